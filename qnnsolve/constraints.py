@@ -1,0 +1,237 @@
+"""The language between rules and solver: sites, constraints as data, and the problem they form.
+
+A rule yields constraints; the solver knows nothing else. Every constraint carries the :class:`Reason` for
+which it exists. Objects that repeat over a graph (domains, relations, cost tables) are shared, so that a
+graph of ten thousand ops holds a few hundred of them.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from functools import cached_property
+from typing import TypeAlias
+
+import attrs
+
+from qnnsolve.encodings import Encoding
+
+__all__ = [
+    "Allow",
+    "Constraint",
+    "Convertible",
+    "Derived",
+    "Forbid",
+    "Prefer",
+    "Problem",
+    "Reason",
+    "Relation",
+    "Same",
+    "Site",
+    "Source",
+    "SourceKind",
+    "Table",
+]
+
+
+class SourceKind(enum.Enum):
+    """Where a fact comes from, in the words that reports print."""
+
+    SDK = "sdk"
+    MEASURED = "measured"
+    DOCUMENT = "document"
+    USER = "user"
+    GRAPH = "graph"
+
+
+@attrs.frozen(cache_hash=True, order=True)
+class Source:
+    """Provenance of a fact: its kind and a citation that a reader can follow up."""
+
+    kind: SourceKind = attrs.field(order=lambda kind: kind.value)
+    citation: str
+
+
+@attrs.frozen(cache_hash=True)
+class Reason:
+    """Why a constraint exists: the rule's code (``QC002``), one sentence, and the sources of its facts."""
+
+    rule: str
+    text: str
+    sources: tuple[Source, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.text} [{self.rule}]"
+
+
+@attrs.frozen(cache_hash=True, order=True)
+class Site:
+    """Where an encoding lives: the output of ``node``, or the edge from ``node`` to ``user``.
+
+    The same as torchao's ``EdgeOrNode``: ``add(x, x)`` has one edge, since edges are keyed by their ends.
+    """
+
+    node: str
+    user: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.node} -> {self.user}" if self.user else self.node
+
+
+@attrs.frozen(eq=False)
+class Relation:
+    """Rows of encodings that may stand together, one column per site, each row at a price (>= 0).
+
+    Compared by identity: build one per signature and share it.
+    """
+
+    rows: tuple[tuple[Encoding, ...], ...]
+    prices: tuple[int, ...]
+
+    def __attrs_post_init__(self) -> None:
+        if len(self.rows) != len(self.prices):
+            raise ValueError("a relation needs one price per row")
+        if len(set(map(len, self.rows))) > 1:
+            raise ValueError("the rows of a relation have one length")
+        if any(price < 0 for price in self.prices):
+            raise ValueError("prices are never negative")
+
+    @cached_property
+    def price_of(self) -> dict[tuple[Encoding, ...], int]:
+        """Cheapest price by row."""
+        best: dict[tuple[Encoding, ...], int] = {}
+        for row, price in zip(self.rows, self.prices, strict=True):
+            best[row] = min(price, best.get(row, price))
+        return best
+
+
+@attrs.frozen(eq=False)
+class Allow:
+    """Only these encodings at one site."""
+
+    site: Site
+    encodings: frozenset[Encoding]
+    reason: Reason
+
+    @property
+    def sites(self) -> tuple[Site, ...]:
+        return (self.site,)
+
+
+@attrs.frozen(eq=False)
+class Forbid:
+    """None of these encodings at one site."""
+
+    site: Site
+    encodings: frozenset[Encoding]
+    reason: Reason
+
+    @property
+    def sites(self) -> tuple[Site, ...]:
+        return (self.site,)
+
+
+@attrs.frozen(eq=False)
+class Same:
+    """All sites carry one encoding, with one scale and zero point."""
+
+    sites: tuple[Site, ...]
+    reason: Reason
+
+
+@attrs.frozen(eq=False)
+class Table:
+    """The sites together take one row of the relation, and pay the row's price."""
+
+    sites: tuple[Site, ...]
+    relation: Relation
+    reason: Reason
+
+
+@attrs.frozen(eq=False)
+class Derived:
+    """The scale at ``site`` is computed from those at ``sources`` (bias = input scale x weight scale).
+
+    ``relation`` has one column per source and the site's own last: which dtype follows from which. To the
+    solver it is a table; to the quantizer it says where the scale comes from.
+    """
+
+    site: Site
+    sources: tuple[Site, ...]
+    relation: Relation
+    reason: Reason
+
+    @property
+    def sites(self) -> tuple[Site, ...]:
+        return (*self.sources, self.site)
+
+
+@attrs.frozen(eq=False)
+class Convertible:
+    """``target`` (an edge) equals ``source`` (its producer's output), or one of ``pairs`` at ``price``.
+
+    ``pairs`` lists (source encoding, target encoding) that a convert can bridge. A bridged edge has its own
+    scale and zero point; an equal one shares its producer's.
+    """
+
+    source: Site
+    target: Site
+    pairs: frozenset[tuple[Encoding, Encoding]]
+    price: int
+    reason: Reason
+
+    def __attrs_post_init__(self) -> None:
+        if self.price < 0:
+            raise ValueError("prices are never negative")
+
+    @property
+    def sites(self) -> tuple[Site, ...]:
+        return (self.source, self.target)
+
+
+@attrs.frozen(eq=False)
+class Prefer:
+    """Soft: what each encoding costs at one site (>= 0); encodings that are not named cost nothing."""
+
+    site: Site
+    costs: tuple[tuple[Encoding, int], ...]
+    reason: Reason
+
+    def __attrs_post_init__(self) -> None:
+        if any(cost < 0 for _, cost in self.costs):
+            raise ValueError("costs are never negative")
+
+    @property
+    def sites(self) -> tuple[Site, ...]:
+        return (self.site,)
+
+
+Constraint: TypeAlias = Allow | Forbid | Same | Table | Derived | Convertible | Prefer
+
+
+@attrs.frozen(eq=False)
+class Problem:
+    """Sites with their candidate encodings, and the constraints between them.
+
+    Raises:
+        ValueError: a constraint names a site without a domain, or a domain is empty or repeats itself.
+    """
+
+    domains: dict[Site, tuple[Encoding, ...]]
+    constraints: tuple[Constraint, ...]
+
+    def __attrs_post_init__(self) -> None:
+        checked: set[int] = set()
+        for site, domain in self.domains.items():
+            if id(domain) not in checked:
+                checked.add(id(domain))
+                if not domain or len(set(domain)) != len(domain):
+                    raise ValueError(f"the domain of {site} is empty or repeats itself")
+        for constraint in self.constraints:
+            for site in constraint.sites:
+                if site not in self.domains:
+                    raise ValueError(f"{type(constraint).__name__} names {site}, which has no domain")
+
+    def hard(self) -> Iterator[Constraint]:
+        """The constraints that a solution must satisfy: all but the preferences."""
+        return (c for c in self.constraints if not isinstance(c, Prefer))

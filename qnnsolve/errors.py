@@ -1,0 +1,141 @@
+"""Every error that qnnsolve raises on purpose.
+
+::
+
+    QnnSolveError
+    |-- UsageError            bad argument, path, name, recipe            exit 2
+    |   `-- UnknownNameError  a name that does not exist, with the nearest
+    |-- FactsError            a facts file that is malformed or foreign   exit 2
+    |-- UnsupportedGraphError a graph that cannot be read                 exit 2
+    |-- UnsatisfiableError    no consistent config exists                 exit 1
+    |-- UnverifiedError       strict mode met ops without facts           exit 1
+    |-- BudgetExceededError   a limit was hit; carries the best so far    exit 1
+    |-- RuleError             a rule yielded nonsense: a bug in it        exit 1
+    |-- HostBackendError      no compiler here, or it failed or died      exit 3
+    `-- MismatchError         the emulator disagrees with the model       exit 4
+
+Fields come first; the text is made from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from qnnsolve.solver import Conflict, Solution
+
+__all__ = [
+    "BudgetExceededError",
+    "FactsError",
+    "HostBackendError",
+    "MismatchError",
+    "QnnSolveError",
+    "RuleError",
+    "UnknownNameError",
+    "UnsatisfiableError",
+    "UnsupportedGraphError",
+    "UnverifiedError",
+    "UsageError",
+    "nearest",
+]
+
+
+def nearest(name: str, known: Iterable[str], limit: int = 3) -> tuple[str, ...]:
+    """The known names most like ``name``, best first; empty when nothing comes close."""
+    from rapidfuzz import fuzz, process
+
+    hits = process.extract(name, sorted(known), scorer=fuzz.WRatio, processor=str.lower, limit=limit, score_cutoff=55)
+    return tuple(hit[0] for hit in hits)
+
+
+class QnnSolveError(Exception):
+    """Base of the tree. ``exit_code`` is what the command line returns."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(QnnSolveError):
+    """An argument that cannot be used as given; the message is one line that names it."""
+
+    exit_code = 2
+
+
+class UnknownNameError(UsageError):
+    """``name`` is not a known ``kind``; ``near`` are the nearest that exist."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        self.kind, self.name = kind, name
+        self.known = tuple(sorted(known))
+        self.near = nearest(name, self.known)
+        hint = f"did you mean {' or '.join(self.near)}?" if self.near else f"known: {', '.join(self.known)}"
+        super().__init__(f"unknown {kind} '{name}': {hint}")
+
+
+class FactsError(QnnSolveError):
+    """A facts file that cannot be read as one: ``path``, ``what`` is wrong."""
+
+    exit_code = 2
+
+    def __init__(self, path: object, what: str) -> None:
+        self.path, self.what = path, what
+        super().__init__(f"facts file {path}: {what}")
+
+
+class UnsupportedGraphError(QnnSolveError):
+    """A graph that cannot be turned into facts: ``node`` and ``what`` about it."""
+
+    exit_code = 2
+
+    def __init__(self, node: str, what: str) -> None:
+        self.node, self.what = node, what
+        super().__init__(f"node {node}: {what}")
+
+
+class UnsatisfiableError(QnnSolveError):
+    """No config satisfies every constraint; ``conflicts`` are all the independent ones, each irredundant."""
+
+    def __init__(self, conflicts: tuple[Conflict, ...]) -> None:
+        self.conflicts = conflicts
+        nodes = sorted({node for conflict in conflicts for node in conflict.nodes})
+        lines = [f"no legal quantization config exists; {len(conflicts)} conflict(s) at {', '.join(nodes)}"]
+        lines += [f"  {conflict}" for conflict in conflicts]
+        super().__init__("\n".join(lines))
+
+
+class UnverifiedError(QnnSolveError):
+    """Strict mode met nodes without facts; ``nodes`` are all of them, as (name, target)."""
+
+    def __init__(self, nodes: tuple[tuple[str, str], ...], where: str) -> None:
+        self.nodes, self.where = nodes, where
+        listed = ", ".join(f"{name} ({target})" for name, target in nodes)
+        super().__init__(f"{len(nodes)} node(s) without facts for {where}: {listed}; lenient mode leaves them float")
+
+
+class BudgetExceededError(QnnSolveError):
+    """A limit was hit before an answer was certain; ``best`` is the best solution so far, if any."""
+
+    def __init__(self, limit: str, best: Solution | None = None) -> None:
+        self.limit, self.best = limit, best
+        found = "no solution found yet" if best is None else f"best so far costs {best.cost}"
+        super().__init__(f"stopped at {limit}: {found}; this is 'unknown', not 'impossible'")
+
+
+class RuleError(QnnSolveError):
+    """``rule`` yielded something impossible about ``node``: a bug in the rule, not in the model."""
+
+    def __init__(self, rule: str, node: str, what: str) -> None:
+        self.rule, self.node, self.what = rule, node, what
+        super().__init__(f"rule {rule} at {node}: {what}")
+
+
+class HostBackendError(QnnSolveError):
+    """What needs Qualcomm's libraries cannot run here, or the compiler failed or died."""
+
+    exit_code = 3
+
+
+class MismatchError(QnnSolveError):
+    """The compiled model disagrees with the converted one by more than the tolerance."""
+
+    exit_code = 4

@@ -1,0 +1,164 @@
+"""What a solve and an export answer, as plain frozen records: what reports print and JSON carries.
+
+No torch here, so that a saved run can be read anywhere. Field order is the order of the JSON.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import attrs
+
+__all__ = [
+    "ConflictRecord",
+    "ConvertRecord",
+    "CpuOp",
+    "Deviation",
+    "ExportResult",
+    "NodeRecord",
+    "OutputCheck",
+    "Placement",
+    "SolveResult",
+    "Status",
+    "Verification",
+]
+
+
+class Status(enum.Enum):
+    """``UNKNOWN``: a limit was hit. It is never used for *impossible*."""
+
+    SATISFIABLE = "satisfiable"
+    UNSATISFIABLE = "unsatisfiable"
+    UNKNOWN = "unknown"
+
+
+class Placement(enum.Enum):
+    """Where a node runs: on the accelerator, on the CPU, or nowhere (a constant, an input, an identity)."""
+
+    NPU = "npu"
+    CPU = "cpu"
+    NONE = "none"
+
+
+@attrs.frozen
+class Deviation:
+    """One place where the solution differs from the request; ``site`` is ``node`` or ``producer -> node``."""
+
+    site: str
+    requested: str
+    chosen: str
+    reason: str
+    rule: str
+
+
+@attrs.frozen
+class NodeRecord:
+    """One node of the annotated graph; encodings by their short names (``u16``, ``s8/ch0``, ``float``)."""
+
+    name: str
+    target: str
+    qnn_op: str | None
+    module_path: str
+    inputs: tuple[tuple[str, str], ...]
+    """(producer, encoding on the edge), in argument order."""
+    output: str | None
+    placement: Placement
+    deviations: tuple[Deviation, ...] = ()
+
+
+@attrs.frozen
+class ConvertRecord:
+    """A requantization that the solution inserts on an edge."""
+
+    producer: str
+    user: str
+    source: str
+    target: str
+    numel: int | None
+    price: int
+    reason: str
+
+
+@attrs.frozen
+class ConflictRecord:
+    """Constraints that cannot hold together: the nodes they touch, and one sentence per constraint."""
+
+    nodes: tuple[str, ...]
+    constraints: tuple[str, ...]
+    text: str
+
+
+@attrs.frozen
+class SolveResult:
+    """The answer of one solve. ``proof`` is ``optimal``, or the gap as a fraction of the cost."""
+
+    status: Status
+    proof: str | None
+    cost: int | None
+    breakdown: tuple[tuple[str, int], ...]
+    """(price list entry, sum), largest first."""
+    backend: str
+    soc: str
+    htp_arch: str
+    precision: str
+    nodes: tuple[NodeRecord, ...]
+    converts: tuple[ConvertRecord, ...]
+    unverified: tuple[tuple[str, str], ...]
+    """(node, target) of every op without facts."""
+    conflicts: tuple[ConflictRecord, ...]
+    timings: tuple[tuple[str, float], ...]
+    """(stage, seconds)."""
+
+    @property
+    def deviations(self) -> tuple[Deviation, ...]:
+        return tuple(deviation for node in self.nodes for deviation in node.deviations)
+
+
+@attrs.frozen
+class CpuOp:
+    """An op that the lowered program leaves on the CPU, and why."""
+
+    name: str
+    target: str
+    reason: str
+
+
+@attrs.frozen
+class OutputCheck:
+    """One output of the emulator against the converted model; ``max_rel`` is relative to its range."""
+
+    index: int
+    max_abs: float
+    max_rel: float
+    sqnr_db: float
+    """Converted-and-lowered model against the float model, in decibel."""
+
+
+@attrs.frozen
+class Verification:
+    """The ``.pte`` on the emulator: worst figures over all outputs and samples."""
+
+    emulator_vs_converted_max_rel: float
+    sqnr_db: float
+    tolerance: float
+    samples: int
+    outputs: tuple[OutputCheck, ...]
+    note: str | None = None
+    """Where it disagrees: which output, by how much, and what lies between the delegates."""
+
+    @property
+    def agrees(self) -> bool:
+        return self.emulator_vs_converted_max_rel <= self.tolerance
+
+
+@attrs.frozen
+class ExportResult:
+    """A solve, and the program that came of it. ``timings`` cover every stage, the solve included."""
+
+    solve: SolveResult
+    delegates: int
+    cpu_ops: tuple[CpuOp, ...]
+    pte: str
+    pte_bytes: int
+    verification: Verification | None
+    timings: tuple[tuple[str, float], ...]
