@@ -1,0 +1,122 @@
+"""Five architectures with random weights, to try qnnsolve on: no download, the same bytes every time.
+
+Each function returns ``(module, example_inputs, calibration_inputs)``, which is what the command line takes::
+
+    qnnsolve export examples.models:vit -o vit.pte        # in the project's folder
+    qnnsolve export models:vit -o vit.pte                 # in this folder
+
+The configs are those of the published checkpoints, except for depth: ViT has 6 layers, BERT and Whisper's
+encoder 4. Random weights show placement, legality and numerical agreement; they say nothing about accuracy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import torch
+from torch import nn
+
+__all__ = ["bert", "mobilenet_v2", "resnet18", "vit", "whisper"]
+
+Inputs: TypeAlias = tuple[torch.Tensor, ...]
+Example: TypeAlias = tuple[nn.Module, Inputs, list[Inputs]]
+
+CALIBRATION_SAMPLES = 4
+SEED = 0
+
+
+class ImageClassifier(nn.Module):
+    """Pixels ``[batch, channel, height, width]`` to logits ``[batch, label]``."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        return self.model(pixel_values=pixels).logits
+
+
+class TextEncoder(nn.Module):
+    """Token ids and attention mask, both ``[batch, token]``, to hidden states ``[batch, token, hidden]``."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return self.model(input_ids=ids, attention_mask=mask).last_hidden_state
+
+
+class AudioEncoder(nn.Module):
+    """Log-mel features ``[batch, mel, frame]`` to hidden states ``[batch, frame / 2, hidden]``."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return self.model(features).last_hidden_state
+
+
+def resnet18() -> Example:
+    """ResNet-18 at 224 x 224."""
+    from transformers import ResNetConfig, ResNetForImageClassification
+
+    config = ResNetConfig(
+        embedding_size=64,
+        hidden_sizes=[64, 128, 256, 512],
+        depths=[2, 2, 2, 2],
+        layer_type="basic",
+        num_labels=1000,
+    )
+    return _example(lambda: ImageClassifier(ResNetForImageClassification(config)), _pixels)
+
+
+def mobilenet_v2() -> Example:
+    """MobileNetV2 1.0 at 224 x 224."""
+    from transformers import MobileNetV2Config, MobileNetV2ForImageClassification
+
+    config = MobileNetV2Config(num_labels=1000)
+    return _example(lambda: ImageClassifier(MobileNetV2ForImageClassification(config)), _pixels)
+
+
+def vit() -> Example:
+    """ViT-Base/16 at 224 x 224, six of its twelve layers."""
+    from transformers import ViTConfig, ViTForImageClassification
+
+    config = ViTConfig(num_hidden_layers=6, num_labels=1000)
+    return _example(lambda: ImageClassifier(ViTForImageClassification(config)), _pixels)
+
+
+def bert() -> Example:
+    """BERT-Base over 128 tokens, four of its twelve layers."""
+    from transformers import BertConfig, BertModel
+
+    config = BertConfig(num_hidden_layers=4)
+
+    def inputs() -> Inputs:
+        return torch.randint(0, config.vocab_size, (1, 128)), torch.ones(1, 128, dtype=torch.int64)
+
+    return _example(lambda: TextEncoder(BertModel(config)), inputs)
+
+
+def whisper() -> Example:
+    """The encoder of Whisper-Tiny's shape, four layers, over thirty seconds (3000 frames)."""
+    from transformers import WhisperConfig
+    from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+    config = WhisperConfig(encoder_layers=4)
+    return _example(lambda: AudioEncoder(WhisperEncoder(config)), lambda: (torch.randn(1, 80, 3000),))
+
+
+def _pixels() -> Inputs:
+    return (torch.randn(1, 3, 224, 224),)
+
+
+def _example(build: Callable[[], nn.Module], inputs: Callable[[], Inputs]) -> Example:
+    """Build under a fixed seed, and leave the caller's random state as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED)
+        module: Any = build().eval()
+        return module, inputs(), [inputs() for _ in range(CALIBRATION_SAMPLES)]
