@@ -1,0 +1,30 @@
+"""One consistent, legal quantization config for a PyTorch model on Qualcomm's QNN backend, with reasons.
+
+``from qnnsolve import solve, export, SolveQuantizer`` serve without a command line. They load torch when they
+are first touched: ``import qnnsolve`` does not.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from qnnsolve.pipeline import export, solve
+    from qnnsolve.quantizer import SolveQuantizer
+
+__all__ = ["SolveQuantizer", "__version__", "export", "solve"]
+
+__version__ = "0.1.0"
+
+_LAZY = {"SolveQuantizer": "qnnsolve.quantizer", "export": "qnnsolve.pipeline", "solve": "qnnsolve.pipeline"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'qnnsolve' has no attribute '{name}'")
+    return getattr(importlib.import_module(_LAZY[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

@@ -1,0 +1,54 @@
+"""The SoCs that ExecuTorch can compile for, each with its HTP arch, read from ExecuTorch's own table.
+
+Nothing is copied: a chipset that a later ExecuTorch adds is there at once. ``qc_schema`` (ExecuTorch 1.5.1) is plain
+Python and imports neither torch nor the backend's libraries.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import attrs
+
+from qnnsolve.errors import UnknownNameError
+
+__all__ = ["Soc", "soc", "socs"]
+
+
+@attrs.frozen(order=True)
+class Soc:
+    """One chipset.
+
+    ``htp_arch`` is QNN's name of the tensor processor (``V68`` .. ``V81``), ``vtcm_mb`` its tightly coupled memory in
+    MiB, ``chipset`` the number by which ExecuTorch and QNN know the chipset (``QcomChipset``).
+    """
+
+    name: str
+    htp_arch: str
+    vtcm_mb: int
+    chipset: int
+
+
+@functools.cache
+def socs() -> tuple[Soc, ...]:
+    """Every chipset of the installed ExecuTorch's table, by name."""
+    from executorch.backends.qualcomm.serialization import qc_schema
+
+    return tuple(
+        sorted(
+            Soc(chipset.name, info.htp_info.htp_arch.name, int(info.htp_info.vtcm_size_in_mb), int(chipset))
+            for chipset, info in qc_schema._soc_info_table.items()
+        )
+    )
+
+
+def soc(name: str) -> Soc:
+    """The chipset called ``name`` (any case).
+
+    Raises:
+        UnknownNameError: ExecuTorch's table has no such chipset; the error names the nearest.
+    """
+    for known in socs():
+        if known.name.lower() == name.strip().lower():
+            return known
+    raise UnknownNameError("SoC", name, (known.name for known in socs()))
