@@ -1,0 +1,176 @@
+"""Names of files and of code, as typed on a command line: found, imported, called, or explained in one line.
+
+``module:callable`` is imported as ``python -m`` would, with the working directory first; ``folder/file.py:callable``
+works too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+import pkgutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import attrs
+
+from qnnsolve.errors import QnnSolveError, UsageError, nearest
+
+__all__ = ["CodeRef", "FileRef", "call", "first_line", "foreign", "kind_of", "locate", "missing_file"]
+
+
+@attrs.frozen
+class FileRef:
+    """A file that exists; ``text`` is what the user typed."""
+
+    text: str
+    path: Path
+
+
+@attrs.frozen
+class CodeRef:
+    """``module:callable``, not imported yet; ``module`` may be the path of a ``.py`` file."""
+
+    text: str
+    module: str
+    attribute: str
+
+
+def locate(text: str, what: str, suffixes: tuple[str, ...]) -> FileRef | CodeRef:
+    """Which file or which code ``text`` names; touches the disk but imports nothing.
+
+    Args:
+        text: what the user typed.
+        what: what it is for (``model``, ``calibration``), for the error.
+        suffixes: the file types that are read, with their dots.
+
+    Raises:
+        UsageError: no such file, a folder, or neither a file of these types nor ``module:callable``.
+    """
+    path = Path(text)
+    kinds = " or ".join(suffixes)
+    if path.suffix.lower() in suffixes:
+        if not path.exists():
+            raise UsageError(missing_file(what, path))
+        if not path.is_file():
+            raise UsageError(f"{what} {text} is not a file")
+        return FileRef(text, path)
+    module, colon, attribute = text.rpartition(":")
+    if colon and module and attribute and not path.exists():
+        return CodeRef(text, module, attribute)
+    if path.exists():
+        raise UsageError(f"{what} {text} is not a {kinds} file")
+    close = [name for name in _siblings(path) if Path(name).suffix.lower() in suffixes]
+    near = nearest(path.name, close)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    raise UsageError(f"{what} '{text}' is neither a {kinds} file nor module:callable{hint}")
+
+
+def missing_file(what: str, path: Path) -> str:
+    """One line that says that ``path`` does not exist, with the nearest names of its folder."""
+    if not path.parent.is_dir():
+        return f"{what} {path} does not exist: no folder {path.parent}"
+    near = nearest(path.name, _siblings(path))
+    return f"{what} {path} does not exist" + (f"; did you mean {' or '.join(near)}?" if near else "")
+
+
+def _siblings(path: Path) -> list[str]:
+    with contextlib.suppress(OSError):
+        return sorted(entry.name for entry in path.parent.iterdir())
+    return []
+
+
+def call(ref: CodeRef, what: str) -> object:
+    """What the callable that ``ref`` names returns.
+
+    Raises:
+        UsageError: it cannot be found, is not callable, or raises.
+    """
+    with foreign(f"{what} {ref.text} raised"):
+        return _resolve(ref, what)()
+
+
+def _resolve(ref: CodeRef, what: str) -> Callable[[], object]:
+    found: object = _import(ref, what)
+    for part in ref.attribute.split("."):
+        if not hasattr(found, part):
+            known = [name for name in dir(found) if not name.startswith("_")]
+            near = nearest(part, known)
+            hint = f"; did you mean {' or '.join(near)}?" if near else ""
+            raise UsageError(f"{what} {ref.text}: {ref.module} has no '{part}'{hint}")
+        found = getattr(found, part)
+    if not callable(found):
+        raise UsageError(f"{what} {ref.text} is {kind_of(found)}, not a callable")
+    return found
+
+
+def _import(ref: CodeRef, what: str) -> ModuleType:
+    if ref.module.endswith(".py"):
+        return _import_file(ref, what)
+    # As `python -m` does: the working directory comes first.
+    if sys.path[:1] not in ([""], [str(Path.cwd())]):
+        sys.path.insert(0, str(Path.cwd()))
+    importlib.invalidate_caches()
+    with foreign(f"{what} {ref.text}: importing {ref.module} failed"):
+        try:
+            return importlib.import_module(ref.module)
+        except ModuleNotFoundError as error:
+            if error.name is None or not f"{ref.module}.".startswith(f"{error.name}."):
+                raise
+            near = nearest(error.name.rpartition(".")[2], _modules_beside(error.name))
+            hint = f"; did you mean {' or '.join(near)}?" if near else ""
+            raise UsageError(f"{what} {ref.text}: no module named '{error.name}'{hint}") from error
+
+
+def _modules_beside(module: str) -> list[str]:
+    package = module.rpartition(".")[0]
+    paths = list(sys.modules[package].__path__) if package in sys.modules else [str(Path.cwd())]
+    return sorted(found.name for found in pkgutil.iter_modules(paths))
+
+
+def _import_file(ref: CodeRef, what: str) -> ModuleType:
+    path = Path(ref.module)
+    if not path.is_file():
+        raise UsageError(missing_file(what, path))
+    folder = str(path.parent.resolve())
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules.setdefault(path.stem, module)
+    with foreign(f"{what} {ref.text}: importing {ref.module} failed"):
+        spec.loader.exec_module(module)
+    return module
+
+
+@contextlib.contextmanager
+def foreign(doing: str) -> Iterator[None]:
+    """Turn whatever a user's code or a damaged file raises into one line: ``doing``, then what was raised.
+
+    The one broad ``except`` outside the command line: what foreign code raises cannot be listed.
+
+    Raises:
+        UsageError: anything but our own errors was raised inside.
+    """
+    try:
+        yield
+    except QnnSolveError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise UsageError(f"{doing}: {type(error).__name__}: {first_line(error)}") from error
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text that says something."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), "no message")
+
+
+def kind_of(thing: object) -> str:
+    """What ``thing`` is, in words for an error: ``None``, ``a tuple of 3``, ``a dict``."""
+    if isinstance(thing, tuple):
+        return f"a tuple of {len(thing)}"
+    return "None" if thing is None else f"a {type(thing).__name__}"
