@@ -1,0 +1,1 @@
+"""Facts: the graph, the SoC, the operator tables. Data with provenance; no decisions."""

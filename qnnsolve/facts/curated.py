@@ -1,0 +1,114 @@
+"""Curated facts: what a sweep over dtypes cannot tell, read from ``data/<backend>/curated.toml``."""
+
+from __future__ import annotations
+
+import functools
+import tomllib
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any
+
+import attrs
+
+from qnnsolve.constraints import Source, SourceKind
+from qnnsolve.errors import FactsError
+
+__all__ = ["Curated", "DerivedScale", "FixedEncoding", "curated", "parse"]
+
+
+@attrs.frozen
+class DerivedScale:
+    """The scale at port ``port`` is the product of those at ``sources`` (port names)."""
+
+    port: str
+    sources: tuple[str, ...]
+    source: Source
+
+
+@attrs.frozen
+class FixedEncoding:
+    """At ``port``, a tensor of port code ``code`` has this scale (real units per step) and zero point."""
+
+    port: str
+    code: str
+    scale: float
+    zero_point: int
+    source: Source
+
+
+@attrs.frozen
+class Curated:
+    """All curated facts of a backend, by operator (or by aten target, or by port code)."""
+
+    invariant: Mapping[str, Source]
+    one_dtype: Mapping[str, Source]
+    derived: Mapping[str, DerivedScale]
+    fixed: Mapping[str, tuple[FixedEncoding, ...]]
+    symmetric: Mapping[tuple[str, str], tuple[frozenset[str], Source]]
+    """(op, port) -> port codes that must be symmetric there."""
+    no_convert_after: Mapping[str, Source]
+    since: Mapping[str, tuple[str, Source]]
+    """Port code -> first HTP arch that computes it right."""
+
+
+@functools.cache
+def curated(backend: str) -> Curated:
+    """The shipped curated facts of ``backend``.
+
+    Raises:
+        FactsError: the file is missing or malformed.
+    """
+    path = resources.files("qnnsolve.facts") / "data" / backend / "curated.toml"
+    if not path.is_file():
+        raise FactsError(path, f"no curated facts for backend '{backend}'")
+    return parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def parse(text: str, path: str) -> Curated:
+    """Curated facts from TOML ``text``; ``path`` is only named in errors.
+
+    Raises:
+        FactsError: not TOML, another format, an unknown section, or an entry without a field it needs.
+    """
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise FactsError(path, f"not TOML: {error}") from error
+    sections = {"invariant", "one_dtype", "derived", "fixed", "symmetric", "no_convert_after", "since"}
+    unknown = set(data) - sections - {"format", "backend"}
+    if data.get("format") != 1 or unknown:
+        raise FactsError(path, f"unknown section '{min(unknown)}'" if unknown else "not a curated facts file of format 1")
+    try:
+        return _curated({section: data.get(section, []) for section in sections})
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise FactsError(path, f"malformed entry: {type(error).__name__} {error}") from error
+
+
+def _curated(data: dict[str, list[dict[str, Any]]]) -> Curated:
+    fixed: dict[str, list[FixedEncoding]] = {}
+    for entry in data["fixed"]:
+        for op in entry["ops"]:
+            for code, value in entry["codes"].items():
+                fact = FixedEncoding(entry["port"], code, value["scale"], value["zero_point"], _source(entry))
+                fixed.setdefault(op, []).append(fact)
+    return Curated(
+        invariant={op: _source(entry) for entry in data["invariant"] for op in entry["ops"]},
+        one_dtype={op: _source(entry) for entry in data["one_dtype"] for op in entry["ops"]},
+        derived={
+            op: DerivedScale(entry["port"], tuple(entry["sources"]), _source(entry))
+            for entry in data["derived"]
+            for op in entry["ops"]
+        },
+        fixed={op: tuple(facts) for op, facts in fixed.items()},
+        symmetric={
+            (op, entry["port"]): (frozenset(entry["codes"]), _source(entry))
+            for entry in data["symmetric"]
+            for op in entry["ops"]
+        },
+        no_convert_after={target: _source(entry) for entry in data["no_convert_after"] for target in entry["targets"]},
+        since={entry["code"]: (entry["arch"], _source(entry)) for entry in data["since"]},
+    )
+
+
+def _source(entry: dict[str, Any]) -> Source:
+    return Source(SourceKind(entry["kind"]), entry["citation"])

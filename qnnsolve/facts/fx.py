@@ -1,0 +1,81 @@
+"""FX graph -> graph facts. The one place where facts see torch."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.fx import GraphModule
+from torch.fx import Node as FxNode
+
+from qnnsolve.facts.graph import Argument, Graph, Node, NodeKind, Ref, TensorFact
+
+__all__ = ["read_graph", "target_name"]
+
+_KINDS = {kind.value: kind for kind in NodeKind}
+
+
+def read_graph(module: GraphModule) -> Graph:
+    """Facts of every node of ``module``, in its order.
+
+    Shapes and dtypes come from ``node.meta["val"]``, as torch.export leaves them; parameters without it are
+    read from the module. Symbolic sizes become None.
+    """
+    return Graph.of(tuple(_node(node, module) for node in module.graph.nodes))
+
+
+def target_name(target: str | Callable[..., Any]) -> str:
+    """``aten.add.Tensor`` for an overload, ``operator.getitem`` for Python's, the text itself for a name."""
+    if isinstance(target, str):
+        return target
+    if target is operator.getitem:
+        return "operator.getitem"
+    if isinstance(target, torch._ops.OpOverload):
+        return str(target)
+    return f"{getattr(target, '__module__', '')}.{getattr(target, '__qualname__', repr(target))}"
+
+
+def _node(node: FxNode, module: GraphModule) -> Node:
+    return Node(
+        name=node.name,
+        kind=_KINDS.get(node.op, NodeKind.OTHER),
+        target=target_name(node.target),
+        args=tuple(_argument(arg) for arg in node.args),
+        kwargs=tuple((key, _argument(value)) for key, value in sorted(node.kwargs.items())),
+        tensors=_tensors(node, module),
+        module_path=_module_path(node),
+    )
+
+
+def _argument(value: object) -> Argument:
+    if isinstance(value, FxNode):
+        return Ref(value.name)
+    if isinstance(value, (list, tuple)):
+        return tuple(_argument(item) for item in value)
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return str(value)
+
+
+def _tensors(node: FxNode, module: GraphModule) -> tuple[TensorFact, ...]:
+    value = node.meta.get("val")
+    if value is None and node.op == "get_attr":
+        value = operator.attrgetter(str(node.target))(module)
+    values = value if isinstance(value, (list, tuple)) else (value,)
+    return tuple(_tensor(item) for item in values if isinstance(item, torch.Tensor))
+
+
+def _tensor(value: torch.Tensor) -> TensorFact:
+    shape = tuple(size if isinstance(size, int) else None for size in value.shape)
+    return TensorFact(shape, str(value.dtype).removeprefix("torch."))
+
+
+def _module_path(node: FxNode) -> str:
+    """Dotted path of the innermost module, as the user's model names it; empty at the top."""
+    stack = node.meta.get("nn_module_stack") or {}
+    path = ""
+    for entry in stack.values():
+        path = entry[0]
+    return path.removeprefix("L['self'].")

@@ -1,0 +1,135 @@
+"""Graph facts: what a rule may know of the model. Frozen, hashable, free of torch.
+
+:mod:`qnnsolve.facts.fx` makes them from an FX graph; tests and benchmarks make them by hand.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import TypeAlias
+
+import attrs
+
+from qnnsolve.errors import UnsupportedGraphError
+
+__all__ = ["Argument", "Graph", "Node", "NodeKind", "Ref", "TensorFact"]
+
+
+class NodeKind(enum.Enum):
+    """What a node of the graph is, in FX's terms; ``PARAM`` is a ``get_attr``."""
+
+    INPUT = "placeholder"
+    PARAM = "get_attr"
+    CALL = "call_function"
+    OUTPUT = "output"
+    OTHER = "other"
+
+
+class Ref(str):
+    """The name of another node, where it stands as an argument."""
+
+    __slots__ = ()
+
+
+Argument: TypeAlias = "Ref | str | int | float | bool | None | tuple[Argument, ...]"
+
+
+@attrs.frozen(cache_hash=True)
+class TensorFact:
+    """Shape (outermost dimension first; None: not static) and torch dtype name (``float32``) of a tensor."""
+
+    shape: tuple[int | None, ...]
+    dtype: str
+
+    @property
+    def is_float(self) -> bool:
+        """True where torchao can observe it: ExecuTorch quantizes float32 and bfloat16 only."""
+        return self.dtype in ("float32", "bfloat16")
+
+    @property
+    def numel(self) -> int | None:
+        """Number of elements, or None where a dimension is not static."""
+        total = 1
+        for size in self.shape:
+            if size is None:
+                return None
+            total *= size
+        return total
+
+
+@attrs.frozen(cache_hash=True)
+class Node:
+    """One node: ``target`` is the overload's name (``aten.add.Tensor``) for calls, the attribute for params.
+
+    ``tensors`` holds one fact per output; empty where the node yields no tensor.
+    """
+
+    name: str
+    kind: NodeKind
+    target: str
+    args: tuple[Argument, ...] = ()
+    kwargs: tuple[tuple[str, Argument], ...] = ()
+    tensors: tuple[TensorFact, ...] = ()
+    module_path: str = ""
+
+    @property
+    def tensor(self) -> TensorFact | None:
+        """The output where there is exactly one."""
+        return self.tensors[0] if len(self.tensors) == 1 else None
+
+    def argument(self, index: int, name: str = "", default: Argument = None) -> Argument:
+        """Positional argument ``index``, else keyword ``name``, else ``default``."""
+        if index < len(self.args):
+            return self.args[index]
+        return dict(self.kwargs).get(name, default)
+
+    def refs(self) -> tuple[Ref, ...]:
+        """Nodes that this one reads, in argument order, each once."""
+        return tuple(dict.fromkeys(_refs((*self.args, *(value for _, value in self.kwargs)))))
+
+
+def _refs(arguments: tuple[Argument, ...]) -> Iterator[Ref]:
+    for argument in arguments:
+        if isinstance(argument, Ref):
+            yield argument
+        elif isinstance(argument, tuple):
+            yield from _refs(argument)
+
+
+@attrs.frozen(eq=False)
+class Graph:
+    """Nodes by name, in topological order, and who uses whom.
+
+    Raises:
+        UnsupportedGraphError: a node reads one that does not come before it.
+    """
+
+    nodes: Mapping[str, Node]
+    users: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def of(cls, nodes: tuple[Node, ...]) -> Graph:
+        """The graph of these nodes; users in topological order."""
+        by_name: dict[str, Node] = {}
+        users: dict[str, list[str]] = {}
+        for node in nodes:
+            for ref in node.refs():
+                if ref not in by_name:
+                    raise UnsupportedGraphError(node.name, f"reads '{ref}', which does not come before it")
+                users[ref].append(node.name)
+            if node.name in by_name:
+                raise UnsupportedGraphError(node.name, "appears twice")
+            by_name[node.name] = node
+            users[node.name] = []
+        return cls(MappingProxyType(by_name), MappingProxyType({k: tuple(v) for k, v in users.items()}))
+
+    def __getitem__(self, name: str) -> Node:
+        return self.nodes[name]
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self.nodes.values())
+
+    def __len__(self) -> int:
+        return len(self.nodes)

@@ -1,0 +1,95 @@
+"""Every source of operator constraints, as one set of facts per backend and HTP arch.
+
+Today there are two sources, both shipped: tables measured on the real compiler (:mod:`qnnsolve.facts.tables`)
+and curated facts (:mod:`qnnsolve.facts.curated`). Port codes (``u16``, ``s8c``, ``f32``) are those of the tables.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+
+import attrs
+
+from qnnsolve.constraints import Source
+from qnnsolve.encodings import FP16, Encoding
+from qnnsolve.facts.curated import Curated, curated
+from qnnsolve.facts.tables import Case, OpTable, codes_of, shipped_tables
+
+__all__ = ["Accepted", "OperatorFacts", "operator_facts", "port_code"]
+
+OUT = "out[0]"
+
+
+def port_code(encoding: Encoding, quantized_weight: bool = False) -> str:
+    """The tables' code of ``encoding`` on a port of the op that ExecuTorch builds.
+
+    Half-precision activations are declared ``f32`` and computed in fp16, except around a quantized weight,
+    where ExecuTorch (1.5.1, ``insert_cast_for_fp_act_quantized_weight.py``) casts them to ``f16``.
+    """
+    if encoding == FP16:
+        return "f16" if quantized_weight else "f32"
+    return codes_of(encoding)
+
+
+@attrs.frozen
+class Accepted:
+    """What one operator accepts on one arch: code tuples (inputs, then output) and where that is known from."""
+
+    rows: frozenset[tuple[str, ...]]
+    arity: int
+    repeats: bool
+    source: Source
+
+    def admits(self, codes: tuple[str, ...]) -> bool:
+        """Whether inputs and output of these codes are accepted; a repeated input stands for any number."""
+        if self.repeats:
+            inputs, output = codes[:-1], codes[-1]
+            return all((code,) * self.arity + (output,) in self.rows for code in dict.fromkeys(inputs))
+        return codes in self.rows
+
+
+@attrs.frozen(eq=False)
+class OperatorFacts:
+    """Operator facts of ``backend`` on ``arch`` (``V68`` ... ``V81``)."""
+
+    backend: str
+    arch: str
+    tables: Mapping[str, OpTable]
+    curated: Curated
+
+    def knows(self, op: str) -> bool:
+        """Whether there is any fact about ``op``; without one it is unverified."""
+        return op in self.tables
+
+    @functools.cache  # noqa: B019  (facts live as long as the process: they come from operator_facts)
+    def accepted(self, op: str, case: str | None = None) -> Accepted | None:
+        """What ``op`` accepts here; None where nothing is known.
+
+        Without ``case``, or with one that was not measured apart, a tuple counts only if every measured case
+        (shape class) accepts it.
+        """
+        table = self.tables.get(op)
+        if table is None:
+            return None
+        cases = [c for c in table.cases if c.name == case] or list(table.cases)
+        rows = frozenset.intersection(*(self._rows(c) for c in cases))
+        return Accepted(rows, len(table.inputs), table.repeats is not None, table.source)
+
+    def _rows(self, case: Case) -> frozenset[tuple[str, ...]]:
+        rows = ((*row.inputs, *row.outputs) for row in case.rows if self.arch in row.archs)
+        return frozenset(row for row in rows if all(self._computes(code) for code in row))
+
+    def _computes(self, code: str) -> bool:
+        since = self.curated.since.get(code)
+        return since is None or int(self.arch[1:]) >= int(since[0][1:])
+
+
+@functools.cache
+def operator_facts(backend: str, arch: str) -> OperatorFacts:
+    """The facts for ``backend`` on ``arch``, cached for the pair.
+
+    Raises:
+        FactsError: a shipped file cannot be read.
+    """
+    return OperatorFacts(backend, arch, shipped_tables(backend), curated(backend))

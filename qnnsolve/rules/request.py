@@ -1,0 +1,137 @@
+"""What the user asked for, as encodings: per role of a tensor, the one requested and the ones in reach."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import attrs
+
+from qnnsolve.encodings import FLOAT, FP16, DType, Encoding
+from qnnsolve.errors import UnknownNameError
+
+__all__ = ["PRECISIONS", "Precision", "Request", "Role", "precision"]
+
+
+class Role(enum.Enum):
+    """What a float tensor is to the node that reads it. ``OUTPUT`` of a node is an ``ACTIVATION``."""
+
+    ACTIVATION = "activation"
+    OPERAND = "second operand of a matrix product"
+    WEIGHT = "weight"
+    NORM = "normalization weight"
+    BIAS = "bias"
+
+
+@attrs.frozen
+class Precision:
+    """A preset of ExecuTorch's ``QuantDtype``: bits of activations (0: half precision) and of weights."""
+
+    name: str
+    activation_bits: int
+    weight_bits: int
+    per_block: bool = False
+
+    @property
+    def fp16(self) -> bool:
+        return self.activation_bits == 0
+
+    @property
+    def activation(self) -> Encoding:
+        """The encoding asked for at every activation."""
+        return {0: FP16, 8: Encoding.affine(DType.UINT8), 16: Encoding.affine(DType.UINT16)}[self.activation_bits]
+
+
+PRECISIONS: Mapping[str, Precision] = MappingProxyType(
+    {
+        preset.name: preset
+        for preset in (
+            Precision("8a8w", 8, 8),
+            Precision("8a4w", 8, 4),
+            Precision("16a2w", 16, 2),
+            Precision("16a4w", 16, 4),
+            Precision("16a4w_block", 16, 4, per_block=True),
+            Precision("16a8w", 16, 8),
+            Precision("16a16w", 16, 16),
+            Precision("fp16a8w", 0, 8),
+        )
+    }
+)
+"""Every preset of ExecuTorch 1.5.1's ``QuantDtype``."""
+
+
+def precision(name: str) -> Precision:
+    """The preset of that name.
+
+    Raises:
+        UnknownNameError: there is none; names the nearest.
+    """
+    if name not in PRECISIONS:
+        raise UnknownNameError("precision", name, PRECISIONS)
+    return PRECISIONS[name]
+
+
+_U8, _U16 = Encoding.affine(DType.UINT8), Encoding.affine(DType.UINT16)
+_S8, _S16 = Encoding.symmetric(DType.INT8, 8), Encoding.symmetric(DType.INT16, 16)
+_S4 = Encoding.symmetric(DType.INT8, 4)
+_S32 = Encoding.symmetric(DType.INT32, 32)
+
+
+@attrs.frozen
+class Request:
+    """A precision, and the block size (elements along input channels) where it is per block."""
+
+    precision: Precision
+    block_size: int = 32
+
+    def asked(self, role: Role, rank: int = 2, ch_axis: int = 0, channels: int | None = None) -> Encoding:
+        """The encoding asked for at a tensor of this role; weights also have a rank and a channel axis.
+
+        What ExecuTorch's own presets ask for with per-channel convolutions and linears (``qconfig.py``,
+        ``htp_rules.py``, 1.5.1): a normalization weight is as wide as the activations.
+        """
+        preset = self.precision
+        match role:
+            case Role.ACTIVATION | Role.OPERAND:
+                return preset.activation
+            case Role.NORM:
+                return {0: FP16, 8: _U8, 16: _S16}[preset.activation_bits]
+            case Role.BIAS:
+                return FP16 if preset.fp16 else Encoding.symmetric(DType.INT32, 32, ch_axis=0)
+            case Role.WEIGHT:
+                block = self._block(rank, ch_axis, channels)
+                return Encoding.symmetric(_storage(preset.weight_bits), preset.weight_bits, ch_axis, block)
+
+    def reach(self, role: Role, rank: int = 2, ch_axis: int = 0, channels: int | None = None) -> tuple[Encoding, ...]:
+        """All encodings that the solver may choose from at such a tensor, sorted; ``float`` is one of them."""
+        fp16 = (FP16,) if self.precision.fp16 else ()
+        activations = () if self.precision.fp16 else (_U8, _U16)
+        match role:
+            case Role.ACTIVATION:
+                reach = [*activations]
+            case Role.OPERAND:
+                reach = [*activations, *(() if self.precision.fp16 else (_S8, _S16))]
+            case Role.NORM:
+                reach = [] if self.precision.fp16 else [_U8, _S8, _U16, _S16]
+            case Role.BIAS:
+                reach = [_S32, Encoding.symmetric(DType.INT32, 32, ch_axis=0)]
+            case Role.WEIGHT:
+                per_channel = [Encoding.symmetric(_storage(bits), bits, ch_axis) for bits in (4, 8, 16)]
+                reach = [_S4, _S8, _S16, *per_channel, self.asked(role, rank, ch_axis, channels)]
+        return tuple(sorted({FLOAT, *fp16, *reach}))
+
+    def _block(self, rank: int, ch_axis: int, channels: int | None) -> tuple[int, ...] | None:
+        """Block sizes per dimension of a weight, or None where blocks do not apply or do not divide it.
+
+        Blocks run along the input channels, the first axis that is not ``ch_axis``.
+        """
+        if not self.precision.per_block or channels is None or channels % self.block_size:
+            return None
+        block = [1] * rank
+        block[1 if ch_axis == 0 else 0] = self.block_size
+        return tuple(block)
+
+
+def _storage(bits: int) -> DType:
+    return DType.INT16 if bits == 16 else DType.INT8
