@@ -1,0 +1,346 @@
+"""The measured operator tables: what one QNN operator takes on its ports, per HTP arch, as a file and as types.
+
+A table has one or more *cases* (the same operator under another shape or parameter class). A case names the port
+codes that were ``asked`` on every port; a tuple of their product that stands in no row was measured as rejected,
+anything outside the product is unknown. Files are canonical: writing a table that was read gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+import importlib.resources
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from qnnsolve.constraints import Source, SourceKind
+from qnnsolve.encodings import DType, Encoding, QScheme
+from qnnsolve.errors import FactsError
+
+__all__ = [
+    "ARCHS",
+    "CODES",
+    "Case",
+    "OpTable",
+    "TableRow",
+    "Verdict",
+    "codes_of",
+    "dump_table",
+    "load_table",
+    "shipped_tables",
+    "write_table",
+]
+
+FORMAT = 1
+ARCHS = ("V68", "V69", "V73", "V75", "V79", "V81")
+"""HTP archs in the order of their numbers."""
+
+CODES = (
+    *("u8", "s8", "u16", "s16", "s32", "s8c", "s16c", "s32c", "s4", "s4c", "s2c", "s4b"),
+    *("f32", "f16", "i32", "u32", "b8", "-"),
+)
+"""Port codes: sign and bits of a quantized tensor, ``c`` per channel, ``b`` per block (LPBQ); floats, integers and
+masks that mean themselves; ``-`` an optional input that is absent."""
+
+_PLAIN = {DType.INT32: "i32", DType.BOOL: "b8", DType.FLOAT32: "f32", DType.FLOAT16: "f16"}
+
+
+def codes_of(encoding: Encoding) -> str:
+    """Return the port code of ``encoding``, or a code that no table asks (``s8b``, ``uint8``): unknown, never legal."""
+    if not encoding.quantized:
+        return _PLAIN.get(encoding.dtype, encoding.dtype.value)
+    code = f"{'u' if encoding.dtype in (DType.UINT8, DType.UINT16) else 's'}{encoding.bits}"
+    suffix = {QScheme.PER_CHANNEL_SYMMETRIC: "c", QScheme.PER_BLOCK_SYMMETRIC: "b"}
+    return code + suffix.get(encoding.qscheme, "")
+
+
+class Verdict(enum.Enum):
+    """What the real backend said: both stages, neither, the validator alone, or nobody asked (or answers differed)."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    VALIDATOR_ONLY = "validator_only"
+    UNKNOWN = "unknown"
+
+
+@attrs.frozen(cache_hash=True)
+class TableRow:
+    """One tuple of port codes and the archs for which it holds.
+
+    ``symmetric`` names the ports whose zero point must be the middle of the range (0, or 32768 for ``u16``): the
+    backend refuses any other offset there.
+    """
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    archs: frozenset[str]
+    symmetric: frozenset[str] = frozenset()
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The codes of the inputs, then of the outputs."""
+        return self.inputs + self.outputs
+
+    @property
+    def key(self) -> str:
+        """The tuple as files write it: ``u16 s8 > u16``."""
+        return f"{' '.join(self.inputs)} > {' '.join(self.outputs)}"
+
+
+@attrs.frozen
+class Case:
+    """One shape class: ``shapes`` says which, ``asked`` has the codes per port (inputs, then outputs).
+
+    ``name`` joins with ``|`` the names of the classes that were measured to be equal (``rank3|rank4``).
+    """
+
+    name: str
+    shapes: str
+    asked: tuple[tuple[str, ...], ...]
+    rows: tuple[TableRow, ...]
+    validator_only: tuple[TableRow, ...] = ()
+    unstable: tuple[TableRow, ...] = ()
+
+    @functools.cached_property
+    def verdicts(self) -> dict[tuple[str, ...], dict[str, Verdict]]:
+        """Per tuple of codes and arch, all that is not plainly rejected."""
+        found: dict[tuple[str, ...], dict[str, Verdict]] = {}
+        kinds = (
+            (self.rows, Verdict.ACCEPTED),
+            (self.validator_only, Verdict.VALIDATOR_ONLY),
+            (self.unstable, Verdict.UNKNOWN),
+        )
+        for rows, verdict in kinds:
+            for row in rows:
+                found.setdefault(row.codes, {}).update(dict.fromkeys(row.archs, verdict))
+        return found
+
+
+@attrs.frozen
+class OpTable:
+    """Everything measured about one operator. ``repeats`` is the port that stands for any number (Concat, Pack)."""
+
+    op: str
+    backend: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    repeats: str | None
+    cases: tuple[Case, ...]
+    source: Source
+    aten: tuple[str, ...] = ()
+    measured: tuple[tuple[str, str], ...] = ()
+
+    def case(self, name: str) -> Case:
+        """Return the case called ``name``, alone or as one of the joined names.
+
+        Raises:
+            KeyError: no case has that name.
+        """
+        for case in self.cases:
+            if name == case.name or name in case.name.split("|"):
+                return case
+        raise KeyError(name)
+
+    def verdict(self, case: Case | str, codes: tuple[str, ...], arch: str) -> Verdict:
+        """Return what was measured for ``codes`` (inputs, then outputs); what was not asked is ``UNKNOWN``."""
+        of = self.case(case) if isinstance(case, str) else case
+        if arch not in ARCHS or len(codes) != len(of.asked):
+            return Verdict.UNKNOWN
+        if any(code not in asked for code, asked in zip(codes, of.asked, strict=True)):
+            return Verdict.UNKNOWN
+        return of.verdicts.get(codes, {}).get(arch, Verdict.REJECTED)
+
+
+def load_table(path: Path) -> OpTable:
+    """Read one facts file.
+
+    Raises:
+        FactsError: the file is missing, not JSON, of another format, or contradicts itself.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise FactsError(path, f"cannot be read: {error}") from error
+    return parse_table(text, path)
+
+
+def parse_table(text: str, path: object) -> OpTable:
+    """Read the text of a facts file; ``path`` is only for the message.
+
+    Raises:
+        FactsError: as :func:`load_table`.
+    """
+    try:
+        raw = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise FactsError(path, f"is not JSON: {error}") from error
+    if not isinstance(raw, dict) or raw.get("format") != FORMAT:
+        raise FactsError(path, f"is not an operator table of format {FORMAT}")
+    return _Reader(path).table(raw)
+
+
+@functools.cache
+def shipped_tables(backend: str = "htp") -> Mapping[str, OpTable]:
+    """Return the tables that ship with the package, by operator, in alphabetical order.
+
+    Raises:
+        FactsError: a shipped file is damaged, or no tables ship for ``backend``.
+    """
+    folder = importlib.resources.files("qnnsolve.facts") / "data" / backend
+    if not folder.is_dir():
+        raise FactsError(folder, "no operator tables ship for this backend")
+    files = sorted((file for file in folder.iterdir() if file.name.endswith(".json")), key=lambda file: file.name)
+    tables = [parse_table(file.read_text(encoding="utf-8"), file) for file in files]
+    return {table.op: table for table in sorted(tables, key=lambda table: table.op)}
+
+
+class _Reader:
+    """Turns parsed JSON into a table, naming the file in every complaint."""
+
+    def __init__(self, path: object) -> None:
+        self._path = path
+
+    def _fail(self, what: str) -> FactsError:
+        return FactsError(self._path, what)
+
+    def _get(self, raw: Mapping[str, Any], key: str, kind: type, where: str = "it") -> Any:
+        value = raw.get(key)
+        if not isinstance(value, kind):
+            raise self._fail(f"{where} has no {kind.__name__} '{key}'")
+        return value
+
+    def _names(self, raw: Mapping[str, Any], key: str) -> tuple[str, ...]:
+        names = self._get(raw, key, list)
+        if not all(isinstance(name, str) for name in names) or len(set(names)) != len(names):
+            raise self._fail(f"'{key}' is not a list of different names")
+        return tuple(names)
+
+    def table(self, raw: dict[str, Any]) -> OpTable:
+        unknown = set(raw) - {"op", "backend", "format", "source", "inputs", "outputs", "repeats", "cases", "aten"}
+        if unknown:
+            raise self._fail(f"unknown keys {', '.join(sorted(unknown))}")
+        inputs, outputs = self._names(raw, "inputs"), self._names(raw, "outputs")
+        repeats = raw.get("repeats")
+        if repeats is not None and repeats not in inputs:
+            raise self._fail(f"'repeats' names {repeats!r}, which is no input")
+        cases = self._get(raw, "cases", dict)
+        if not cases or not outputs:
+            raise self._fail("it has no cases or no outputs")
+        source = self._get(raw, "source", dict)
+        if not all(isinstance(value, str) for value in source.values()) or source.get("kind") != "measured":
+            raise self._fail("its 'source' is not that of a measurement")
+        return OpTable(
+            op=self._get(raw, "op", str),
+            backend=self._get(raw, "backend", str),
+            inputs=inputs,
+            outputs=outputs,
+            repeats=repeats,
+            cases=tuple(self._case(name, cases[name], inputs, outputs) for name in sorted(cases)),
+            source=Source(SourceKind.MEASURED, _citation(source)),
+            aten=self._names(raw, "aten") if "aten" in raw else (),
+            measured=tuple(sorted(source.items())),
+        )
+
+    def _case(self, name: str, raw: Any, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> Case:
+        where = f"case {name}"
+        if not isinstance(raw, dict):
+            raise self._fail(f"{where} is not an object")
+        asked = self._get(raw, "asked", dict, where)
+        if sorted(asked) != sorted((*inputs, *outputs)):
+            raise self._fail(f"{where} asks {sorted(asked)}, not its ports")
+        codes: list[tuple[str, ...]] = []
+        for port in (*inputs, *outputs):
+            listed = tuple(self._get(asked, port, str, where).split())
+            strange = [code for code in listed if code not in CODES]
+            if strange or not listed or len(set(listed)) != len(listed):
+                raise self._fail(f"{where} asks {port} for {' '.join(strange) or 'nothing, or twice'}")
+            codes.append(listed)
+        symmetric = self._symmetric(raw.get("symmetric", {}), (*inputs, *outputs), where)
+        rows = {
+            key: self._rows(raw.get(key, {}), codes, len(inputs), symmetric, f"{where}, {key}") for key in _ROW_KEYS
+        }
+        if set(symmetric) - {row.key for key in _ROW_KEYS for row in rows[key]}:
+            raise self._fail(f"{where} calls symmetric what is in no row")
+        case = Case(name, self._get(raw, "shapes", str, where), tuple(codes), *(rows[key] for key in _ROW_KEYS))
+        said = sum(len(row.archs) for key in _ROW_KEYS for row in rows[key])
+        if said != sum(map(len, case.verdicts.values())):
+            raise self._fail(f"{where} says two things about one tuple")
+        return case
+
+    def _symmetric(self, raw: Any, ports: tuple[str, ...], where: str) -> dict[str, frozenset[str]]:
+        if not isinstance(raw, dict) or any(not set(str(named).split()) <= set(ports) for named in raw.values()):
+            raise self._fail(f"{where}: 'symmetric' does not map tuples to ports")
+        return {key: frozenset(str(named).split()) for key, named in raw.items()}
+
+    def _rows(
+        self, raw: Any, asked: list[tuple[str, ...]], inputs: int, symmetric: dict[str, frozenset[str]], where: str
+    ) -> tuple[TableRow, ...]:
+        if not isinstance(raw, dict):
+            raise self._fail(f"{where} is not an object")
+        rows: list[TableRow] = []
+        for key in sorted(raw):
+            left, arrow, right = key.partition(" > ")
+            archs = frozenset(str(raw[key]).split())
+            row = TableRow(tuple(left.split()), tuple(right.split()), archs, symmetric.get(key, frozenset()))
+            if not arrow or len(row.inputs) != inputs or len(row.codes) != len(asked) or row.key != key:
+                raise self._fail(f"{where}: '{key}' is not a tuple over its ports")
+            if any(code not in codes for code, codes in zip(row.codes, asked, strict=True)):
+                raise self._fail(f"{where}: '{key}' was not asked")
+            if not row.archs or not row.archs <= set(ARCHS) or raw[key] != _archs(row.archs):
+                raise self._fail(f"{where}: '{key}' holds for {raw[key]!r}, not for archs of {' '.join(ARCHS)}")
+            rows.append(row)
+        return tuple(rows)
+
+
+_ROW_KEYS = ("rows", "validator_only", "unstable")
+
+
+def _citation(source: Mapping[str, str]) -> str:
+    parts = [f"{key} {source[key]}" for key in ("qnn", "onnxruntime_qnn", "executorch") if key in source]
+    return f"measured by {source.get('by', '?')} on {source.get('date', '?')}, {', '.join(parts)}"
+
+
+def _archs(archs: frozenset[str]) -> str:
+    return " ".join(arch for arch in ARCHS if arch in archs)
+
+
+def dump_table(table: OpTable) -> str:
+    """Return the canonical text of ``table``: sorted keys, one row per line."""
+    ports = (*table.inputs, *table.outputs)
+    cases: dict[str, Any] = {}
+    for case in table.cases:
+        body: dict[str, Any] = {
+            "shapes": case.shapes,
+            "asked": {port: " ".join(codes) for port, codes in zip(ports, case.asked, strict=True)},
+        }
+        symmetric: dict[str, str] = {}
+        for key in _ROW_KEYS:
+            rows: tuple[TableRow, ...] = getattr(case, key)
+            body[key] = {row.key: _archs(row.archs) for row in rows}
+            symmetric |= {row.key: " ".join(sorted(row.symmetric)) for row in rows if row.symmetric}
+        body["symmetric"] = symmetric
+        cases[case.name] = body
+    raw: dict[str, Any] = {
+        "op": table.op,
+        "backend": table.backend,
+        "format": FORMAT,
+        "source": dict(table.measured),
+        "inputs": list(table.inputs),
+        "outputs": list(table.outputs),
+        "repeats": table.repeats,
+        "aten": list(table.aten),
+        "cases": cases,
+    }
+    return json.dumps(raw, indent=1, sort_keys=True) + "\n"
+
+
+def write_table(table: OpTable, path: Path) -> None:
+    """Write ``table`` to ``path``, whole or not at all."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(dump_table(table), encoding="utf-8")
+    temporary.replace(path)
