@@ -1,0 +1,224 @@
+"""A solution in the user's words: records per node, each deviation with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+from qnnsolve.constraints import Site, Table
+from qnnsolve.encodings import FLOAT, Encoding
+from qnnsolve.facts.graph import Node
+from qnnsolve.results import (
+    ConflictRecord,
+    ConvertRecord,
+    Deviation,
+    NodeRecord,
+    Placement,
+    SolveResult,
+    Status,
+)
+from qnnsolve.rules.base import Facts
+from qnnsolve.rules.builders import Built, Fate
+from qnnsolve.rules.common import accepts
+from qnnsolve.rules.request import Role
+from qnnsolve.solver import Solution, Unknown, Unsatisfiable
+
+__all__ = ["describe", "placements"]
+
+
+def placements(facts: Facts, encodings: Mapping[Site, Encoding]) -> dict[str, Placement]:
+    """Where every call runs under these encodings, by node name."""
+    found: dict[str, Placement] = {}
+    for node, built in facts.calls:
+        if built.fate in (Fate.CONSTANT, Fate.IDENTITY) or not node.tensors:
+            found[node.name] = Placement.NONE
+            continue
+        sites = [edge for _, _, edge, _ in facts.float_inputs(node, built)]
+        sites += [Site(node.name)] if Site(node.name) in encodings else []
+        if built.fate is not Fate.OP:
+            on_npu = False
+        elif sites:
+            on_npu = any(encodings[site] != FLOAT for site in sites)
+        else:
+            on_npu = accepts(facts, node, built)
+        found[node.name] = Placement.NPU if on_npu else Placement.CPU
+    return found
+
+
+def describe(
+    facts: Facts,
+    outcome: Solution | Unsatisfiable | Unknown,
+    *,
+    soc: str,
+    tables: Mapping[str, Table],
+    timings: tuple[tuple[str, float], ...],
+) -> SolveResult:
+    """The result of one solve as plain records.
+
+    ``tables`` holds the operator-table constraint of each node, by name: it says what the node could not have.
+    """
+    solution = outcome if isinstance(outcome, Solution) else outcome.best if isinstance(outcome, Unknown) else None
+    status = {Solution: Status.SATISFIABLE, Unsatisfiable: Status.UNSATISFIABLE, Unknown: Status.UNKNOWN}
+    request = facts.request.precision
+    return SolveResult(
+        status=status[type(outcome)],
+        proof=None if solution is None else solution.proof,
+        cost=None if solution is None else solution.cost,
+        breakdown=() if solution is None else _breakdown(solution),
+        backend=facts.operators.backend,
+        soc=soc,
+        htp_arch=facts.operators.arch,
+        precision=request.name,
+        nodes=() if solution is None else _Describer(facts, solution, tables).records(),
+        converts=() if solution is None else _converts(facts, solution),
+        unverified=tuple((node.name, node.target) for node in facts.unverified()),
+        conflicts=_conflicts(outcome),
+        timings=timings,
+    )
+
+
+def _breakdown(solution: Solution) -> tuple[tuple[str, int], ...]:
+    entries = ((f"{kind} [{rule}]", cost) for (kind, rule), cost in solution.breakdown.items())
+    return tuple(sorted(entries, key=lambda entry: (-entry[1], entry[0])))
+
+
+def _converts(facts: Facts, solution: Solution) -> tuple[ConvertRecord, ...]:
+    records = []
+    for convert in solution.converts:
+        tensor = facts.graph[convert.site.node].tensor
+        records.append(
+            ConvertRecord(
+                producer=convert.site.node,
+                user=convert.site.user,
+                source=convert.source.name,
+                target=convert.target.name,
+                numel=None if tensor is None else tensor.numel,
+                price=convert.price,
+                reason=convert.reason.text,
+            )
+        )
+    return tuple(records)
+
+
+def _conflicts(outcome: Solution | Unsatisfiable | Unknown) -> tuple[ConflictRecord, ...]:
+    if not isinstance(outcome, Unsatisfiable):
+        return ()
+    return tuple(
+        ConflictRecord(
+            nodes=conflict.nodes,
+            constraints=tuple(f"{c.reason} at {', '.join(map(str, c.sites))}" for c in conflict.constraints),
+            text=str(conflict),
+        )
+        for conflict in outcome.conflicts
+    )
+
+
+@attrs.frozen(eq=False)
+class _Describer:
+    facts: Facts
+    solution: Solution
+    tables: Mapping[str, Table]
+
+    def records(self) -> tuple[NodeRecord, ...]:
+        where = placements(self.facts, self.solution.encodings)
+        deviations = self._deviations(where)
+        return tuple(
+            NodeRecord(
+                name=node.name,
+                target=node.target,
+                qnn_op=built.op,
+                module_path=node.module_path,
+                inputs=self._inputs(node, built),
+                output=self._name(Site(node.name)),
+                placement=where[node.name],
+                deviations=tuple(deviations.get(node.name, ())),
+            )
+            for node, built in self.facts.calls
+        )
+
+    def _inputs(self, node: Node, built: Built) -> tuple[tuple[str, str], ...]:
+        refs = [entry.ref for entry in built.inputs if entry.ref is not None] or list(node.refs())
+        pairs = []
+        for ref in dict.fromkeys(refs):
+            name = self._name(Site(ref, node.name))
+            tensor = self.facts.graph[ref].tensor
+            pairs.append((str(ref), name or ("" if tensor is None else tensor.dtype)))
+        return tuple(pairs)
+
+    def _name(self, site: Site) -> str | None:
+        encoding = self.solution.encodings.get(site)
+        return None if encoding is None else encoding.name
+
+    def _deviations(self, where: Mapping[str, Placement]) -> dict[str, list[Deviation]]:
+        """By node; one per set of sites that share an encoding, at the node whose table excludes the request."""
+        found: dict[str, list[Deviation]] = {}
+        for node, built in self.facts.calls:
+            if where[node.name] is Placement.CPU:
+                found[node.name] = [self._left_on_cpu(node, built)]
+        group_of = {site: index for index, group in enumerate(self.solution.groups) for site in group}
+        told: set[int] = set()
+        for site in sorted(self._deviating(where), key=self._blame):
+            if group_of[site] not in told:
+                told.add(group_of[site])
+                found.setdefault(site.user or site.node, []).append(self._deviation(site))
+        return found
+
+    def _deviating(self, where: Mapping[str, Placement]) -> list[Site]:
+        sites = []
+        for site, encoding in self.solution.encodings.items():
+            name = site.user or site.node
+            if where.get(name) is Placement.CPU or encoding == FLOAT or self._is_bias(site):
+                continue
+            if attrs.evolve(encoding, scale=None, zero_point=None) != self.facts.asked(site):
+                sites.append(site)
+        return sites
+
+    def _is_bias(self, site: Site) -> bool:
+        built = self.facts.built.get(site.user)
+        return any(e.ref == site.node and e.role is Role.BIAS for e in built.inputs) if built is not None else False
+
+    def _blame(self, site: Site) -> tuple[bool, str, str]:
+        return self._excluded_by_table(site) is None, site.node, site.user
+
+    def _excluded_by_table(self, site: Site) -> Table | None:
+        """The node's own table, where the row that was asked for is not in it."""
+        table = self.tables.get(site.user or site.node)
+        if table is None or site not in table.sites:
+            return None
+        asked = tuple(self.facts.asked(s) for s in table.sites)
+        return table if asked not in table.relation.price_of else None
+
+    def _deviation(self, site: Site) -> Deviation:
+        asked, chosen = self.facts.asked(site), self.solution.encodings[site]
+        table = self._excluded_by_table(site)
+        if table is not None:
+            name = site.user or site.node
+            op = self.facts.built[name].op
+            inputs = ", ".join(self.facts.asked(s).name for s in table.sites if s.user)
+            output = "".join(f" -> {self.facts.asked(s)}" for s in table.sites if not s.user)
+            return Deviation(
+                str(site), asked.name, chosen.name, f"{op} on {self.facts.operators.arch} takes no ({inputs}){output}", "QC001"
+            )
+        removed = self.solution.why_removed(site, asked)
+        if removed:
+            reason = removed[-1].constraint.reason
+            return Deviation(str(site), asked.name, chosen.name, reason.text, reason.rule)
+        text = f"{asked} here would cost more elsewhere"
+        return Deviation(str(site), asked.name, chosen.name, text, "QC006")
+
+    def _left_on_cpu(self, node: Node, built: Built) -> Deviation:
+        tensor = node.tensor
+        is_float = Site(node.name) in self.solution.encodings
+        asked = self.facts.asked(Site(node.name)).name if is_float else "accelerator"
+        match built.fate:
+            case Fate.CPU:
+                reason, rule = built.why, "QC001"
+            case Fate.UNKNOWN:
+                reason, rule = f"no facts about {node.target}", "QC001"
+            case _ if not self.facts.operators.knows(str(built.op)):
+                reason, rule = f"no facts about {built.op} on {self.facts.operators.arch}", "QC001"
+            case _:
+                dtype = "" if tensor is None or tensor.is_float else f" for {tensor.dtype}"
+                reason, rule = f"{built.op} on {self.facts.operators.arch} accepts nothing{dtype} that fits here", "QC001"
+        return Deviation(node.name, asked, "float" if is_float else "CPU", reason, rule)

@@ -1,0 +1,289 @@
+"""The torchao quantizer: one solve instead of annotate-then-validate.
+
+:class:`SolveQuantizer` stands wherever ExecuTorch's ``QnnQuantizer`` does, and is one: code that asks
+``isinstance`` keeps working, and the graph passes before annotation are upstream's own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NoReturn
+
+import attrs
+
+# Set before ExecuTorch looks: where the variable is missing, building a QnnQuantizer downloads an SDK.
+os.environ.setdefault("QNN_SDK_ROOT", "")
+
+from executorch.backends.qualcomm.quantizer.quantizer import QnnQuantizer, QuantDtype
+from executorch.backends.qualcomm.serialization.qc_schema import QcomChipset, QnnExecuTorchBackendType
+from torch.fx import GraphModule
+from torch.fx import Node as FxNode
+from torchao.quantization.pt2e.quantizer import QuantizationAnnotation, QuantizationSpecBase, SharedQuantizationSpec
+from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
+
+from qnnsolve.constraints import Derived, Problem, Site, Table
+from qnnsolve.encodings import Encoding
+from qnnsolve.errors import BudgetExceededError, UnsatisfiableError, UnverifiedError, UsageError
+from qnnsolve.explain import describe, placements
+from qnnsolve.facts.fx import read_graph
+from qnnsolve.facts.graph import NodeKind
+from qnnsolve.facts.socs import soc
+from qnnsolve.opinfo_facts import operator_facts
+from qnnsolve.results import Placement, SolveResult
+from qnnsolve.rules import Facts, backend_rules, problem_of
+from qnnsolve.rules.request import Request, precision
+from qnnsolve.solver import Limits, Solution, Unknown, Unsatisfiable, solve
+from qnnsolve.specs import bias_spec, concrete_spec
+
+__all__ = ["CPU_TAG", "SolveQuantizer"]
+
+CPU_TAG = ("qnnsolve", "cpu")
+"""Key and value in ``node.meta["custom"]`` of every node that the solution leaves on the CPU."""
+
+
+class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no types
+    """A torchao ``Quantizer`` that solves for one consistent, legal, nearest config of the whole graph.
+
+    Args:
+        backend: ``"htp"``, or ExecuTorch's ``QnnExecuTorchBackendType``.
+        soc_model: a chipset's name (``"SM8750"``), or ExecuTorch's ``QcomChipset``.
+        strict: raise where an op has no facts; otherwise leave such ops float and say so in :attr:`result`.
+        precision: a preset's name (``"16a8w"``); :meth:`set_default_quant_config` takes ExecuTorch's enum.
+        block_size: elements per block along input channels, for ``16a4w_block``.
+        limits: what the solve may spend.
+
+    After ``prepare_pt2e``: :attr:`solution` (the last solve), :attr:`result` (the same as plain records) and
+    :attr:`cpu_nodes` (names of the nodes that stay on the CPU).
+
+    Raises:
+        UnknownNameError: an unknown backend, chipset or precision; names the nearest.
+        UnsatisfiableError: (from ``prepare_pt2e``) no legal config exists; carries every conflict.
+        UnverifiedError: (from ``prepare_pt2e``, strict) ops without facts; carries all of them.
+        BudgetExceededError: (from ``prepare_pt2e``) a limit was hit first.
+    """
+
+    def __init__(
+        self,
+        backend: str | QnnExecuTorchBackendType = "htp",
+        soc_model: str | QcomChipset = "SM8750",
+        strict: bool = True,
+        *,
+        precision: str = "8a8w",
+        block_size: int = 32,
+        limits: Limits | None = None,
+    ) -> None:
+        name = backend if isinstance(backend, str) else backend.name.removeprefix("k").removesuffix("Backend").lower()
+        backend_rules(name)
+        self._soc = soc(soc_model if isinstance(soc_model, str) else soc_model.name)
+        self._backend_name = name
+        self._limits = limits or Limits()
+        self._request = Request(_precision(precision), block_size)
+        with _quiet():
+            super().__init__(QnnExecuTorchBackendType.kHtpBackend, QcomChipset[self._soc.name], strict)
+        self.solution: Solution | None = None
+        self.result: SolveResult | None = None
+        self.cpu_nodes: frozenset[str] = frozenset()
+
+    def set_default_quant_config(self, quant_dtype: QuantDtype, is_qat: bool = False, **settings: Any) -> None:
+        """Ask for one of ExecuTorch's presets. Weights are quantized per channel wherever the backend takes it.
+
+        Raises:
+            UsageError: a setting that is not solved for yet (QAT, an observer, symmetric activations ...).
+        """
+        wanted = sorted(key for key, value in settings.items() if value and not key.endswith("_per_channel"))
+        if is_qat or wanted:
+            raise UsageError(f"SolveQuantizer does not take {', '.join((['is_qat'] if is_qat else []) + wanted)} yet")
+        self._request = attrs.evolve(self._request, precision=_precision(quant_dtype.name.removeprefix("use_")))
+
+    def annotate(self, model: GraphModule) -> GraphModule:
+        """Solve for ``model`` and write the annotations; see the class for what is raised."""
+        clock = _Clock()
+        facts = Facts.of(
+            read_graph(model), operator_facts(self._backend_name, self._soc.htp_arch), self._request
+        )
+        clock.lap("facts")
+        unverified = facts.unverified()
+        if self.strict and unverified:
+            where = f"{self._backend_name} {self._soc.htp_arch} ({self._soc.name})"
+            raise UnverifiedError(tuple((node.name, node.target) for node in unverified), where)
+        problem = problem_of(facts)
+        clock.lap("rules")
+        outcome = solve(problem, self._limits)
+        clock.lap("solve")
+        tables = {_node_of(c): c for c in problem.constraints if isinstance(c, Table) and c.reason.rule == "QC001"}
+        self.solution = outcome if isinstance(outcome, Solution) else None
+        self.result = describe(facts, outcome, soc=self._soc.name, tables=tables, timings=clock.laps)
+        clock.lap("explain")
+        if isinstance(outcome, Unsatisfiable):
+            raise UnsatisfiableError(outcome.conflicts)
+        if isinstance(outcome, Unknown):
+            raise BudgetExceededError(outcome.limit, outcome.best)
+        self._write(model, facts, problem, outcome)
+        self._replace_inf(model)
+        clock.lap("annotate")
+        self.result = attrs.evolve(self.result, timings=clock.laps)
+        return model
+
+    def validate(self, model: GraphModule) -> None:
+        """Nothing is left to validate: what was annotated was solved for."""
+
+    def _write(self, model: GraphModule, facts: Facts, problem: Problem, solution: Solution) -> None:
+        by_name = {node.name: node for node in model.graph.nodes}
+        derived = {c.site: c for c in problem.constraints if isinstance(c, Derived)}
+        first: dict[Site, Site] = {}
+        order = {site: index for index, site in enumerate(_iteration_order(facts, solution.encodings))}
+        for group in solution.groups:
+            leader = min(group, key=lambda site: order[site])
+            first.update(dict.fromkeys(group, leader))
+        writer = _Writer(facts, solution.encodings, first, derived, by_name)
+        for name in facts.built:
+            writer.annotate(by_name[name])
+        where = placements(facts, solution.encodings)
+        self.cpu_nodes = frozenset(name for name, place in where.items() if place is Placement.CPU)
+        for name in self.cpu_nodes:
+            custom = by_name[name].meta.setdefault("custom", {})
+            custom[CPU_TAG[0]] = CPU_TAG[1]
+
+    def _not_yet(self, setting: str) -> NoReturn:
+        raise UsageError(f"SolveQuantizer does not take {setting} yet")
+
+    def add_custom_quant_annotations(self, custom_quant_annotations: Sequence[Callable[..., None]]) -> None:
+        """Not solved for yet.
+
+        Raises:
+            UsageError: always, since ignoring the request would be silent.
+        """
+        self._not_yet("custom annotations")
+
+    def add_discard_nodes(self, nodes: Sequence[str]) -> None:
+        """Not solved for yet.
+
+        Raises:
+            UsageError: always.
+        """
+        self._not_yet("discarded nodes")
+
+    def add_discard_ops(self, ops: Sequence[Any]) -> None:
+        """Not solved for yet.
+
+        Raises:
+            UsageError: always.
+        """
+        self._not_yet("discarded ops")
+
+    def set_block_size_map(self, block_size_map: Mapping[str, tuple[int, ...]]) -> None:
+        """Not solved for yet; ``block_size`` holds for the whole graph.
+
+        Raises:
+            UsageError: always.
+        """
+        self._not_yet("a block-size map")
+
+    def set_recipe(self, recipe: Any) -> None:
+        """Not solved for yet.
+
+        Raises:
+            UsageError: always.
+        """
+        self._not_yet("recipes")
+
+    def set_submodule_qconfig_list(self, submodule_qconfig_list: Sequence[Any]) -> None:
+        """Not solved for yet.
+
+        Raises:
+            UsageError: always.
+        """
+        self._not_yet("submodule configs")
+
+
+_precision = precision
+
+
+def _node_of(table: Table) -> str:
+    site = table.sites[0]
+    return site.user or site.node
+
+
+def _iteration_order(facts: Facts, encodings: Mapping[Site, Encoding]) -> Iterator[Site]:
+    """Sites as torchao meets them: per node its input edges in argument order, then its output.
+
+    The concrete spec of a sharing group has to sit on the first of them (torchao 0.18 ``prepare.py``).
+    """
+    for name, built in facts.built.items():
+        refs = [entry.ref for entry in built.inputs if entry.ref is not None] or list(facts.graph[name].refs())
+        yield from (Site(ref, name) for ref in dict.fromkeys(refs) if Site(ref, name) in encodings)
+        if Site(name) in encodings:
+            yield Site(name)
+
+
+@attrs.frozen(eq=False)
+class _Writer:
+    facts: Facts
+    encodings: Mapping[Site, Encoding]
+    first: Mapping[Site, Site]
+    derived: Mapping[Site, Derived]
+    by_name: Mapping[str, FxNode]
+
+    def annotate(self, node: FxNode) -> None:
+        """Write the node's annotation; implicit sharing is off, since the solution says what is shared."""
+        built = self.facts.built[node.name]
+        refs = dict.fromkeys(entry.ref for entry in built.inputs if entry.ref is not None)
+        edges = {self.by_name[ref]: self._spec(Site(ref, node.name)) for ref in refs}
+        output = self._spec(Site(node.name))
+        inputs = {producer: spec for producer, spec in edges.items() if spec is not None}
+        if inputs or output is not None:
+            node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(
+                input_qspec_map=inputs, output_qspec=output, allow_implicit_sharing=False, _annotated=True
+            )
+
+    def _spec(self, site: Site) -> QuantizationSpecBase | None:
+        encoding = self.encodings.get(site)
+        if encoding is None or not encoding.quantized:
+            return None
+        if site in self.derived:
+            return bias_spec(self.by_name[site.user], encoding)
+        leader = self.first[site]
+        if leader != site:
+            return SharedQuantizationSpec(self._edge_or_node(leader))
+        constant = self.facts.graph[site.node].kind is NodeKind.PARAM
+        return concrete_spec(encoding, constant)
+
+    def _edge_or_node(self, site: Site) -> Any:
+        node = self.by_name[site.node]
+        return (node, self.by_name[site.user]) if site.user else node
+
+
+class _Clock:
+    """Seconds per stage, in order."""
+
+    def __init__(self) -> None:
+        self._last = time.perf_counter()
+        self._laps: list[tuple[str, float]] = []
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self._laps.append((stage, now - self._last))
+        self._last = now
+
+    @property
+    def laps(self) -> tuple[tuple[str, float], ...]:
+        return tuple(self._laps)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Upstream warns that BackendOpInfo is missing; qnnsolve has facts of its own, so the warning would mislead."""
+    logger = logging.getLogger()
+    logger.addFilter(_not_about_opinfo)
+    try:
+        yield
+    finally:
+        logger.removeFilter(_not_about_opinfo)
+
+
+def _not_about_opinfo(record: logging.LogRecord) -> bool:
+    return "backend_opinfo" not in record.pathname

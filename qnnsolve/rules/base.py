@@ -1,0 +1,177 @@
+"""What every rule sees, and how a rule is written down.
+
+A rule is a pure generator over :class:`Facts`: it yields constraints, and nothing else happens. Its docstring
+has the sections *Why* and *Instead*, from which the command line and the reference are made.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+
+import attrs
+
+from qnnsolve.constraints import Constraint, Reason, Site, Source, SourceKind
+from qnnsolve.encodings import FLOAT, Encoding
+from qnnsolve.facts.graph import Graph, Node, NodeKind, TensorFact
+from qnnsolve.opinfo_facts import OperatorFacts
+from qnnsolve.rules.builders import Built, Fate, Input, build
+from qnnsolve.rules.request import Request, Role
+
+__all__ = ["Facts", "Rule", "rule"]
+
+_GRAPH = Source(SourceKind.GRAPH, "the model's graph")
+
+
+@attrs.frozen(eq=False)
+class Facts:
+    """Everything that is known before a solve: the graph, the operators, what was asked for."""
+
+    graph: Graph
+    operators: OperatorFacts
+    request: Request
+    built: dict[str, Built]
+    """Fate of every call in the graph, by node name."""
+
+    @classmethod
+    def of(cls, graph: Graph, operators: OperatorFacts, request: Request) -> Facts:
+        """Facts of a graph, with the fate of each of its calls looked up once."""
+        calls = (node for node in graph if node.kind is NodeKind.CALL)
+        return cls(graph, operators, request, {node.name: build(node, graph) for node in calls})
+
+    @property
+    def calls(self) -> Iterator[tuple[Node, Built]]:
+        """Every call with its fate, in topological order."""
+        return ((self.graph[name], built) for name, built in self.built.items())
+
+    def float_inputs(self, node: Node, built: Built) -> Iterator[tuple[int, Input, Site, TensorFact]]:
+        """Port, input, edge and tensor of every input that is a float tensor."""
+        for port, entry in enumerate(built.inputs):
+            tensor = self.tensor(entry)
+            if entry.ref is not None and tensor is not None and tensor.is_float:
+                yield port, entry, Site(entry.ref, node.name), tensor
+
+    def tensor(self, entry: Input) -> TensorFact | None:
+        """The tensor that an input reads, or None where it is absent or not a single tensor."""
+        return None if entry.ref is None else self.graph[entry.ref].tensor
+
+    def unverified(self) -> tuple[Node, ...]:
+        """Calls about which nothing is known, in order; constants and identities need no facts."""
+        return tuple(
+            node
+            for node, built in self.calls
+            if node.tensors
+            and (built.fate is Fate.UNKNOWN or (built.op is not None and not self.operators.knows(built.op)))
+        )
+
+    @functools.cached_property
+    def domains(self) -> dict[Site, tuple[Encoding, ...]]:
+        """Candidate encodings of every site that carries a float tensor.
+
+        Outputs of calls, and edges into calls. Equal domains are one object. A parameter or an input of the
+        graph has no site of its own: every edge from it is quantized by itself.
+        """
+        found: dict[Site, tuple[Encoding, ...]] = {}
+        for node, built in self.calls:
+            for _, entry, edge, tensor in self.float_inputs(node, built):
+                found.setdefault(edge, self._reach(built, entry, tensor, edge))
+            if built.fate is Fate.UNKNOWN:
+                for ref in node.refs():
+                    tensor_read = self.graph[ref].tensor
+                    if tensor_read is not None and tensor_read.is_float:
+                        found[Site(ref, node.name)] = (FLOAT,)
+            if node.tensor is not None and node.tensor.is_float:
+                found[Site(node.name)] = self._outputs(node, built)
+        return found
+
+    def _reach(self, built: Built, entry: Input, tensor: TensorFact, edge: Site) -> tuple[Encoding, ...]:
+        reach = self._candidates(entry.role, len(tensor.shape), entry.ch_axis, self._channels(tensor, entry))
+        fixed = self._fixed_of(str(entry.ref)) if entry.role in (Role.ACTIVATION, Role.OPERAND) else ()
+        return self._interned(tuple(sorted({*reach, *fixed}))) if fixed else reach
+
+    def _outputs(self, node: Node, built: Built) -> tuple[Encoding, ...]:
+        if built.fate is Fate.UNKNOWN:
+            return self._interned((FLOAT,))
+        fixed = self._fixed_of(node.name)
+        reach = self._candidates(Role.ACTIVATION, 2, 0, None)
+        if built.op in self.operators.curated.fixed and not self.request.precision.fp16:
+            bound = {fact.code for fact in self.operators.curated.fixed[str(built.op)]}
+            reach = tuple(e for e in reach if not e.quantized or e.name not in bound)
+        return self._interned(tuple(sorted({*reach, *fixed}))) if fixed else reach
+
+    @functools.cache  # noqa: B019  (lives as long as the facts)
+    def _fixed_of(self, name: str) -> tuple[Encoding, ...]:
+        """Encodings with a fixed scale that can reach the output of ``name``: its own, or through shared ones."""
+        built = self.built.get(name)
+        if built is None or self.request.precision.fp16:
+            return ()
+        own = tuple(
+            attrs.evolve(encoding, scale=fact.scale, zero_point=fact.zero_point)
+            for fact in self.operators.curated.fixed.get(str(built.op), ())
+            for encoding in self._candidates(Role.ACTIVATION, 2, 0, None)
+            if encoding.name == fact.code
+        )
+        shares = built.fate is Fate.IDENTITY or built.op in self.operators.curated.invariant
+        if shares and built.inputs and built.inputs[0].ref is not None:
+            return own + self._fixed_of(built.inputs[0].ref)
+        return own
+
+    @functools.cache  # noqa: B019
+    def _candidates(self, role: Role, rank: int, ch_axis: int, channels: int | None) -> tuple[Encoding, ...]:
+        return self._interned(self.request.reach(role, rank, ch_axis, channels))
+
+    @functools.cache  # noqa: B019
+    def _interned(self, domain: tuple[Encoding, ...]) -> tuple[Encoding, ...]:
+        return domain
+
+    def _channels(self, tensor: TensorFact, entry: Input) -> int | None:
+        """Input channels of a weight, along which blocks run; None for anything else."""
+        if entry.role is not Role.WEIGHT or len(tensor.shape) < 2:
+            return None
+        return tensor.shape[1 if entry.ch_axis == 0 else 0]
+
+    def asked(self, site: Site) -> Encoding:
+        """The encoding that the user asked for at ``site``.
+
+        An edge into an op that shares its encoding with a weight or bias asks for that port's; everything else
+        for the activation's.
+        """
+        built = self.built.get(site.user)
+        if built is not None:
+            for entry in built.inputs:
+                tensor = self.tensor(entry)
+                if entry.ref == site.node and tensor is not None:
+                    channels = self._channels(tensor, entry)
+                    return self.request.asked(entry.role, len(tensor.shape), entry.ch_axis, channels)
+        return self.request.asked(Role.ACTIVATION)
+
+    def graph_reason(self, code: str, text: str) -> Reason:
+        """A reason that rests on the graph alone."""
+        return Reason(code, text, (_GRAPH,))
+
+
+Generator = Callable[[Facts], Iterator[Constraint]]
+
+
+@attrs.frozen
+class Rule:
+    """A rule as the registry holds it. ``code`` is stable and never reused."""
+
+    code: str
+    name: str
+    generate: Generator
+
+    @property
+    def doc(self) -> str:
+        """The rule's docstring, dedented: a first line, then *Why* and *Instead*."""
+        return inspect.getdoc(self.generate) or ""
+
+
+def rule(code: str) -> Callable[[Generator], Rule]:
+    """Register the decorated generator under ``code``; its name is the function's."""
+
+    def wrap(generate: Generator) -> Rule:
+        return Rule(code, generate.__name__, generate)
+
+    return wrap

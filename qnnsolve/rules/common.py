@@ -1,0 +1,301 @@
+"""Rules that hold for every backend (codes ``QC``)."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+from qnnsolve.constraints import Constraint, Convertible, Derived, Prefer, Reason, Relation, Same, Site, Table
+from qnnsolve.encodings import BOOL, FLOAT, FP16, INT32, Encoding, QScheme
+from qnnsolve.facts.graph import Node, NodeKind, TensorFact
+from qnnsolve.opinfo_facts import Accepted, port_code
+from qnnsolve.rules import costs
+from qnnsolve.rules.base import Facts, rule
+from qnnsolve.rules.builders import Built, Fate
+from qnnsolve.rules.request import Role
+
+__all__ = ["RULES", "accepts", "integer_code"]
+
+_NATIVE = {"bool": BOOL, "int64": INT32, "int32": INT32}
+
+
+def integer_code(tensor: TensorFact | None) -> str:
+    """Port code of a tensor that is never quantized; ``?`` for a dtype that no table covers."""
+    encoding = None if tensor is None else _NATIVE.get(tensor.dtype)
+    return "?" if encoding is None else port_code(encoding)
+
+
+def accepts(facts: Facts, node: Node, built: Built) -> bool:
+    """Whether the accelerator takes a node that touches no float tensor at all."""
+    accepted = facts.operators.accepted(built.op, built.case) if built.op is not None else None
+    if accepted is None or node.tensor is None:
+        return False
+    inputs = tuple("-" if entry.ref is None else integer_code(facts.tensor(entry)) for entry in built.inputs)
+    return accepted.admits((*inputs, integer_code(node.tensor)))
+
+
+@rule("QC001")
+def one_row_of_the_operator_table(facts: Facts) -> Iterator[Constraint]:
+    """The ports of an op together take one row of what the backend accepts, or the node stays on the CPU.
+
+    Why: every operator accepts only certain mixtures of dtypes over its inputs and outputs. A mixture that is
+    not in the table is rejected by the validator, fails at graph finalize, or was never measured.
+
+    Instead: another width on one of the ports (the solver picks the cheapest), or the CPU.
+    """
+    relations: dict[tuple[object, ...], tuple[Relation, Reason]] = {}
+    for node, built in facts.calls:
+        if built.fate not in (Fate.OP, Fate.CPU):
+            continue
+        ports = {port: edge for port, _, edge, _ in facts.float_inputs(node, built)}
+        output = Site(node.name) if Site(node.name) in facts.domains else None
+        sites = tuple(dict.fromkeys((*ports.values(), *((output,) if output else ()))))
+        if not sites:
+            continue
+        columns = tuple(sites.index(ports[port]) if port in ports else -1 for port in range(len(built.inputs)))
+        codes = tuple("-" if entry.ref is None else integer_code(facts.tensor(entry)) for entry in built.inputs)
+        result = integer_code(node.tensor) if output is None else ""
+        domains = tuple(facts.domains[site] for site in sites)
+        key = (built.op, built.case, built.why, columns, codes, result, tuple(map(id, domains)))
+        if key not in relations:
+            relations[key] = _relation(facts, built, columns, codes, result, domains)
+        relation, reason = relations[key]
+        yield Table(sites, relation, reason)
+
+
+def _relation(
+    facts: Facts,
+    built: Built,
+    columns: tuple[int, ...],
+    codes: tuple[str, ...],
+    result: str,
+    domains: tuple[tuple[Encoding, ...], ...],
+) -> tuple[Relation, Reason]:
+    """The rows over ``domains`` that the table accepts, plus the all-float row at the price of the CPU."""
+    floats = tuple(FLOAT for _ in domains)
+    accepted = None if built.fate is Fate.CPU else facts.operators.accepted(str(built.op), built.case)
+    rows: list[tuple[Encoding, ...]] = []
+    for row in itertools.product(*domains) if accepted is not None else ():
+        if row != floats and accepted is not None and _admitted(accepted, built, row, columns, codes, result):
+            rows.append(row)
+    reason = Reason("QC001", _what(facts, built), (accepted.source,) if accepted is not None else ())
+    return Relation((*rows, floats), (*(0 for _ in rows), costs.CPU)), reason
+
+
+def _admitted(
+    accepted: Accepted,
+    built: Built,
+    row: tuple[Encoding, ...],
+    columns: tuple[int, ...],
+    codes: tuple[str, ...],
+    result: str,
+) -> bool:
+    """A row is legal where its codes are; float activations never mix in, only a float bias or weight may."""
+    quantized_weight = any(
+        column >= 0 and row[column].quantized and entry.role is Role.WEIGHT
+        for entry, column in zip(built.inputs, columns, strict=True)
+    )
+    if FLOAT in row:
+        return False
+    spelled = tuple(
+        codes[port] if column < 0 else port_code(row[column], quantized_weight) for port, column in enumerate(columns)
+    )
+    return accepted.admits((*spelled, result or port_code(row[-1], quantized_weight)))
+
+
+def _what(facts: Facts, built: Built) -> str:
+    if built.fate is Fate.CPU:
+        return built.why
+    return f"{built.op} on {facts.operators.arch} accepts certain dtypes only"
+
+
+@rule("QC002")
+def bits_move_unchanged(facts: Facts) -> Iterator[Constraint]:
+    """Input and output of an op that only moves data share one encoding, scale and zero point included.
+
+    Why: the backend copies the bits and ignores an output encoding that differs, at every stage and without a
+    word: values come out scaled wrongly. A node that lowering removes has no output of its own at all.
+
+    Instead: a convert before or after the run of such ops.
+    """
+    for node, built in facts.calls:
+        invariant = facts.operators.curated.invariant.get(str(built.op))
+        if built.fate is Fate.IDENTITY:
+            reason = facts.graph_reason("QC002", f"{node.target} is removed by lowering")
+        elif invariant is not None:
+            reason = Reason("QC002", f"{built.op} moves the bits unchanged", (invariant,))
+        else:
+            continue
+        output = Site(node.name)
+        first = next(((edge, port) for port, _, edge, _ in facts.float_inputs(node, built)), None)
+        if output in facts.domains and first is not None and first[1] == 0:
+            yield Same((first[0], output), reason)
+
+
+@rule("QC003")
+def bias_scale_is_derived(facts: Facts) -> Iterator[Constraint]:
+    """A bias is quantized when input and weight are, with scale = input scale x weight scale.
+
+    Why: the accelerator adds the bias to the accumulator; whatever scale the tensor declares is ignored.
+
+    Instead: nothing to choose; per channel where the weight is.
+    """
+    relations: dict[tuple[object, ...], Relation] = {}
+    for node, built in facts.calls:
+        derived = facts.operators.curated.derived.get(str(built.op))
+        bias = next((entry for entry in built.inputs if entry.role is Role.BIAS), None)
+        if bias is None or bias.ref is None:
+            continue
+        sites = {entry.role: edge for _, entry, edge, _ in facts.float_inputs(node, built)}
+        weight = sites.get(Role.WEIGHT)
+        if derived is None or weight is None or Role.ACTIVATION not in sites:
+            continue
+        sources = (sites[Role.ACTIVATION], weight)
+        domains = tuple(facts.domains[site] for site in (*sources, sites[Role.BIAS]))
+        key = tuple(map(id, domains))
+        if key not in relations:
+            rows = tuple(row for row in itertools.product(*domains) if _bias_follows(*row))
+            relations[key] = Relation(rows, (0,) * len(rows))
+        reason = Reason("QC003", "the bias scale is input scale x weight scale", (derived.source,))
+        yield Derived(sites[Role.BIAS], sources, relations[key], reason)
+
+
+def _bias_follows(activation: Encoding, weight: Encoding, bias: Encoding) -> bool:
+    if activation.quantized and weight.quantized:
+        per_channel = weight.qscheme in (QScheme.PER_CHANNEL_SYMMETRIC, QScheme.PER_BLOCK_SYMMETRIC)
+        return bias.quantized and (bias.qscheme is QScheme.PER_CHANNEL_SYMMETRIC) == per_channel
+    return not bias.quantized
+
+
+@rule("QC004")
+def an_edge_equals_its_producer_or_converts(facts: Facts) -> Iterator[Constraint]:
+    """An edge carries its producer's encoding, or one that a convert can reach.
+
+    Why: where the two differ ExecuTorch inserts a convert, and not every pair has one. At the border to the CPU
+    a quantize or dequantize is inserted instead.
+
+    Instead: the producer's encoding on the edge.
+    """
+    convert = facts.operators.accepted("Convert")
+    sources = (convert.source,) if convert is not None else ()
+    reason = Reason("QC004", "a convert bridges the edge", sources)
+    stuck = Reason("QC004", "ExecuTorch inserts no convert here", sources)
+    pairs: dict[tuple[object, ...], frozenset[tuple[Encoding, Encoding]]] = {}
+    for edge, domain in facts.domains.items():
+        producer = Site(edge.node)
+        if not edge.user or producer not in facts.domains:
+            continue
+        node = facts.graph[edge.node]
+        fixed = node.target in facts.operators.curated.no_convert_after
+        key = (id(facts.domains[producer]), id(domain), fixed)
+        if key not in pairs:
+            both = itertools.product(facts.domains[producer], domain)
+            pairs[key] = frozenset(pair for pair in both if _bridged(convert, *pair, fixed))
+        price = costs.convert(node.tensor.numel if node.tensor is not None else None)
+        yield Convertible(producer, edge, pairs[key], price, stuck if fixed else reason)
+
+
+def _bridged(convert: Accepted | None, source: Encoding, target: Encoding, fixed: bool) -> bool:
+    if source == target:
+        return False
+    if FLOAT in (source, target):
+        return FP16 not in (source, target) or not (source.quantized or target.quantized)
+    if fixed or convert is None or not (source.quantized and target.quantized):
+        return False
+    return convert.admits((port_code(source), port_code(target)))
+
+
+@rule("QC005")
+def one_dtype_for_all_parts(facts: Facts) -> Iterator[Constraint]:
+    """All inputs of a concatenation and its output have one dtype.
+
+    Why: the backend checks the first input only; a second of another dtype is read as garbage.
+
+    Instead: converts on the parts that differ.
+    """
+    relations: dict[tuple[object, ...], Relation] = {}
+    for node, built in facts.calls:
+        source = facts.operators.curated.one_dtype.get(str(built.op))
+        if source is None:
+            continue
+        sites = tuple(dict.fromkeys(edge for _, _, edge, _ in facts.float_inputs(node, built)))
+        reason = Reason("QC005", f"all parts of {built.op} have one dtype", (source,))
+        for edge in sites:
+            pair = (edge, Site(node.name))
+            domains = tuple(facts.domains[site] for site in pair)
+            key = tuple(map(id, domains))
+            if key not in relations:
+                rows = tuple((a, b) for a, b in itertools.product(*domains) if _one_dtype(a, b))
+                relations[key] = Relation(rows, (0,) * len(rows))
+            yield Table(pair, relations[key], reason)
+
+
+def _one_dtype(part: Encoding, whole: Encoding) -> bool:
+    return (part.dtype, part.range) == (whole.dtype, whole.range)
+
+
+@rule("QC006")
+def what_was_asked_for(facts: Facts) -> Iterator[Constraint]:
+    """Every site prefers the encoding that the user asked for; others cost what :mod:`costs` says.
+
+    Why: a legal config is not enough, it has to be the nearest to the request.
+
+    Instead: ask for another precision.
+    """
+    tables: dict[tuple[object, ...], tuple[tuple[Encoding, int], ...]] = {}
+    reasons: dict[str, Reason] = {}
+    for site, domain in facts.domains.items():
+        asked = facts.asked(site)
+        role = _role(facts, site)
+        key = (asked, id(domain), role)
+        if key not in tables:
+            narrow, widen = _prices(role)
+            priced = ((e, costs.deviation(asked, e, narrow, widen)) for e in domain)
+            tables[key] = tuple((encoding, cost) for encoding, cost in priced if cost)
+        reason = reasons.setdefault(asked.name, Reason("QC006", f"{asked} was asked for"))
+        if tables[key]:
+            yield Prefer(site, tables[key], reason)
+
+
+def _role(facts: Facts, site: Site) -> Role:
+    built = facts.built.get(site.user)
+    for entry in built.inputs if built is not None else ():
+        if entry.ref == site.node:
+            return entry.role
+    return Role.ACTIVATION
+
+
+def _prices(role: Role) -> tuple[int, int]:
+    match role:
+        case Role.ACTIVATION:
+            return costs.NARROW_ACT, costs.WIDEN_ACT
+        case Role.OPERAND:
+            return costs.NARROW_RHS, costs.WIDEN_ACT
+        case Role.BIAS:
+            return 0, 0
+        case Role.WEIGHT | Role.NORM:
+            return costs.NARROW_PAR, costs.WIDEN_PAR
+
+
+@rule("QC007")
+def constants_are_not_read_across_the_border(facts: Facts) -> Iterator[Constraint]:
+    """A constant that lowering folds has the encoding of its users' edges, or stays float for all of them.
+
+    Why: a folded constant is a static tensor with one encoding; each user that reads it otherwise needs a convert.
+
+    Instead: nothing; this rule only prices what QC004 allows.
+    """
+    for node, built in facts.calls:
+        if built.fate is Fate.CONSTANT and Site(node.name) in facts.domains and node.kind is NodeKind.CALL:
+            yield Prefer(Site(node.name), ((FLOAT, costs.SCHEME),), Reason("QC007", "a constant folds into the delegate"))
+
+
+RULES = (
+    one_row_of_the_operator_table,
+    bits_move_unchanged,
+    bias_scale_is_derived,
+    an_edge_equals_its_producer_or_converts,
+    one_dtype_for_all_parts,
+    what_was_asked_for,
+    constants_are_not_read_across_the_border,
+)
