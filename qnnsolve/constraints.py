@@ -115,6 +115,7 @@ class Allow:
 
     @property
     def sites(self) -> tuple[Site, ...]:
+        """The sites that it names, in column order."""
         return (self.site,)
 
 
@@ -128,6 +129,7 @@ class Forbid:
 
     @property
     def sites(self) -> tuple[Site, ...]:
+        """The sites that it names, in column order."""
         return (self.site,)
 
 
@@ -163,6 +165,7 @@ class Derived:
 
     @property
     def sites(self) -> tuple[Site, ...]:
+        """The sites that it names, in column order."""
         return (*self.sources, self.site)
 
 
@@ -186,6 +189,7 @@ class Convertible:
 
     @property
     def sites(self) -> tuple[Site, ...]:
+        """The sites that it names, in column order."""
         return (self.source, self.target)
 
 
@@ -203,6 +207,7 @@ class Prefer:
 
     @property
     def sites(self) -> tuple[Site, ...]:
+        """The sites that it names, in column order."""
         return (self.site,)
 
 

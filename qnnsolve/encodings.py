@@ -14,7 +14,7 @@ from collections.abc import Iterable
 
 import attrs
 
-__all__ = ["DType", "Encoding", "QScheme", "qnn_offset", "FLOAT", "FP16", "INT32", "BOOL"]
+__all__ = ["BOOL", "FLOAT", "FP16", "INT32", "DType", "Encoding", "QScheme", "qnn_offset"]
 
 
 class DType(enum.Enum):
@@ -31,6 +31,7 @@ class DType(enum.Enum):
 
     @property
     def is_float(self) -> bool:
+        """True for both float dtypes."""
         return self in (DType.FLOAT32, DType.FLOAT16)
 
 
@@ -45,6 +46,7 @@ class QScheme(enum.Enum):
 
     @property
     def is_symmetric(self) -> bool:
+        """True where the zero point is the middle of the range."""
         return self.value.endswith("symmetric")
 
 
@@ -57,7 +59,7 @@ _RANGE = {
 }
 
 
-def _non_negative(_: object, attribute: attrs.Attribute[object], value: int | None) -> None:
+def _non_negative(_: object, attribute: attrs.Attribute[int | None], value: int | None) -> None:
     if value is not None and value < 0:
         raise ValueError(f"{attribute.name} must not be negative, got {value}")
 
@@ -102,10 +104,12 @@ class Encoding:
 
     @property
     def range(self) -> tuple[int | None, int | None]:
+        """``(quant_min, quant_max)``, inclusive."""
         return self.quant_min, self.quant_max
 
     @property
     def quantized(self) -> bool:
+        """True where integers stand for reals."""
         return self.qscheme is not QScheme.NONE
 
     @property
@@ -132,7 +136,8 @@ class Encoding:
         elif self.qscheme.is_symmetric != signed:
             text += "sym" if self.qscheme.is_symmetric else "aff"
         if self.scale is not None or self.zero_point is not None:
-            text += f"={'' if self.scale is None else repr(self.scale)}:{'' if self.zero_point is None else self.zero_point}"
+            fixed = (self.scale, self.zero_point)
+            text += "=" + ":".join("" if value is None else repr(value) for value in fixed)
         return text
 
     def __str__(self) -> str:

@@ -197,9 +197,8 @@ class _Describer:
             op = self.facts.built[name].op
             inputs = ", ".join(self.facts.asked(s).name for s in table.sites if s.user)
             output = "".join(f" -> {self.facts.asked(s)}" for s in table.sites if not s.user)
-            return Deviation(
-                str(site), asked.name, chosen.name, f"{op} on {self.facts.operators.arch} takes no ({inputs}){output}", "QC001"
-            )
+            text = f"{op} on {self.facts.operators.arch} takes no ({inputs}){output}"
+            return Deviation(str(site), asked.name, chosen.name, text, "QC001")
         removed = self.solution.why_removed(site, asked)
         if removed:
             reason = removed[-1].constraint.reason
@@ -220,5 +219,5 @@ class _Describer:
                 reason, rule = f"no facts about {built.op} on {self.facts.operators.arch}", "QC001"
             case _:
                 dtype = "" if tensor is None or tensor.is_float else f" for {tensor.dtype}"
-                reason, rule = f"{built.op} on {self.facts.operators.arch} accepts nothing{dtype} that fits here", "QC001"
+                reason, rule = f"{built.op} on {self.facts.operators.arch} takes nothing{dtype} that fits here", "QC001"
         return Deviation(node.name, asked, "float" if is_float else "CPU", reason, rule)

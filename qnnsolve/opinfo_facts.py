@@ -57,22 +57,27 @@ class OperatorFacts:
     arch: str
     tables: Mapping[str, OpTable]
     curated: Curated
+    _found: dict[tuple[str, str | None], Accepted | None] = attrs.field(factory=dict, init=False, repr=False)
 
     def knows(self, op: str) -> bool:
         """Whether there is any fact about ``op``; without one it is unverified."""
         return op in self.tables
 
-    @functools.cache  # noqa: B019  (facts live as long as the process: they come from operator_facts)
     def accepted(self, op: str, case: str | None = None) -> Accepted | None:
         """What ``op`` accepts here; None where nothing is known.
 
         Without ``case``, or with one that was not measured apart, a tuple counts only if every measured case
         (shape class) accepts it.
         """
+        if (op, case) not in self._found:
+            self._found[op, case] = self._accepted(op, case)
+        return self._found[op, case]
+
+    def _accepted(self, op: str, case: str | None) -> Accepted | None:
         table = self.tables.get(op)
         if table is None:
             return None
-        cases = [c for c in table.cases if c.name == case] or list(table.cases)
+        cases = [c for c in table.cases if case in c.name.split("|")] or list(table.cases)
         rows = frozenset.intersection(*(self._rows(c) for c in cases))
         return Accepted(rows, len(table.inputs), table.repeats is not None, table.source)
 

@@ -68,8 +68,7 @@ def _observer(encoding: Encoding, constant: bool) -> Any:
     eps = DEFAULT_EPS_16BIT if wide else DEFAULT_EPS_8BIT
     match encoding.qscheme:
         case QScheme.PER_BLOCK_SYMMETRIC:
-            block = {QCOM_BLOCK_SIZE: encoding.block_size}
-            return PerBlockParamObserver.with_args(dtype=torch.int4, eps=eps, ch_axis=encoding.ch_axis, **block)
+            return PerBlockParamObserver.with_args(eps=eps, **{QCOM_BLOCK_SIZE: encoding.block_size})
         case QScheme.PER_CHANNEL_SYMMETRIC:
             return PerChannelParamObserver.with_args(eps=eps)
         case _:
@@ -77,7 +76,10 @@ def _observer(encoding: Encoding, constant: bool) -> Any:
 
 
 def bias_spec(node: FxNode, encoding: Encoding) -> DerivedQuantizationSpec:
-    """The spec of a bias: scale = input scale x weight scale, int32; ``node`` has input, weight and bias as args 0-2."""
+    """The int32 spec of a bias: scale = input scale x weight scale.
+
+    ``node`` has input, weight and bias as its first three arguments.
+    """
     derived: DerivedQuantizationSpec = _derived_bias_quant_spec(node)
     if encoding.qscheme is QScheme.PER_CHANNEL_SYMMETRIC:
         return derived
@@ -91,7 +93,10 @@ def bias_spec(node: FxNode, encoding: Encoding) -> DerivedQuantizationSpec:
     )
 
 
-def _single(derive: Callable[..., tuple[torch.Tensor, torch.Tensor]]) -> Callable[..., tuple[torch.Tensor, torch.Tensor]]:
+_Derivation = Callable[..., tuple[torch.Tensor, torch.Tensor]]
+
+
+def _single(derive: _Derivation) -> _Derivation:
     """Per-tensor parameters out of ExecuTorch's derivation, which answers one per channel."""
 
     def derived(observers: list[Any]) -> tuple[torch.Tensor, torch.Tensor]:

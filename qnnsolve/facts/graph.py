@@ -33,7 +33,7 @@ class Ref(str):
     __slots__ = ()
 
 
-Argument: TypeAlias = "Ref | str | int | float | bool | None | tuple[Argument, ...]"
+Argument: TypeAlias = "Ref | str | int | float | bool | tuple[Argument, ...] | None"
 
 
 @attrs.frozen(cache_hash=True)

@@ -33,6 +33,9 @@ class Facts:
     request: Request
     built: dict[str, Built]
     """Fate of every call in the graph, by node name."""
+    _pool: dict[tuple[Encoding, ...], tuple[Encoding, ...]] = attrs.field(factory=dict, init=False, repr=False)
+    _reached: dict[tuple[object, ...], tuple[Encoding, ...]] = attrs.field(factory=dict, init=False, repr=False)
+    _fixed: dict[str, tuple[Encoding, ...]] = attrs.field(factory=dict, init=False, repr=False)
 
     @classmethod
     def of(cls, graph: Graph, operators: OperatorFacts, request: Request) -> Facts:
@@ -74,6 +77,7 @@ class Facts:
         """
         found: dict[Site, tuple[Encoding, ...]] = {}
         for node, built in self.calls:
+            self._fixed_of(node.name)
             for _, entry, edge, tensor in self.float_inputs(node, built):
                 found.setdefault(edge, self._reach(built, entry, tensor, edge))
             if built.fate is Fate.UNKNOWN:
@@ -100,9 +104,16 @@ class Facts:
             reach = tuple(e for e in reach if not e.quantized or e.name not in bound)
         return self._interned(tuple(sorted({*reach, *fixed}))) if fixed else reach
 
-    @functools.cache  # noqa: B019  (lives as long as the facts)
     def _fixed_of(self, name: str) -> tuple[Encoding, ...]:
-        """Encodings with a fixed scale that can reach the output of ``name``: its own, or through shared ones."""
+        """Encodings with a fixed scale that can reach the output of ``name``: its own, or through shared ones.
+
+        Filled in topological order by :attr:`domains`, so a long run of sharing ops is no deep recursion.
+        """
+        if name not in self._fixed:
+            self._fixed[name] = self._find_fixed(name)
+        return self._fixed[name]
+
+    def _find_fixed(self, name: str) -> tuple[Encoding, ...]:
         built = self.built.get(name)
         if built is None or self.request.precision.fp16:
             return ()
@@ -117,13 +128,14 @@ class Facts:
             return own + self._fixed_of(built.inputs[0].ref)
         return own
 
-    @functools.cache  # noqa: B019
     def _candidates(self, role: Role, rank: int, ch_axis: int, channels: int | None) -> tuple[Encoding, ...]:
-        return self._interned(self.request.reach(role, rank, ch_axis, channels))
+        key = (role, rank, ch_axis, channels)
+        if key not in self._reached:
+            self._reached[key] = self._interned(self.request.reach(role, rank, ch_axis, channels))
+        return self._reached[key]
 
-    @functools.cache  # noqa: B019
     def _interned(self, domain: tuple[Encoding, ...]) -> tuple[Encoding, ...]:
-        return domain
+        return self._pool.setdefault(domain, domain)
 
     def _channels(self, tensor: TensorFact, entry: Input) -> int | None:
         """Input channels of a weight, along which blocks run; None for anything else."""

@@ -209,8 +209,18 @@ BUILDERS: Mapping[str, Builder] = _table(
     (_op("Transpose", 0), ("permute.default", "transpose.int", "swapaxes.default")),
     (
         _op("Reshape", 0),
-        ("flatten.using_ints", "reshape.default", "view.default", "_unsafe_view.default", "view_copy.default")
-        + ("squeeze.default", "squeeze.dim", "squeeze.dims", "unsqueeze.default", "unflatten.int"),
+        (
+            "flatten.using_ints",
+            "reshape.default",
+            "view.default",
+            "_unsafe_view.default",
+            "view_copy.default",
+            "squeeze.default",
+            "squeeze.dim",
+            "squeeze.dims",
+            "unsqueeze.default",
+            "unflatten.int",
+        ),
     ),
     (_convolution, ("conv1d.default", "conv2d.default", "conv3d.default")),
     (_linear, ("linear.default",)),
@@ -226,14 +236,34 @@ BUILDERS: Mapping[str, Builder] = _table(
     (_index, ("index.Tensor",)),
     (
         _identity,
-        ("dropout.default", "dropout_.default", "clone.default", "contiguous.default", "alias.default")
-        + ("detach.default", "detach_.default", "lift_fresh_copy.default"),
+        (
+            "dropout.default",
+            "dropout_.default",
+            "clone.default",
+            "contiguous.default",
+            "alias.default",
+            "detach.default",
+            "detach_.default",
+            "lift_fresh_copy.default",
+        ),
     ),
     (
         _constant,
-        ("arange.default", "arange.start", "arange.start_step", "scalar_tensor.default", "full.default")
-        + ("full_like.default", "zeros.default", "zeros_like.default", "ones.default", "ones_like.default")
-        + ("new_ones.default", "new_zeros.default", "new_full.default"),
+        (
+            "arange.default",
+            "arange.start",
+            "arange.start_step",
+            "scalar_tensor.default",
+            "full.default",
+            "full_like.default",
+            "zeros.default",
+            "zeros_like.default",
+            "ones.default",
+            "ones_like.default",
+            "new_ones.default",
+            "new_zeros.default",
+            "new_full.default",
+        ),
     ),
 )
 """Builder by aten target."""

@@ -287,7 +287,9 @@ def constants_are_not_read_across_the_border(facts: Facts) -> Iterator[Constrain
     """
     for node, built in facts.calls:
         if built.fate is Fate.CONSTANT and Site(node.name) in facts.domains and node.kind is NodeKind.CALL:
-            yield Prefer(Site(node.name), ((FLOAT, costs.SCHEME),), Reason("QC007", "a constant folds into the delegate"))
+            yield Prefer(
+                Site(node.name), ((FLOAT, costs.SCHEME),), Reason("QC007", "a constant folds into the delegate")
+            )
 
 
 RULES = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from qnnsolve.constraints import Constraint, Forbid, Reason
+from qnnsolve.opinfo_facts import port_code
 from qnnsolve.rules.base import Facts, rule
 
 __all__ = ["RULES"]
@@ -18,8 +19,6 @@ def arch_computes_the_weight_right(facts: Facts) -> Iterator[Constraint]:
 
     Instead: 8-bit per-channel weights, or a newer chip.
     """
-    from qnnsolve.opinfo_facts import port_code
-
     arch = int(facts.operators.arch[1:])
     since = facts.operators.curated.since
     late = {code: (first, source) for code, (first, source) in since.items() if arch < int(first[1:])}

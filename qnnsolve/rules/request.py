@@ -35,6 +35,7 @@ class Precision:
 
     @property
     def fp16(self) -> bool:
+        """True where activations are computed in half precision."""
         return self.activation_bits == 0
 
     @property
