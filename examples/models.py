@@ -7,12 +7,14 @@ Each function returns ``(module, example_inputs, calibration_inputs)``, which is
 
 The configs are those of the published checkpoints, except for depth: ViT has 6 layers, BERT and Whisper's
 encoder 4. Random weights show placement, legality and numerical agreement; they say nothing about accuracy.
+Batch norms get their statistics from random pixels: with the initial ones the activations of an untrained
+network fade to nothing, and a constant output hides every error.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import torch
 from torch import nn
@@ -24,6 +26,7 @@ Example: TypeAlias = tuple[nn.Module, Inputs, list[Inputs]]
 
 CALIBRATION_SAMPLES = 4
 SEED = 0
+BATCH = 8
 
 
 class ImageClassifier(nn.Module):
@@ -118,5 +121,20 @@ def _example(build: Callable[[], nn.Module], inputs: Callable[[], Inputs]) -> Ex
     """Build under a fixed seed, and leave the caller's random state as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
-        module: Any = build().eval()
-        return module, inputs(), [inputs() for _ in range(CALIBRATION_SAMPLES)]
+        module = build()
+        _settle_batch_norms(module, inputs)
+        return module.eval(), inputs(), [inputs() for _ in range(CALIBRATION_SAMPLES)]
+
+
+def _settle_batch_norms(module: nn.Module, inputs: Callable[[], Inputs]) -> None:
+    norms = [layer for layer in module.modules() if isinstance(layer, nn.BatchNorm2d)]
+    if not norms:
+        return
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = None  # a plain average over the passes, from which the initial values are gone
+        norm.reset_running_stats()
+    with torch.no_grad():
+        module.train()(torch.cat([inputs()[0] for _ in range(BATCH)]))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
