@@ -7,7 +7,7 @@ and curated facts (:mod:`qnnsolve.facts.curated`). Port codes (``u16``, ``s8c``,
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import attrs
 
@@ -32,21 +32,35 @@ def port_code(encoding: Encoding, quantized_weight: bool = False) -> str:
     return codes_of(encoding)
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Accepted:
-    """What one operator accepts on one arch: code tuples (inputs, then output) and where that is known from."""
+    """What one operator accepts on one arch: code tuples (inputs, then output) and where that is known from.
 
-    rows: frozenset[tuple[str, ...]]
+    ``rows`` maps each tuple to the positions whose zero point must be the middle of the range.
+    """
+
+    rows: Mapping[tuple[str, ...], frozenset[int]]
     arity: int
     repeats: bool
     source: Source
 
-    def admits(self, codes: tuple[str, ...]) -> bool:
-        """Whether inputs and output of these codes are accepted; a repeated input stands for any number."""
+    def admits(self, codes: tuple[str, ...], symmetric: Collection[int] = ()) -> bool:
+        """Whether ports of these codes are accepted, those at the positions ``symmetric`` being symmetric.
+
+        A repeated input stands for any number of inputs.
+        """
         if self.repeats:
-            inputs, output = codes[:-1], codes[-1]
-            return all((code,) * self.arity + (output,) in self.rows for code in dict.fromkeys(inputs))
-        return codes in self.rows
+            alike = dict.fromkeys((code, port in symmetric) for port, code in enumerate(codes[:-1]))
+            output = [self.arity] if len(codes) - 1 in symmetric else []
+            return all(
+                self._admits((code,) * self.arity + codes[-1:], [*(range(self.arity) if centred else ()), *output])
+                for code, centred in alike
+            )
+        return self._admits(codes, symmetric)
+
+    def _admits(self, codes: tuple[str, ...], symmetric: Collection[int]) -> bool:
+        required = self.rows.get(codes)
+        return required is not None and required <= frozenset(symmetric)
 
 
 @attrs.frozen(eq=False)
@@ -78,12 +92,18 @@ class OperatorFacts:
         if table is None:
             return None
         cases = [c for c in table.cases if case in c.name.split("|")] or list(table.cases)
-        rows = frozenset.intersection(*(self._rows(c) for c in cases))
+        found = [self._rows(table, c) for c in cases]
+        common = set(found[0]).intersection(*found[1:])
+        rows = {codes: frozenset().union(*(each[codes] for each in found)) for codes in common}
         return Accepted(rows, len(table.inputs), table.repeats is not None, table.source)
 
-    def _rows(self, case: Case) -> frozenset[tuple[str, ...]]:
-        rows = ((*row.inputs, *row.outputs) for row in case.rows if self.arch in row.archs)
-        return frozenset(row for row in rows if all(self._computes(code) for code in row))
+    def _rows(self, table: OpTable, case: Case) -> dict[tuple[str, ...], frozenset[int]]:
+        ports = (*table.inputs, *table.outputs)
+        return {
+            row.codes: frozenset(ports.index(port) for port in row.symmetric)
+            for row in case.rows
+            if self.arch in row.archs and all(self._computes(code) for code in row.codes)
+        }
 
     def _computes(self, code: str) -> bool:
         since = self.curated.since.get(code)

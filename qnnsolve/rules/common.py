@@ -100,7 +100,10 @@ def _admitted(
     spelled = tuple(
         codes[port] if column < 0 else port_code(row[column], quantized_weight) for port, column in enumerate(columns)
     )
-    return accepted.admits((*spelled, result or port_code(row[-1], quantized_weight)))
+    symmetric = [port for port, column in enumerate(columns) if column >= 0 and row[column].qscheme.is_symmetric]
+    if not result and row[-1].qscheme.is_symmetric:
+        symmetric.append(len(columns))
+    return accepted.admits((*spelled, result or port_code(row[-1], quantized_weight)), symmetric)
 
 
 def _what(facts: Facts, built: Built) -> str:
@@ -202,7 +205,8 @@ def _bridged(convert: Accepted | None, source: Encoding, target: Encoding, fixed
         return FP16 not in (source, target) or not (source.quantized or target.quantized)
     if fixed or convert is None or not (source.quantized and target.quantized):
         return False
-    return convert.admits((port_code(source), port_code(target)))
+    symmetric = [port for port, end in enumerate((source, target)) if end.qscheme.is_symmetric]
+    return convert.admits((port_code(source), port_code(target)), symmetric)
 
 
 @rule("QC005")
