@@ -59,8 +59,9 @@ def export_lines(result: ExportResult, model: str) -> tuple[Line, ...]:
     return (
         *_head(result.solve, model),
         *_solve_body(result.solve),
-        *_section(f"Program: {result.pte}, {result.pte_bytes:,} bytes, {_count(result.delegates, 'delegate')}", []),
-        *_section(f"Ops on the CPU ({len(result.cpu_ops)})" if cpu else "Ops on the CPU: none", cpu),
+        *_paragraph(f"Program: {result.pte}, {result.pte_bytes:,} bytes, {_count(result.delegates, 'delegate')}"),
+        Line(f"Ops on the CPU: {len(result.cpu_ops) or 'none'}", style="bold"),
+        *cpu,
         *_verification(result.verification),
         *_times(result.timings),
     )
@@ -113,11 +114,15 @@ def _cost(result: SolveResult) -> str:
 
 
 def _section(title: str, lines: Sequence[Line]) -> Iterator[Line]:
-    """A blank line, the title and the lines; nothing where the title announces a list and it is empty."""
-    if lines or not title.endswith(("(0)", "solve")):
-        yield Line("")
-        yield Line(title, style="bold")
+    """A blank line, the title and the lines; nothing where there are no lines."""
+    if lines:
+        yield from _paragraph(title)
         yield from lines
+
+
+def _paragraph(title: str) -> Iterator[Line]:
+    yield Line("")
+    yield Line(title, style="bold")
 
 
 def _conflicts(conflicts: Sequence[ConflictRecord]) -> list[Line]:
@@ -196,7 +201,7 @@ def _cpu_key(op: CpuOp) -> tuple[str, str]:
 
 def _verification(verification: Verification | None) -> Iterator[Line]:
     if verification is None:
-        yield from _section("Emulator: not run (--no-verify)", [])
+        yield from _paragraph("Emulator: not run (--no-verify)")
         return
     worst = f"{_percent(verification.emulator_vs_converted_max_rel)} of the output's range"
     limit = f"at most {_percent(verification.tolerance)} allowed"
@@ -218,7 +223,7 @@ def _times(timings: tuple[tuple[str, float], ...]) -> Iterator[Line]:
     if timings:
         total = sum(seconds for _, seconds in timings)
         stages = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in timings)
-        yield from _section(f"Time: {total:.1f} s ({stages})", [])
+        yield from _paragraph(f"Time: {total:.1f} s ({stages})")
 
 
 def _percent(fraction: float) -> str:
