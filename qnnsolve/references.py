@@ -63,8 +63,7 @@ def locate(text: str, what: str, suffixes: tuple[str, ...]) -> FileRef | CodeRef
         return CodeRef(text, module, attribute)
     if path.exists():
         raise UsageError(f"{what} {text} is not a {kinds} file")
-    close = [name for name in _siblings(path) if Path(name).suffix.lower() in suffixes]
-    near = nearest(path.name, close)
+    near = nearest(path.name, _siblings(path, suffixes))
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
     raise UsageError(f"{what} '{text}' is neither a {kinds} file nor module:callable{hint}")
 
@@ -73,13 +72,13 @@ def missing_file(what: str, path: Path) -> str:
     """One line that says that ``path`` does not exist, with the nearest names of its folder."""
     if not path.parent.is_dir():
         return f"{what} {path} does not exist: no folder {path.parent}"
-    near = nearest(path.name, _siblings(path))
+    near = nearest(path.name, _siblings(path, (path.suffix.lower(),)))
     return f"{what} {path} does not exist" + (f"; did you mean {' or '.join(near)}?" if near else "")
 
 
-def _siblings(path: Path) -> list[str]:
+def _siblings(path: Path, suffixes: tuple[str, ...]) -> list[str]:
     with contextlib.suppress(OSError):
-        return sorted(entry.name for entry in path.parent.iterdir())
+        return sorted(entry.name for entry in path.parent.iterdir() if entry.suffix.lower() in suffixes)
     return []
 
 

@@ -27,9 +27,11 @@ def report_stream(verbose: bool) -> Iterator[IO[str]]:
     with contextlib.ExitStack() as stack:
         if _is_descriptor_1(report):
             report.flush()
+            kept = os.dup(1)
+            stack.callback(os.close, kept)
+            stack.callback(os.dup2, kept, 1)
             report = stack.enter_context(os.fdopen(os.dup(1), "w", encoding=report.encoding, errors=report.errors))
             os.dup2(2, 1)
-            stack.callback(os.dup2, os.dup(report.fileno()), 1)
         stack.enter_context(contextlib.redirect_stdout(sys.stderr))
         stack.enter_context(warnings.catch_warnings())
         stack.callback(logging.disable, disabled)

@@ -1,0 +1,99 @@
+"""Results as the pipeline would give them, built by hand: what the tests of reports and of the command line print."""
+
+from __future__ import annotations
+
+from qnnsolve.results import (
+    ConflictRecord,
+    ConvertRecord,
+    CpuOp,
+    Deviation,
+    ExportResult,
+    NodeRecord,
+    OutputCheck,
+    Placement,
+    SolveResult,
+    Status,
+    Verification,
+)
+
+LAYERS = 12
+
+
+def numbered(name: str, index: int) -> str:
+    return name if index == 0 else f"{name}_{index}"
+
+
+def matmul(index: int) -> NodeRecord:
+    name, softmax, value = numbered("bmm", index), numbered("softmax", index), numbered("view", 3 * index)
+    return NodeRecord(
+        name=name,
+        target="aten.bmm.default",
+        qnn_op="MatMul",
+        module_path=f"encoder.layer.{index}.attention",
+        inputs=((softmax, "u16"), (value, "u8")),
+        output="u16",
+        placement=Placement.NPU,
+        deviations=(
+            Deviation(f"{value} -> {name}", "u16", "u8", f"{name} takes 16-bit x 16-bit from V73 only", "QH003"),
+        ),
+    )
+
+
+def convert(index: int) -> ConvertRecord:
+    producer, user = numbered("view", 3 * index), numbered("bmm", index)
+    return ConvertRecord(producer, user, "u16", "u8", 1000, 3, f"{user} reads u8, {producer} gives u16")
+
+
+def solve_result() -> SolveResult:
+    norm = NodeRecord(
+        name="layer_norm",
+        target="aten.layer_norm.default",
+        qnn_op="LayerNorm",
+        module_path="encoder.norm",
+        inputs=(("add_3", "u16"), ("p_norm_weight", "s8")),
+        output="u16",
+        placement=Placement.NPU,
+        deviations=(
+            Deviation("p_norm_weight -> layer_norm", "s16", "s8", "LayerNorm [sic] weights are 8-bit", "QH001"),
+        ),
+    )
+    index = NodeRecord("index", "aten.index.Tensor", None, "", (("x", "float"),), "float", Placement.CPU)
+    return SolveResult(
+        status=Status.SATISFIABLE,
+        proof="optimal",
+        cost=1236,
+        breakdown=(("narrowed activation", 1200), ("convert", 36)),
+        backend="htp",
+        soc="SM8350",
+        htp_arch="V68",
+        precision="16a8w",
+        nodes=(*(matmul(layer) for layer in range(LAYERS)), norm, index),
+        converts=tuple(convert(layer) for layer in range(LAYERS)),
+        unverified=(("index", "aten.index.Tensor"),),
+        conflicts=(),
+        timings=(("facts", 0.25), ("solve", 0.5)),
+    )
+
+
+def conflict() -> ConflictRecord:
+    return ConflictRecord(("bmm", "cat"), ("bmm wants u8 [QH003]", "cat wants u16 [QC004]"), "they share one tensor")
+
+
+def export_result(max_rel: float = 0.004) -> ExportResult:
+    note = None if max_rel <= 0.01 else "output 0 differs; aten.index.Tensor lies between delegates 1 and 2"
+    return ExportResult(
+        solve=solve_result(),
+        delegates=2,
+        cpu_ops=(CpuOp("index", "aten.index.Tensor", "ExecuTorch has no builder for it"),),
+        pte="vit.pte",
+        pte_bytes=1234567,
+        verification=Verification(
+            max_rel,
+            35.25,
+            0.01,
+            4,
+            (OutputCheck(0, 0.125, max_rel, 35.25), OutputCheck(1, 0.0, 0.0, float("inf"))),
+            note,
+        ),
+        timings=(("solve", 0.5), ("lower", 10.25)),
+    )
