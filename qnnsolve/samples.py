@@ -73,9 +73,8 @@ def _read_npz(ref: FileRef) -> dict[str, torch.Tensor]:
     import torch
 
     try:
-        with numpy.load(ref.path, allow_pickle=False) as archive:
-            if not isinstance(archive, numpy.lib.npyio.NpzFile):
-                raise UsageError(f"calibration {ref.text} is not an .npz file")
+        # Opened here, since numpy 2.4 leaks the file that it opened where it is no zip.
+        with ref.path.open("rb") as stream, numpy.load(stream, allow_pickle=False) as archive:
             return {name: torch.from_numpy(archive[name]) for name in archive.files}
     except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise UsageError(f"calibration {ref.text} is no .npz file of plain arrays: {first_line(error)}") from error
@@ -86,12 +85,11 @@ def _read_pt(ref: FileRef) -> object:
 
     import torch
 
-    try:
-        return torch.load(ref.path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise UsageError(f"calibration {ref.text} is no .pt file of plain tensors; nothing else is loaded") from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise UsageError(f"calibration {ref.text} cannot be read: {first_line(error)}") from error
+    with foreign(f"calibration {ref.text} cannot be read"):
+        try:
+            return torch.load(ref.path, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError as error:
+            raise UsageError(f"calibration {ref.text} is no .pt file of plain tensors; nothing else is read") from error
 
 
 def _unstack(arrays: Mapping[str, Any], model: LoadedModel, origin: str) -> list[dict[str, Any]]:

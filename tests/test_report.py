@@ -1,0 +1,212 @@
+"""Reports, as text and as JSON, of results built by hand."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import attrs
+import jsonschema
+import pytest
+
+from qnnsolve.errors import BudgetExceededError, UnknownNameError, UnverifiedError
+from qnnsolve.folding import names_in_short, without_names
+from qnnsolve.report import Line, export_lines, print_lines, solve_lines
+from qnnsolve.report_json import dumps, error_json, export_json, solve_json
+from qnnsolve.results import ExportResult, SolveResult, Status
+from tests.records import LAYERS, conflict, export_result, solve_result
+
+SCHEMAS = Path(__file__).parents[1] / "qnnsolve" / "schema"
+
+
+def text(lines: tuple[Line, ...]) -> str:
+    out = io.StringIO()
+    print_lines(lines, out)
+    return out.getvalue()
+
+
+def schema(name: str) -> Any:
+    return json.loads((SCHEMAS / f"{name}-1.json").read_text())
+
+
+def validate(document: dict[str, Any], name: str) -> Any:
+    """The document as a reader of the printed JSON gets it, valid by the schema."""
+    read = json.loads(dumps(document), parse_constant=lambda constant: pytest.fail(f"{constant} is not JSON"))
+    jsonschema.Draft202012Validator(schema(name)).validate(read)
+    return read
+
+
+def test_the_text_of_an_export() -> None:
+    """Read this as prose: it is what a user reads."""
+    assert text(export_lines(export_result(), "examples.models:vit")) == (
+        "examples.models:vit for SM8350 (HTP V68) at 16a8w\n"
+        "satisfiable: 13 deviations from the request, 12 converts, 1 op unverified\n"
+        "cost 1,236, proven optimal: narrowed activation 1,200, convert 36\n"
+        "\n"
+        "Deviations (13)\n"
+        "  x12 bmm..bmm_11 (aten.bmm.default): input 1 u16 -> u8  "
+        "because * takes 16-bit x 16-bit from V73 only [QH003]\n"
+        "  layer_norm (aten.layer_norm.default): p_norm_weight -> layer_norm s16 -> s8  "
+        "because LayerNorm [sic] weights are 8-bit [QH001]\n"
+        "\n"
+        "Converts inserted (12)\n"
+        "  x12 u16 -> u8 before input 1 of bmm..bmm_11 (aten.bmm.default), 12,000 elements in all  "
+        "because * reads u8, * gives u16\n"
+        "\n"
+        "Unverified: no facts for SM8350 (1)\n"
+        "  index (aten.index.Tensor)\n"
+        "\n"
+        "Left on the CPU by the solve\n"
+        "  index (aten.index.Tensor)\n"
+        "\n"
+        "Program: vit.pte, 1,234,567 bytes, 2 delegates\n"
+        "Ops on the CPU: 1\n"
+        "  index (aten.index.Tensor): ExecuTorch has no builder for it\n"
+        "\n"
+        "Emulator agrees with the converted model: largest error 0.4 % of the output's range (at most 1 % allowed)\n"
+        "SQNR against the float model: 35.2 dB over 4 samples\n"
+        "  output 0: largest error 0.125 (0.4 %), SQNR 35.2 dB\n"
+        "  output 1: largest error 0 (0 %), SQNR inf dB\n"
+        "\n"
+        "Time: 10.8 s (solve 0.50, lower 10.25)\n"
+    )
+
+
+def test_a_disagreement_says_where() -> None:
+    printed = text(export_lines(export_result(max_rel=0.73), "m.pt2"))
+    assert "Emulator DISAGREES with the converted model: largest error 73 % of the output's range" in printed
+    assert "aten.index.Tensor lies between delegates 1 and 2" in printed
+
+
+def test_an_export_without_verification_says_so() -> None:
+    assert "Emulator: not run (--no-verify)" in text(
+        export_lines(attrs.evolve(export_result(), verification=None, cpu_ops=()), "m.pt2")
+    )
+
+
+def test_a_result_without_deviations_is_exactly_as_requested() -> None:
+    plain = attrs.evolve(solve_result(), nodes=(), converts=(), unverified=(), breakdown=(), cost=0)
+    assert text(solve_lines(plain, "m.pt2")) == (
+        "m.pt2 for SM8350 (HTP V68) at 16a8w\n"
+        "satisfiable: exactly as requested\n"
+        "cost 0, proven optimal\n"
+        "\n"
+        "Time: 0.8 s (facts 0.25, solve 0.50)\n"
+    )
+
+
+def test_conflicts_and_limits_are_told_apart() -> None:
+    failed = attrs.evolve(solve_result(), status=Status.UNSATISFIABLE, conflicts=(conflict(),), cost=None, proof=None)
+    printed = text(solve_lines(failed, "m.pt2"))
+    assert "unsatisfiable: 1 conflict, no legal config exists\n" in printed
+    assert "  bmm, cat: they share one tensor\n    bmm wants u8 [QH003]\n    cat wants u16 [QC004]\n" in printed
+    limited = attrs.evolve(solve_result(), status=Status.UNKNOWN, proof="0.2")
+    assert "unknown: a limit was hit" in text(solve_lines(limited, "m.pt2"))
+    assert "cost 1,236, gap 0.2" in text(solve_lines(limited, "m.pt2"))
+
+
+def test_a_line_is_never_broken_and_markup_is_not_read() -> None:
+    long = Line("[bold]" + "word " * 100 + ":smile: [/]")
+    assert text((long,)) == long.text + "\n"
+
+
+@pytest.mark.parametrize(
+    ("names", "short"),
+    [
+        (["bmm"], "bmm"),
+        (["bmm", "bmm_1"], "bmm, bmm_1"),
+        (["bmm", "bmm_1", "bmm_2"], "bmm..bmm_2"),
+        (["bmm_3", "bmm_4", "bmm_5", "cat"], "bmm_3..bmm_5, cat"),
+        (["bmm_1", "bmm_3", "bmm_5"], "bmm_1, bmm_3, bmm_5"),
+        (["a", "a", "a"], "a"),
+        (list("abcdefgh"), "a, b, c, d, e, f and 2 more"),
+    ],
+)
+def test_names_in_short(names: list[str], short: str) -> None:
+    assert names_in_short(names) == short
+
+
+def test_names_are_replaced_as_words_only() -> None:
+    assert without_names("bmm_1 reads bmm, not bmm_12 or a.bmm", ["bmm", "bmm_1"]) == "* reads *, not bmm_12 or a.bmm"
+
+
+def test_different_reasons_are_not_folded() -> None:
+    result = solve_result()
+    first = result.nodes[0]
+    other = attrs.evolve(first, deviations=(attrs.evolve(first.deviations[0], reason="something else"),))
+    printed = text(solve_lines(attrs.evolve(result, nodes=(other, *result.nodes[1:])), "m"))
+    assert f"x{LAYERS - 1} bmm_1..bmm_11" in printed
+    assert "bmm (aten.bmm.default): view -> bmm u16 -> u8  because something else [QH003]" in printed
+
+
+@pytest.mark.parametrize("status", list(Status))
+def test_solve_json_holds_to_its_schema(status: Status) -> None:
+    result = attrs.evolve(solve_result(), status=status, conflicts=(conflict(),))
+    read = validate(solve_json(result, "m.pt2"), "solve")
+    assert read["status"] == status.value
+    assert len(read["nodes"]) == LAYERS + 2
+    assert read["nodes"][0]["deviation"][0]["chosen"] == "u8"
+    assert read["nodes"][0]["reason"] == "bmm takes 16-bit x 16-bit from V73 only [QH003]"
+    assert read["nodes"][-1]["reason"] is None
+
+
+@pytest.mark.parametrize("max_rel", [0.0, 0.5, float("nan"), float("inf")])
+def test_export_json_holds_to_its_schema(max_rel: float) -> None:
+    read = validate(export_json(export_result(max_rel), "m.pt2"), "export")
+    expected = max_rel if max_rel in (0.0, 0.5) else str(max_rel)
+    assert read["verification"]["emulator_vs_converted_max_rel"] == expected
+    assert read["verification"]["outputs"][1]["sqnr_db"] == "inf"
+    assert read["timings"] == {"solve": 0.5, "lower": 10.25}
+    unverified = validate(export_json(attrs.evolve(export_result(), verification=None), "m.pt2"), "export")
+    assert unverified["verification"] is None
+
+
+def test_export_json_has_every_field_of_solve_json() -> None:
+    assert set(solve_json(solve_result(), "m")) < set(export_json(export_result(), "m"))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        UnknownNameError("SoC", "SM8351", ["SM8350"]),
+        UnverifiedError((("index", "aten.index.Tensor"),), "SM8350"),
+        BudgetExceededError("60 s"),
+        ValueError("not ours"),
+    ],
+)
+def test_error_json_holds_to_its_schema(error: Exception) -> None:
+    read = validate(error_json(error, 2), "error")
+    assert read["error"]["message"] == str(error)
+
+
+def test_unverified_nodes_are_data_in_error_json() -> None:
+    read = error_json(UnverifiedError((("index", "aten.index.Tensor"),), "SM8350"), 1)
+    assert read["error"]["details"]["nodes"] == [["index", "aten.index.Tensor"]]
+
+
+@pytest.mark.parametrize("name", ["solve", "export", "error"])
+def test_schemas_are_valid_closed_and_named_for_their_version(name: str) -> None:
+    document = schema(name)
+    jsonschema.Draft202012Validator.check_schema(document)
+    assert document["properties"]["schema"]["const"] == f"qnnsolve/{name}/1"
+    for definition in (document, *document.get("$defs", {}).values()):
+        if "properties" in definition:
+            assert definition["additionalProperties"] is False
+            assert set(definition["required"]) == set(definition["properties"])
+
+
+def test_what_both_schemas_define_they_define_alike() -> None:
+    solve, export = schema("solve"), schema("export")
+    for name, definition in solve["$defs"].items():
+        assert export["$defs"][name] == definition
+    for name, definition in solve["properties"].items():
+        assert name == "schema" or export["properties"][name] == definition
+
+
+def test_same_result_same_bytes() -> None:
+    def render(result: SolveResult, export: ExportResult) -> str:
+        return dumps(solve_json(result, "m")) + text(export_lines(export, "m"))
+
+    assert render(solve_result(), export_result()) == render(solve_result(), export_result())
