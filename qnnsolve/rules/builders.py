@@ -91,7 +91,8 @@ def _convolution(node: Node, graph: Graph) -> Built:
 
 
 def _linear(node: Node, graph: Graph) -> Built:
-    return Built(Fate.OP, "FullyConnected", _weighted(node, _ref(node, 1), 0))
+    # Rank 2 whatever the input: ExecuTorch reshapes around it (_passes/fixed_linear_keep_dim.py).
+    return Built(Fate.OP, "FullyConnected", _weighted(node, _ref(node, 1), 0), case="rank2")
 
 
 def _weighted(node: Node, weight: Ref | None, ch_axis: int) -> tuple[Input, ...]:

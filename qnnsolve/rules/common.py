@@ -174,22 +174,23 @@ def _bias_follows(activation: Encoding, weight: Encoding, bias: Encoding) -> boo
 def an_edge_equals_its_producer_or_converts(facts: Facts) -> Iterator[Constraint]:
     """An edge carries its producer's encoding, or one that a convert can reach.
 
-    Why: where the two differ ExecuTorch inserts a convert, and not every pair has one. At the border to the CPU
-    a quantize or dequantize is inserted instead.
+    Why: where the two differ ExecuTorch inserts a convert, and not every pair has one: none behind a sigmoid, and
+    none that compiles behind a constant. At the border to the CPU a quantize or dequantize is inserted instead.
 
     Instead: the producer's encoding on the edge.
     """
-    convert = facts.operators.accepted("Convert")
+    convert = facts.operators.accepted("Convert", "rank4")
     sources = (convert.source,) if convert is not None else ()
     reason = Reason("QC004", "a convert bridges the edge", sources)
-    stuck = Reason("QC004", "ExecuTorch inserts no convert here", sources)
+    stuck = Reason("QC004", "no convert can stand here", sources)
     pairs: dict[tuple[object, ...], frozenset[tuple[Encoding, Encoding]]] = {}
     for edge, domain in facts.domains.items():
         producer = Site(edge.node)
         if not edge.user or producer not in facts.domains:
             continue
         node = facts.graph[edge.node]
-        fixed = node.target in facts.operators.curated.no_convert_after
+        constant = edge.node in facts.built and facts.built[edge.node].fate is Fate.CONSTANT
+        fixed = constant or node.target in facts.operators.curated.no_convert_after
         key = (id(facts.domains[producer]), id(domain), fixed)
         if key not in pairs:
             both = itertools.product(facts.domains[producer], domain)
@@ -254,7 +255,9 @@ def what_was_asked_for(facts: Facts) -> Iterator[Constraint]:
         key = (asked, id(domain), role)
         if key not in tables:
             narrow, widen = _prices(role)
-            priced = ((e, costs.deviation(asked, e, narrow, widen)) for e in domain)
+            # Of two second operands of equal width the affine one keeps more of the range.
+            against = facts.request.precision.activation if role is Role.OPERAND else asked
+            priced = ((e, 0 if e == asked else costs.deviation(against, e, narrow, widen)) for e in domain)
             tables[key] = tuple((encoding, cost) for encoding, cost in priced if cost)
         reason = reasons.setdefault(asked.name, Reason("QC006", f"{asked} was asked for"))
         if tables[key]:

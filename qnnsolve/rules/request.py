@@ -90,12 +90,15 @@ class Request:
         """The encoding asked for at a tensor of this role; weights also have a rank and a channel axis.
 
         What ExecuTorch's own presets ask for with per-channel convolutions and linears (``qconfig.py``,
-        ``htp_rules.py``, 1.5.1): a normalization weight is as wide as the activations.
+        ``htp_rules.py``, 1.5.1): a normalization weight is as wide as the activations, and the second operand of
+        a 16-bit matrix product is signed.
         """
         preset = self.precision
         match role:
-            case Role.ACTIVATION | Role.OPERAND:
+            case Role.ACTIVATION:
                 return preset.activation
+            case Role.OPERAND:
+                return _S16 if preset.activation_bits == 16 else preset.activation
             case Role.NORM:
                 return {0: FP16, 8: _U8, 16: _S16}[preset.activation_bits]
             case Role.BIAS:
