@@ -9,16 +9,33 @@ from qnnsolve.errors import UnknownNameError
 from qnnsolve.facts.socs import Soc, soc, socs
 
 # Copied by hand from qc_schema.py of ExecuTorch 1.5.1: name, arch, VTCM in MiB, number.
-TABLE = """
-QCM6490 V68 2 93    QCS9100 V73 8 77    SA8255 V73 8 52     SA8295 V68 8 39     SA8797 V81 16 72    SAR2230P V81 4 95
-SC8380XP V73 8 60   SM8350 V68 4 30     SM8450 V69 8 36     SM8475 V69 8 42     SM8550 V73 8 43     SM8650 V75 8 57
-SM8750 V79 8 69     SM8845 V81 8 97     SM8850 V81 8 87     SSG2115P V73 2 46   SSG2125P V73 2 58   SW6100 V81 4 96
-SXR1230P V73 2 45   SXR2230P V69 8 53   SXR2330P V79 8 75
-""".split()
+TABLE = (
+    "QCM6490 V68 2 93",
+    "QCS9100 V73 8 77",
+    "SA8255 V73 8 52",
+    "SA8295 V68 8 39",
+    "SA8797 V81 16 72",
+    "SAR2230P V81 4 95",
+    "SC8380XP V73 8 60",
+    "SM8350 V68 4 30",
+    "SM8450 V69 8 36",
+    "SM8475 V69 8 42",
+    "SM8550 V73 8 43",
+    "SM8650 V75 8 57",
+    "SM8750 V79 8 69",
+    "SM8845 V81 8 97",
+    "SM8850 V81 8 87",
+    "SSG2115P V73 2 46",
+    "SSG2125P V73 2 58",
+    "SW6100 V81 4 96",
+    "SXR1230P V73 2 45",
+    "SXR2230P V69 8 53",
+    "SXR2330P V79 8 75",
+)
 
 
 def test_all_entries_are_executorch_s() -> None:
-    rows = [TABLE[i : i + 4] for i in range(0, len(TABLE), 4)]
+    rows = map(str.split, TABLE)
     expected = tuple(Soc(name, arch, int(vtcm), int(chipset)) for name, arch, vtcm, chipset in rows)
     assert len(expected) == 21
     assert socs() == expected

@@ -1,0 +1,44 @@
+# Two commands on a fresh machine with git, make, Python 3.11 and pip:
+#   make demo   installs into .venv and exports a ViT for the SM8350, verified on the emulator
+#   make test   installs into .venv and runs all that CI runs
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+DEPENDENCIES := pyproject.toml constraints.txt
+
+.PHONY: demo test lint types fast slow clean
+
+demo: $(VENV)/.installed-examples
+	$(BIN)/qnnsolve export examples.models:vit --soc SM8350 --precision 16a8w --out vit.pte
+
+test: lint types fast slow
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-dev
+	$(BIN)/mypy --strict
+
+fast: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -q
+
+slow: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -q -m slow
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "qnnsolve needs Python 3.11 or newer; try make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+
+# Touched only once pip is done, so that an install that was cut short is done again.
+$(VENV)/.installed-examples: $(DEPENDENCIES) | $(BIN)/python
+	$(INSTALL) -e '.[examples]'
+	touch $@
+
+$(VENV)/.installed-dev: $(DEPENDENCIES) | $(BIN)/python
+	$(INSTALL) -e '.[dev]'
+	touch $@
