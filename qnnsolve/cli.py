@@ -119,12 +119,15 @@ def _export(arguments: argparse.Namespace, stdout: IO[str]) -> int:
     reference = locate(arguments.model, "model", (".pt2",))
     data = arguments.calibration and locate(arguments.calibration, "calibration", (".npz", ".pt"))
 
-    from qnnsolve import host, pipeline, report, report_json
+    from qnnsolve import host
+
+    host.ensure_loaded()
+
+    from qnnsolve import pipeline, report, report_json
     from qnnsolve.inputs import load_model
     from qnnsolve.samples import calibration_samples
     from qnnsolve.terminal import progress_bar
 
-    host.ensure_loaded()
     model = load_model(reference)
     samples = calibration_samples(model, data or None)
     with progress_bar() as progress:

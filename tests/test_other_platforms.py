@@ -127,5 +127,5 @@ def test_an_sdk_root_that_holds_no_sdk_is_named(
     monkeypatch.setattr(platform, "system", lambda: "Linux")
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     monkeypatch.setenv("QNN_SDK_ROOT", str(tmp_path))
-    with pytest.raises(HostBackendError, match="QNN_SDK_ROOT is .* does not exist"):
+    with pytest.raises(HostBackendError, match=r"QNN_SDK_ROOT is .* does not exist"):
         host.ensure_loaded()
