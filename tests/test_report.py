@@ -11,11 +11,12 @@ import attrs
 import jsonschema
 import pytest
 
-from qnnsolve.errors import BudgetExceededError, UnknownNameError, UnverifiedError
+from qnnsolve.errors import BudgetExceededError, UnknownNameError, UnsatisfiableError, UnverifiedError
 from qnnsolve.folding import names_in_short, without_names
 from qnnsolve.report import Line, export_lines, print_lines, solve_lines
 from qnnsolve.report_json import dumps, error_json, export_json, solve_json
 from qnnsolve.results import ExportResult, SolveResult, Status
+from qnnsolve.terminal import progress_bar
 from tests.records import LAYERS, conflict, export_result, solve_result
 
 SCHEMAS = Path(__file__).parents[1] / "qnnsolve" / "schema"
@@ -210,3 +211,36 @@ def test_same_result_same_bytes() -> None:
         return dumps(solve_json(result, "m")) + text(export_lines(export, "m"))
 
     assert render(solve_result(), export_result()) == render(solve_result(), export_result())
+
+
+class ClashingNodes:
+    """As much of the solver's ``Conflict`` as an error shows."""
+
+    nodes = ("cat", "bmm")
+
+    def __str__(self) -> str:
+        return "bmm wants u8, cat wants u16"
+
+
+def test_conflicts_are_data_in_error_json() -> None:
+    read = validate(error_json(UnsatisfiableError((ClashingNodes(),)), 1), "error")  # type: ignore[arg-type]
+    assert read["error"]["details"]["conflicts"] == [
+        {"nodes": ["bmm", "cat"], "text": "bmm wants u8, cat wants u16"},
+    ]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_is_shown_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    for stream in (io.StringIO(), Terminal()):
+        monkeypatch.setattr("sys.stderr", stream)
+        with progress_bar() as progress:
+            assert (progress is None) == (not stream.isatty())
+            if progress is not None:
+                progress("calibrate", 1, 4)
+                progress("calibrate", 4, 4)
+                progress("lower", 0, None)
+        assert ("calibrate" in stream.getvalue()) == stream.isatty()
