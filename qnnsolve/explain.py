@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import attrs
 
@@ -43,7 +43,23 @@ def placements(facts: Facts, encodings: Mapping[Site, Encoding]) -> dict[str, Pl
         else:
             on_npu = accepts(facts, node, built)
         found[node.name] = Placement.NPU if on_npu else Placement.CPU
+    found.update(dict.fromkeys(_feeding_only_the_cpu(facts, encodings, found), Placement.CPU))
     return found
+
+
+def _feeding_only_the_cpu(
+    facts: Facts, encodings: Mapping[Site, Encoding], found: Mapping[str, Placement]
+) -> Iterator[str]:
+    """Unquantized nodes all of whose users run on the CPU: a delegate of their own would only add a hand-over."""
+    there = {name for name, place in found.items() if place is Placement.CPU}
+    for name in reversed(found):
+        users = facts.graph.users[name]
+        sites = (Site(name), *(Site(ref, name) for ref in facts.graph[name].refs()))
+        if name in there or not users or any(encodings.get(site, FLOAT) != FLOAT for site in sites):
+            continue
+        if there.issuperset(users):
+            there.add(name)
+            yield name
 
 
 def describe(
@@ -213,11 +229,19 @@ class _Describer:
         match built.fate:
             case Fate.CPU:
                 reason, rule = built.why, "QC001"
+            case Fate.CONSTANT | Fate.IDENTITY:
+                reason, rule = self._only_feeds(node), "QC004"
             case Fate.UNKNOWN:
                 reason, rule = f"no facts about {node.target}", "QC001"
             case _ if not self.facts.operators.knows(str(built.op)):
                 reason, rule = f"no facts about {built.op} on {self.facts.operators.arch}", "QC001"
+            case _ if not is_float and accepts(self.facts, node, built):
+                reason, rule = self._only_feeds(node), "QC004"
             case _:
                 dtype = "" if tensor is None or tensor.is_float else f" for {tensor.dtype}"
                 reason, rule = f"{built.op} on {self.facts.operators.arch} takes nothing{dtype} that fits here", "QC001"
         return Deviation(node.name, asked, "float" if is_float else "CPU", reason, rule)
+
+    def _only_feeds(self, node: Node) -> str:
+        users = ", ".join(dict.fromkeys(self.facts.graph[user].target for user in self.facts.graph.users[node.name]))
+        return f"only feeds {users}, which is on the CPU"
