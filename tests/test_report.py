@@ -223,7 +223,8 @@ class ClashingNodes:
 
 
 def test_conflicts_are_data_in_error_json() -> None:
-    read = validate(error_json(UnsatisfiableError((ClashingNodes(),)), 1), "error")  # type: ignore[arg-type]
+    stand_in: Any = ClashingNodes()
+    read = validate(error_json(UnsatisfiableError((stand_in,)), 1), "error")
     assert read["error"]["details"]["conflicts"] == [
         {"nodes": ["bmm", "cat"], "text": "bmm wants u8, cat wants u16"},
     ]
