@@ -1,0 +1,189 @@
+"""Work in a child process that may die: the parent's side (:func:`run`) and the child's (:func:`serve`).
+
+Qualcomm's compiler and emulator can abort or hang the process that calls them, and keep one SoC for its whole
+life. So each job gets a fresh interpreter, a timeout, and a log file that takes everything it prints. What comes
+back is a JSON object, or one :class:`~qnnsolve.errors.HostBackendError` of one line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Any, TypeAlias
+
+from qnnsolve.errors import HostBackendError, QnnSolveError, UsageError
+
+__all__ = ["Answer", "Progress", "Report", "errors_in", "run", "serve"]
+
+Progress: TypeAlias = Callable[[str, int, "int | None"], None]
+"""Called with a stage, the steps done, and their number where it is known."""
+Report: TypeAlias = Progress
+Answer: TypeAlias = dict[str, Any]
+
+_PR_SET_PDEATHSIG = 1
+_ERROR_LINE = re.compile(r"^\[ERROR\] \[Qnn ExecuTorch\]:\s*(?:<E>\s*)?(.*\S)")
+_HARMLESS = ("unexpected GraphHtpSettings option",)
+"""Errors that QNN 2.51 logs for every graph, since ExecuTorch 1.5.1 asks for settings of an older header."""
+
+
+def run(
+    module: str,
+    job: Mapping[str, Any],
+    folder: Path,
+    *,
+    what: str,
+    timeout: float,
+    progress: Progress | None = None,
+) -> Answer:
+    """What ``python -m module`` answers to ``job``.
+
+    Args:
+        module: a module that calls :func:`serve`.
+        job: JSON values.
+        folder: an existing folder for the job, its log and its answer.
+        what: the subject of error messages, like ``the HTP compiler``.
+        timeout: seconds until the child is killed.
+        progress: receives what the child reports.
+
+    Raises:
+        HostBackendError: the child raised, died or took too long.
+        UsageError: the child could not read or write a file.
+    """
+    (folder / "job.json").write_text(json.dumps(dict(job)), encoding="utf-8")
+    answer, log = folder / "answer.json", folder / "log.txt"
+    command = [sys.executable, "-P", "-m", module, str(folder / "job.json"), str(answer)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(_import_path())}
+    with log.open("wb") as noise:
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=noise,
+            env=environment,
+            start_new_session=True,  # Ctrl-C reaches the parent alone, which then ends the child and all it started
+        )
+    with child:
+        try:
+            in_time = _follow(child, time.monotonic() + timeout, progress)
+        finally:
+            _kill(child)
+    if not in_time:
+        raise HostBackendError(f"{what} did not finish within {timeout:g} s and was stopped{_last_error(log)}")
+    if child.returncode:
+        raise HostBackendError(f"{what} {_death(child.returncode)}{_last_error(log)}")
+    return _unpack(json.loads(answer.read_text(encoding="utf-8")), what, log)
+
+
+def _import_path() -> list[str]:
+    """The parent's ``sys.path``, so that the child finds what the user's program finds."""
+    return [str(Path(entry or ".").absolute()) for entry in sys.path]
+
+
+def _follow(child: subprocess.Popen[bytes], deadline: float, progress: Progress | None) -> bool:
+    """Pass on what the child reports until it ends; False where the deadline came first."""
+    assert child.stdout is not None
+    pipe, pending = child.stdout.fileno(), b""
+    while (left := deadline - time.monotonic()) > 0:
+        if not select.select([pipe], [], [], left)[0]:
+            continue
+        chunk = os.read(pipe, 65536)
+        if not chunk:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(max(deadline - time.monotonic(), 0))
+                return True
+            return False
+        *lines, pending = (pending + chunk).split(b"\n")
+        for line in lines:
+            if progress is not None:
+                progress(*json.loads(line))
+    return False
+
+
+def _kill(child: subprocess.Popen[bytes]) -> None:
+    if child.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+
+
+def _death(code: int) -> str:
+    if code > 0:
+        return f"ended with exit code {code}"
+    name = signal.Signals(-code).name
+    return f"was killed ({name}); memory may have run out" if name == "SIGKILL" else f"died of {name}"
+
+
+def errors_in(log: str) -> tuple[str, ...]:
+    """QNN's own error messages in a child's log, in order, each once, without those that mean nothing."""
+    found = (match[1] for line in log.splitlines() if (match := _ERROR_LINE.match(line)))
+    return tuple(dict.fromkeys(message for message in found if not message.startswith(_HARMLESS)))
+
+
+def _last_error(log: Path) -> str:
+    """The latest of QNN's errors, worded to end a message; else nothing."""
+    messages = errors_in(log.read_text(encoding="utf-8", errors="replace"))
+    return f"; its last error: {messages[-1]}" if messages else ""
+
+
+def _unpack(answer: Answer, what: str, log: Path) -> Answer:
+    match answer:
+        case {"result": dict(result)}:
+            return result
+        case {"usage": str(message)}:
+            raise UsageError(message)
+        case {"backend": str(message)}:
+            raise HostBackendError(message)
+        case {"raised": str(message)}:
+            raise HostBackendError(f"{what} failed: {message}{_last_error(log)}")
+    raise HostBackendError(f"{what} answered something unreadable")
+
+
+def serve(work: Callable[[Mapping[str, Any], Report], Answer]) -> None:
+    """The child's whole life: read the job, do the ``work``, write the answer, exit without a word.
+
+    Ends the process at once, past every destructor: QNN's may abort after the work is done and safe.
+    """
+    _die_with_parent()
+    reports = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    job_file, answer_file = map(Path, sys.argv[1:3])
+
+    def report(stage: str, done: int, total: int | None) -> None:
+        _say(reports, stage, done, total)
+
+    try:
+        answer: Answer = {"result": work(json.loads(job_file.read_text(encoding="utf-8")), report)}
+    except UsageError as error:
+        answer = {"usage": str(error)}
+    except QnnSolveError as error:
+        answer = {"backend": str(error)}
+    except Exception as error:  # whatever happens here, the parent gets to know in one line
+        import traceback
+
+        traceback.print_exc()
+        answer = {"raised": " ".join(f"{type(error).__name__}: {error}".split())[:400]}
+    answer_file.write_text(json.dumps(answer), encoding="utf-8")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def _say(reports: IO[str], stage: str, done: int, total: int | None) -> None:
+    reports.write(json.dumps([stage, done, total]) + "\n")
+    reports.flush()
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to end this process when its parent dies without having killed it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
