@@ -7,7 +7,21 @@ from __future__ import annotations
 
 from qnnsolve.probe.specs import CaseSpec, Nested, OpSpec, Port, case, out, put, static
 
-__all__ = ["ACT", "ANY", "CORE", "DATA", "binary", "same", "u32"]
+__all__ = [
+    "ACT",
+    "ANY",
+    "BIAS",
+    "CORE",
+    "DATA",
+    "INDEX",
+    "WEIGHT",
+    "binary",
+    "moved",
+    "norm",
+    "reduction",
+    "same",
+    "u32",
+]
 
 ACT = "u8 s8 u16 s16 f32 f16"
 """Activations."""
@@ -60,12 +74,24 @@ def _pool(first: str) -> dict[str, tuple[str, Nested]]:
     return params if first == "max" else params | {"count_pad_for_edges": ("b8", True)}
 
 
-def _norm(name: str, shape: str, **params: tuple[str, Nested]) -> CaseSpec:
+def norm(name: str, shape: str, **params: tuple[str, Nested]) -> CaseSpec:
+    """Return a case with input, weight, bias and output."""
     return case(name, put(shape, ACT), static("32", NORM_WEIGHT), static("32", NORM_BIAS), out(shape, ACT), **params)
 
 
-def _moved(name: str, before: str, after: str, codes: str = DATA, **params: tuple[str, Nested]) -> CaseSpec:
+def moved(name: str, before: str, after: str, codes: str = DATA, **params: tuple[str, Nested]) -> CaseSpec:
+    """Return a one-input case whose output has another shape."""
     return case(name, put(before, codes), out(after, codes), **params)
+
+
+def reduction(codes: str) -> tuple[CaseSpec, ...]:
+    """Return the cases of a reduction: over the last axis, over height and width, and with the axes dropped."""
+    keep, drop = ("b8", True), ("b8", False)
+    return (
+        moved("last", "1x8x32", "1x8x1", codes, axes=u32((2,)), keep_dims=keep),
+        moved("hw", "1x8x8x32", "1x1x1x32", codes, axes=u32((1, 2)), keep_dims=keep),
+        moved("drop", "1x8x8x32", "1x32", codes, axes=u32((1, 2)), keep_dims=drop),
+    )
 
 
 def _matmul(name: str, left: str, right: Port, result: str) -> CaseSpec:
@@ -95,14 +121,7 @@ CORE = (
         "FullyConnected",
         (
             case("rank2", put("8x32", ACT), static("32x32", WEIGHT), static("32", BIAS), out("8x32", ACT)),
-            case(
-                "rank3",
-                put("1x8x32", ACT),
-                static("32x32", WEIGHT),
-                static("32", BIAS),
-                out("1x8x32", ACT),
-                keep_dims=("b8", True),
-            ),
+            case("rank3", put("1x8x32", ACT), static("32x32", WEIGHT), static("32", BIAS), out("8x32", ACT)),
         ),
         ("aten.linear.default",),
     ),
@@ -119,8 +138,8 @@ CORE = (
     OpSpec(
         "LayerNorm",
         (
-            _norm("rank3", "1x8x32", epsilon=("f32", 1e-5), axes=u32((2,))),
-            _norm("rank4", "1x8x8x32", epsilon=("f32", 1e-5), axes=u32((3,))),
+            norm("rank3", "1x8x32", epsilon=("f32", 1e-5), axes=u32((2,))),
+            norm("rank4", "1x8x8x32", epsilon=("f32", 1e-5), axes=u32((3,))),
         ),
         ("aten.native_layer_norm.default",),
     ),
@@ -142,7 +161,7 @@ CORE = (
     ),
     OpSpec("ElementWiseAdd", binary(f"{ANY} b8"), ("aten.add.Tensor",)),
     OpSpec("ElementWiseSubtract", binary(f"{ANY} b8"), ("aten.sub.Tensor",)),
-    OpSpec("ElementWiseMultiply", binary(f"{ANY} b8"), ("aten.mul.Tensor",)),
+    OpSpec("ElementWiseMultiply", binary(f"{ANY} b8"), ("aten.mul.Tensor",), turns=6),  # i32, u32: random per process
     OpSpec("ElementWiseDivide", binary(), ("aten.div.Tensor",)),
     OpSpec(
         "ElementWiseSelect",
@@ -167,12 +186,12 @@ CORE = (
     OpSpec("ElementWiseOr", binary("b8 u8 i32 f32"), ("aten.logical_or.default", "aten.bitwise_or.Tensor")),
     OpSpec("ElementWiseXor", binary("b8 u8 i32 f32"), ("aten.bitwise_xor.Tensor",)),
     OpSpec("ElementWiseNot", same("b8 u8 i32 f32"), ("aten.logical_not.default",)),
-    OpSpec("PoolMax2d", (_moved("2x2", "1x8x8x32", "1x4x4x32", ACT, **_pool("max")),), ("aten.max_pool2d.default",)),
+    OpSpec("PoolMax2d", (moved("2x2", "1x8x8x32", "1x4x4x32", ACT, **_pool("max")),), ("aten.max_pool2d.default",)),
     OpSpec(
         "PoolAvg2d",
         (
-            _moved("2x2", "1x8x8x32", "1x4x4x32", ACT, **_pool("avg")),
-            _moved(
+            moved("2x2", "1x8x8x32", "1x4x4x32", ACT, **_pool("avg")),
+            moved(
                 "global",
                 "1x8x8x32",
                 "1x1x1x32",
@@ -184,39 +203,31 @@ CORE = (
         ),
         ("aten.avg_pool2d.default", "aten.adaptive_avg_pool2d.default"),
     ),
-    OpSpec(
-        "ReduceMean",
-        (
-            _moved("last", "1x8x32", "1x8x1", ANY, axes=u32((2,)), keep_dims=("b8", True)),
-            _moved("hw", "1x8x8x32", "1x1x1x32", ANY, axes=u32((1, 2)), keep_dims=("b8", True)),
-            _moved("drop", "1x8x8x32", "1x32", ANY, axes=u32((1, 2)), keep_dims=("b8", False)),
-        ),
-        ("aten.mean.dim",),
-    ),
+    OpSpec("ReduceMean", reduction(ANY), ("aten.mean.dim",)),
     OpSpec(
         "Reshape",
         (
-            _moved("rank4to3", "1x8x8x32", "1x64x32"),
-            _moved("rank3to4", "1x64x32", "1x8x8x32"),
-            _moved("rank2to3", "8x32", "1x8x32"),
+            moved("rank4to3", "1x8x8x32", "1x64x32"),
+            moved("rank3to4", "1x64x32", "1x8x8x32"),
+            moved("rank2to3", "8x32", "1x8x32"),
         ),
         ("aten.view_copy.default", "aten.squeeze_copy.dims", "aten.unsqueeze_copy.default"),
     ),
     OpSpec(
         "Transpose",
         (
-            _moved("rank3", "2x8x32", "2x32x8", perm=u32((0, 2, 1))),
-            _moved("rank4", "1x8x2x32", "1x2x8x32", perm=u32((0, 2, 1, 3))),
-            _moved("rank2", "8x32", "32x8", perm=u32((1, 0))),
-            _moved("rank5", "1x2x4x8x16", "1x4x2x8x16", perm=u32((0, 2, 1, 3, 4))),
+            moved("rank3", "2x8x32", "2x32x8", perm=u32((0, 2, 1))),
+            moved("rank4", "1x8x2x32", "1x2x8x32", perm=u32((0, 2, 1, 3))),
+            moved("rank2", "8x32", "32x8", perm=u32((1, 0))),
+            moved("rank5", "1x2x4x8x16", "1x4x2x8x16", perm=u32((0, 2, 1, 3, 4))),
         ),
         ("aten.permute_copy.default",),
     ),
     OpSpec(
         "Tile",
         (
-            _moved("rank3", "1x1x32", "1x8x32", multiples=u32((1, 8, 1))),
-            _moved("rank4", "1x1x8x32", "1x2x8x32", multiples=u32((1, 2, 1, 1))),
+            moved("rank3", "1x1x32", "1x8x32", multiples=u32((1, 8, 1))),
+            moved("rank4", "1x1x8x32", "1x2x8x32", multiples=u32((1, 2, 1, 1))),
         ),
         ("aten.expand_copy.default", "aten.repeat.default"),
     ),
@@ -229,16 +240,16 @@ CORE = (
     OpSpec(
         "StridedSlice",
         (
-            _moved("rank3", "1x8x32", "1x4x32", ranges=("i32", ((0, 1, 1), (0, 4, 1), (0, 32, 1)))),
-            _moved("rank4", "1x8x8x32", "1x8x4x32", ranges=("i32", ((0, 1, 1), (0, 8, 1), (0, 8, 2), (0, 32, 1)))),
-            _moved("shrink", "1x8x32", "1x32", ranges=("i32", ((0, 1, 1), (0, 0, 1), (0, 32, 1))), shrink_axes=u32(2)),
+            moved("rank3", "1x8x32", "1x4x32", ranges=("i32", ((0, 1, 1), (0, 4, 1), (0, 32, 1)))),
+            moved("rank4", "1x8x8x32", "1x8x4x32", ranges=("i32", ((0, 1, 1), (0, 8, 1), (0, 8, 2), (0, 32, 1)))),
+            moved("shrink", "1x8x32", "1x32", ranges=("i32", ((0, 1, 1), (0, 0, 1), (0, 32, 1))), shrink_axes=u32(2)),
         ),
         ("aten.slice_copy.Tensor", "aten.select_copy.int"),
     ),
     OpSpec(
         "Pad",
         (
-            _moved(
+            moved(
                 "constant",
                 "1x8x8x32",
                 "1x10x10x32",
@@ -246,7 +257,7 @@ CORE = (
                 pad_constant_value=("f32", 0.0),
                 pad_amount=u32(((0, 0), (1, 1), (1, 1), (0, 0))),
             ),
-            _moved(
+            moved(
                 "rank3",
                 "1x8x32",
                 "1x10x32",
@@ -254,9 +265,7 @@ CORE = (
                 pad_constant_value=("f32", 0.0),
                 pad_amount=u32(((0, 0), (1, 1), (0, 0))),
             ),
-            _moved(
-                "reflect", "1x8x8x32", "1x10x10x32", scheme=u32(2), pad_amount=u32(((0, 0), (1, 1), (1, 1), (0, 0)))
-            ),
+            moved("reflect", "1x8x8x32", "1x10x10x32", scheme=u32(2), pad_amount=u32(((0, 0), (1, 1), (1, 1), (0, 0)))),
         ),
         ("aten.constant_pad_nd.default", "aten.reflection_pad2d.default"),
     ),
@@ -274,20 +283,13 @@ CORE = (
         (case("rank3", put("1x8x32", DATA), put("1x4x32", INDEX), out("1x4x32", DATA), axis=u32(1)),),
         ("aten.gather.default",),
     ),
-    OpSpec(
-        "Convert",
-        (
-            *same(f"{ACT} s32 i32"),
-            case("constant", static("16x32", f"{ACT} s8c s16c s4c", axis=0), out("16x32", ACT)),
-        ),
-        ("aten._to_copy.default",),
-    ),
+    OpSpec("Convert", same(f"{ACT} s32 i32"), ("aten._to_copy.default",)),
     OpSpec("Cast", same(DATA), ("aten._to_copy.default",)),
     OpSpec("Quantize", same(f"{ACT} s32 i32"), ("quantized_decomposed.quantize_per_tensor.default",)),
     OpSpec("Dequantize", same(f"{ACT} s32 i32"), ("quantized_decomposed.dequantize_per_tensor.default",)),
-    OpSpec("Batchnorm", (_norm("rank4", "1x8x8x32"),), ("aten._native_batch_norm_legit_no_training.default",)),
-    OpSpec("ExpandDims", (_moved("rank2to3", "8x32", "1x8x32", axis=u32(0)),)),
-    OpSpec("Squeeze", (_moved("rank3to2", "1x8x32", "8x32"),)),
+    OpSpec("Batchnorm", (norm("rank4", "1x8x8x32"),), ("aten._native_batch_norm_legit_no_training.default",)),
+    OpSpec("ExpandDims", (moved("rank2to3", "8x32", "1x8x32", axis=u32(0)),)),
+    OpSpec("Squeeze", (moved("rank3to2", "1x8x32", "8x32"),)),
     OpSpec(
         "Split",
         (

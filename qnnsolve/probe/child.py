@@ -11,7 +11,7 @@ from typing import Protocol
 from qnnsolve.probe.journal import Answer, Journal, Key, read
 from qnnsolve.probe.specs import CaseSpec, OpSpec
 
-__all__ = ["Asker", "ask_op", "is_float", "journal_path", "main"]
+__all__ = ["Asker", "ask_one", "ask_op", "journal_path", "main", "mode_of"]
 
 
 class Asker(Protocol):
@@ -24,18 +24,19 @@ class Asker(Protocol):
         """Whether finalize accepts."""
 
 
-def is_float(codes: tuple[str, ...]) -> bool:
-    """Whether a tuple belongs to a half-precision graph: some port is float and none is quantized."""
+def mode_of(codes: tuple[str, ...]) -> str:
+    """Return the precision of the graph to ask in: ``fp16`` where a tuple has floats and nothing quantized."""
     floats = any(code in ("f32", "f16") for code in codes)
-    return floats and all(code in ("f32", "f16", "i32", "u32", "b8", "-") for code in codes)
+    plain = all(code in ("f32", "f16", "i32", "u32", "b8", "-") for code in codes)
+    return "fp16" if floats and plain else "quantized"
 
 
-def journal_path(work: Path, soc: str, fp16: bool, op: str) -> Path:
-    """Return where the answers about ``op`` are kept."""
-    return work / f"{soc}-{'fp16' if fp16 else 'quantized'}" / f"{op}.journal"
+def journal_path(work: Path, soc: str, mode: str, turn: int, op: str) -> Path:
+    """Return where the answers about ``op`` are kept; ``mode`` is ``fp16`` or ``quantized``."""
+    return work / f"{soc}-{mode}-{turn}" / f"{op}.journal"
 
 
-def ask_op(backend: Asker, spec: OpSpec, fp16: bool, path: Path) -> None:
+def ask_op(backend: Asker, spec: OpSpec, mode: str, path: Path) -> None:
     """Ask everything about ``spec`` that the journal at ``path`` does not know yet.
 
     The validator is asked twice, the second time in the reverse order: some answers are random, and are dropped.
@@ -45,7 +46,7 @@ def ask_op(backend: Asker, spec: OpSpec, fp16: bool, path: Path) -> None:
         for number, case in enumerate(spec.cases):
             todo: list[tuple[Key, tuple[str, ...]]] = []
             for index, codes in enumerate(case.tuples()):
-                if is_float(codes) == fp16 and (number, index) not in known:
+                if mode_of(codes) == mode and (number, index) not in known:
                     todo.append(((number, index), codes))
             first: dict[Key, tuple[int, ...] | None] = {}
             for key, codes in todo:
@@ -62,6 +63,15 @@ def ask_op(backend: Asker, spec: OpSpec, fp16: bool, path: Path) -> None:
                     journal.compiling(key)
                     compiled = backend.compiles(spec, case, _with_offsets(codes, ports))
                     journal.answer(key, Answer.ACCEPTED if compiled else Answer.VALIDATOR_ONLY, ports)
+
+
+def ask_one(backend: Asker, spec: OpSpec, case: CaseSpec, codes: tuple[str, ...]) -> Answer:
+    """Return what the backend says about one tuple, asked once."""
+    ports = _validated(backend, spec, case, codes)
+    if ports is None:
+        return Answer.REJECTED
+    compiled = backend.compiles(spec, case, _with_offsets(codes, ports))
+    return Answer.ACCEPTED if compiled else Answer.VALIDATOR_ONLY
 
 
 def _validated(backend: Asker, spec: OpSpec, case: CaseSpec, codes: tuple[str, ...]) -> tuple[int, ...] | None:
@@ -96,8 +106,8 @@ def _with_offsets(codes: tuple[str, ...], symmetric: tuple[int, ...]) -> tuple[s
 
 
 def main(argv: list[str]) -> int:
-    """Run as ``child SOC fp16|quantized WORK OP...``; what the libraries print goes nowhere."""
-    soc, mode, work, *ops = argv
+    """Run as ``child SOC fp16|quantized TURN WORK OP...``; what the libraries print goes nowhere."""
+    soc, mode, turn, work, *ops = argv
     from qnnsolve.probe.ask import Backend
     from qnnsolve.probe.ops import OPS
 
@@ -106,7 +116,7 @@ def main(argv: list[str]) -> int:
     os.dup2(quiet, 1)
     os.dup2(quiet, 2)
     for op in ops:
-        ask_op(backend, OPS[op], mode == "fp16", journal_path(Path(work), soc, mode == "fp16", op))
+        ask_op(backend, OPS[op], mode, journal_path(Path(work), soc, mode, int(turn), op))
     os._exit(0)  # the adaptor's own teardown is slow and not always clean
 
 

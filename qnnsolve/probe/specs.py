@@ -89,13 +89,15 @@ class OpSpec:
     """One table's worth of questions.
 
     ``op`` names the table: the QNN operator, with its operation where one operator has several
-    (``ElementWiseUnary.reciprocal``). ``aten`` are the targets for which ExecuTorch 1.5.1 emits it.
+    (``ElementWiseNeuron.hardsigmoid``). ``aten`` are the targets for which ExecuTorch 1.5.1 emits it. Everything is
+    asked in ``turns`` processes, each in another order: random answers show.
     """
 
     op: str
     cases: tuple[CaseSpec, ...]
     aten: tuple[str, ...] = ()
     repeats: str | None = None
+    turns: int = 2
 
     @property
     def qnn_op(self) -> str:
