@@ -186,9 +186,10 @@ def _notes(check: OutputCheck, rows: Sequence[Sequence[torch.Tensor]], tolerance
         for got, want, _ in rows:
             if got.shape != want.shape:
                 return [f"{name} has shape {tuple(got.shape)} on the emulator, {tuple(want.shape)} when converted"]
-        got, want = (all(bool(row[side].isfinite().all()) for row in rows) for side in (0, 1))
-        if not (got and want):
-            where = " and ".join(side for side, fine in (("emulator's", got), ("converted model's", want)) if not fine)
+        finite = [all(bool(row[side].isfinite().all()) for row in rows) for side in (0, 1)]
+        if not all(finite):
+            sides = zip(("emulator's", "converted model's"), finite, strict=True)
+            where = " and ".join(side for side, fine in sides if not fine)
             return [f"{name} holds NaN or infinity in the {where} values"]
         if not rows[0][1].is_floating_point():
             return [f"{name} differs in {check.max_rel:.3%} of its integers, by up to {check.max_abs:g}"]

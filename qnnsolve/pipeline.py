@@ -1,0 +1,299 @@
+"""From a model to a solved config (:func:`solve`), or to a verified ``.pte`` (:func:`export`)."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qnnsolve._child import Progress
+from qnnsolve._quiet import quiet
+from qnnsolve.errors import BudgetExceededError, HostBackendError, UnsatisfiableError, UnsupportedGraphError, UsageError
+from qnnsolve.facts.socs import soc as soc_of
+from qnnsolve.lowering import Lowered, check_writable, lower
+from qnnsolve.results import ExportResult, SolveResult, Verification
+from qnnsolve.rules.request import precision as precision_of
+from qnnsolve.verification import compare, outputs_of, run_on_emulator
+
+if TYPE_CHECKING:
+    import torch
+    from torch.export import ExportedProgram
+
+    from qnnsolve.quantizer import SolveQuantizer
+
+__all__ = ["Progress", "export", "solve"]
+
+VERIFIED_SAMPLES = 2
+"""The example inputs and one calibration sample: the emulator takes up to a minute for a transformer."""
+LOWERABLE = ("htp",)
+BLOCK_SIZE = 32
+
+
+def solve(
+    model: torch.nn.Module | ExportedProgram,
+    example_inputs: tuple[Any, ...] | None = None,
+    *,
+    soc: str = "SM8750",
+    precision: str = "8a8w",
+    backend: str = "htp",
+    strict: bool = True,
+    block_size: int | None = None,
+    progress: Progress | None = None,
+) -> SolveResult:
+    """The nearest legal quantization config of ``model``, or every conflict that stands against one.
+
+    Nothing is calibrated or compiled, and the model is left as it is. Layers in training mode are exported in
+    evaluation mode.
+
+    Args:
+        model: a module, or a program of ``torch.export.export``.
+        example_inputs: positional; they fix the shapes. None takes those of the exported program.
+        soc: a chipset of ExecuTorch's table.
+        precision: what is asked for; the result says where it had to deviate.
+        backend: whose rules hold.
+        strict: raise where an op has no facts; else leave it float.
+        block_size: elements per block along input channels, for block-wise weights; None means 32.
+        progress: called with a stage, the steps done and their number.
+
+    Raises:
+        UnknownNameError: an unknown SoC, precision or backend.
+        UsageError: there are no example inputs.
+        UnsupportedGraphError: the model cannot be exported, or its graph cannot be read.
+        UnverifiedError: strict, and there are ops without facts.
+    """
+    with quiet():
+        from qnnsolve.quantizer import SolveQuantizer
+
+        quantizer = SolveQuantizer(backend, soc, strict, precision=precision, block_size=block_size or BLOCK_SIZE)
+        stages = _Stages(progress)
+        with _evaluating(model):
+            with stages("export"):
+                module = _exported(model, _examples(model, example_inputs))
+            with stages("solve"), contextlib.suppress(UnsatisfiableError, BudgetExceededError):
+                # These two are answers, and in the result.
+                quantizer.annotate(quantizer.transform_for_annotation(module))
+    return _result(quantizer)
+
+
+def export(
+    model: torch.nn.Module | ExportedProgram,
+    example_inputs: tuple[Any, ...] | None = None,
+    *,
+    out: str | Path,
+    soc: str = "SM8750",
+    precision: str = "8a8w",
+    calibration: Iterable[tuple[Any, ...]] | None = None,
+    backend: str = "htp",
+    strict: bool = True,
+    block_size: int | None = None,
+    verify: bool = True,
+    tolerance: float = 0.01,
+    progress: Progress | None = None,
+) -> ExportResult:
+    """Solve, calibrate, compile to ``out``, and compare the program on the emulator with the converted model.
+
+    A program that disagrees is kept, and the result says so: see :attr:`Verification.agrees`.
+
+    Args:
+        model: a module, or a program of ``torch.export.export``.
+        example_inputs: positional; they fix the shapes. None takes those of the exported program.
+        out: the ``.pte``; an existing one is replaced only by a complete one.
+        soc: a chipset of ExecuTorch's table.
+        precision: what is asked for; the result says where it had to deviate.
+        calibration: positional inputs per sample, shaped like the example inputs, which are used where it is None.
+        backend: whose rules hold; only ``htp`` can be compiled for here.
+        strict: raise where an op has no facts; else leave it on the CPU.
+        block_size: elements per block along input channels, for block-wise weights; None means 32.
+        verify: run the program on the emulator.
+        tolerance: the largest difference allowed, as a fraction of the output's range.
+        progress: called with a stage, the steps done and their number.
+
+    Raises:
+        UnknownNameError: an unknown SoC, precision or backend.
+        UsageError: ``out`` cannot be written, there are no samples, or one does not fit the model.
+        UnsupportedGraphError: the model cannot be exported, or its graph cannot be read.
+        UnsatisfiableError: no legal config exists.
+        UnverifiedError: strict, and there are ops without facts.
+        BudgetExceededError: the solve hit a limit.
+        HostBackendError: no compiler for the backend on this machine, or it failed or died.
+    """
+    target = check_writable(Path(out))
+    with quiet():
+        import torch
+
+        from qnnsolve.quantizer import SolveQuantizer
+
+        quantizer = SolveQuantizer(backend, soc, strict, precision=precision, block_size=block_size or BLOCK_SIZE)
+        if backend not in LOWERABLE:
+            raise HostBackendError(f"no compiler for the backend {backend} on this machine; solving works without one")
+        stages = _Stages(progress)
+        with _evaluating(model):
+            examples = _examples(model, example_inputs)
+            samples = _samples(calibration, examples)
+            converted = _converted(model, examples, samples, quantizer, stages)
+            with stages("lower"):
+                lowered = lower(
+                    converted,
+                    examples,
+                    soc=soc_of(soc).name,
+                    fp16=precision_of(precision).fp16,
+                    cpu_nodes=quantizer.cpu_nodes,
+                    out=target,
+                    progress=progress,
+                )
+            verification = None
+            if verify:
+                original = model if isinstance(model, torch.nn.Module) else _module(model)
+                checked = [examples, *(sample for sample in samples if sample is not examples)][:VERIFIED_SAMPLES]
+                verification = _verified(lowered, converted, original, checked, tolerance, stages)
+    solved = _result(quantizer)
+    return ExportResult(
+        solve=solved,
+        delegates=lowered.delegates,
+        cpu_ops=lowered.cpu_ops,
+        pte=str(out),
+        pte_bytes=lowered.pte_bytes,
+        verification=verification,
+        timings=(*solved.timings, *stages.seconds),
+    )
+
+
+class _Stages:
+    """``with stages(name):`` tells of a stage's start and end, and keeps its seconds."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self.progress = progress
+        self.seconds: list[tuple[str, float]] = []
+
+    @contextlib.contextmanager
+    def __call__(self, name: str, total: int | None = None) -> Iterator[None]:
+        start = time.perf_counter()
+        self.step(name, 0, total)
+        yield
+        self.step(name, total or 1, total or 1)
+        self.seconds.append((name, time.perf_counter() - start))
+
+    def step(self, name: str, done: int, total: int | None) -> None:
+        if self.progress is not None:
+            self.progress(name, done, total)
+
+
+def _result(quantizer: SolveQuantizer) -> SolveResult:
+    assert quantizer.result is not None, "annotate() answers or raises"
+    return quantizer.result
+
+
+def _converted(
+    model: torch.nn.Module | ExportedProgram,
+    examples: tuple[Any, ...],
+    samples: list[tuple[Any, ...]],
+    quantizer: SolveQuantizer,
+    stages: _Stages,
+) -> torch.fx.GraphModule:
+    """The model quantized as solved for, with the ranges that ``samples`` showed."""
+    import torch
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+    with stages("export"):
+        module = _exported(model, examples)
+    with stages("prepare"):
+        prepared = prepare_pt2e(module, quantizer)
+    with stages("calibrate", len(samples)), torch.no_grad():
+        for done, sample in enumerate(samples):
+            stages.step("calibrate", done, len(samples))
+            prepared(*sample)
+    with stages("convert"):
+        converted: torch.fx.GraphModule = convert_pt2e(prepared)
+    return converted
+
+
+def _verified(
+    lowered: Lowered,
+    converted: torch.fx.GraphModule,
+    original: torch.nn.Module,
+    samples: list[tuple[Any, ...]],
+    tolerance: float,
+    stages: _Stages,
+) -> Verification:
+    with stages("verify", len(samples)):
+        run = run_on_emulator(lowered.pte, samples, progress=stages.progress)
+        wanted = [outputs_of(converted, sample) for sample in samples]
+        floats = [outputs_of(original, sample) for sample in samples]
+    stages.seconds.append(("emulator", sum(run.seconds)))
+    return compare(run.outputs, wanted, floats, tolerance=tolerance, cpu_ops=lowered.cpu_ops)
+
+
+def _module(program: ExportedProgram) -> torch.fx.GraphModule:
+    """A graph of its own, without the guards that would stand in it as a call."""
+    import torch
+
+    module = program.module(check_guards=False)
+    assert isinstance(module, torch.fx.GraphModule)
+    return module
+
+
+def _exported(model: torch.nn.Module | ExportedProgram, examples: tuple[Any, ...]) -> torch.fx.GraphModule:
+    import torch
+
+    if not isinstance(model, torch.nn.Module):
+        return _module(model)
+    try:
+        with torch.no_grad():
+            program = torch.export.export(model, examples, strict=False)
+    except (RuntimeError, TypeError, ValueError, AttributeError, LookupError, AssertionError) as error:
+        what = " ".join(f"{type(error).__name__}: {error}".split("\n\n")[0].split())
+        raise UnsupportedGraphError(type(model).__name__, f"torch.export cannot trace it: {what[:400]}") from error
+    return _module(program)
+
+
+@contextlib.contextmanager
+def _evaluating(model: torch.nn.Module | ExportedProgram) -> Iterator[None]:
+    """Every layer in evaluation mode, and afterwards as it was: dropout and batch statistics have no place here."""
+    import torch
+
+    training = [layer for layer in model.modules() if layer.training] if isinstance(model, torch.nn.Module) else []
+    for layer in training:
+        layer.training = False
+    try:
+        yield
+    finally:
+        for layer in training:
+            layer.training = True
+
+
+def _examples(model: torch.nn.Module | ExportedProgram, given: tuple[Any, ...] | None) -> tuple[Any, ...]:
+    import torch
+
+    if given is not None:
+        return tuple(given)
+    carried = None if isinstance(model, torch.nn.Module) else model.example_inputs
+    if not carried or carried[1]:
+        raise UsageError("there are no positional example inputs; give them as a tuple")
+    return tuple(carried[0])
+
+
+def _samples(calibration: Iterable[tuple[Any, ...]] | None, examples: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    """The calibration samples, each checked against the example inputs."""
+    from torch.utils import _pytree as pytree
+
+    if calibration is None:
+        return [examples]
+    samples = [tuple(sample) for sample in calibration]
+    if not samples:
+        raise UsageError("there are no calibration samples")
+    wanted = [_form(leaf) for leaf in pytree.tree_leaves(examples)]
+    for index, sample in enumerate(samples):
+        found = [_form(leaf) for leaf in pytree.tree_leaves(sample)]
+        if found != wanted:
+            raise UsageError(f"calibration sample {index} is {', '.join(found)}; the model takes {', '.join(wanted)}")
+    return samples
+
+
+def _form(leaf: Any) -> str:
+    import torch
+
+    if not isinstance(leaf, torch.Tensor):
+        return type(leaf).__name__
+    return f"{str(leaf.dtype).removeprefix('torch.')}{list(leaf.shape)}"
