@@ -1,0 +1,34 @@
+"""Picks one encoding per site at the least cost, with proof; or says which constraints cannot hold together.
+
+:func:`solve` goes: union-find over sharing, propagation with a trail, components, exact optimum by elimination
+(HiGHS where a component is too wide), cores. :func:`check` is an independent second opinion.
+"""
+
+from qnnsolve.solver.answers import (
+    Conflict,
+    Convert,
+    Limits,
+    Method,
+    Removal,
+    Solution,
+    Statistics,
+    Unknown,
+    Unsatisfiable,
+)
+from qnnsolve.solver.check import Verdict, check
+from qnnsolve.solver.engine import solve
+
+__all__ = [
+    "Conflict",
+    "Convert",
+    "Limits",
+    "Method",
+    "Removal",
+    "Solution",
+    "Statistics",
+    "Unknown",
+    "Unsatisfiable",
+    "Verdict",
+    "check",
+    "solve",
+]

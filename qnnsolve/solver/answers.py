@@ -1,0 +1,217 @@
+"""What :func:`qnnsolve.solver.solve` takes and answers: frozen records, and the lazy way into the trail."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+
+from qnnsolve.constraints import Constraint, Reason, Same, Site
+from qnnsolve.encodings import Encoding
+
+__all__ = [
+    "Conflict",
+    "Convert",
+    "Limits",
+    "Method",
+    "Removal",
+    "Solution",
+    "Statistics",
+    "Unknown",
+    "Unsatisfiable",
+]
+
+
+class Method(enum.Enum):
+    """How a component's optimum is found. ``AUTO`` eliminates while tables stay small, and leaves the rest to HiGHS."""
+
+    AUTO = "auto"
+    ELIMINATION = "elimination"
+    MILP = "milp"
+
+
+def _positive(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if value is not None and value < 0:
+        raise ValueError(f"{attribute.name} must not be negative, got {value}")
+
+
+@attrs.frozen
+class Limits:
+    """How much a solve may spend.
+
+    Args:
+        seconds: wall time; ``None`` means as long as it takes.
+        table_entries: the largest table that elimination may build; a wider component goes to HiGHS.
+        method: forces one method (for tests and comparisons); with ``ELIMINATION`` a component wider than
+            ``table_entries`` is :class:`Unknown`.
+
+    Raises:
+        ValueError: a negative amount.
+    """
+
+    seconds: float | None = attrs.field(default=None, validator=_positive)
+    table_entries: int = attrs.field(default=1 << 20, validator=_positive)
+    method: Method = Method.AUTO
+
+
+@attrs.frozen
+class Convert:
+    """A requantization on the edge ``site``: from its producer's encoding to its own, at ``price``."""
+
+    site: Site
+    source: Encoding
+    target: Encoding
+    price: int
+    reason: Reason
+
+
+@attrs.frozen(eq=False)
+class Removal:
+    """``encoding`` cannot stand at ``site``: ``constraint`` removed it, given that ``because`` could not stand.
+
+    ``because`` names (site, encoding) that are removed earlier in the same derivation, or that were never
+    candidates of their site. ``shared`` is the sharing that the step also used, where two sites of
+    ``constraint`` are one.
+    """
+
+    site: Site
+    encoding: Encoding
+    constraint: Constraint
+    because: tuple[tuple[Site, Encoding], ...] = ()
+    shared: tuple[Same, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.site} cannot be {self.encoding}: {self.constraint.reason}"
+
+
+@attrs.frozen
+class Statistics:
+    """What a solve met and did.
+
+    ``groups`` counts the sets of sites joined by ``Same``; ``components`` the independent parts of the problem,
+    ``searched`` those in which propagation left a choice that matters; ``nodes`` the eliminations and search
+    nodes; ``methods`` (sorted) is what the searched components were solved with.
+    """
+
+    sites: int
+    constraints: int
+    groups: int
+    components: int
+    searched: int
+    nodes: int
+    methods: tuple[str, ...]
+
+
+WhyRemoved = Callable[[Site, Encoding], tuple[Removal, ...]]
+
+
+@attrs.frozen(eq=False)
+class Solution:
+    """One consistent config.
+
+    Of the configs with the least ``cost`` it has the fewest converts, and is then the lexicographically
+    smallest by encoding sort key along the elimination order (a pure function of the problem).
+    """
+
+    encodings: Mapping[Site, Encoding]
+    """By site, sorted."""
+    groups: tuple[tuple[Site, ...], ...]
+    """A partition of the sites: those in one group share one scale and zero point. ``Same`` joins sites, and
+    so does a ``Convertible`` whose ends got one quantized encoding."""
+    converts: tuple[Convert, ...]
+    cost: int
+    breakdown: Mapping[tuple[str, str], int]
+    """(constraint kind, rule code) -> what it contributes to the cost, where that is not zero; sorted."""
+    lower_bound: int
+    """Proven: no config costs less."""
+    statistics: Statistics
+    _why: WhyRemoved = attrs.field(repr=False)
+
+    @property
+    def proof(self) -> str:
+        """``optimal``, or the gap between cost and bound as a fraction of the cost (``gap 0.0123``)."""
+        if self.lower_bound == self.cost:
+            return "optimal"
+        return f"gap {(self.cost - self.lower_bound) / self.cost:.4f}"
+
+    @property
+    def optimal(self) -> bool:
+        """Whether the cost is proven to be the least."""
+        return self.lower_bound == self.cost
+
+    def why_removed(self, site: Site, encoding: Encoding) -> tuple[Removal, ...]:
+        """The derivation that removed ``encoding`` from ``site``, causes first; the last one is the removal itself.
+
+        Empty when propagation did not remove it (it was never a candidate, or it is still possible).
+
+        Raises:
+            KeyError: the problem has no such site.
+        """
+        return self._why(site, encoding)
+
+
+@attrs.frozen(eq=False)
+class Conflict:
+    """Hard constraints that cannot hold together.
+
+    Without any one of them the others can (``irredundant``; False only when a limit cut the minimisation
+    short). ``derivation`` is the trail of removals that shows it, causes first; it is empty where no
+    propagation refutes the constraints and only search does (``by_search``).
+    """
+
+    constraints: tuple[Constraint, ...]
+    derivation: tuple[Removal, ...]
+    irredundant: bool = True
+    by_search: bool = False
+
+    @property
+    def sites(self) -> tuple[Site, ...]:
+        """Every site that the constraints name, sorted."""
+        return tuple(sorted({site for c in self.constraints for site in c.sites}))
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """Names of the nodes at these sites: users of the edges and producers, sorted."""
+        return tuple(sorted({name for site in self.sites for name in (site.node, site.user) if name}))
+
+    def __str__(self) -> str:
+        parts: list[str] = []
+        shared = [c for c in self.constraints if isinstance(c, Same)]
+        for constraint in self.constraints:
+            if not isinstance(constraint, Same):
+                where = ", ".join(map(str, dict.fromkeys(constraint.sites)))
+                parts.append(f"{constraint.reason} at {where}")
+        if shared:
+            sites = sorted({site for c in shared for site in c.sites})
+            ends = f"{sites[0]} .. {sites[-1]}" if len(sites) > 2 else " and ".join(map(str, sites))
+            rules = ", ".join(sorted({c.reason.rule for c in shared}))
+            parts.append(f"{len(sites)} sites share one encoding ({ends}) [{rules}]")
+        return "; ".join(dict.fromkeys(parts))
+
+
+@attrs.frozen(eq=False)
+class Unsatisfiable:
+    """No config satisfies the hard constraints. Proven.
+
+    ``conflicts`` are pairwise disjoint, and together all there are: without them the rest is satisfiable,
+    unless ``exhaustive`` is False (a limit stopped the search for further ones).
+    """
+
+    conflicts: tuple[Conflict, ...]
+    statistics: Statistics
+    _why: WhyRemoved = attrs.field(repr=False)
+    exhaustive: bool = True
+
+    def why_removed(self, site: Site, encoding: Encoding) -> tuple[Removal, ...]:
+        """As :meth:`Solution.why_removed`."""
+        return self._why(site, encoding)
+
+
+@attrs.frozen(eq=False)
+class Unknown:
+    """A limit was hit before an answer was certain: ``limit`` names it. Never means *impossible*."""
+
+    best: Solution | None
+    limit: str

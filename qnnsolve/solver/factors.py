@@ -1,0 +1,151 @@
+"""Dense cost tables, each kept once: equal tables have one number, and an elimination is computed once per kind.
+
+Layers of a network repeat, so most eliminations are look-ups. Tables are int64 as long as sums stay exact;
+beyond that (:class:`Overflow`) the same code runs on Python integers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import reduce
+from typing import Any
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Arithmetic", "Eliminated", "Factors", "Overflow"]
+
+Table = NDArray[Any]
+Key = tuple[tuple[int, tuple[int, ...]], ...]
+"""A bucket: (factor, its axes as places in the bucket's scope); place 0 is the variable to eliminate."""
+
+
+class Overflow(Exception):
+    """A finite cost left the range in which int64 sums are exact."""
+
+
+@attrs.frozen
+class Arithmetic:
+    """How costs are held: the dtype, the value that stands for *forbidden*, and the largest finite one."""
+
+    dtype: type
+    forbidden: int
+    largest: int
+
+    @classmethod
+    def fast(cls) -> Arithmetic:
+        """int64. A sum of 32 finite costs stays below half of *forbidden*, and two of *forbidden* do not wrap."""
+        return cls(np.int64, 1 << 61, 1 << 54)
+
+    @classmethod
+    def exact(cls, total: int) -> Arithmetic:
+        """Python integers, for problems whose costs sum up to at most ``total``."""
+        return cls(object, (total + 1) << 2, total + 1)
+
+
+@attrs.frozen(eq=False)
+class Eliminated:
+    """The bucket's minimum is ``base`` plus factor ``message`` (-1: nothing) over places 1..; ``choice`` is the
+    smallest minimising value, or ``None`` when nothing is possible."""
+
+    base: int
+    message: int
+    choice: Table | None
+
+
+class Factors:
+    """The tables of one solve, numbered from 0 in the order in which they first appear.
+
+    A table is normalised: its least entry is 0, and what was taken off is returned beside its number.
+    """
+
+    MOST = 32
+
+    def __init__(self, arithmetic: Arithmetic) -> None:
+        self.arithmetic = arithmetic
+        self.tables: list[Table] = []
+        self._numbers: dict[tuple[object, ...], int] = {}
+        self._eliminated: dict[Key, Eliminated] = {}
+        self._added: dict[tuple[int, int], tuple[int, int]] = {}
+
+    def number(self, table: Table) -> tuple[int, int] | None:
+        """(what was taken off, number; -1 if the rest is all zero), or ``None`` if every entry is forbidden.
+
+        Raises:
+            Overflow: the finite entries are too large for this arithmetic.
+        """
+        forbidden = self.arithmetic.forbidden
+        least = int(table.min())
+        if least >= forbidden:
+            return None
+        allowed = table < forbidden
+        if int((table[allowed] - least).max()) > self.arithmetic.largest:
+            raise Overflow
+        rest: Table = np.where(allowed, table - least, forbidden).astype(self.arithmetic.dtype)
+        if not rest.any():
+            return least, -1
+        raw = rest.tobytes() if rest.dtype != object else tuple(rest.ravel().tolist())
+        key = (rest.shape, raw)
+        known = self._numbers.get(key)
+        if known is None:
+            known = self._numbers[key] = len(self.tables)
+            self.tables.append(rest)
+        return least, known
+
+    def convert(self, table: Table) -> Table:
+        """A table of Python integers in this arithmetic.
+
+        Raises:
+            Overflow: an entry is too large for it.
+        """
+        finite = table[table < self.arithmetic.forbidden]
+        if finite.size and int(finite.max()) > self.arithmetic.largest:
+            raise Overflow
+        return table.astype(self.arithmetic.dtype)
+
+    def add(self, first: int, second: int) -> tuple[int, int] | None:
+        """The sum of two factors over the same axes, as :meth:`number`; -1 is the factor of zeros."""
+        if first < 0 or second < 0:
+            return 0, max(first, second)
+        key = (min(first, second), max(first, second))
+        known = self._added.get(key)
+        if known is None:
+            outcome = self.number(self._sum([self.tables[first], self.tables[second]]))
+            if outcome is None:
+                return None
+            known = self._added[key] = outcome
+        return known
+
+    def _sum(self, tables: list[Table]) -> Table:
+        limit: Callable[[Table, Table], Table] = lambda a, b: np.minimum(a + b, self.arithmetic.forbidden)  # noqa: E731
+        return reduce(limit, tables)
+
+    def eliminate(self, bucket: Key) -> Eliminated:
+        """Minimise the bucket's sum over place 0.
+
+        Raises:
+            Overflow: the sums are too large for this arithmetic.
+        """
+        known = self._eliminated.get(bucket)
+        if known is None:
+            if len(bucket) > self.MOST and self.arithmetic.dtype is not object:
+                raise Overflow
+            total = self._sum([self._spread(factor, axes, bucket) for factor, axes in bucket])
+            outcome = self.number(np.asarray(total.min(axis=0), dtype=self.arithmetic.dtype))
+            if outcome is None:
+                known = Eliminated(0, -1, None)
+            else:
+                known = Eliminated(*outcome, np.asarray(total.argmin(axis=0)))
+            self._eliminated[bucket] = known
+        return known
+
+    def _spread(self, factor: int, axes: tuple[int, ...], bucket: Key) -> Table:
+        """The factor with its axes in the bucket's order, and axes of length 1 for the places it lacks."""
+        places = 1 + max(place for _, others in bucket for place in others)
+        table = self.tables[factor]
+        shape = [1] * places
+        for axis, place in enumerate(axes):
+            shape[place] = table.shape[axis]
+        order = sorted(range(len(axes)), key=axes.__getitem__)
+        return table.transpose(order).reshape(shape)

@@ -1,0 +1,162 @@
+"""The problem in canonical form: sites, encodings and constraints sorted, so that input order leaves no trace.
+
+An encoding is an index (by sort key) and a domain a bitmask over these indices; a constraint is an index into
+the sorted tuple. Relations of equal content become one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+
+import attrs
+
+from qnnsolve.constraints import Allow, Constraint, Convertible, Derived, Forbid, Prefer, Problem, Same, Site, Table
+from qnnsolve.encodings import Encoding
+from qnnsolve.solver.joint import Joint, Row
+
+__all__ = ["Model"]
+
+_KINDS = {kind: rank for rank, kind in enumerate((Same, Allow, Forbid, Table, Derived, Convertible, Prefer))}
+
+
+def encoding_key(encoding: Encoding) -> tuple[object, ...]:
+    """The encoding's sort key, with what two encodings of one name and range may still differ in."""
+    return (*encoding.sort_key, encoding.dtype.value, encoding.qscheme.value)
+
+
+@attrs.frozen(eq=False)
+class Content:
+    """A relation's rows over encoding indices, with internal prices; ``rank`` is canonical by content."""
+
+    rows: tuple[Row, ...]
+    prices: tuple[int, ...]
+    rank: int
+
+    @cached_property
+    def price_of(self) -> dict[Row, int]:
+        """Internal price by row."""
+        return dict(zip(self.rows, self.prices, strict=True))
+
+
+class Model:
+    """Canonical form of a problem.
+
+    Internal costs are ``cost * unit``, plus one for every convert: comparing them compares cost first and the
+    number of converts second. ``unit`` is more than twice ``converts``, the most that a solution can have, so
+    that a bound which floating point blurs a little still tells one cost from the next.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self.sites: tuple[Site, ...] = tuple(sorted(problem.domains, key=lambda s: (s.node, s.user)))
+        self.site_index = {site: index for index, site in enumerate(self.sites)}
+        distinct = {id(domain): domain for domain in problem.domains.values()}
+        known = {encoding for domain in distinct.values() for encoding in domain}
+        self.encodings: tuple[Encoding, ...] = tuple(sorted(known, key=encoding_key))
+        self.encoding_index = {encoding: index for index, encoding in enumerate(self.encodings)}
+        masks = {key: self.mask(domain) for key, domain in distinct.items()}
+        self.domains = [masks[id(problem.domains[site])] for site in self.sites]
+        self.converts = sum(isinstance(c, Convertible) for c in problem.constraints)
+        self.unit = max(256, 4 << self.converts.bit_length())
+        self._contents = self._rank_contents(problem)
+        self._masks: dict[int, int] = {}
+        self._joints: dict[tuple[int, tuple[int, ...]], Joint] = {}
+        self._order(problem.constraints)
+
+    def mask(self, encodings: tuple[Encoding, ...] | frozenset[Encoding]) -> int:
+        """Bitmask of those encodings that some site has as a candidate."""
+        index = self.encoding_index
+        mask = 0
+        for encoding in encodings:
+            if encoding in index:
+                mask |= 1 << index[encoding]
+        return mask
+
+    def content(self, constraint: Table | Derived | Convertible) -> Content:
+        """The rows of a constraint, one column per entry of ``constraint.sites``."""
+        return self._contents[_content_key(constraint)]
+
+    def _rank_contents(self, problem: Problem) -> dict[tuple[int, int], Content]:
+        raw: dict[tuple[int, int], tuple[tuple[Row, int], ...]] = {}
+        index = self.encoding_index
+        for c in problem.constraints:
+            if not isinstance(c, Table | Derived | Convertible) or _content_key(c) in raw:
+                continue
+            if isinstance(c, Convertible):
+                pairs = [(index[a], index[b]) for a, b in c.pairs if a != b and a in index and b in index]
+                rows: list[tuple[Row, int]] = [((value, value), 0) for value in range(len(index))]
+                rows += [(pair, c.price * self.unit + 1) for pair in pairs]
+            else:
+                priced = c.relation.price_of.items()
+                rows = [
+                    (tuple(index[e] for e in row), price * self.unit)
+                    for row, price in priced
+                    if all(e in index for e in row)
+                ]
+            raw[_content_key(c)] = tuple(sorted(rows))
+        shared: dict[tuple[tuple[Row, int], ...], Content] = {}
+        for rank, content in enumerate(sorted(set(raw.values()))):
+            shared[content] = Content(tuple(row for row, _ in content), tuple(price for _, price in content), rank)
+        return {key: shared[content] for key, content in raw.items()}
+
+    def _order(self, constraints: tuple[Constraint, ...]) -> None:
+        at = self.site_index
+        keyed = []
+        for place, c in enumerate(constraints):
+            where = tuple([at[site] for site in c.sites])
+            keyed.append((where, _KINDS[type(c)], c.reason.rule, c.reason.text, self._tiebreak(c), place))
+        keyed.sort()
+        self.constraints: tuple[Constraint, ...] = tuple(constraints[entry[-1]] for entry in keyed)
+        self.where: list[tuple[int, ...]] = [entry[0] for entry in keyed]
+
+    def _tiebreak(self, c: Constraint) -> tuple[object, ...]:
+        match c:
+            case Table() | Derived():
+                return (self.content(c).rank,)
+            case Convertible():
+                return (c.price, self.content(c).rank)
+            case Allow() | Forbid():
+                return (self.unary_mask(c),)
+            case Prefer():
+                return tuple(sorted((encoding_key(e), cost) for e, cost in c.costs))
+            case Same():
+                return ()
+
+    def lower_bound(self, internal: int) -> int:
+        """The least cost of a config whose internal cost is at least this."""
+        return max(0, -((self.converts - internal) // self.unit))
+
+    def unary_mask(self, constraint: Allow | Forbid) -> int:
+        """What an ``Allow`` keeps, or a ``Forbid`` takes away."""
+        key = id(constraint.encodings)
+        if key not in self._masks:
+            self._masks[key] = self.mask(constraint.encodings)
+        return self._masks[key]
+
+    def joint(self, constraint: Table | Derived | Convertible, pattern: tuple[int, ...]) -> Joint:
+        """The compiled relation over distinct variables; ``pattern[i]`` is the variable in column ``i``."""
+        content = self.content(constraint)
+        key = (content.rank, pattern)
+        known = self._joints.get(key)
+        if known is None:
+            arity = max(pattern, default=-1) + 1
+            known = self._joints[key] = Joint(_project(content, pattern, arity), arity)
+        return known
+
+
+def _content_key(constraint: Table | Derived | Convertible) -> tuple[int, int]:
+    """Identity of what the rows depend on (the problem outlives the model, so an ``id`` stays valid)."""
+    if isinstance(constraint, Convertible):
+        return id(constraint.pairs), constraint.price
+    return id(constraint.relation), -1
+
+
+def _project(content: Content, pattern: tuple[int, ...], arity: int) -> list[tuple[Row, int]]:
+    if pattern == tuple(range(arity)):
+        return list(zip(content.rows, content.prices, strict=True))
+    first: Callable[[int], int] = pattern.index
+    kept = []
+    for row, price in zip(content.rows, content.prices, strict=True):
+        if all(row[column] == row[first(variable)] for column, variable in enumerate(pattern)):
+            kept.append((tuple(row[first(variable)] for variable in range(arity)), price))
+    return kept

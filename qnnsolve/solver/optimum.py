@@ -1,0 +1,208 @@
+"""The exact optimum over what propagation left: split into components, eliminate, leave the wide rest to HiGHS."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator, Sequence
+
+import attrs
+
+from qnnsolve.solver.answers import Limits, Method
+from qnnsolve.solver.clock import Clock, LimitReached
+from qnnsolve.solver.elimination import Elimination, Instance
+from qnnsolve.solver.factors import Arithmetic, Factors, Overflow
+from qnnsolve.solver.joint import Joint, bits_of
+from qnnsolve.solver.network import Network
+from qnnsolve.solver.ordering import BIT, elimination_order
+from qnnsolve.solver.wide import Dense, cheapest
+
+__all__ = ["Goal", "Impossible", "Optimum", "find_optimum"]
+
+_DENSE_ENTRIES = 512
+"""In a wide component, elimination stops at tables of this size: each entry left is a column for HiGHS."""
+
+
+class Goal(enum.Enum):
+    """What is asked: the cheapest assignment, or whether there is one at all."""
+
+    CHEAPEST = "cheapest"
+    ANY = "any"
+
+
+@attrs.frozen(eq=False)
+class Optimum:
+    """The chosen encoding index per variable, internal cost and bound, and what it took."""
+
+    values: list[int]
+    cost: int
+    bound: int
+    searched: int
+    nodes: int
+    methods: frozenset[str]
+
+
+@attrs.frozen(eq=False)
+class Impossible:
+    """Nothing is possible over these variables (a whole component)."""
+
+    variables: tuple[int, ...]
+
+
+def find_optimum(
+    network: Network, masks: Sequence[int], limits: Limits, clock: Clock, goal: Goal
+) -> Optimum | Impossible:
+    """The optimum over ``masks`` (a fixpoint of propagation without an empty one).
+
+    Raises:
+        LimitReached: time is over, or a component is wider than a forced method can take.
+    """
+    try:
+        return _Search(network, masks, limits, clock, goal, Arithmetic.fast()).run()
+    except Overflow:
+        total = sum(max(joint.prices, default=0) for joint in network.joints)
+        total += sum(max(costs.values(), default=0) for costs in network.costs.values())
+        return _Search(network, masks, limits, clock, goal, Arithmetic.exact(total)).run()
+
+
+class _Search:
+    def __init__(
+        self,
+        network: Network,
+        masks: Sequence[int],
+        limits: Limits,
+        clock: Clock,
+        goal: Goal,
+        arithmetic: Arithmetic,
+    ) -> None:
+        self._network, self._masks, self._limits, self._clock = network, masks, limits, clock
+        self._free = goal is Goal.ANY
+        self._factors = Factors(arithmetic)
+        self._compiled: dict[tuple[Joint, tuple[int, ...]], tuple[int, int, tuple[int, ...]]] = {}
+        self._at: dict[int, list[int]] = {}
+        self._instances: list[Instance] = []
+        self._places: dict[int, int] = {}
+        self._cost = self._bound = self._searched = self._nodes = 0
+        self._methods: set[str] = set()
+
+    def run(self) -> Optimum | Impossible:
+        self._build()
+        for variables, instances in self._components():
+            if not self._solve(variables, instances):
+                return Impossible(tuple(variables))
+        values = []
+        choices: dict[int, list[int]] = {}
+        for v, mask in enumerate(self._masks):
+            if mask not in choices:
+                choices[mask] = bits_of(mask)
+            values.append(choices[mask][self._places.get(v, 0)])
+        methods = frozenset(self._methods)
+        return Optimum(values, self._cost, self._bound, self._searched, self._nodes, methods)
+
+    def _build(self) -> None:
+        """One factor per link and preference that still matters; what is certain goes into the cost."""
+        network, masks = self._network, self._masks
+        for scope, joint in zip(network.scopes, network.joints, strict=True):
+            key = (joint, tuple([masks[v] for v in scope]))
+            known = self._compiled.get(key)
+            if known is None:
+                known = self._compiled[key] = self._compile(*key)
+            base, factor, axes = known
+            self._cost += base
+            if factor >= 0:
+                self._put(factor, tuple([scope[axis] for axis in axes]))
+        if not self._free:
+            for v, costs in network.costs.items():
+                self._prefer(v, costs)
+        self._bound = self._cost
+
+    def _compile(self, joint: Joint, masks: tuple[int, ...]) -> tuple[int, int, tuple[int, ...]]:
+        axes = tuple(axis for axis, mask in enumerate(masks) if mask & (mask - 1))
+        table = joint.dense(masks, self._factors.arithmetic.forbidden, self._free)
+        outcome = self._factors.number(self._factors.convert(table.reshape([table.shape[axis] for axis in axes])))
+        assert outcome is not None, "propagation left a table without a row"
+        return (*outcome, axes)
+
+    def _prefer(self, v: int, costs: dict[int, int]) -> None:
+        joint = Joint((((value,), costs.get(value, 0)) for value in bits_of(self._masks[v])), 1)
+        base, factor, _ = self._compile(joint, (self._masks[v],))
+        self._cost += base
+        if factor >= 0:
+            self._put(factor, (v,))
+
+    def _put(self, factor: int, scope: tuple[int, ...]) -> None:
+        for v in scope:
+            self._at.setdefault(v, []).append(len(self._instances))
+        self._instances.append((factor, scope))
+
+    def _components(self) -> Iterator[tuple[list[int], list[Instance]]]:
+        """Connected sets of variables with a choice that matters, by their first variable."""
+        seen: set[int] = set()
+        for start in sorted(self._at):
+            if start in seen:
+                continue
+            seen.add(start)
+            variables, indices, stack = [], set(), [start]
+            while stack:
+                v = stack.pop()
+                variables.append(v)
+                for index in self._at[v]:
+                    if index not in indices:
+                        indices.add(index)
+                        fresh = [u for u in self._instances[index][1] if u not in seen]
+                        seen.update(fresh)
+                        stack.extend(fresh)
+            yield sorted(variables), [self._instances[index] for index in sorted(indices)]
+
+    def _solve(self, variables: list[int], instances: list[Instance]) -> bool:
+        self._searched += 1
+        sizes = {v: self._masks[v].bit_count() for v in variables}
+        order = elimination_order((scope for _, scope in instances), sizes)
+        split = self._split([weight for _, weight in order])
+        elimination = Elimination(self._factors, instances, sizes)
+        elimination.run([v for v, _ in order[:split]], self._clock)
+        self._nodes += split
+        if split:
+            self._methods.add("elimination")
+        if not elimination.feasible:
+            return False
+        values: dict[int, int] = {}
+        bound = 0
+        if split < len(order):
+            rest = [v for v, _ in reversed(order[split:])]
+            outcome = self._wide(rest, elimination)
+            if outcome is None:
+                return False
+            values, cost, bound = outcome
+            self._cost += cost
+        self._cost += elimination.base
+        self._bound += elimination.base + bound
+        elimination.extend(values)
+        self._places.update(values)
+        return True
+
+    def _split(self, weights: list[int]) -> int:
+        """How many variables to eliminate, in order, before the rest is too wide."""
+        method, entries = self._limits.method, self._limits.table_entries
+        if method is Method.MILP:
+            return 0
+        widest = max(weights)
+        if widest <= (entries.bit_length() - 1) * BIT and entries:
+            return len(weights)
+        if method is Method.ELIMINATION:
+            raise LimitReached(f"table_entries={entries}")
+        most = (min(entries, _DENSE_ENTRIES).bit_length() - 1) * BIT if entries else -1
+        return next(index for index, weight in enumerate(weights) if weight > most)
+
+    def _wide(self, rest: list[int], elimination: Elimination) -> tuple[dict[int, int], int, int] | None:
+        self._methods.add("milp")
+        place = {v: index for index, v in enumerate(rest)}
+        dense = Dense(
+            tuple(self._masks[v].bit_count() for v in rest),
+            tuple((table, tuple(place[v] for v in scope)) for table, scope in elimination.remaining()),
+            self._factors.arithmetic.forbidden,
+        )
+        outcome = cheapest(dense, self._clock, canonical=0 if self._free else 64)
+        if outcome is None:
+            return None
+        self._nodes += outcome.nodes
+        return {rest[index]: value for index, value in outcome.values.items()}, outcome.cost, outcome.bound

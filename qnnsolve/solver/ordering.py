@@ -1,0 +1,51 @@
+"""In which order to eliminate: the variable with the smallest table first (min-weight), ties by number."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+__all__ = ["BIT", "elimination_order"]
+
+BIT = 1 << 16
+"""Weights are log2 of table sizes in 1/65536 bits: integers, so that sums do not depend on their order."""
+_WIDEST = 256
+"""Beyond this many neighbours nothing can be eliminated, and the rest of the order is by number."""
+
+
+def elimination_order(scopes: Iterable[Sequence[int]], sizes: Mapping[int, int]) -> list[tuple[int, int]]:
+    """(variable, weight of the table that its elimination builds), in order.
+
+    ``sizes`` has the number of values of each variable; ``scopes`` only names these variables.
+    """
+    bits = {v: math.ceil(math.log2(size) * BIT) for v, size in sizes.items()}
+    near: dict[int, set[int]] = {v: set() for v in sizes}
+    for scope in scopes:
+        for v in scope:
+            near[v].update(scope)
+    for v, others in near.items():
+        others.discard(v)
+    weight = {v: bits[v] + sum([bits[u] for u in near[v]]) for v in sizes}
+    heap = [(w, v) for v, w in weight.items()]
+    heapq.heapify(heap)
+    order: list[tuple[int, int]] = []
+    while heap:
+        w, v = heapq.heappop(heap)
+        if v not in near or w != weight[v]:
+            continue
+        others = near[v]
+        if len(others) > _WIDEST:
+            break
+        del near[v]
+        order.append((v, w))
+        for u in others:
+            mine = near[u]
+            mine.discard(v)
+            fresh = others - mine
+            fresh.discard(u)
+            mine |= fresh
+            weight[u] += sum([bits[t] for t in fresh]) - bits[v]
+            heapq.heappush(heap, (weight[u], u))
+    order.extend((v, weight[v]) for v in sorted(near))
+    return order

@@ -1,0 +1,109 @@
+"""Small random problems, and the brute force that answers them."""
+
+from __future__ import annotations
+
+import itertools
+import random
+
+import attrs
+
+from qnnsolve.constraints import (
+    Allow,
+    Constraint,
+    Convertible,
+    Derived,
+    Forbid,
+    Prefer,
+    Problem,
+    Reason,
+    Relation,
+    Same,
+    Site,
+    Table,
+)
+from qnnsolve.encodings import FLOAT, DType, Encoding
+from qnnsolve.solver import check
+
+PALETTE = (
+    Encoding.affine(DType.UINT8),
+    Encoding.affine(DType.UINT16),
+    Encoding.symmetric(DType.INT8, 8),
+    FLOAT,
+)
+PRICES = (0, 0, 0, 1, 1, 2, 3, 5, 40, 2**30, 2**40)
+
+
+def reason(index: int) -> Reason:
+    return Reason(f"QX{index:03d}", f"because of {index}")
+
+
+def random_problem(seed: int, sites: int = 6, tightness: float = 0.5, factor: float = 1.2) -> Problem:
+    """A problem of up to ``sites`` sites and 4 encodings; the same for the same arguments."""
+    draw = random.Random(seed)
+    names = [Site(f"n{i}", f"n{i + 1}" if draw.random() < 0.4 else "") for i in range(draw.randint(1, sites))]
+    domains = {s: tuple(draw.sample(PALETTE, draw.choice((1, 2, 3, 4, 4)))) for s in names}
+    relations: dict[int, list[Relation]] = {}
+    constraints: list[Constraint] = []
+    for index in range(draw.randint(0, round(factor * len(names)) + 1)):
+        constraints.append(_constraint(draw, names, relations, tightness, reason(index)))
+    return Problem(domains, tuple(constraints))
+
+
+def _constraint(
+    draw: random.Random, names: list[Site], relations: dict[int, list[Relation]], tightness: float, why: Reason
+) -> Constraint:
+    kind = draw.choice(["allow", "forbid", "same", "table", "table", "table", "derived", "convert", "convert", "prefer"])
+    site = draw.choice(names)
+    match kind:
+        case "allow":
+            return Allow(site, frozenset(draw.sample(PALETTE, draw.randint(1, 3))), why)
+        case "forbid":
+            return Forbid(site, frozenset(draw.sample(PALETTE, 1)), why)
+        case "same":
+            return Same(tuple(draw.choices(names, k=draw.randint(2, 3))), why)
+        case "prefer":
+            return Prefer(site, tuple((e, draw.choice(PRICES)) for e in draw.sample(PALETTE, 2)), why)
+        case "convert":
+            pairs = frozenset((draw.choice(PALETTE), draw.choice(PALETTE)) for _ in range(draw.randint(0, 4)))
+            return Convertible(site, draw.choice(names), pairs, draw.choice(PRICES), why)
+    ends = tuple(draw.choices(names, k=draw.randint(1, 3)))
+    known = relations.setdefault(len(ends), [])
+    if len(known) < 2:
+        every = list(itertools.product(PALETTE, repeat=len(ends)))
+        rows = draw.sample(every, max(1, round(len(every) * (1 - tightness) * draw.random())))
+        known.append(Relation(tuple(rows), tuple(draw.choice(PRICES) for _ in rows)))
+    relation = draw.choice(known)
+    return Table(ends, relation, why) if kind == "table" else Derived(ends[-1], ends[:-1], relation, why)
+
+
+def brute_force(problem: Problem) -> int | None:
+    """The least cost over all configs; ``None`` if none is legal."""
+    sites = list(problem.domains)
+    best: int | None = None
+    for choice in itertools.product(*problem.domains.values()):
+        cost = check(problem, dict(zip(sites, choice, strict=True))).cost
+        if cost is not None and (best is None or cost < best):
+            best = cost
+    return best
+
+
+def shuffled(problem: Problem, seed: int) -> Problem:
+    """The same problem with constraints, domains, candidates and rows in another order."""
+    draw = random.Random(seed)
+    sites = draw.sample(sorted(problem.domains), len(problem.domains))
+    domains = {s: tuple(draw.sample(problem.domains[s], len(problem.domains[s]))) for s in sites}
+    relations: dict[int, Relation] = {}
+
+    def mixed(relation: Relation) -> Relation:
+        if id(relation) not in relations:
+            order = draw.sample(range(len(relation.rows)), len(relation.rows))
+            rows, prices = (tuple(part[i] for i in order) for part in (relation.rows, relation.prices))
+            relations[id(relation)] = Relation(rows, prices)
+        return relations[id(relation)]
+
+    constraints = [
+        attrs.evolve(c, relation=mixed(c.relation)) if isinstance(c, Table | Derived) else attrs.evolve(c)
+        for c in problem.constraints
+    ]
+    draw.shuffle(constraints)
+    return Problem(domains, tuple(constraints))
