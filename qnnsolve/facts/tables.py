@@ -1,4 +1,4 @@
-"""The measured operator tables: what one QNN operator takes on its ports, per HTP arch, as a file and as types.
+"""The measured operator tables: what one QNN operator takes on its ports, per HTP arch, as files.
 
 A table has one or more *cases* (the same operator under another shape or parameter class). A case names the port
 codes that were ``asked`` on every port; a tuple of their product that stands in no row was measured as rejected,
@@ -7,7 +7,6 @@ anything outside the product is unknown. Files are canonical: writing a table th
 
 from __future__ import annotations
 
-import enum
 import functools
 import importlib.resources
 import json
@@ -16,11 +15,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import attrs
-
 from qnnsolve.constraints import Source, SourceKind
-from qnnsolve.encodings import DType, Encoding, QScheme
 from qnnsolve.errors import FactsError
+from qnnsolve.facts.table_types import ARCHS, CODES, Case, OpTable, TableRow, Verdict, codes_of
 
 __all__ = [
     "ARCHS",
@@ -32,128 +29,12 @@ __all__ = [
     "codes_of",
     "dump_table",
     "load_table",
+    "parse_table",
     "shipped_tables",
     "write_table",
 ]
 
 FORMAT = 1
-ARCHS = ("V68", "V69", "V73", "V75", "V79", "V81")
-"""HTP archs in the order of their numbers."""
-
-CODES = (
-    *("u8", "s8", "u16", "s16", "s32", "s8c", "s16c", "s32c", "s4", "s4c", "s2c", "s4b"),
-    *("f32", "f16", "i32", "u32", "b8", "-"),
-)
-"""Port codes: sign and bits of a quantized tensor, ``c`` per channel, ``b`` per block (LPBQ); floats, integers and
-masks that mean themselves; ``-`` an optional input that is absent."""
-
-_PLAIN = {DType.INT32: "i32", DType.BOOL: "b8", DType.FLOAT32: "f32", DType.FLOAT16: "f16"}
-
-
-def codes_of(encoding: Encoding) -> str:
-    """Return the port code of ``encoding``, or a code that no table asks (``s8b``, ``uint8``): unknown, never legal."""
-    if not encoding.quantized:
-        return _PLAIN.get(encoding.dtype, encoding.dtype.value)
-    code = f"{'u' if encoding.dtype in (DType.UINT8, DType.UINT16) else 's'}{encoding.bits}"
-    suffix = {QScheme.PER_CHANNEL_SYMMETRIC: "c", QScheme.PER_BLOCK_SYMMETRIC: "b"}
-    return code + suffix.get(encoding.qscheme, "")
-
-
-class Verdict(enum.Enum):
-    """What the real backend said: both stages, neither, the validator alone, or nobody asked (or answers differed)."""
-
-    ACCEPTED = "accepted"
-    REJECTED = "rejected"
-    VALIDATOR_ONLY = "validator_only"
-    UNKNOWN = "unknown"
-
-
-@attrs.frozen(cache_hash=True)
-class TableRow:
-    """One tuple of port codes and the archs for which it holds.
-
-    ``symmetric`` names the ports whose zero point must be the middle of the range (0, or 32768 for ``u16``): the
-    backend refuses any other offset there.
-    """
-
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    archs: frozenset[str]
-    symmetric: frozenset[str] = frozenset()
-
-    @property
-    def codes(self) -> tuple[str, ...]:
-        """The codes of the inputs, then of the outputs."""
-        return self.inputs + self.outputs
-
-    @property
-    def key(self) -> str:
-        """The tuple as files write it: ``u16 s8 > u16``."""
-        return f"{' '.join(self.inputs)} > {' '.join(self.outputs)}"
-
-
-@attrs.frozen
-class Case:
-    """One shape class: ``shapes`` says which, ``asked`` has the codes per port (inputs, then outputs).
-
-    ``name`` joins with ``|`` the names of the classes that were measured to be equal (``rank3|rank4``).
-    """
-
-    name: str
-    shapes: str
-    asked: tuple[tuple[str, ...], ...]
-    rows: tuple[TableRow, ...]
-    validator_only: tuple[TableRow, ...] = ()
-    unstable: tuple[TableRow, ...] = ()
-
-    @functools.cached_property
-    def verdicts(self) -> dict[tuple[str, ...], dict[str, Verdict]]:
-        """Per tuple of codes and arch, all that is not plainly rejected."""
-        found: dict[tuple[str, ...], dict[str, Verdict]] = {}
-        kinds = (
-            (self.rows, Verdict.ACCEPTED),
-            (self.validator_only, Verdict.VALIDATOR_ONLY),
-            (self.unstable, Verdict.UNKNOWN),
-        )
-        for rows, verdict in kinds:
-            for row in rows:
-                found.setdefault(row.codes, {}).update(dict.fromkeys(row.archs, verdict))
-        return found
-
-
-@attrs.frozen
-class OpTable:
-    """Everything measured about one operator. ``repeats`` is the port that stands for any number (Concat, Pack)."""
-
-    op: str
-    backend: str
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    repeats: str | None
-    cases: tuple[Case, ...]
-    source: Source
-    aten: tuple[str, ...] = ()
-    measured: tuple[tuple[str, str], ...] = ()
-
-    def case(self, name: str) -> Case:
-        """Return the case called ``name``, alone or as one of the joined names.
-
-        Raises:
-            KeyError: no case has that name.
-        """
-        for case in self.cases:
-            if name == case.name or name in case.name.split("|"):
-                return case
-        raise KeyError(name)
-
-    def verdict(self, case: Case | str, codes: tuple[str, ...], arch: str) -> Verdict:
-        """Return what was measured for ``codes`` (inputs, then outputs); what was not asked is ``UNKNOWN``."""
-        of = self.case(case) if isinstance(case, str) else case
-        if arch not in ARCHS or len(codes) != len(of.asked):
-            return Verdict.UNKNOWN
-        if any(code not in asked for code, asked in zip(codes, of.asked, strict=True)):
-            return Verdict.UNKNOWN
-        return of.verdicts.get(codes, {}).get(arch, Verdict.REJECTED)
 
 
 def load_table(path: Path) -> OpTable:
