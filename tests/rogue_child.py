@@ -1,0 +1,43 @@
+"""A stand-in for the compiling child: does what ``ROGUE`` in its environment says, or what the job says."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from qnnsolve._child import Answer, Report, serve
+from qnnsolve.errors import HostBackendError, UsageError
+
+
+def work(job: Mapping[str, Any], report: Report) -> Answer:
+    print("chatter on stdout")
+    print("[ERROR] [Qnn ExecuTorch]:  <E> the weights are too heavy", file=sys.stderr, flush=True)
+    if "pte" in job:
+        Path(job["pte"]).write_bytes(b"half")
+    match job.get("rogue", os.environ.get("ROGUE")):
+        case "abort":
+            os.abort()
+        case "exit":
+            os._exit(7)
+        case "raise":
+            raise ValueError("first line\nsecond line")
+        case "usage":
+            raise UsageError("disk full")
+        case "backend":
+            raise HostBackendError("no libraries")
+        case "hang":
+            report("lower", os.getpid(), None)
+            time.sleep(600)
+        case "import":
+            return {"value": importlib.import_module(job["module"]).VALUE}
+    report("lower", 3, 4)
+    return {"delegates": 1, "cpu_ops": [["add", "aten.add.Tensor", "because"]]}
+
+
+if __name__ == "__main__":
+    serve(work)

@@ -1,0 +1,109 @@
+"""The arithmetic of the comparison, and the real emulator against a model that is not the one compiled."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qnnsolve.results import CpuOp, Verification
+from qnnsolve.verification import compare, outputs_of
+
+RAMP = torch.linspace(-1.0, 3.0, 5)
+
+
+def one(got: torch.Tensor, want: torch.Tensor, original: torch.Tensor | None = None) -> Verification:
+    return compare([[got]], [[want]], [[want if original is None else original]])
+
+
+def test_equal_outputs_agree_without_noise() -> None:
+    verification = one(RAMP, RAMP)
+    assert verification.agrees
+    assert verification.emulator_vs_converted_max_rel == 0
+    assert verification.sqnr_db == math.inf
+    assert verification.note is None
+
+
+def test_a_difference_counts_against_the_range_of_the_converted_output() -> None:
+    verification = one(RAMP + torch.tensor([0, 0, 0.4, 0, 0]), RAMP)
+    assert verification.emulator_vs_converted_max_rel == pytest.approx(0.1)
+    assert verification.outputs[0].max_abs == pytest.approx(0.4)
+    assert not verification.agrees
+    assert verification.note == "output 0 differs by up to 0.4, 10.000% of its range"
+
+
+@given(st.floats(0.01, 100), st.floats(-10, 10))
+def test_units_and_offset_of_an_output_do_not_matter(scale: float, offset: float) -> None:
+    got, want = torch.tensor([0.0, 1.0, 2.5], dtype=torch.float64), torch.tensor([0.0, 1.0, 2.0], dtype=torch.float64)
+    assert one(got * scale + offset, want * scale + offset).emulator_vs_converted_max_rel == pytest.approx(0.25)
+
+
+def test_sqnr_is_ten_log_ten_of_the_power_ratio() -> None:
+    assert one(torch.full((4,), 1.1), RAMP[:4], torch.ones(4)).sqnr_db == pytest.approx(20.0, abs=1e-4)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("side", ["emulator", "converted model"])
+def test_nan_and_infinity_never_agree(bad: float, side: str) -> None:
+    broken = RAMP.clone()
+    broken[2] = bad
+    verification = one(broken, RAMP) if side == "emulator" else one(RAMP, broken)
+    assert verification.emulator_vs_converted_max_rel == math.inf
+    assert verification.note == f"output 0 holds NaN or infinity in the {side}'s values"
+
+
+def test_another_shape_never_agrees() -> None:
+    verification = one(RAMP[:4], RAMP)
+    assert not verification.agrees
+    assert verification.sqnr_db == -math.inf
+    assert verification.note == "output 0 has shape (4,) on the emulator, (5,) when converted"
+
+
+def test_a_constant_output_is_measured_by_its_magnitude_and_pointed_out() -> None:
+    verification = one(torch.full((3,), 2.002), torch.full((3,), 2.0))
+    assert verification.emulator_vs_converted_max_rel == pytest.approx(0.001, rel=1e-3)
+    assert verification.note == "output 0 is constant, so that agreement says little"
+    assert one(torch.zeros(3), torch.zeros(3)).emulator_vs_converted_max_rel == 0
+    assert one(torch.full((3,), 0.5), torch.zeros(3)).emulator_vs_converted_max_rel == 0.5
+
+
+def test_integers_count_how_many_differ() -> None:
+    verification = one(torch.tensor([1, 2, 3, 90]), torch.tensor([1, 2, 3, 4]))
+    assert verification.emulator_vs_converted_max_rel == 0.25
+    assert verification.outputs[0].max_abs == 86
+    assert one(torch.tensor([True, False]), torch.tensor([True, True])).emulator_vs_converted_max_rel == 0.5
+
+
+def test_an_empty_output_agrees() -> None:
+    assert one(torch.empty(0), torch.empty(0)).agrees
+
+
+def test_the_worst_of_all_outputs_and_samples_counts() -> None:
+    off = RAMP + torch.tensor([0, 0, 0, 0, 0.2])
+    verification = compare([[RAMP, RAMP], [RAMP, off]], [[RAMP, RAMP]] * 2, [[RAMP, RAMP]] * 2)
+    assert verification.samples == 2
+    assert [check.max_rel for check in verification.outputs] == [0, pytest.approx(0.05)]
+    assert verification.emulator_vs_converted_max_rel == verification.outputs[1].max_rel
+    assert verification.sqnr_db == verification.outputs[1].sqnr_db < math.inf
+
+
+def test_disagreement_names_the_first_ops_on_the_cpu() -> None:
+    ops = [CpuOp(f"op_{index}", "aten.add.Tensor", "") for index in range(7)]
+    note = compare([[RAMP + 1]], [[RAMP]], [[RAMP]], cpu_ops=ops).note
+    assert note is not None
+    assert note.endswith(
+        "between the delegates, on the CPU: op_0 (aten.add.Tensor), op_1 (aten.add.Tensor), op_2 (aten.add.Tensor), "
+        "op_3 (aten.add.Tensor), op_4 (aten.add.Tensor) and 2 more"
+    )
+    assert compare([[RAMP]], [[RAMP]], [[RAMP]], cpu_ops=ops).note is None
+
+
+def test_outputs_are_flattened_as_the_runtime_does() -> None:
+    def model(x: torch.Tensor) -> dict[str, Sequence[torch.Tensor]]:
+        return {"first": [x, x + 1], "second": (x + 2,)}
+
+    assert [float(leaf) for leaf in outputs_of(model, (torch.tensor(1.0),))] == [1, 2, 3]
