@@ -1,0 +1,218 @@
+"""From a model to a config and to a program: what is refused, what is left as it was, and (slow) what comes out."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from qnnsolve import pipeline, verification
+from qnnsolve._quiet import quiet
+from qnnsolve.errors import HostBackendError, UnknownNameError, UnsupportedGraphError, UsageError
+from qnnsolve.lowering import lower
+from qnnsolve.quantizer import SolveQuantizer
+from qnnsolve.results import Status
+from tests.nets import IMAGE, Attention, ConvNet, TwoConvs, images, seeded
+
+EXAMPLE = images(1)[0]
+
+
+def test_a_solve_answers_for_every_node_and_leaves_the_model_as_it_was() -> None:
+    model = seeded(ConvNet).train()
+    model.norm.eval()  # type: ignore[union-attr]
+    training = {name: layer.training for name, layer in model.named_modules()}
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    result = pipeline.solve(model, EXAMPLE)
+    assert result.status is Status.SATISFIABLE
+    assert {"aten.relu.default", "aten.linear.default"} <= {node.target for node in result.nodes}
+    assert {name: layer.training for name, layer in model.named_modules()} == training
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_an_exported_program_brings_its_own_example_inputs() -> None:
+    model = seeded(ConvNet)
+    program = torch.export.export(model, EXAMPLE, strict=False)
+    assert pipeline.solve(program).nodes == pipeline.solve(model, EXAMPLE).nodes
+
+
+def test_progress_names_each_stage_from_start_to_end() -> None:
+    steps: list[tuple[str, int, int | None]] = []
+    pipeline.solve(seeded(ConvNet), EXAMPLE, progress=lambda *step: steps.append(step))
+    assert steps == [("export", 0, None), ("export", 1, 1), ("solve", 0, None), ("solve", 1, 1)]
+
+
+def test_a_model_without_example_inputs_is_refused() -> None:
+    with pytest.raises(UsageError, match="no positional example inputs"):
+        pipeline.solve(seeded(ConvNet))
+
+
+def test_unknown_names_are_told() -> None:
+    with pytest.raises(UnknownNameError, match="SM8750"):
+        pipeline.solve(seeded(ConvNet), EXAMPLE, soc="SM8751")
+
+
+class Branching(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x if x.sum() > 0 else -x
+
+
+def test_a_model_that_cannot_be_traced_is_one_line() -> None:
+    with pytest.raises(UnsupportedGraphError, match=r"torch\.export cannot trace it") as caught:
+        pipeline.solve(Branching(), (torch.ones(2),))
+    assert "\n" not in str(caught.value)
+
+
+def export(out: Path, **options: Any) -> Any:
+    return pipeline.export(seeded(ConvNet), EXAMPLE, out=out, **options)
+
+
+@pytest.mark.parametrize(
+    ("calibration", "message"),
+    [
+        ([], "no calibration samples"),
+        (
+            [EXAMPLE, (torch.zeros(1, 3, 8, 8),)],
+            r"sample 1 is float32\[1, 3, 8, 8\]; the model takes float32\[1, 3, 16",
+        ),
+        ([(torch.zeros(IMAGE, dtype=torch.int32),)], r"sample 0 is int32\[1, 3, 16, 16\]"),
+        ([(*EXAMPLE, *EXAMPLE)], "sample 0 is float32"),
+    ],
+)
+def test_calibration_that_does_not_fit_is_refused_before_any_work(
+    calibration: Any, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "_converted", lambda *_: pytest.fail("long work before the check"))
+    with pytest.raises(UsageError, match=message):
+        export(tmp_path / "model.pte", calibration=calibration)
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "_converted", lambda *_: pytest.fail("long work before the check"))
+    with pytest.raises(UsageError, match="does not exist"):
+        export(tmp_path / "nowhere" / "model.pte")
+
+
+def test_a_dead_compiler_is_an_error_and_no_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qnnsolve.lowering.CHILD", "tests.rogue_child")
+    monkeypatch.setenv("ROGUE", "abort")
+    with pytest.raises(HostBackendError, match="died of SIGABRT"):
+        export(tmp_path / "model.pte")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_quiet_silences_upstream_alone_and_only_inside(caplog: pytest.LogCaptureFixture) -> None:
+    user, upstream = logging.getLogger("my.app"), logging.getLogger("executorch.exir")
+    level, handlers = logging.root.level, logging.root.handlers[:]
+    with quiet():
+        logging.root.setLevel(logging.INFO)  # as importing ExecuTorch's passes does
+        logging.root.addHandler(logging.NullHandler())
+        upstream.warning("hidden")
+        upstream.error("an error")
+        user.warning("mine")
+    upstream.warning("after")
+    assert caplog.messages == ["an error", "mine", "after"]
+    assert (logging.root.level, logging.root.handlers) == (level, handlers)
+
+
+SCRIPT = """
+import torch
+from qnnsolve import solve
+from tests.nets import ConvNet, images, seeded
+solve(seeded(ConvNet), images(1)[0])
+import logging
+assert logging.root.handlers == [] and logging.root.level == logging.WARNING
+"""
+
+
+@pytest.mark.slow
+def test_a_users_terminal_stays_clean() -> None:
+    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("net", [ConvNet, Attention])
+@pytest.mark.parametrize(("soc", "precision"), [("SM8350", "8a8w"), ("SM8350", "16a8w"), ("SM8750", "16a8w")])
+def test_what_is_solved_compiles_whole_and_computes_the_same(
+    net: type[torch.nn.Module], soc: str, precision: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    generator = torch.Generator().manual_seed(1)
+    shape = IMAGE if net is ConvNet else (1, 12, 16)
+    samples = [(torch.randn(shape, generator=generator),) for _ in range(4)]
+    model = seeded(net)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    result = pipeline.export(
+        model, samples[0], out=tmp_path / "model.pte", soc=soc, precision=precision, calibration=samples
+    )
+    assert (result.delegates, result.cpu_ops) == (1, ())
+    assert result.pte_bytes == (tmp_path / "model.pte").stat().st_size
+    assert result.verification is not None
+    assert result.verification.agrees, result.verification.note
+    assert result.verification.sqnr_db > (25 if precision == "8a8w" else 35)
+    assert result.verification.samples == pipeline.VERIFIED_SAMPLES
+    assert {"export", "prepare", "calibrate", "convert", "lower", "verify", "emulator"} <= dict(result.timings).keys()
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert capfd.readouterr() == ("", "")
+
+
+def converted_net(net: type[torch.nn.Module], samples: list[Any]) -> tuple[torch.fx.GraphModule, SolveQuantizer]:
+    quantizer = SolveQuantizer("htp", "SM8750", precision="16a8w")
+    with quiet():
+        converted = pipeline._converted(seeded(net), samples[0], samples, quantizer, pipeline._Stages(None))
+    return converted, quantizer
+
+
+@pytest.mark.slow
+def test_an_op_left_on_the_cpu_stays_there_and_the_rest_is_delegated(tmp_path: Path) -> None:
+    samples = images(2)
+    converted, _ = converted_net(TwoConvs, samples)
+    lowered = lower(
+        converted,
+        samples[0],
+        soc="SM8750",
+        fp16=False,
+        cpu_nodes=frozenset({"softmax", "linear"}),
+        out=tmp_path / "model.pte",
+    )
+    assert lowered.delegates == 2
+    ops = {(op.name, op.reason) for op in lowered.cpu_ops if "border" not in op.reason}
+    assert ops == {(name, "left on the CPU by the solver") for name in ("softmax", "linear")}
+    assert verification.verify(lowered.pte, converted, seeded(TwoConvs), samples).agrees
+
+
+@pytest.mark.slow
+def test_a_program_of_another_model_is_caught(tmp_path: Path) -> None:
+    samples = images(2)
+    converted, _ = converted_net(ConvNet, samples)
+    lowered = lower(converted, samples[0], soc="SM8750", fp16=False, cpu_nodes=frozenset(), out=tmp_path / "model.pte")
+
+    def wrong(pixels: torch.Tensor) -> Any:
+        return converted(pixels) * torch.tensor([1.0, 1.0, 1.1, 1.0])
+
+    right = verification.verify(lowered.pte, converted, converted, samples)
+    assert right.agrees
+    caught = verification.verify(lowered.pte, wrong, converted, samples)
+    assert caught.emulator_vs_converted_max_rel > caught.tolerance
+    assert caught.note is not None
+    assert caught.note.startswith("output 0 differs by up to")
+
+
+@pytest.mark.slow
+def test_a_program_that_is_none_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "model.pte").write_bytes(b"not a program")
+    with pytest.raises(HostBackendError, match=r"^the HTP emulator "):
+        verification.run_on_emulator(tmp_path / "model.pte", images(1))
+
+
+def test_an_emulator_that_dies_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verification, "CHILD", "tests.rogue_child")
+    monkeypatch.setenv("ROGUE", "abort")
+    with pytest.raises(HostBackendError, match=r"^the HTP emulator died of SIGABRT"):
+        verification.run_on_emulator(tmp_path / "model.pte", images(1))
