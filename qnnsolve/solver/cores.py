@@ -13,7 +13,7 @@ from qnnsolve.solver.derivation import Derivation
 from qnnsolve.solver.model import Model
 from qnnsolve.solver.network import Network
 from qnnsolve.solver.optimum import Goal, Impossible, find_optimum
-from qnnsolve.solver.propagation import propagate
+from qnnsolve.solver.propagation import Propagation, propagate
 
 __all__ = ["find_conflicts"]
 
@@ -21,22 +21,28 @@ _FEW = 12
 """From this many constraints on, deletion starts with halves instead of single ones."""
 
 
-def find_conflicts(model: Model, limits: Limits, clock: Clock) -> tuple[tuple[Conflict, ...], bool]:
+def find_conflicts(
+    network: Network, propagation: Propagation, limits: Limits, clock: Clock
+) -> tuple[tuple[Conflict, ...], bool]:
     """(pairwise disjoint conflicts by first constraint, whether the rest is known to be satisfiable).
+
+    ``network`` is the whole problem, and ``propagation`` what propagating it gave.
 
     Raises:
         LimitReached: the time was over before the first one was found.
     """
+    model = network.model
     search = _Cores(model, attrs.evolve(limits, method=Method.AUTO), clock)
     active = [c for c, constraint in enumerate(model.constraints) if not isinstance(constraint, Prefer)]
     cores: list[tuple[list[int], bool]] = []
     exhaustive = True
     try:
-        while found := search.round(active):
+        while found := search.round(network, propagation):
             cores += found
             gone = {c for core, _ in found for c in core}
             active = [c for c in active if c not in gone]
-            clock.check()
+            network = Network(model, active)
+            propagation = propagate(network, clock)
     except LimitReached:
         if not cores:
             raise
@@ -48,10 +54,8 @@ class _Cores:
     def __init__(self, model: Model, limits: Limits, clock: Clock) -> None:
         self._model, self._limits, self._clock = model, limits, clock
 
-    def round(self, active: list[int]) -> list[tuple[list[int], bool]]:
-        """Disjoint cores of ``active``, as many as one pass shows; none only if it is satisfiable."""
-        network = Network(self._model, active)
-        propagation = propagate(network, self._clock)
+    def round(self, network: Network, propagation: Propagation) -> list[tuple[list[int], bool]]:
+        """Disjoint cores, as many as one pass shows; none only if the network is satisfiable."""
         derivation = Derivation(network, propagation)
         found: list[tuple[list[int], bool]] = []
         gone: set[int] = set()

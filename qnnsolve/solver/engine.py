@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qnnsolve.constraints import Problem
 from qnnsolve.solver.answers import Limits, Solution, Statistics, Unknown, Unsatisfiable
-from qnnsolve.solver.clock import Clock, LimitReached
+from qnnsolve.solver.clock import Clock, LimitReached, without_collector
 from qnnsolve.solver.cores import find_conflicts
 from qnnsolve.solver.derivation import Derivation
 from qnnsolve.solver.model import Model
@@ -27,7 +27,8 @@ def solve(problem: Problem, limits: Limits = _DEFAULT) -> Solution | Unsatisfiab
     """
     clock = Clock(limits.seconds)
     try:
-        return _solve(problem, limits, clock)
+        with without_collector():
+            return _solve(problem, limits, clock)
     except LimitReached as reached:
         return Unknown(None, reached.limit)
 
@@ -52,6 +53,6 @@ def _solve(problem: Problem, limits: Limits, clock: Clock) -> Solution | Unsatis
         methods=tuple(sorted(solved.methods)) if solved else (),
     )
     if solved is None:
-        conflicts, exhaustive = find_conflicts(model, limits, clock)
+        conflicts, exhaustive = find_conflicts(network, propagation, limits, clock)
         return Unsatisfiable(conflicts, statistics, why, exhaustive)
     return read_solution(network, solved, statistics, why)

@@ -1,7 +1,8 @@
 """Dense cost tables, each kept once: equal tables have one number, and an elimination is computed once per kind.
 
-Layers of a network repeat, so most eliminations are look-ups. Tables are int64 as long as sums stay exact;
-beyond that (:class:`Overflow`) the same code runs on Python integers.
+Layers of a network repeat, so most eliminations are look-ups. Tables are int64; a cost too large for exact sums
+becomes *forbidden*, and only if the optimum could have needed it (:class:`Overflow`) the same code runs anew on
+Python integers.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ Key = tuple[tuple[int, tuple[int, ...]], ...]
 
 
 class Overflow(Exception):
-    """A finite cost left the range in which int64 sums are exact."""
+    """The optimum may need a cost outside the range in which int64 sums are exact."""
 
 
 @attrs.frozen
@@ -65,6 +66,7 @@ class Factors:
     def __init__(self, arithmetic: Arithmetic) -> None:
         self.arithmetic = arithmetic
         self.tables: list[Table] = []
+        self.saturated = False
         self._numbers: dict[tuple[object, ...], int] = {}
         self._eliminated: dict[Key, Eliminated] = {}
         self._added: dict[tuple[int, int], tuple[int, int]] = {}
@@ -72,17 +74,21 @@ class Factors:
     def number(self, table: Table) -> tuple[int, int] | None:
         """(what was taken off, number; -1 if the rest is all zero), or ``None`` if every entry is forbidden.
 
-        Raises:
-            Overflow: the finite entries are too large for this arithmetic.
+        An entry that is too large for int64 becomes forbidden, which ``saturated`` then says.
         """
-        forbidden = self.arithmetic.forbidden
+        arithmetic = self.arithmetic
         least = int(table.min())
-        if least >= forbidden:
+        if least >= arithmetic.forbidden:
             return None
-        allowed = table < forbidden
-        if int((table[allowed] - least).max()) > self.arithmetic.largest:
-            raise Overflow
-        rest: Table = np.where(allowed, table - least, forbidden).astype(self.arithmetic.dtype)
+        if not table.ndim:
+            return least, -1
+        rest: Table = table - least
+        blocked = rest > arithmetic.largest
+        if blocked.any():
+            if not self.saturated and (table[blocked] < arithmetic.forbidden).any():
+                self.saturated = True
+            rest[blocked] = arithmetic.forbidden
+        rest = rest.astype(arithmetic.dtype, copy=False)
         if not rest.any():
             return least, -1
         raw = rest.tobytes() if rest.dtype != object else tuple(rest.ravel().tolist())
@@ -93,16 +99,12 @@ class Factors:
             self.tables.append(rest)
         return least, known
 
-    def convert(self, table: Table) -> Table:
-        """A table of Python integers in this arithmetic.
+    def certain(self, cost: int | None) -> bool:
+        """Whether an optimum of that cost (``None``: no solution) holds although entries were made forbidden.
 
-        Raises:
-            Overflow: an entry is too large for it.
+        Whatever uses such an entry costs more than ``largest``, since no cost is negative.
         """
-        finite = table[table < self.arithmetic.forbidden]
-        if finite.size and int(finite.max()) > self.arithmetic.largest:
-            raise Overflow
-        return table.astype(self.arithmetic.dtype)
+        return not self.saturated or (cost is not None and cost <= self.arithmetic.largest)
 
     def add(self, first: int, second: int) -> tuple[int, int] | None:
         """The sum of two factors over the same axes, as :meth:`number`; -1 is the factor of zeros."""
@@ -125,7 +127,7 @@ class Factors:
         """Minimise the bucket's sum over place 0.
 
         Raises:
-            Overflow: the sums are too large for this arithmetic.
+            Overflow: too many factors for an exact sum.
         """
         known = self._eliminated.get(bucket)
         if known is None:

@@ -33,7 +33,7 @@ def bits_of(mask: int) -> list[int]:
 class Joint:
     """Rows that may stand together over ``arity`` distinct variables, at the cheapest price each."""
 
-    __slots__ = ("_columns", "_filters", "_support", "all_free", "arity", "prices", "rows")
+    __slots__ = ("_columns", "_filters", "_support", "arity", "dearest", "prices", "rows")
 
     def __init__(self, priced: Iterable[tuple[Row, int]], arity: int) -> None:
         cheapest: dict[Row, int] = {}
@@ -42,7 +42,7 @@ class Joint:
         self.arity = arity
         self.rows = tuple(sorted(cheapest))
         self.prices = tuple(cheapest[row] for row in self.rows)
-        self.all_free = not any(self.prices)
+        self.dearest = max(self.prices, default=0)
         self._support: list[dict[int, int]] = [{} for _ in range(arity)]
         for index, row in enumerate(self.rows):
             for column, value in enumerate(row):
@@ -86,10 +86,10 @@ class Joint:
 
         With ``free`` every row costs nothing.
         """
-        places = [{value: place for place, value in enumerate(bits_of(mask))} for mask in masks]
+        places = [dict(zip(values, range(len(values)), strict=True)) for values in map(bits_of, masks)]
         array = np.full([len(place) for place in places], forbidden, dtype=object)
         alive = self._alive(masks)
         for index in bits_of(alive):
-            at = tuple(place[value] for place, value in zip(places, self.rows[index], strict=True))
+            at = tuple([place[value] for place, value in zip(places, self.rows[index], strict=True)])
             array[at] = 0 if free else self.prices[index]
         return array

@@ -118,7 +118,7 @@ class Model:
             case Allow() | Forbid():
                 return (self.unary_mask(c),)
             case Prefer():
-                return tuple(sorted((encoding_key(e), cost) for e, cost in c.costs))
+                return tuple(sorted([(self.encoding_index.get(e, -1), cost) for e, cost in c.costs]))
             case Same():
                 return ()
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 import attrs
+import numpy as np
 
 from qnnsolve.solver.answers import Limits, Method
 from qnnsolve.solver.clock import Clock, LimitReached
@@ -56,12 +58,15 @@ def find_optimum(
     Raises:
         LimitReached: time is over, or a component is wider than a forced method can take.
     """
-    try:
-        return _Search(network, masks, limits, clock, goal, Arithmetic.fast()).run()
-    except Overflow:
-        total = sum(max(joint.prices, default=0) for joint in network.joints)
-        total += sum(max(costs.values(), default=0) for costs in network.costs.values())
-        return _Search(network, masks, limits, clock, goal, Arithmetic.exact(total)).run()
+    fast = Arithmetic.fast()
+    largest = max((joint.dearest for joint in set(network.joints)), default=0)
+    largest = max(largest, max((cost for costs in network.costs.values() for cost in costs.values()), default=0))
+    if largest < fast.forbidden or goal is Goal.ANY:
+        with suppress(Overflow):
+            return _Search(network, masks, limits, clock, goal, fast).run()
+    total = sum(joint.dearest for joint in network.joints)
+    total += sum(max(costs.values(), default=0) for costs in network.costs.values())
+    return _Search(network, masks, limits, clock, goal, Arithmetic.exact(total)).run()
 
 
 class _Search:
@@ -78,6 +83,7 @@ class _Search:
         self._free = goal is Goal.ANY
         self._factors = Factors(arithmetic)
         self._compiled: dict[tuple[Joint, tuple[int, ...]], tuple[int, int, tuple[int, ...]]] = {}
+        self._preferred: dict[tuple[int, ...], tuple[int, int]] = {}
         self._at: dict[int, list[int]] = {}
         self._instances: list[Instance] = []
         self._places: dict[int, int] = {}
@@ -118,16 +124,20 @@ class _Search:
     def _compile(self, joint: Joint, masks: tuple[int, ...]) -> tuple[int, int, tuple[int, ...]]:
         axes = tuple(axis for axis, mask in enumerate(masks) if mask & (mask - 1))
         table = joint.dense(masks, self._factors.arithmetic.forbidden, self._free)
-        outcome = self._factors.number(self._factors.convert(table.reshape([table.shape[axis] for axis in axes])))
+        outcome = self._factors.number(table.reshape([table.shape[axis] for axis in axes]))
         assert outcome is not None, "propagation left a table without a row"
         return (*outcome, axes)
 
     def _prefer(self, v: int, costs: dict[int, int]) -> None:
-        joint = Joint((((value,), costs.get(value, 0)) for value in bits_of(self._masks[v])), 1)
-        base, factor, _ = self._compile(joint, (self._masks[v],))
-        self._cost += base
-        if factor >= 0:
-            self._put(factor, (v,))
+        prices = tuple([costs.get(value, 0) for value in bits_of(self._masks[v])])
+        known = self._preferred.get(prices)
+        if known is None:
+            outcome = self._factors.number(np.array(prices, dtype=object))
+            assert outcome is not None
+            known = self._preferred[prices] = outcome
+        self._cost += known[0]
+        if known[1] >= 0:
+            self._put(known[1], (v,))
 
     def _put(self, factor: int, scope: tuple[int, ...]) -> None:
         for v in scope:
@@ -164,21 +174,27 @@ class _Search:
         if split:
             self._methods.add("elimination")
         if not elimination.feasible:
-            return False
+            return self._impossible()
         values: dict[int, int] = {}
-        bound = 0
+        cost = bound = 0
         if split < len(order):
             rest = [v for v, _ in reversed(order[split:])]
             outcome = self._wide(rest, elimination)
             if outcome is None:
-                return False
+                return self._impossible()
             values, cost, bound = outcome
-            self._cost += cost
-        self._cost += elimination.base
+        if not self._factors.certain(elimination.base + cost):
+            raise Overflow
+        self._cost += elimination.base + cost
         self._bound += elimination.base + bound
         elimination.extend(values)
         self._places.update(values)
         return True
+
+    def _impossible(self) -> bool:
+        if not self._factors.certain(None):
+            raise Overflow
+        return False
 
     def _split(self, weights: list[int]) -> int:
         """How many variables to eliminate, in order, before the rest is too wide."""

@@ -19,7 +19,8 @@ def elimination_order(scopes: Iterable[Sequence[int]], sizes: Mapping[int, int])
 
     ``sizes`` has the number of values of each variable; ``scopes`` only names these variables.
     """
-    bits = {v: math.ceil(math.log2(size) * BIT) for v, size in sizes.items()}
+    log = {size: math.ceil(math.log2(size) * BIT) for size in set(sizes.values())}
+    bits = {v: log[size] for v, size in sizes.items()}
     near: dict[int, set[int]] = {v: set() for v in sizes}
     for scope in scopes:
         for v in scope:
