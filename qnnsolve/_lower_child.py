@@ -86,15 +86,21 @@ def _passes(placement: _Placement) -> tuple[Any, Any]:
         QCOM_FALLBACK_NODE,
         QCOM_PASS_ACTIVATE_KEY,
         QCOM_PASS_ARGS_KWARGS_DEFAULTS_KEY,
+        QCOM_QUANT_ATTRS,
     )
     from executorch.exir.pass_base import ExportPass, PassResult
 
     class KeepOnCpu(ExportPass):  # type: ignore[misc]  # upstream ships no types
         def call(self, graph_module: Any) -> Any:
-            for node in graph_module.graph.nodes:
-                if node.op == "call_function" and placement.on_cpu(node):
+            for node in reversed(graph_module.graph.nodes):
+                if node.op == "call_function" and (placement.on_cpu(node) or self._only_feeds_the_cpu(node)):
                     node.meta[QCOM_FALLBACK_NODE] = True
             return PassResult(graph_module, True)
+
+        def _only_feeds_the_cpu(self, node: Any) -> bool:
+            """A cast that a pass put before an op on the CPU would be a delegate of its own."""
+            plain = QCOM_QUANT_ATTRS not in node.meta
+            return plain and bool(node.users) and all(user.meta.get(QCOM_FALLBACK_NODE) for user in node.users)
 
     manager = get_qnn_pass_manager_cls()
     passes = manager.get_capture_program_passes()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,16 +26,17 @@ from torch.fx import Node as FxNode
 from torchao.quantization.pt2e.quantizer import QuantizationAnnotation, QuantizationSpecBase, SharedQuantizationSpec
 from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
 
-from qnnsolve.constraints import Derived, Problem, Site, Table
+from qnnsolve.constraints import Derived, Problem, Same, Site, Table
 from qnnsolve.encodings import Encoding
 from qnnsolve.errors import BudgetExceededError, UnsatisfiableError, UnverifiedError, UsageError
 from qnnsolve.explain import describe, placements
 from qnnsolve.facts.fx import read_graph
-from qnnsolve.facts.graph import NodeKind
+from qnnsolve.facts.graph import Node, NodeKind
 from qnnsolve.facts.socs import soc
 from qnnsolve.opinfo_facts import operator_facts
 from qnnsolve.results import Placement, SolveResult
 from qnnsolve.rules import Facts, backend_rules, problem_of
+from qnnsolve.rules.htp import FOLDED
 from qnnsolve.rules.request import Request, precision
 from qnnsolve.solver import Limits, Solution, Unknown, Unsatisfiable, solve
 from qnnsolve.specs import bias_spec, concrete_spec
@@ -102,9 +104,7 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
     def annotate(self, model: GraphModule) -> GraphModule:
         """Solve for ``model`` and write the annotations; see the class for what is raised."""
         clock = _Clock()
-        facts = Facts.of(
-            read_graph(model), operator_facts(self._backend_name, self._soc.htp_arch), self._request
-        )
+        facts = Facts.of(read_graph(model), operator_facts(self._backend_name, self._soc.htp_arch), self._request)
         clock.lap("facts")
         unverified = facts.unverified()
         if self.strict and unverified:
@@ -139,7 +139,9 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         for group in solution.groups:
             leader = min(group, key=lambda site: order[site])
             first.update(dict.fromkeys(group, leader))
-        writer = _Writer(facts, solution.encodings, first, derived, by_name)
+        folded = (c.sites for c in problem.constraints if isinstance(c, Same) and c.reason.rule == FOLDED)
+        bounds = {first[sites[0]]: _bounds(facts.graph[sites[-1].node]) for sites in folded}
+        writer = _Writer(facts, solution.encodings, first, derived, bounds, by_name)
         for name in facts.built:
             writer.annotate(by_name[name])
         where = placements(facts, solution.encodings)
@@ -208,6 +210,17 @@ def _node_of(table: Table) -> str:
     return site.user or site.node
 
 
+def _bounds(activation: Node) -> tuple[float, float]:
+    """Between which values a ReLU, hardtanh or clamp leaves its input alone."""
+    if "relu" in activation.target:
+        return 0.0, math.inf
+    default = (-1.0, 1.0) if "hardtanh" in activation.target else (-math.inf, math.inf)
+    names = ("min_val", "max_val") if "hardtanh" in activation.target else ("min", "max")
+    found = [activation.argument(index + 1, names[index]) for index in (0, 1)]
+    low, high = (float(v) if isinstance(v, (int, float)) else default[i] for i, v in enumerate(found))
+    return low, high
+
+
 def _iteration_order(facts: Facts, encodings: Mapping[Site, Encoding]) -> Iterator[Site]:
     """Sites as torchao meets them: per node its input edges in argument order, then its output.
 
@@ -226,6 +239,7 @@ class _Writer:
     encodings: Mapping[Site, Encoding]
     first: Mapping[Site, Site]
     derived: Mapping[Site, Derived]
+    bounds: Mapping[Site, tuple[float, float]]
     by_name: Mapping[str, FxNode]
 
     def annotate(self, node: FxNode) -> None:
@@ -250,7 +264,7 @@ class _Writer:
         if leader != site:
             return SharedQuantizationSpec(self._edge_or_node(leader))
         constant = self.facts.graph[site.node].kind is NodeKind.PARAM
-        return concrete_spec(encoding, constant)
+        return concrete_spec(encoding, constant, self.bounds.get(site))
 
     def _edge_or_node(self, site: Site) -> Any:
         node = self.by_name[site.node]

@@ -111,6 +111,7 @@ class SolveResult:
 
     @property
     def deviations(self) -> tuple[Deviation, ...]:
+        """Those of all nodes, in the order of the graph."""
         return tuple(deviation for node in self.nodes for deviation in node.deviations)
 
 
@@ -148,6 +149,7 @@ class Verification:
 
     @property
     def agrees(self) -> bool:
+        """Whether the largest error is within the tolerance."""
         return self.emulator_vs_converted_max_rel <= self.tolerance
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from executorch.backends.qualcomm.quantizer.observers.per_block_param_observer import PerBlockParamObserver
@@ -21,7 +21,7 @@ from torchao.quantization.pt2e.quantizer import (
 
 from qnnsolve.encodings import DType, Encoding, QScheme
 
-__all__ = ["bias_spec", "concrete_spec"]
+__all__ = ["SaturatingObserver", "bias_spec", "concrete_spec"]
 
 _TORCH_DTYPE = {
     DType.UINT8: torch.uint8,
@@ -38,8 +38,29 @@ _TORCH_QSCHEME = {
 }
 
 
-def concrete_spec(encoding: Encoding, constant: bool) -> QuantizationSpecBase:
+class SaturatingObserver(MovingAverageMinMaxObserver):  # type: ignore[misc]  # torchao ships no types
+    """A moving-average observer that sees only what lies within ``low`` and ``high``.
+
+    For a tensor that an activation will cut off: the quantizer saturates there instead.
+    """
+
+    def __init__(self, low: float, high: float, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.low, self.high = low, high
+
+    def forward(self, x_orig: torch.Tensor) -> torch.Tensor:
+        """Observe ``x_orig`` within the bounds; return it unchanged."""
+        super().forward(x_orig.clamp(self.low, self.high))
+        return x_orig
+
+
+Bounds: TypeAlias = "tuple[float, float] | None"
+
+
+def concrete_spec(encoding: Encoding, constant: bool, bounds: Bounds = None) -> QuantizationSpecBase:
     """A fresh spec for ``encoding``; ``constant`` tensors are observed exactly, others by moving average.
+
+    With ``bounds``, only values between them count.
 
     Fresh, because upstream's annotators change specs that they share.
     """
@@ -55,7 +76,7 @@ def concrete_spec(encoding: Encoding, constant: bool) -> QuantizationSpecBase:
         )
     return QuantizationSpec(
         dtype=dtype,
-        observer_or_fake_quant_ctr=_observer(encoding, constant),
+        observer_or_fake_quant_ctr=_observer(encoding, constant, bounds),
         quant_min=encoding.quant_min,
         quant_max=encoding.quant_max,
         qscheme=qscheme,
@@ -63,7 +84,7 @@ def concrete_spec(encoding: Encoding, constant: bool) -> QuantizationSpecBase:
     )
 
 
-def _observer(encoding: Encoding, constant: bool) -> Any:
+def _observer(encoding: Encoding, constant: bool, bounds: Bounds) -> Any:
     wide = encoding.dtype in (DType.UINT16, DType.INT16) or encoding.bits < 8
     eps = DEFAULT_EPS_16BIT if wide else DEFAULT_EPS_8BIT
     match encoding.qscheme:
@@ -71,6 +92,8 @@ def _observer(encoding: Encoding, constant: bool) -> Any:
             return PerBlockParamObserver.with_args(eps=eps, **{QCOM_BLOCK_SIZE: encoding.block_size})
         case QScheme.PER_CHANNEL_SYMMETRIC:
             return PerChannelParamObserver.with_args(eps=eps)
+        case _ if bounds is not None:
+            return SaturatingObserver.with_args(low=bounds[0], high=bounds[1], eps=eps)
         case _:
             return (MinMaxObserver if constant else MovingAverageMinMaxObserver).with_args(eps=eps)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from qnnsolve.constraints import Constraint, Forbid, Reason
+from qnnsolve.constraints import Constraint, Forbid, Reason, Same, Site, Source, SourceKind
+from qnnsolve.facts.graph import Node
 from qnnsolve.opinfo_facts import port_code
 from qnnsolve.rules.base import Facts, rule
 
-__all__ = ["RULES"]
+__all__ = ["FOLDED", "LONGEST_8_BIT_ROW", "RULES"]
 
 
 @rule("QH001")
@@ -32,4 +33,59 @@ def arch_computes_the_weight_right(facts: Facts) -> Iterator[Constraint]:
                 yield Forbid(site, frozenset({encoding}), Reason("QH001", text, (fact[1],)))
 
 
-RULES = (arch_computes_the_weight_right,)
+_FOLDING = ("Conv2d", "DepthWiseConv2d", "FullyConnected", "ElementWiseAdd")
+FOLDED = "QH002"
+"""Code of the rule whose groups are observed within the bounds of their activation."""
+
+
+@rule(FOLDED)
+def activation_folds_into_its_producer(facts: Facts) -> Iterator[Constraint]:
+    """A ReLU or clamp that alone reads a convolution, linear or sum shares its encoding with it.
+
+    Why: the compiler folds the two into one op that rounds once; quantizing in between rounds twice, wastes range
+    on values that are cut off, and makes the converted model differ from the chip.
+
+    Instead: nothing is lost: saturating at the bounds of the range is what the activation does.
+    """
+    citation = "HTP emulator, QNN 2.51: bit-equal to a converted model that rounds once"
+    reason = Reason(FOLDED, "the activation folds into its producer", (Source(SourceKind.MEASURED, citation),))
+    for node, built in facts.calls:
+        ref = built.inputs[0].ref if built.op in ("Relu", "ReluMinMax") else None
+        producer = facts.built.get(str(ref))
+        if ref is None or producer is None or producer.op not in _FOLDING or facts.graph.users[ref] != (node.name,):
+            continue
+        if Site(ref) in facts.domains and Site(node.name) in facts.domains:
+            yield Same((Site(ref), Site(ref, node.name), Site(node.name)), reason)
+
+
+LONGEST_8_BIT_ROW = 128
+
+
+@rule("QH003")
+def long_softmax_needs_16_bits(facts: Facts) -> Iterator[Constraint]:
+    """No 8-bit softmax over more than 128 elements.
+
+    Why: it is computed in steps of 1/256, so a uniform row of more than 128 elements stays below two steps and
+    rounds to something else.
+
+    Instead: 16 bits around the softmax, or the CPU.
+    """
+    citation = "HTP emulator, QNN 2.51: 8-bit softmax output in steps of 1/256 whatever scale it declares"
+    for node, built in facts.calls:
+        domain = facts.domains.get(Site(node.name), ())
+        narrow = frozenset(e for e in domain if e.quantized and e.bits <= 8)
+        length = _row_length(node)
+        if built.op == "Softmax" and narrow and length is not None and length > LONGEST_8_BIT_ROW:
+            text = f"an 8-bit softmax over {length} elements rounds away"
+            yield Forbid(Site(node.name), narrow, Reason("QH003", text, (Source(SourceKind.MEASURED, citation),)))
+
+
+def _row_length(node: Node) -> int | None:
+    axis = node.argument(1, "dim")
+    tensor = node.tensor
+    if tensor is None or not isinstance(axis, int) or not -len(tensor.shape) <= axis < len(tensor.shape):
+        return None
+    return tensor.shape[axis]
+
+
+RULES = (arch_computes_the_weight_right, activation_folds_into_its_producer, long_softmax_needs_16_bits)
