@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections.abc import Sequence
 
 from qnnsolve.constraints import (
     Constraint,
@@ -43,9 +44,9 @@ CONVERT = 100
 PAIRS = frozenset(itertools.permutations(QUANTIZED, 2))
 
 
-def _relation(rows: list[tuple[Encoding, ...]], width: int) -> Relation:
+def _relation(rows: Sequence[tuple[Encoding, ...]], width: int) -> Relation:
     """These rows for nothing, all fp16 at a price, all float at a huge one."""
-    every = [(row, 0) for row in dict.fromkeys(rows)]
+    every: list[tuple[tuple[Encoding, ...], int]] = [(row, 0) for row in dict.fromkeys(rows)]
     every += [((FP16,) * width, 5000), ((FLOAT,) * width, CPU)]
     return Relation(tuple(row for row, _ in every), tuple(price for _, price in every))
 

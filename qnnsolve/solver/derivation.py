@@ -112,17 +112,23 @@ class Trail:
         variable = self._network.variable[site]
         if position >= 0:
             origin = self._network.origin[self._propagation.trail[position][2]]
-            sources = [end for end in self._model.where[origin] if self._network.variable[end] == variable]
-            if site in sources:
+            if site in self._model.where[origin]:
                 return self._by_rows(literal, origin, position)
-        else:
-            members = self._network.members[variable]
-            sources = [
-                s for s in members if not self._model.domains[s] >> value & 1 or self._unary((s, value)) is not None
-            ]
-        parents = self._spread((variable, value), sources)
-        c, nearer = parents[site]
+        key = (variable, value)
+        if key not in self._parents:
+            self._parents[key] = self._search(self._sources(variable, value, position))
+        c, nearer = self._parents[key][site]
         return Step(literal, c, ((nearer, value),))
+
+    def _sources(self, variable: int, value: int, position: int) -> list[int]:
+        """The sites of a variable at which a value was lost; at the others it is by sharing with one of these."""
+        network = self._network
+        if position >= 0:
+            ends = self._model.where[network.origin[self._propagation.trail[position][2]]]
+            return [end for end in ends if network.variable[end] == variable]
+        domains = self._model.domains
+        members = network.members[variable]
+        return [s for s in members if not domains[s] >> value & 1 or self._unary((s, value)) is not None]
 
     def _unary(self, literal: Literal) -> int | None:
         site, value = literal
@@ -134,13 +140,8 @@ class Trail:
                 return c
         return None
 
-    def _spread(self, key: Literal, sources: list[int]) -> dict[int, tuple[int, int]]:
-        """For each site of a variable, the (``Same``, neighbour) one step nearer to the sources."""
-        if key not in self._parents:
-            self._parents[key] = self._search(sources)
-        return self._parents[key]
-
     def _search(self, sources: list[int]) -> dict[int, tuple[int, int]]:
+        """For each site of a variable, the (``Same``, neighbour) one step nearer to the sources."""
         parents: dict[int, tuple[int, int]] = {source: (-1, source) for source in sources}
         queue = deque(sources)
         while queue:

@@ -52,7 +52,9 @@ def random_problem(seed: int, sites: int = 6, tightness: float = 0.5, factor: fl
 def _constraint(
     draw: random.Random, names: list[Site], relations: dict[int, list[Relation]], tightness: float, why: Reason
 ) -> Constraint:
-    kind = draw.choice(["allow", "forbid", "same", "table", "table", "table", "derived", "convert", "convert", "prefer"])
+    kind = draw.choice(
+        ["allow", "forbid", "same", "table", "table", "table", "derived", "convert", "convert", "prefer"]
+    )
     site = draw.choice(names)
     match kind:
         case "allow":
@@ -64,8 +66,8 @@ def _constraint(
         case "prefer":
             return Prefer(site, tuple((e, draw.choice(PRICES)) for e in draw.sample(PALETTE, 2)), why)
         case "convert":
-            pairs = frozenset((draw.choice(PALETTE), draw.choice(PALETTE)) for _ in range(draw.randint(0, 4)))
-            return Convertible(site, draw.choice(names), pairs, draw.choice(PRICES), why)
+            pairs = frozenset((draw.choice(PALETTE), draw.choice(PALETTE)) for _ in range(draw.randint(2, 30)))
+            return Convertible(site, draw.choice(names), pairs, draw.choice(PRICES[:9]), why)
     ends = tuple(draw.choices(names, k=draw.randint(1, 3)))
     known = relations.setdefault(len(ends), [])
     if len(known) < 2:
@@ -97,8 +99,8 @@ def shuffled(problem: Problem, seed: int) -> Problem:
     def mixed(relation: Relation) -> Relation:
         if id(relation) not in relations:
             order = draw.sample(range(len(relation.rows)), len(relation.rows))
-            rows, prices = (tuple(part[i] for i in order) for part in (relation.rows, relation.prices))
-            relations[id(relation)] = Relation(rows, prices)
+            rows = tuple(relation.rows[i] for i in order)
+            relations[id(relation)] = Relation(rows, tuple(relation.prices[i] for i in order))
         return relations[id(relation)]
 
     constraints = [
@@ -107,3 +109,24 @@ def shuffled(problem: Problem, seed: int) -> Problem:
     ]
     draw.shuffle(constraints)
     return Problem(domains, tuple(constraints))
+
+
+def moderate(problem: Problem) -> Problem:
+    """The problem with every price at most 50: within what HiGHS can prove in floating point."""
+    relations = {
+        id(c.relation): attrs.evolve(c.relation, prices=tuple(min(price, 50) for price in c.relation.prices))
+        for c in problem.constraints
+        if isinstance(c, Table | Derived)
+    }
+
+    def lowered(c: Constraint) -> Constraint:
+        match c:
+            case Table() | Derived():
+                return attrs.evolve(c, relation=relations[id(c.relation)])
+            case Convertible():
+                return attrs.evolve(c, price=min(c.price, 50))
+            case Prefer():
+                return attrs.evolve(c, costs=tuple((e, min(cost, 50)) for e, cost in c.costs))
+        return c
+
+    return attrs.evolve(problem, constraints=tuple(map(lowered, problem.constraints)))

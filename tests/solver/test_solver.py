@@ -1,0 +1,278 @@
+"""Particular cases: what a solution carries, limits, wide components, deep chains, huge costs, hash seeds."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import attrs
+import numpy as np
+import pytest
+
+from benchmarks.synthetic import synthetic
+from qnnsolve.constraints import (
+    Allow,
+    Constraint,
+    Convertible,
+    Forbid,
+    Prefer,
+    Problem,
+    Reason,
+    Relation,
+    Same,
+    Site,
+    Table,
+)
+from qnnsolve.encodings import FLOAT, DType, Encoding
+from qnnsolve.solver import Limits, Method, Solution, Unknown, Unsatisfiable, check, solve
+from qnnsolve.solver.clock import LimitReached
+from qnnsolve.solver.wide import Dense, first_solution
+from tests.solver.generate import brute_force, random_problem
+
+U8, U16, S8 = Encoding.affine(DType.UINT8), Encoding.affine(DType.UINT16), Encoding.symmetric(DType.INT8, 8)
+WHY = Reason("QX001", "the reason")
+A, B, AB = Site("a"), Site("b"), Site("a", "b")
+
+
+def solution(problem: Problem, limits: Limits | None = None) -> Solution:
+    answer = solve(problem, limits or Limits())
+    assert isinstance(answer, Solution)
+    assert check(problem, answer.encodings).cost == answer.cost
+    return answer
+
+
+def everywhere(sites: Iterable[Site], candidates: tuple[Encoding, ...]) -> dict[Site, tuple[Encoding, ...]]:
+    return dict.fromkeys(sites, candidates)
+
+
+def conflicting(problem: Problem) -> Unsatisfiable:
+    answer = solve(problem)
+    assert isinstance(answer, Unsatisfiable)
+    return answer
+
+
+def grid(side: int, candidates: tuple[Encoding, ...] = (U8, U16, S8)) -> Problem:
+    """Every neighbour differs or pays, with wishes: tree width grows with ``side``."""
+    rows = tuple(itertools.product(candidates, repeat=2))
+    relation = Relation(rows, tuple(5 if a == b else (3 if b is S8 else 1) for a, b in rows))
+    sites = {(x, y): Site(f"n{x:02}{y:02}") for x in range(side) for y in range(side)}
+    constraints: list[Constraint] = []
+    for (x, y), site in sites.items():
+        for other in ((x + 1, y), (x, y + 1)):
+            if other in sites:
+                constraints.append(Table((site, sites[other]), relation, WHY))
+        constraints.append(Prefer(site, ((candidates[(x * y + x) % len(candidates)], 2),), WHY))
+    return Problem(everywhere(sites.values(), candidates), tuple(constraints))
+
+
+def test_a_problem_without_sites_costs_nothing() -> None:
+    answer = solution(Problem({}, ()))
+    assert (answer.cost, answer.proof, dict(answer.encodings), answer.groups) == (0, "optimal", {}, ())
+
+
+def test_a_bridged_edge_is_a_convert_with_a_group_of_its_own() -> None:
+    edge = Convertible(A, AB, frozenset({(U8, U16)}), 7, Reason("QC001", "may convert"))
+    problem = Problem({A: (U8,), AB: (U16,), B: (U8,)}, (edge, Same((A, B), WHY)))
+    answer = solution(problem)
+    convert = answer.converts[0]
+    assert (convert.site, convert.source, convert.target, convert.price) == (AB, U8, U16, 7)
+    assert answer.groups == ((A, B), (AB,))
+    assert dict(answer.breakdown) == {("Convertible", "QC001"): 7}
+
+
+@pytest.mark.parametrize(("encoding", "groups"), [(U8, ((A, AB),)), (FLOAT, ((A,), (AB,)))])
+def test_an_equal_edge_shares_a_scale_only_where_there_is_one(
+    encoding: Encoding, groups: tuple[tuple[Site, ...], ...]
+) -> None:
+    edge = Convertible(A, AB, frozenset(), 7, WHY)
+    answer = solution(Problem({A: (encoding,), AB: (encoding,)}, (edge,)))
+    assert answer.groups == groups and answer.converts == () and answer.cost == 0
+
+
+def test_at_equal_cost_no_convert_is_inserted() -> None:
+    edge = Convertible(A, AB, frozenset({(U8, U16), (U16, U8)}), 5, WHY)
+    wish = Prefer(AB, ((U8, 5),), WHY)
+    pinned = Problem({A: (U8,), AB: (U8, U16)}, (edge, wish))
+    answer = solution(pinned)
+    assert answer.cost == 5 and answer.converts == () and answer.encodings[AB] == U8
+
+
+def test_costs_beyond_int64_are_exact() -> None:
+    sites = [Site(f"n{i:03}") for i in range(200)]
+    rows = ((U8, U8), (U16, U16), (S8, S8))
+    relation = Relation(rows, (2**60 + 1, 2**60, 2**60 + 2))
+    links = tuple(Table(pair, relation, WHY) for pair in itertools.pairwise(sites))
+    answer = solution(Problem(everywhere(sites, (U8, U16, S8)), links))
+    assert answer.cost == 199 * 2**60 and answer.optimal
+
+
+def test_a_chain_that_must_pay_more_than_int64_counts_is_exact() -> None:
+    sites = [Site(f"n{i:03}") for i in range(300)]
+    relation = Relation(((U8, U16), (U16, U8)), (2**40, 2**40 + 3))
+    wishes = tuple(Prefer(site, ((U8, 2**40), (U16, 2**40 - 5)), WHY) for site in sites)
+    links = tuple(Table(pair, relation, WHY) for pair in itertools.pairwise(sites))
+    problem = Problem(everywhere(sites, (U8, U16)), links + wishes)
+    pure = {site: (U8, U16)[place % 2] for place, site in enumerate(sites)}
+    other = {site: (U16, U8)[place % 2] for place, site in enumerate(sites)}
+    costs = [check(problem, pure).cost, check(problem, other).cost]
+    assert solution(problem).cost == min(cost for cost in costs if cost is not None)
+
+
+def test_every_independent_conflict_is_reported() -> None:
+    sites = [Site(f"n{i}") for i in range(6)]
+    both = tuple(Same((a, b), WHY) for a, b in zip(sites[::2], sites[1::2], strict=True))
+    domains: dict[Site, tuple[Encoding, ...]] = {site: ((U8,), (U16,))[place % 2] for place, site in enumerate(sites)}
+    answer = conflicting(Problem(domains, both))
+    assert [conflict.nodes for conflict in answer.conflicts] == [("n0", "n1"), ("n2", "n3"), ("n4", "n5")]
+    assert [conflict.constraints for conflict in answer.conflicts] == [(same,) for same in both]
+
+
+def test_a_conflict_that_no_propagation_shows_is_found_by_search() -> None:
+    sites = [Site(name) for name in "abc"]
+    differ = Relation(((U8, U16), (U16, U8)), (0, 0))
+    triangle = tuple(Table(pair, differ, WHY) for pair in itertools.combinations(sites, 2))
+    answer = conflicting(Problem(everywhere(sites, (U8, U16)), triangle))
+    assert len(answer.conflicts) == 1 and answer.conflicts[0].by_search
+    assert set(answer.conflicts[0].constraints) == set(triangle)
+
+
+def test_why_removed_names_the_chain_of_causes() -> None:
+    keep = Forbid(A, frozenset({U8}), Reason("QX002", "not here"))
+    follow = Table((A, B), Relation(((U8, U8), (U16, U16)), (0, 0)), Reason("QX003", "as the input"))
+    answer = solution(Problem({A: (U8, U16), B: (U8, U16)}, (follow, keep)))
+    chain = answer.why_removed(B, U8)
+    assert [(r.site, r.encoding, r.constraint) for r in chain] == [(A, U8, keep), (B, U8, follow)]
+    assert chain[1].because == ((A, U8),)
+    assert answer.why_removed(B, U16) == () == answer.why_removed(B, S8)
+    with pytest.raises(KeyError):
+        answer.why_removed(Site("nowhere"), U8)
+
+
+def test_a_deep_chain_is_solved_refuted_and_explained_without_recursion() -> None:
+    sites = [Site(f"n{i:04}") for i in range(5000)]
+    shares = [Same(pair, WHY) for pair in itertools.pairwise(sites)]
+    domains = everywhere(sites, (U8, U16))
+    ends = (Allow(sites[0], frozenset({U8}), WHY), Allow(sites[-1], frozenset({U16}), WHY))
+    answer = conflicting(Problem(domains, (*shares, *ends)))
+    assert [len(conflict.constraints) for conflict in answer.conflicts] == [5001]
+    assert len(str(answer.conflicts[0])) < 300
+    assert len(answer.why_removed(sites[-1], U16)) == 5000
+    relation = Relation(((U8, U8), (U16, U16), (U16, U8)), (0, 0, 3))
+    links = tuple(Table(pair, relation, WHY) for pair in itertools.pairwise(sites))
+    assert solution(Problem(domains, (*links, ends[1]))).cost == 0
+    turned = (Allow(sites[0], frozenset({U16}), WHY), Allow(sites[-1], frozenset({U8}), WHY))
+    assert solution(Problem(domains, (*links, *turned))).cost == 3
+
+
+@pytest.mark.parametrize("problem", [grid(12), synthetic(300)], ids=["grid", "synthetic"])
+def test_a_time_limit_is_unknown(problem: Problem) -> None:
+    answer = solve(problem, Limits(seconds=0))
+    assert isinstance(answer, Unknown) and answer.limit == "seconds=0"
+
+
+def test_a_time_limit_on_an_impossible_problem_is_unknown_too() -> None:
+    problem = Problem({A: (U8,), B: (U16,)}, (Same((A, B), WHY),))
+    assert isinstance(solve(problem, Limits(seconds=0)), Unknown)
+    assert isinstance(solve(problem), Unsatisfiable)
+
+
+def test_a_table_limit_on_a_forced_method_is_unknown() -> None:
+    answer = solve(grid(5), Limits(table_entries=8, method=Method.ELIMINATION))
+    assert isinstance(answer, Unknown) and answer.limit == "table_entries=8"
+
+
+@pytest.mark.parametrize("entries", [0, 9, 27])
+def test_a_wide_component_goes_to_highs_and_costs_the_same(entries: int) -> None:
+    problem = grid(5)
+    exact = solution(problem, Limits(method=Method.ELIMINATION))
+    wide = solution(problem, Limits(table_entries=entries))
+    assert "milp" in wide.statistics.methods and exact.statistics.methods == ("elimination",)
+    assert wide.optimal and wide.cost == exact.cost
+    assert dict(wide.encodings) == dict(exact.encodings)
+
+
+def test_a_wide_impossible_component_is_refuted() -> None:
+    sites = [Site(f"n{i}") for i in range(5)]
+    encodings = (U8, U16, S8, FLOAT)
+    rows = tuple(itertools.permutations(encodings, 2))
+    differ = Relation(rows, (0,) * len(rows))
+    clique = tuple(Table(pair, differ, WHY) for pair in itertools.combinations(sites, 2))
+    problem = Problem(everywhere(sites, encodings), clique)
+    answer = solve(problem, Limits(table_entries=0))
+    assert isinstance(answer, Unsatisfiable)
+    assert [len(conflict.constraints) for conflict in answer.conflicts] == [10]
+    assert brute_force(attrs.evolve(problem, constraints=clique[1:])) == 0
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_first_solution_of_python_constraint_is_one_and_none_is_a_proof(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    sizes = tuple(int(size) for size in draw.integers(1, 4, 5))
+    factors = []
+    for _ in range(int(draw.integers(1, 8))):
+        scope = tuple(int(v) for v in draw.permutation(5)[: draw.integers(1, 4)])
+        table = draw.integers(0, 5, [sizes[v] for v in scope])
+        factors.append((np.where(draw.random(table.shape) < 0.45, 99, table), scope))
+    dense = Dense(sizes, tuple(factors), forbidden=99)
+    every = [dict(enumerate(choice)) for choice in itertools.product(*map(range, sizes))]
+    found = first_solution(dense, 100_000)
+    if found is None:
+        assert all(dense.cost(values) is None for values in every)
+    else:
+        assert dense.cost(found) is not None
+
+
+def test_the_first_solution_gives_up_by_name_and_needs_no_variables() -> None:
+    empty = Dense((), (), 99)
+    assert first_solution(empty, 0) == {}
+    table = np.array([[99, 0], [0, 99]])
+    with pytest.raises(LimitReached, match="search steps=0"):
+        first_solution(Dense((2, 2), ((table, (0, 1)),), 99), 0)
+
+
+def test_synthetic_problems_are_satisfiable_connected_and_need_converts() -> None:
+    answer = solution(synthetic(400))
+    assert answer.statistics.components == 1 and answer.converts and answer.optimal and answer.cost < 2**30
+
+
+SCRIPT = """
+from tests.solver.generate import random_problem
+from tests.solver.test_properties import written
+from benchmarks.synthetic import synthetic
+from qnnsolve.solver import solve
+for problem in (synthetic(200), *(random_problem(seed) for seed in range(60))):
+    print(written(solve(problem)))
+"""
+
+
+def test_same_bytes_under_any_hash_seed() -> None:
+    root = Path(__file__).parents[2]
+    outputs = set()
+    for seed in ("0", "1", "77"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(root)}
+        run = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, env=environment, cwd=root, check=True)
+        outputs.add(run.stdout)
+    assert len(outputs) == 1 and len(outputs.pop()) > 10_000
+
+
+def test_the_checker_sees_every_kind_of_violation() -> None:
+    relation = Relation(((U8, U8), (U8, U16), (U8, U8)), (4, 0, 3))
+    constraints = (
+        Allow(A, frozenset({U16}), WHY),
+        Forbid(A, frozenset({U8}), WHY),
+        Same((A, B), WHY),
+        Table((B, A), relation, WHY),
+        Convertible(A, B, frozenset({(U16, U8)}), 1, WHY),
+    )
+    problem = Problem({A: (U8,), B: (U16,)}, constraints)
+    assert check(problem, {A: U8, B: U16}).violations == constraints
+    assert check(problem, {A: S8, B: U16}).violations[0] == A
+    assert check(Problem({A: (U8,)}, (Table((A, A), relation, WHY),)), {A: U8}).cost == 3
+
+
+def test_random_problems_are_reproducible() -> None:
+    assert repr(random_problem(5)) == repr(random_problem(5)) != repr(random_problem(6))
