@@ -37,7 +37,8 @@ class ImageClassifier(nn.Module):
         self.model = model
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        return self.model(pixel_values=pixels).logits
+        logits: torch.Tensor = self.model(pixel_values=pixels).logits
+        return logits
 
 
 class TextEncoder(nn.Module):
@@ -48,7 +49,8 @@ class TextEncoder(nn.Module):
         self.model = model
 
     def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        return self.model(input_ids=ids, attention_mask=mask).last_hidden_state
+        hidden: torch.Tensor = self.model(input_ids=ids, attention_mask=mask).last_hidden_state
+        return hidden
 
 
 class AudioEncoder(nn.Module):
@@ -59,7 +61,8 @@ class AudioEncoder(nn.Module):
         self.model = model
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        return self.model(features).last_hidden_state
+        hidden: torch.Tensor = self.model(features).last_hidden_state
+        return hidden
 
 
 def resnet18() -> Example:

@@ -52,7 +52,7 @@ def _feeding_only_the_cpu(
 ) -> Iterator[str]:
     """Unquantized nodes all of whose users run on the CPU: a delegate of their own would only add a hand-over."""
     there = {name for name, place in found.items() if place is Placement.CPU}
-    for name in reversed(found):
+    for name in reversed(list(found)):
         users = facts.graph.users[name]
         sites = (Site(name), *(Site(ref, name) for ref in facts.graph[name].refs()))
         if name in there or not users or any(encodings.get(site, FLOAT) != FLOAT for site in sites):
@@ -130,6 +130,11 @@ def _conflicts(outcome: Solution | Unsatisfiable | Unknown) -> tuple[ConflictRec
     )
 
 
+def _calibrated(encoding: Encoding) -> Encoding:
+    """The encoding without the scale and zero point that a backend may have fixed."""
+    return attrs.evolve(encoding, scale=None, zero_point=None) if encoding.scale is not None else encoding
+
+
 @attrs.frozen(eq=False)
 class _Describer:
     facts: Facts
@@ -186,7 +191,7 @@ class _Describer:
             name = site.user or site.node
             if where.get(name) is Placement.CPU or encoding == FLOAT or self._is_bias(site):
                 continue
-            if attrs.evolve(encoding, scale=None, zero_point=None) != self.facts.asked(site):
+            if _calibrated(encoding) != self.facts.asked(site):
                 sites.append(site)
         return sites
 
@@ -203,7 +208,7 @@ class _Describer:
         if table is None or site not in table.sites:
             return None
         asked = tuple(self.facts.asked(s) for s in table.sites)
-        return table if asked not in table.relation.price_of else None
+        return None if any(tuple(map(_calibrated, row)) == asked for row in table.relation.rows) else table
 
     def _deviation(self, site: Site) -> Deviation:
         asked, chosen = self.facts.asked(site), self.solution.encodings[site]
@@ -215,10 +220,11 @@ class _Describer:
             output = "".join(f" -> {self.facts.asked(s)}" for s in table.sites if not s.user)
             text = f"{op} on {self.facts.operators.arch} takes no ({inputs}){output}"
             return Deviation(str(site), asked.name, chosen.name, text, "QC001")
-        removed = self.solution.why_removed(site, asked)
-        if removed:
-            reason = removed[-1].constraint.reason
-            return Deviation(str(site), asked.name, chosen.name, reason.text, reason.rule)
+        for candidate in self.facts.domains[site]:
+            removed = self.solution.why_removed(site, candidate) if _calibrated(candidate) == asked else ()
+            if removed:
+                reason = removed[0].constraint.reason
+                return Deviation(str(site), asked.name, chosen.name, reason.text, reason.rule)
         text = f"{asked} here would cost more elsewhere"
         return Deviation(str(site), asked.name, chosen.name, text, "QC006")
 

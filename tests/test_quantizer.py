@@ -1,0 +1,148 @@
+"""The quantizer on real graphs: what is written is what was solved, and torchao accepts it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from executorch.backends.qualcomm.quantizer.quantizer import QnnQuantizer, QuantDtype
+from torch import nn
+from torchao.quantization.pt2e import MovingAverageMinMaxObserver
+from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+from qnnsolve.errors import UnknownNameError, UnverifiedError, UsageError
+from qnnsolve.quantizer import CPU_TAG, SolveQuantizer
+from qnnsolve.results import Placement, Status
+from qnnsolve.solver import check
+
+
+class Block(nn.Module):
+    """Convolution, ReLU, a linear, a norm and a matrix product: everything that the archs disagree about."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm, self.linear = nn.Conv2d(3, 8, 3, padding=1), nn.LayerNorm(16), nn.Linear(16, 16)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = torch.relu(self.conv(x)).flatten(2)[:, :, :16]
+        y = self.linear(self.norm(y))
+        probabilities: torch.Tensor = torch.softmax(torch.bmm(y, y.transpose(1, 2)), dim=-1)
+        return probabilities
+
+
+class Unknown(nn.Module):
+    """Has an op that no table covers."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.special.i0(torch.relu(x)) + x
+
+
+def prepared(model: nn.Module, quantizer: SolveQuantizer, *shape: int) -> tuple[torch.fx.GraphModule, torch.Tensor]:
+    torch.manual_seed(0)
+    sample = torch.randn(*shape)
+    exported = torch.export.export(model.eval(), (sample,)).module()
+    graph = prepare_pt2e(exported, quantizer)
+    graph(sample)
+    return graph, sample
+
+
+@pytest.mark.parametrize("precision", ["8a8w", "16a8w", "16a4w", "16a16w", "8a4w"])
+@pytest.mark.parametrize("soc", ["SM8350", "SM8750"])
+def test_every_preset_gives_a_model_near_the_float_one(precision: str, soc: str) -> None:
+    model = Block()
+    graph, sample = prepared(model, SolveQuantizer("htp", soc, precision=precision), 1, 3, 8, 8)
+    converted = convert_pt2e(graph)
+    error = (converted(sample) - model(sample)).abs().max()
+    assert error < (0.25 if "4w" in precision else 0.1)
+
+
+def test_v68_narrows_what_v73_does_not() -> None:
+    def chosen(soc: str) -> set[tuple[str, str]]:
+        quantizer = SolveQuantizer("htp", soc, precision="16a8w")
+        prepared(Block(), quantizer, 1, 3, 8, 8)
+        assert quantizer.result is not None
+        assert quantizer.result.status is Status.SATISFIABLE
+        assert quantizer.result.proof == "optimal"
+        return {(d.requested, d.chosen) for d in quantizer.result.deviations}
+
+    assert chosen("SM8350") == {("s16", "u8")}
+    assert chosen("SM8750") == set()
+
+
+def test_shared_sites_share_one_observer() -> None:
+    quantizer = SolveQuantizer("htp", "SM8750", precision="8a8w")
+    graph, _ = prepared(Block(), quantizer, 1, 3, 8, 8)
+    observers = [m for m in graph.modules() if isinstance(m, MovingAverageMinMaxObserver)]
+    names = [n.target for n in graph.graph.nodes if n.op == "call_module" and "activation_post" in str(n.target)]
+    assert len(observers) < len(names)
+    by_name = dict(graph.named_modules(remove_duplicate=False))
+    conv = next(n for n in graph.graph.nodes if n.target == torch.ops.aten.conv2d.default)
+    relu = next(n for n in graph.graph.nodes if n.target == torch.ops.aten.relu.default)
+    (after_conv,), (after_relu,) = list(conv.users), list(relu.users)
+    assert by_name[str(after_conv.target)] is by_name[str(after_relu.target)]
+    assert by_name[str(after_conv.target)].min_val == 0.0
+
+
+def test_the_solution_is_what_an_independent_checker_accepts() -> None:
+    from qnnsolve.facts.fx import read_graph
+    from qnnsolve.opinfo_facts import operator_facts
+    from qnnsolve.rules import Facts, problem_of
+    from qnnsolve.rules.request import Request, precision
+
+    class Kept(SolveQuantizer):
+        def annotate(self, model: torch.fx.GraphModule) -> torch.fx.GraphModule:
+            facts = Facts.of(read_graph(model), operator_facts("htp", "V68"), Request(precision("16a8w")))
+            self.problem = problem_of(facts)
+            return super().annotate(model)
+
+    quantizer = Kept("htp", "SM8350", precision="16a8w")
+    prepared(Block(), quantizer, 1, 3, 8, 8)
+    assert quantizer.solution is not None
+    verdict = check(quantizer.problem, quantizer.solution.encodings)
+    assert not verdict.violations
+    assert verdict.cost == quantizer.solution.cost
+
+
+def test_strict_names_all_ops_without_facts() -> None:
+    with pytest.raises(UnverifiedError, match="special_i0") as caught:
+        prepared(Unknown(), SolveQuantizer("htp", "SM8750", strict=True), 1, 4)
+    assert [target for _, target in caught.value.nodes] == ["aten.special_i0.default"]
+
+
+def test_lenient_leaves_them_float_and_says_so() -> None:
+    quantizer = SolveQuantizer("htp", "SM8750", strict=False)
+    graph, _ = prepared(Unknown(), quantizer, 1, 4)
+    assert quantizer.result is not None
+    (record,) = [node for node in quantizer.result.nodes if node.target == "aten.special_i0.default"]
+    assert record.placement is Placement.CPU
+    assert record.output == "float"
+    assert quantizer.result.unverified == ((record.name, record.target),)
+    tagged = [n.name for n in graph.graph.nodes if n.meta.get("custom", {}).get(CPU_TAG[0]) == CPU_TAG[1]]
+    assert tagged == [record.name] == list(quantizer.cpu_nodes)
+
+
+def test_it_is_a_qnn_quantizer_and_takes_its_presets() -> None:
+    quantizer = SolveQuantizer()
+    assert isinstance(quantizer, QnnQuantizer)
+    quantizer.set_default_quant_config(QuantDtype.use_16a8w, is_conv_per_channel=True)
+    prepared(Block(), quantizer, 1, 3, 8, 8)
+    assert quantizer.result is not None
+    assert quantizer.result.precision == "16a8w"
+
+
+def test_what_is_not_solved_for_is_refused() -> None:
+    quantizer = SolveQuantizer()
+    with pytest.raises(UsageError, match="is_qat"):
+        quantizer.set_default_quant_config(QuantDtype.use_8a8w, is_qat=True)
+    settings = ("add_discard_nodes", "add_discard_ops", "add_custom_quant_annotations", "set_block_size_map")
+    for setting in (*settings, "set_recipe", "set_submodule_qconfig_list"):
+        with pytest.raises(UsageError, match="not take"):
+            getattr(quantizer, setting)([])
+
+
+def test_unknown_names_are_answered_with_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match="SM8750"):
+        SolveQuantizer("htp", "SM8751")
+    with pytest.raises(UnknownNameError, match="16a8w"):
+        SolveQuantizer("htp", "SM8750", precision="16a8")
+    with pytest.raises(UnknownNameError, match="htp"):
+        SolveQuantizer("hpt", "SM8750")
