@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import attrs
@@ -177,18 +177,24 @@ class Conflict:
         return tuple(sorted({name for site in self.sites for name in (site.node, site.user) if name}))
 
     def __str__(self) -> str:
-        parts: list[str] = []
-        shared = [c for c in self.constraints if isinstance(c, Same)]
+        reasons: dict[str, list[Site]] = {}
+        shared: set[Site] = set()
         for constraint in self.constraints:
-            if not isinstance(constraint, Same):
-                where = ", ".join(map(str, dict.fromkeys(constraint.sites)))
-                parts.append(f"{constraint.reason} at {where}")
+            if isinstance(constraint, Same):
+                shared.update(constraint.sites)
+            else:
+                reasons.setdefault(str(constraint.reason), []).extend(constraint.sites)
+        parts = [f"{reason} at {_listed(dict.fromkeys(sites))}" for reason, sites in reasons.items()]
         if shared:
-            sites = sorted({site for c in shared for site in c.sites})
-            ends = f"{sites[0]} .. {sites[-1]}" if len(sites) > 2 else " and ".join(map(str, sites))
-            rules = ", ".join(sorted({c.reason.rule for c in shared}))
-            parts.append(f"{len(sites)} sites share one encoding ({ends}) [{rules}]")
-        return "; ".join(dict.fromkeys(parts))
+            rules = ", ".join(sorted({c.reason.rule for c in self.constraints if isinstance(c, Same)}))
+            parts.append(f"{_listed(sorted(shared))} share one encoding [{rules}]")
+        return "; ".join(parts)
+
+
+def _listed(sites: Collection[Site]) -> str:
+    """Up to four sites by name, more by their ends and number."""
+    names = [str(site) for site in sites]
+    return ", ".join(names) if len(names) <= 4 else f"{names[0]} .. {names[-1]} ({len(names)} sites)"
 
 
 @attrs.frozen(eq=False)
