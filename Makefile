@@ -25,7 +25,7 @@ fast: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -q
 
 slow: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -q -m slow -n 2 --dist loadfile
+	$(BIN)/python -m pytest -q -m slow -n 2 --dist load
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -108,12 +108,12 @@ def bert() -> Example:
 
 
 def whisper() -> Example:
-    """The encoder of Whisper-Tiny's shape, four layers, over thirty seconds (3000 frames)."""
+    """The encoder of Whisper-Tiny's shape, four layers, over ten seconds (1000 frames)."""
     from transformers import WhisperConfig
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-    config = WhisperConfig(encoder_layers=4)
-    return _example(lambda: AudioEncoder(WhisperEncoder(config)), lambda: (torch.randn(1, 80, 3000),))
+    config = WhisperConfig(encoder_layers=4, max_source_positions=500)
+    return _example(lambda: AudioEncoder(WhisperEncoder(config)), lambda: (torch.randn(1, 80, 1000),))
 
 
 def _pixels() -> Inputs:

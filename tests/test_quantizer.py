@@ -25,15 +25,16 @@ class Block(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = torch.relu(self.conv(x)).flatten(2)[:, :, :16]
         y = self.linear(self.norm(y))
-        probabilities: torch.Tensor = torch.softmax(torch.bmm(y, y.transpose(1, 2)), dim=-1)
-        return probabilities
+        scores: torch.Tensor = torch.bmm(y, y.transpose(1, 2))
+        return scores.softmax(dim=-1)
 
 
 class Unknown(nn.Module):
     """Has an op that no table covers."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.special.i0(torch.relu(x)) + x
+        bessel: torch.Tensor = torch.special.i0(torch.relu(x))
+        return bessel + x
 
 
 def prepared(model: nn.Module, quantizer: SolveQuantizer, *shape: int) -> tuple[torch.fx.GraphModule, torch.Tensor]:
