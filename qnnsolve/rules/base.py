@@ -154,6 +154,8 @@ class Facts:
             for entry in built.inputs:
                 tensor = self.tensor(entry)
                 if entry.ref == site.node and tensor is not None:
+                    if entry.role is Role.BIAS and built.op not in self.operators.curated.derived:
+                        return self.request.asked_of_norm_bias
                     channels = self._channels(tensor, entry)
                     return self.request.asked(entry.role, len(tensor.shape), entry.ch_axis, channels)
         return self.request.asked(Role.ACTIVATION)

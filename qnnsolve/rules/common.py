@@ -252,6 +252,8 @@ def what_was_asked_for(facts: Facts) -> Iterator[Constraint]:
     for site, domain in facts.domains.items():
         asked = facts.asked(site)
         role = _role(facts, site)
+        if role is Role.BIAS:
+            continue  # follows from its table; there is nothing to ask for
         key = (asked, id(domain), role)
         if key not in tables:
             narrow, widen = _prices(role)
@@ -278,9 +280,7 @@ def _prices(role: Role) -> tuple[int, int]:
             return costs.NARROW_ACT, costs.WIDEN_ACT
         case Role.OPERAND:
             return costs.NARROW_RHS, costs.WIDEN_ACT
-        case Role.BIAS:
-            return 0, 0
-        case Role.WEIGHT | Role.NORM:
+        case Role.WEIGHT | Role.NORM | Role.BIAS:
             return costs.NARROW_PAR, costs.WIDEN_PAR
 
 

@@ -86,6 +86,11 @@ class Request:
     precision: Precision
     block_size: int = 32
 
+    @property
+    def asked_of_norm_bias(self) -> Encoding:
+        """The encoding asked for at the bias of a normalization: one scale, which nothing derives."""
+        return FP16 if self.precision.fp16 else _S32
+
     def asked(self, role: Role, rank: int = 2, ch_axis: int = 0, channels: int | None = None) -> Encoding:
         """The encoding asked for at a tensor of this role; weights also have a rank and a channel axis.
 
