@@ -18,11 +18,11 @@ from typing import Any
 
 from qnnsolve._child import Answer, Report, errors_in, serve
 from qnnsolve.errors import UsageError
-from qnnsolve.lowering import CPU_KEY, CPU_VALUE, NAME_KEY
+from qnnsolve.lowering import CPU_KEY, CPU_VALUE, LEFT_BY_SOLVER, NAME_KEY
 
-_LEFT = "left on the CPU by the solver"
 _BORDER = "quantizes or dequantizes at the border of a CPU op"
 _UNSEEN = "accepted by the backend, but in none of its partitions"
+_QUANT_OPS = ("quantized_decomposed.", "torchao.")
 _NOT_DECOMPOSED = "was not decomposed or delegated"
 
 
@@ -92,15 +92,16 @@ def _passes(placement: _Placement) -> tuple[Any, Any]:
 
     class KeepOnCpu(ExportPass):  # type: ignore[misc]  # upstream ships no types
         def call(self, graph_module: Any) -> Any:
+            weights = _weights(graph_module.graph)
             for node in reversed(graph_module.graph.nodes):
-                if node.op == "call_function" and (placement.on_cpu(node) or self._only_feeds_the_cpu(node)):
+                movable = node in weights or QCOM_QUANT_ATTRS not in node.meta
+                if node.op == "call_function" and (placement.on_cpu(node) or (movable and self._only_feeds_cpu(node))):
                     node.meta[QCOM_FALLBACK_NODE] = True
             return PassResult(graph_module, True)
 
-        def _only_feeds_the_cpu(self, node: Any) -> bool:
-            """A cast that a pass put before an op on the CPU would be a delegate of its own."""
-            plain = QCOM_QUANT_ATTRS not in node.meta
-            return plain and bool(node.users) and all(user.meta.get(QCOM_FALLBACK_NODE) for user in node.users)
+        def _only_feeds_cpu(self, node: Any) -> bool:
+            """A cast for an op on the CPU, or what prepares its weight, would be a delegate of its own."""
+            return bool(node.users) and all(user.meta.get(QCOM_FALLBACK_NODE) for user in node.users)
 
     manager = get_qnn_pass_manager_cls()
     passes = manager.get_capture_program_passes()
@@ -109,6 +110,16 @@ def _passes(placement: _Placement) -> tuple[Any, Any]:
     order[ResolveDebugHandle] = [*order[ResolveDebugHandle], KeepOnCpu]
     passes[KeepOnCpu] = {QCOM_PASS_ACTIVATE_KEY: True, QCOM_PASS_ARGS_KWARGS_DEFAULTS_KEY: {}}
     return passes, order
+
+
+def _weights(graph: Any) -> set[Any]:
+    """Dequantized weights, and what is computed from them alone; activations have no dequantize left at this point."""
+    found: set[Any] = set()
+    for node in graph.nodes:
+        sources = node.all_input_nodes
+        if node.op == "call_function" and (_target(node).startswith(_QUANT_OPS) or (sources and found >= {*sources})):
+            found.add(node)
+    return found
 
 
 class _Placement:
@@ -176,7 +187,7 @@ def _reason(support: Any, node: Any, log_start: int) -> str:
     from executorch.backends.qualcomm.utils.constants import QCOM_FALLBACK_NODE
 
     if node.meta.get(QCOM_FALLBACK_NODE, False):
-        return _LEFT
+        return LEFT_BY_SOLVER
     executorch = f"ExecuTorch {importlib.metadata.version('executorch')}"
     if node.target in not_supported_operator:
         return f"{executorch} never delegates this op"
@@ -208,15 +219,18 @@ def _cpu_ops(graph_module: Any, reasons: Mapping[str, str]) -> Iterator[tuple[st
     for node in graph_module.graph.nodes:
         if node.op != "call_function" or node.target in (operator.getitem, executorch_call_delegate):
             continue
-        target = getattr(node.target, "__name__", str(node.target))
-        origin = _origin(node)
-        if target.startswith(("quantized_decomposed.", "torchao.")):
+        target, origin = _target(node), _origin(node)
+        if target.startswith(_QUANT_OPS):
             reason = _BORDER
         elif _custom(node).get(CPU_KEY) == CPU_VALUE:
-            reason = _LEFT
+            reason = LEFT_BY_SOLVER
         else:
             reason = reasons.get(node.name) or reasons.get(origin) or _UNSEEN
         yield origin, target, reason
+
+
+def _target(node: Any) -> str:
+    return str(getattr(node.target, "__name__", node.target))
 
 
 def _custom(node: Any) -> Mapping[str, Any]:

@@ -35,6 +35,8 @@ CPU_KEY, CPU_VALUE = "qnnsolve", "cpu"
 NAME_KEY = "qnnsolve_node"
 """The node's name in the converted graph, under which the lowered program's ops are reported."""
 
+LEFT_BY_SOLVER = "left on the CPU by the solver"
+
 
 @attrs.frozen
 class Lowered:

@@ -8,12 +8,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from qnnsolve._child import Progress
 from qnnsolve._quiet import quiet
 from qnnsolve.errors import BudgetExceededError, HostBackendError, UnsatisfiableError, UnsupportedGraphError, UsageError
 from qnnsolve.facts.socs import soc as soc_of
-from qnnsolve.lowering import Lowered, check_writable, lower
-from qnnsolve.results import ExportResult, SolveResult, Verification
+from qnnsolve.lowering import LEFT_BY_SOLVER, Lowered, check_writable, lower
+from qnnsolve.results import CpuOp, ExportResult, SolveResult, Verification
 from qnnsolve.rules.request import precision as precision_of
 from qnnsolve.verification import compare, outputs_of, run_on_emulator
 
@@ -64,6 +66,8 @@ def solve(
         UnverifiedError: strict, and there are ops without facts.
     """
     with quiet():
+        from torchao.quantization.pt2e.quantize_pt2e import prepare_pt2e
+
         from qnnsolve.quantizer import SolveQuantizer
 
         quantizer = SolveQuantizer(backend, soc, strict, precision=precision, block_size=block_size or BLOCK_SIZE)
@@ -72,8 +76,8 @@ def solve(
             with stages("export"):
                 module = _exported(model, _examples(model, example_inputs))
             with stages("solve"), contextlib.suppress(UnsatisfiableError, BudgetExceededError):
-                # These two are answers, and in the result.
-                quantizer.annotate(quantizer.transform_for_annotation(module))
+                # These two are answers, and in the result. Preparing folds batch norms first, as an export does.
+                prepare_pt2e(module, quantizer)
     return _result(quantizer)
 
 
@@ -152,7 +156,7 @@ def export(
     return ExportResult(
         solve=solved,
         delegates=lowered.delegates,
-        cpu_ops=lowered.cpu_ops,
+        cpu_ops=tuple(_with_reason(op, solved) for op in lowered.cpu_ops),
         pte=str(out),
         pte_bytes=lowered.pte_bytes,
         verification=verification,
@@ -178,6 +182,13 @@ class _Stages:
     def step(self, name: str, done: int, total: int | None) -> None:
         if self.progress is not None:
             self.progress(name, done, total)
+
+
+def _with_reason(op: CpuOp, solved: SolveResult) -> CpuOp:
+    """With the solver's own reason, where the solver left the op on the CPU."""
+    reasons = (d.reason for node in solved.nodes if node.name == op.name for d in node.deviations)
+    why = next(reasons, None) if op.reason == LEFT_BY_SOLVER else None
+    return op if why is None else attrs.evolve(op, reason=f"{LEFT_BY_SOLVER}: {why}")
 
 
 def _result(quantizer: SolveQuantizer) -> SolveResult:

@@ -44,6 +44,7 @@ sys.exit(main(sys.argv[1:]))
 
 ELSEWHERE = """
 import platform, sys
+import torch  # picks its own libraries by the real platform
 platform.system, platform.machine = lambda: "Darwin", lambda: "arm64"
 from qnnsolve.cli import main
 sys.exit(main(sys.argv[1:]))

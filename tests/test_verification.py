@@ -33,7 +33,8 @@ def test_a_difference_counts_against_the_range_of_the_converted_output() -> None
     assert verification.emulator_vs_converted_max_rel == pytest.approx(0.1)
     assert verification.outputs[0].max_abs == pytest.approx(0.4)
     assert not verification.agrees
-    assert verification.note == "output 0 differs by up to 0.4, 10.000% of its range"
+    assert verification.note is not None
+    assert verification.note.splitlines()[0] == "output 0 differs by up to 0.4, 10.000% of its range"
 
 
 @given(st.floats(0.01, 100), st.floats(-10, 10))
@@ -100,6 +101,20 @@ def test_disagreement_names_the_first_ops_on_the_cpu() -> None:
         "op_3 (aten.add.Tensor), op_4 (aten.add.Tensor) and 2 more"
     )
     assert compare([[RAMP]], [[RAMP]], [[RAMP]], cpu_ops=ops).note is None
+
+
+@pytest.mark.parametrize(
+    ("step", "verdict"),
+    [(0.2, "so this is rounding, not a wrong scale"), (1.0, "so the emulator computes something else")],
+)
+def test_rounding_is_told_from_a_wrong_scale_by_the_distance_to_the_float_model(step: float, verdict: str) -> None:
+    """The converted model is 0.2 off at every other value; rounding moves the error about, a wrong scale adds to it."""
+    original = torch.linspace(-4, 4, 64)
+    even = torch.arange(64) % 2 == 0
+    converted = original + 0.2 * even
+    note = one(original + step * ~even, converted, original).note
+    assert note is not None
+    assert note.endswith(verdict)
 
 
 def test_outputs_are_flattened_as_the_runtime_does() -> None:
