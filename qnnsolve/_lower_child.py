@@ -21,6 +21,7 @@ from qnnsolve.errors import UsageError
 from qnnsolve.lowering import CPU_KEY, CPU_VALUE, LEFT_BY_SOLVER, NAME_KEY
 
 _BORDER = "quantizes or dequantizes at the border of a CPU op"
+_FEEDS = "only feeds an op on the CPU"
 _UNSEEN = "accepted by the backend, but in none of its partitions"
 _QUANT_OPS = ("quantized_decomposed.", "torchao.")
 _NOT_DECOMPOSED = "was not decomposed or delegated"
@@ -31,6 +32,7 @@ def work(job: Mapping[str, Any], report: Report) -> Answer:
     from qnnsolve.host import ensure_loaded
 
     ensure_loaded()
+    import executorch.kernels.quantized  # noqa: F401  (registers the CPU's quantize and dequantize)
     import torch
     import torchao.quantization.pt2e.quantize_pt2e  # noqa: F401  (registers the ops of a converted model)
     from executorch.backends.qualcomm.utils.utils import to_edge_transform_and_lower_to_qnn
@@ -187,7 +189,7 @@ def _reason(support: Any, node: Any, log_start: int) -> str:
     from executorch.backends.qualcomm.utils.constants import QCOM_FALLBACK_NODE
 
     if node.meta.get(QCOM_FALLBACK_NODE, False):
-        return LEFT_BY_SOLVER
+        return LEFT_BY_SOLVER if _custom(node).get(CPU_KEY) == CPU_VALUE else _FEEDS
     executorch = f"ExecuTorch {importlib.metadata.version('executorch')}"
     if node.target in not_supported_operator:
         return f"{executorch} never delegates this op"
