@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from qnnsolve.constraints import Constraint, Forbid, Reason, Same, Site, Source, SourceKind
-from qnnsolve.facts.graph import Node
 from qnnsolve.opinfo_facts import port_code
 from qnnsolve.rules.base import Facts, rule
 
-__all__ = ["FOLDED", "LONGEST_8_BIT_ROW", "RULES"]
+__all__ = ["FOLDED", "RULES"]
 
 
 @rule("QH001")
@@ -58,34 +57,4 @@ def activation_folds_into_its_producer(facts: Facts) -> Iterator[Constraint]:
             yield Same((Site(ref), Site(ref, node.name), Site(node.name)), reason)
 
 
-LONGEST_8_BIT_ROW = 128
-
-
-@rule("QH003")
-def long_softmax_needs_16_bits(facts: Facts) -> Iterator[Constraint]:
-    """No 8-bit softmax over more than 128 elements.
-
-    Why: it is computed in steps of 1/256, so a uniform row of more than 128 elements stays below two steps and
-    rounds to something else.
-
-    Instead: 16 bits around the softmax, or the CPU.
-    """
-    citation = "HTP emulator, QNN 2.51: 8-bit softmax output in steps of 1/256 whatever scale it declares"
-    for node, built in facts.calls:
-        domain = facts.domains.get(Site(node.name), ())
-        narrow = frozenset(e for e in domain if e.quantized and e.bits <= 8)
-        length = _row_length(node)
-        if built.op == "Softmax" and narrow and length is not None and length > LONGEST_8_BIT_ROW:
-            text = f"an 8-bit softmax over {length} elements rounds away"
-            yield Forbid(Site(node.name), narrow, Reason("QH003", text, (Source(SourceKind.MEASURED, citation),)))
-
-
-def _row_length(node: Node) -> int | None:
-    axis = node.argument(1, "dim")
-    tensor = node.tensor
-    if tensor is None or not isinstance(axis, int) or not -len(tensor.shape) <= axis < len(tensor.shape):
-        return None
-    return tensor.shape[axis]
-
-
-RULES = (arch_computes_the_weight_right, activation_folds_into_its_producer, long_softmax_needs_16_bits)
+RULES = (arch_computes_the_weight_right, activation_folds_into_its_producer)
