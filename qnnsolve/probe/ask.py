@@ -7,6 +7,7 @@ manager would silently keep the first one's.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,8 @@ _NUMPY: dict[str, Any] = {
     "SFIXED_POINT_32": np.int32,
 }
 _SCALE, _OFFSET = 0.02, -100
+_NEIGHBOUR = {"u8": "u16", "s8": "u8", "u16": "u8", "s16": "u16"}
+"""From which code a Convert makes another; every one of them converts on every arch."""
 _BLOCK_SCALE_BITS = 4
 
 
@@ -63,16 +66,41 @@ class Backend:
         return bool(self._manager.IsNodeSupportedByBackend([self._op(spec, case, codes, True).GetOpWrapper()]))
 
     def compiles(self, spec: OpSpec, case: CaseSpec, codes: tuple[str, ...]) -> bool:
-        """Whether graph finalize accepts it too. This may kill the process: ask in a child."""
+        """Whether graph finalize accepts it too, alone or behind Converts. This may kill the process: ask in a child.
+
+        Some tuples are refused at the graph's edge only: MatMul's second input cannot be an ``s16`` that the graph is
+        fed with, but can be one that a Convert makes.
+        """
+        if self._finalizes([self._op(spec, case, codes, False)]):
+            return True
+        before, made = self._converts(case, codes)
+        return bool(before) and self._finalizes([*before, self._op(spec, case, codes, False, made)])
+
+    def _finalizes(self, ops: list[Any]) -> bool:
         graph = f"g{next(self._names)}"
-        op = self._op(spec, case, codes, False)
         if self._manager.InitContext([graph]).value != 0:
             raise HostBackendError("the HTP backend gives no context")
-        binary = self._manager.Compile([graph], [[op.GetOpWrapper()]])
+        binary = self._manager.Compile([graph], [[op.GetOpWrapper() for op in ops]])
         self._manager.DestroyContext()
         return len(binary) != 0
 
-    def _op(self, spec: OpSpec, case: CaseSpec, codes: tuple[str, ...], reuse: bool) -> Any:
+    def _converts(self, case: CaseSpec, codes: tuple[str, ...]) -> tuple[list[Any], dict[int, Any]]:
+        """A Convert in front of every quantized input, from another dtype; and the tensors that they make."""
+        ops: list[Any] = []
+        made: dict[int, Any] = {}
+        for index, (port, code) in enumerate(zip(case.ports, codes, strict=True)):
+            other = _NEIGHBOUR.get(code.rstrip("~"))
+            if port.role is Role.INPUT and other is not None:
+                made[index] = self._tensor(port, code, index, native=True)
+                op = self._qnn.PyQnnOpWrapper(f"convert{index}", "qti.aisw", "Convert")
+                op.AddInputTensors([self._tensor(port, other, index)])
+                op.AddOutputTensors([made[index]])
+                ops.append(op)
+        return ops, made
+
+    def _op(
+        self, spec: OpSpec, case: CaseSpec, codes: tuple[str, ...], reuse: bool, made: Mapping[int, Any] | None = None
+    ) -> Any:
         op = self._qnn.PyQnnOpWrapper("op", "qti.aisw", spec.qnn_op)
         inputs: list[Any] = []
         outputs: list[Any] = []
@@ -80,7 +108,7 @@ class Backend:
             if code == "-":
                 continue
             key = (index, port, code)
-            tensor = self._tensors.get(key) if reuse else None
+            tensor = (made or {}).get(index) or (self._tensors.get(key) if reuse else None)
             if tensor is None:
                 tensor = self._tensor(port, code, index)
                 if reuse:
@@ -102,9 +130,11 @@ class Backend:
             value = param.value if param.dtype == "b8" else kind(param.value)
             op.AddScalarParam(param.name, dtype, {"data": value})
 
-    def _tensor(self, port: Port, code: str, index: int) -> Any:
+    def _tensor(self, port: Port, code: str, index: int, native: bool = False) -> Any:
         prefix = {Role.INPUT: f"input_{index}_", Role.STATIC: "static_", Role.OUTPUT: f"output_{index}_"}[port.role]
         role = {Role.INPUT: "APP_WRITE", Role.STATIC: "STATIC", Role.OUTPUT: "APP_READ"}[port.role]
+        if native:
+            prefix, role = "native_", "NATIVE"
         dtype, encoding, config = self._encoding(port, code)
         data = np.array([])
         if port.role is Role.STATIC:

@@ -61,6 +61,7 @@ def binary(codes: str = ANY, result: str | None = None, **params: tuple[str, Nes
         case("same", put("1x8x8x32", codes), put("1x8x8x32", codes), last, **params),
         case("broadcast", put("1x8x8x32", codes), put("1x1x1x32", codes), last, **params),
         case("constant", put("1x8x8x32", codes), static("1", codes), last, **params),
+        case("constant_first", static("1", codes), put("1x8x8x32", codes), last, **params),
         case("rank3", put("1x8x32", codes), put("1x8x32", codes), out("1x8x32", result or codes), **params),
     )
 
@@ -97,6 +98,10 @@ def reduction(codes: str) -> tuple[CaseSpec, ...]:
 def _matmul(name: str, left: str, right: Port, result: str) -> CaseSpec:
     no = ("b8", False)
     return case(name, put(left, f"{ACT} i32"), right, out(result, f"{ACT} i32"), transpose_in0=no, transpose_in1=no)
+
+
+def _select(name: str, condition: str, left: Port, right: Port) -> CaseSpec:
+    return case(name, put(condition, "b8 u8 i32"), left, right, out("1x8x8x32", DATA))
 
 
 def _concat(name: str, part: str, whole: str, axis: int) -> CaseSpec:
@@ -161,13 +166,14 @@ CORE = (
     ),
     OpSpec("ElementWiseAdd", binary(f"{ANY} b8"), ("aten.add.Tensor",)),
     OpSpec("ElementWiseSubtract", binary(f"{ANY} b8"), ("aten.sub.Tensor",)),
-    OpSpec("ElementWiseMultiply", binary(f"{ANY} b8"), ("aten.mul.Tensor",), turns=6),  # i32, u32: random per process
+    OpSpec("ElementWiseMultiply", binary(f"{ANY} b8"), ("aten.mul.Tensor",), turns=4),  # i32, u32: random per process
     OpSpec("ElementWiseDivide", binary(), ("aten.div.Tensor",)),
     OpSpec(
         "ElementWiseSelect",
-        tuple(
-            case(name, put(cond, "b8 u8 i32"), put("1x8x8x32", DATA), put(other, DATA), out("1x8x8x32", DATA))
-            for name, cond, other in (("same", "1x8x8x32", "1x8x8x32"), ("broadcast", "1x1x8x32", "1x1x1x1"))
+        (
+            _select("same", "1x8x8x32", put("1x8x8x32", DATA), put("1x8x8x32", DATA)),
+            _select("broadcast", "1x1x8x32", put("1x8x8x32", DATA), put("1x1x1x1", DATA)),
+            _select("constants", "1x8x8x32", static("1", DATA), static("1", DATA)),
         ),
         ("aten.where.self",),
     ),

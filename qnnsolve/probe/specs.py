@@ -11,6 +11,8 @@ import attrs
 
 __all__ = ["CaseSpec", "OpSpec", "Param", "Port", "Role", "case", "out", "put", "static"]
 
+PROTOCOL = 2
+"""Counts the ways in which questions were put; answers to another way are stale."""
 Nested = int | float | bool | tuple[int, ...] | tuple[tuple[int, ...], ...]
 
 
@@ -107,7 +109,7 @@ class OpSpec:
     @property
     def digest(self) -> str:
         """Changes whenever a question does: answers kept under another digest are stale."""
-        return hashlib.sha256(repr((self.op, self.cases)).encode()).hexdigest()[:16]
+        return hashlib.sha256(repr((PROTOCOL, self.op, self.cases)).encode()).hexdigest()[:16]
 
 
 def put(shape: str, codes: str, axis: int = 0) -> Port:
