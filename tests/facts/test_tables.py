@@ -161,6 +161,7 @@ SINCE_V73 = {"V73", "V75", "V79", "V81"}
         ("LayerNorm", "rank3", "u16 u8 s32 u16", ALL),
         ("MatMul", "rank4", "u16 u16 u16", SINCE_V73),
         ("MatMul", "rank2", "u16 s16 u16", SINCE_V73),
+        ("MatMul", "rank4", "u16 s16 u16", SINCE_V73),
         ("MatMul", "rank4", "u16 u8 u16", ALL),
         ("MatMul", "rank4", "u16 s8 u16", ALL),
         ("MatMul", "rank4", "u8 u16 u16", set()),
