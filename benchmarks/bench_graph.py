@@ -54,6 +54,7 @@ def transformer(ops: int) -> Iterator[Node]:
 
 
 def main() -> None:
+    """Print one line per size."""
     operators = operator_facts("htp", "V68")
     print(f"{'ops':>7} {'sites':>8} {'facts s':>8} {'solve s':>8} {'solve/facts':>11} {'proof':>8} {'peak MB':>8}")
     for ops in map(int, sys.argv[1:] or ("1000", "10000", "50000")):

@@ -28,6 +28,7 @@ def broken(problem: Problem, count: int) -> Problem:
 
 
 def main() -> None:
+    """Print one line per size."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("ops", nargs="*", type=int, default=[1_000, 10_000, 50_000])
     arguments = parser.parse_args()

@@ -3,8 +3,8 @@
 An encoding is what the backend sees: dtype, range, scheme and granularity, and the scale and zero point
 only where the backend fixes them. What calibration finds is not part of it.
 
-Words: torchao's (``qscheme``, ``quant_min``, ``zero_point``, ``ch_axis``, ``block_size``). QNN writes
-``offset = -zero_point``; :func:`qnn_offset` is the only place that converts.
+Words: torchao's (``qscheme``, ``quant_min``, ``zero_point``, ``ch_axis``, ``block_size``). ExecuTorch converts to QNN's
+``offset = -zero_point`` when it lowers.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterable
 
 import attrs
 
-__all__ = ["BOOL", "FLOAT", "FP16", "INT32", "DType", "Encoding", "QScheme", "qnn_offset"]
+__all__ = ["BOOL", "FLOAT", "FP16", "INT32", "DType", "Encoding", "QScheme"]
 
 
 class DType(enum.Enum):
@@ -176,11 +176,6 @@ class Encoding:
         if blocks is not None:
             scheme = QScheme.PER_BLOCK_SYMMETRIC
         return cls(dtype, scheme, low, high, ch_axis=ch_axis, block_size=blocks)
-
-
-def qnn_offset(zero_point: int) -> int:
-    """QNN's ``offset`` of a torch ``zero_point``: its negative (``Qnn_ScaleOffset_t`` in ``QnnTypes.h``)."""
-    return -zero_point
 
 
 FLOAT = Encoding(DType.FLOAT32)

@@ -95,7 +95,6 @@ class OperatorFacts:
         found = [self._rows(table, c) for c in cases]
         common = set(found[0]).intersection(*found[1:])
         rows = {codes: frozenset().union(*(each[codes] for each in found)) for codes in common}
-        rows.update({r.codes: r.symmetric for r in self.curated.accepted.get(op, ()) if self.arch in r.archs})
         return Accepted(rows, len(table.inputs), table.repeats is not None, table.source)
 
     def _rows(self, table: OpTable, case: Case) -> dict[tuple[str, ...], frozenset[int]]:

@@ -13,7 +13,7 @@ import attrs
 from qnnsolve.constraints import Source, SourceKind
 from qnnsolve.errors import FactsError
 
-__all__ = ["AcceptedRow", "Curated", "DerivedScale", "FixedEncoding", "curated", "parse"]
+__all__ = ["Curated", "DerivedScale", "FixedEncoding", "curated", "parse"]
 
 
 @attrs.frozen
@@ -37,16 +37,6 @@ class FixedEncoding:
 
 
 @attrs.frozen
-class AcceptedRow:
-    """Port codes (inputs, then output) that are accepted on ``archs``, with ``symmetric`` port positions."""
-
-    codes: tuple[str, ...]
-    symmetric: frozenset[int]
-    archs: frozenset[str]
-    source: Source
-
-
-@attrs.frozen
 class Curated:
     """All curated facts of a backend, by operator (or by aten target, or by port code)."""
 
@@ -57,8 +47,6 @@ class Curated:
     symmetric: Mapping[tuple[str, str], tuple[frozenset[str], Source]]
     """(op, port) -> port codes that must be symmetric there."""
     no_convert_after: Mapping[str, Source]
-    accepted: Mapping[str, tuple[AcceptedRow, ...]]
-    """Rows that hold although a probe of the op alone rejects them, by operator."""
     since: Mapping[str, tuple[str, Source]]
     """Port code -> first HTP arch that computes it right."""
 
@@ -86,7 +74,7 @@ def parse(text: str, path: str) -> Curated:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise FactsError(path, f"not TOML: {error}") from error
-    sections = {"invariant", "one_dtype", "derived", "fixed", "symmetric", "no_convert_after", "accepted", "since"}
+    sections = {"invariant", "one_dtype", "derived", "fixed", "symmetric", "no_convert_after", "since"}
     unknown = set(data) - sections - {"format", "backend"}
     if data.get("format") != 1 or unknown:
         raise FactsError(
@@ -105,9 +93,6 @@ def _curated(data: dict[str, list[dict[str, Any]]]) -> Curated:
             for code, value in entry["codes"].items():
                 fact = FixedEncoding(entry["port"], code, value["scale"], value["zero_point"], _source(entry))
                 fixed.setdefault(op, []).append(fact)
-    accepted: dict[str, list[AcceptedRow]] = {}
-    for entry in data["accepted"]:
-        accepted.setdefault(entry["op"], []).extend(_accepted_row(entry, row) for row in entry["rows"])
     return Curated(
         invariant={op: _source(entry) for entry in data["invariant"] for op in entry["ops"]},
         one_dtype={op: _source(entry) for entry in data["one_dtype"] for op in entry["ops"]},
@@ -123,17 +108,8 @@ def _curated(data: dict[str, list[dict[str, Any]]]) -> Curated:
             for op in entry["ops"]
         },
         no_convert_after={target: _source(entry) for entry in data["no_convert_after"] for target in entry["targets"]},
-        accepted={op: tuple(rows) for op, rows in accepted.items()},
         since={entry["code"]: (entry["arch"], _source(entry)) for entry in data["since"]},
     )
-
-
-def _accepted_row(entry: dict[str, Any], row: str) -> AcceptedRow:
-    inputs, output = row.split(" > ")
-    codes = (*inputs.split(), output)
-    ports = [f"in[{index}]" for index in range(len(codes) - 1)] + ["out[0]"]
-    symmetric = frozenset(ports.index(port) for port in entry["symmetric"])
-    return AcceptedRow(codes, symmetric, frozenset(entry["archs"]), _source(entry))
 
 
 def _source(entry: dict[str, Any]) -> Source:
