@@ -1,0 +1,39 @@
+"""What becomes of an aten node: the QNN op that ExecuTorch's builders emit for it, and the role of each input.
+
+Read off ``backends/qualcomm/builders`` and ``_passes`` of ExecuTorch 1.5.1: the op that exists *after* lowering,
+so a ``conv1d`` is a Conv2d, a same-shape ``expand`` is nothing at all, and a depthwise convolution has its own op.
+One module per family of ops, each with a ``TABLE`` from aten target to builder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from qnnsolve.facts.graph import Graph, Node
+from qnnsolve.rules.builders import constants, images, indexing, movement, norms, pointwise, products, reductions
+from qnnsolve.rules.builders.types import Builder, Built, Fate, Input
+
+__all__ = ["BUILDERS", "Built", "Fate", "Input", "build"]
+
+_FAMILIES = (pointwise, products, norms, images, reductions, movement, indexing, constants)
+
+
+def _joined() -> Mapping[str, Builder]:
+    found: dict[str, Builder] = {}
+    for family in _FAMILIES:
+        twice = found.keys() & family.TABLE.keys()
+        if twice:
+            raise ValueError(f"{min(twice)} is described twice")
+        found.update(family.TABLE)
+    return MappingProxyType(found)
+
+
+BUILDERS = _joined()
+"""Builder by aten target."""
+
+
+def build(node: Node, graph: Graph) -> Built:
+    """The fate of ``node``; :attr:`Fate.UNKNOWN` for a target that no builder here describes."""
+    builder = BUILDERS.get(node.target)
+    return Built(Fate.UNKNOWN) if builder is None else builder(node, graph)
