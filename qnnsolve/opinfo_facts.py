@@ -7,14 +7,14 @@ and curated facts (:mod:`qnnsolve.facts.curated`). Port codes (``u16``, ``s8c``,
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import attrs
 
 from qnnsolve.constraints import Source
 from qnnsolve.encodings import FP16, Encoding
 from qnnsolve.facts.curated import Curated, curated
-from qnnsolve.facts.tables import Case, OpTable, codes_of, shipped_tables
+from qnnsolve.facts.tables import Case, FixedPort, OpTable, TableRow, codes_of, shipped_tables
 
 __all__ = ["Accepted", "OperatorFacts", "operator_facts", "port_code"]
 
@@ -36,13 +36,17 @@ def port_code(encoding: Encoding, quantized_weight: bool = False) -> str:
 class Accepted:
     """What one operator accepts on one arch: code tuples (inputs, then output) and where that is known from.
 
-    ``rows`` maps each tuple to the positions whose zero point must be the middle of the range.
+    ``rows`` maps each tuple to the positions whose zero point must be the middle of the range; ``same`` the tuples
+    whose ports at some positions must carry one encoding to those positions; ``fixed`` the tuples that are computed
+    right with one encoding only at some ports to those.
     """
 
     rows: Mapping[tuple[str, ...], frozenset[int]]
     arity: int
     repeats: bool
     source: Source
+    same: Mapping[tuple[str, ...], frozenset[int]] = attrs.field(factory=dict)
+    fixed: Mapping[tuple[str, ...], tuple[FixedPort, ...]] = attrs.field(factory=dict)
 
     def admits(self, codes: tuple[str, ...], symmetric: Collection[int] = ()) -> bool:
         """Whether ports of these codes are accepted, those at the positions ``symmetric`` being symmetric.
@@ -92,15 +96,30 @@ class OperatorFacts:
         if table is None:
             return None
         cases = [c for c in table.cases if case in c.name.split("|")] or list(table.cases)
-        found = [self._rows(table, c) for c in cases]
-        common = set(found[0]).intersection(*found[1:])
-        rows = {codes: frozenset().union(*(each[codes] for each in found)) for codes in common}
-        return Accepted(rows, len(table.inputs), table.repeats is not None, table.source)
-
-    def _rows(self, table: OpTable, case: Case) -> dict[tuple[str, ...], frozenset[int]]:
         ports = (*table.inputs, *table.outputs)
+        found = [self._rows(c) for c in cases]
+        common = set(found[0]).intersection(*found[1:])
+        alike = {codes: [each[codes] for each in found] for codes in common}
+
+        def positions(names: Iterable[frozenset[str]]) -> frozenset[int]:
+            return frozenset(ports.index(port) for port in frozenset[str]().union(*names))
+
+        return Accepted(
+            {codes: positions(row.symmetric for row in rows) for codes, rows in alike.items()},
+            len(table.inputs),
+            table.repeats in table.inputs,
+            table.source,
+            {codes: positions(row.same for row in rows) for codes, rows in alike.items() if any(r.same for r in rows)},
+            {
+                codes: tuple(sorted({fixed for row in rows for fixed in row.fixed}))
+                for codes, rows in alike.items()
+                if any(row.fixed for row in rows)
+            },
+        )
+
+    def _rows(self, case: Case) -> dict[tuple[str, ...], TableRow]:
         return {
-            row.codes: frozenset(ports.index(port) for port in row.symmetric)
+            row.codes: row
             for row in case.rows
             if self.arch in row.archs and all(self._computes(code) for code in row.codes)
         }

@@ -10,7 +10,7 @@ import attrs
 from qnnsolve.constraints import Source
 from qnnsolve.encodings import DType, Encoding, QScheme
 
-__all__ = ["ARCHS", "CODES", "Case", "OpTable", "TableRow", "Verdict", "codes_of"]
+__all__ = ["ARCHS", "CODES", "Case", "FixedPort", "OpTable", "TableRow", "Verdict", "codes_of"]
 
 ARCHS = ("V68", "V69", "V73", "V75", "V79", "V81")
 """HTP archs in the order of their numbers."""
@@ -35,12 +35,27 @@ def codes_of(encoding: Encoding) -> str:
 
 
 class Verdict(enum.Enum):
-    """What the real backend said: both stages, neither, the validator alone, or nobody asked (or answers differed)."""
+    """What the real backend said.
+
+    ``ACCEPTED``: the validator and finalize accept it, and what the emulator computes is right. ``WRONG``: both accept
+    it, and what the emulator computes is not. ``VALIDATOR_ONLY``: finalize refuses what the validator accepted.
+    ``REJECTED``: the validator refuses it. ``UNKNOWN``: nobody asked, or the answers differed.
+    """
 
     ACCEPTED = "accepted"
-    REJECTED = "rejected"
+    WRONG = "wrong"
     VALIDATOR_ONLY = "validator_only"
+    REJECTED = "rejected"
     UNKNOWN = "unknown"
+
+
+@attrs.frozen(order=True)
+class FixedPort:
+    """The one encoding that ``port`` may declare: real units per step, and the zero point."""
+
+    port: str
+    scale: float
+    zero_point: int
 
 
 @attrs.frozen(cache_hash=True)
@@ -48,13 +63,16 @@ class TableRow:
     """One tuple of port codes and the archs for which it holds.
 
     ``symmetric`` names the ports whose zero point must be the middle of the range (0, or 32768 for ``u16``): the
-    backend refuses any other offset there.
+    backend refuses any other offset there. ``same`` names the ports that must carry one encoding: with differing ones
+    the emulator computes something else. ``fixed`` has the ports that are computed right with one encoding only.
     """
 
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     archs: frozenset[str]
     symmetric: frozenset[str] = frozenset()
+    same: frozenset[str] = frozenset()
+    fixed: tuple[FixedPort, ...] = ()
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -71,15 +89,19 @@ class TableRow:
 class Case:
     """One shape class: ``shapes`` says which, ``asked`` has the codes per port (inputs, then outputs).
 
-    ``name`` joins with ``|`` the names of the classes that were measured to be equal (``rank3|rank4``).
+    ``name`` joins with ``|`` the names of the classes that were measured to be equal (``rank3|rank4``). ``axes`` has
+    the ports that were asked with per-channel or per-block codes, and the channel axis that those had. ``wrong`` has
+    what validator and finalize accept and the emulator computes wrongly.
     """
 
     name: str
     shapes: str
     asked: tuple[tuple[str, ...], ...]
     rows: tuple[TableRow, ...]
+    wrong: tuple[TableRow, ...] = ()
     validator_only: tuple[TableRow, ...] = ()
     unstable: tuple[TableRow, ...] = ()
+    axes: tuple[tuple[str, int], ...] = ()
 
     @functools.cached_property
     def verdicts(self) -> dict[tuple[str, ...], dict[str, Verdict]]:
@@ -87,6 +109,7 @@ class Case:
         found: dict[tuple[str, ...], dict[str, Verdict]] = {}
         kinds = (
             (self.rows, Verdict.ACCEPTED),
+            (self.wrong, Verdict.WRONG),
             (self.validator_only, Verdict.VALIDATOR_ONLY),
             (self.unstable, Verdict.UNKNOWN),
         )
@@ -98,7 +121,10 @@ class Case:
 
 @attrs.frozen
 class OpTable:
-    """Everything measured about one operator. ``repeats`` is the port that stands for any number (Concat, Pack)."""
+    """Everything measured about one operator. ``repeats`` is the port that stands for any number.
+
+    That is an input (Concat, Pack) or an output (Split, UnPack).
+    """
 
     op: str
     backend: str

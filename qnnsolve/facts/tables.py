@@ -2,7 +2,8 @@
 
 A table has one or more *cases* (the same operator under another shape or parameter class). A case names the port
 codes that were ``asked`` on every port; a tuple of their product that stands in no row was measured as rejected,
-anything outside the product is unknown. Files are canonical: writing a table that was read gives the same bytes.
+anything outside the product is unknown. Rows hold per arch; ``symmetric``, ``same`` and ``fixed`` say what else a row
+asks of its ports' encodings. Files are canonical: writing a table that was read gives the same bytes.
 """
 
 from __future__ import annotations
@@ -11,18 +12,22 @@ import functools
 import importlib.resources
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import attrs
 
 from qnnsolve.constraints import Source, SourceKind
 from qnnsolve.errors import FactsError
-from qnnsolve.facts.table_types import ARCHS, CODES, Case, OpTable, TableRow, Verdict, codes_of
+from qnnsolve.facts.table_types import ARCHS, CODES, Case, FixedPort, OpTable, TableRow, Verdict, codes_of
 
 __all__ = [
     "ARCHS",
     "CODES",
     "Case",
+    "FixedPort",
     "OpTable",
     "TableRow",
     "Verdict",
@@ -34,7 +39,8 @@ __all__ = [
     "write_table",
 ]
 
-FORMAT = 1
+FORMAT = 2
+_Of = TypeVar("_Of")
 
 
 def load_table(path: Path) -> OpTable:
@@ -107,8 +113,8 @@ class _Reader:
             raise self._fail(f"unknown keys {', '.join(sorted(unknown))}")
         inputs, outputs = self._names(raw, "inputs"), self._names(raw, "outputs")
         repeats = raw.get("repeats")
-        if repeats is not None and repeats not in inputs:
-            raise self._fail(f"'repeats' names {repeats!r}, which is no input")
+        if repeats is not None and repeats not in (*inputs, *outputs):
+            raise self._fail(f"'repeats' names {repeats!r}, which is no port")
         cases = self._get(raw, "cases", dict)
         if not cases or not outputs:
             raise self._fail("it has no cases or no outputs")
@@ -141,25 +147,74 @@ class _Reader:
             if strange or not listed or len(set(listed)) != len(listed):
                 raise self._fail(f"{where} asks {port} for {' '.join(strange) or 'nothing, or twice'}")
             codes.append(listed)
-        symmetric = self._symmetric(raw.get("symmetric", {}), (*inputs, *outputs), where)
-        rows = {
-            key: self._rows(raw.get(key, {}), codes, len(inputs), symmetric, f"{where}, {key}") for key in _ROW_KEYS
-        }
-        if set(symmetric) - {row.key for key in _ROW_KEYS for row in rows[key]}:
-            raise self._fail(f"{where} calls symmetric what is in no row")
-        case = Case(name, self._get(raw, "shapes", str, where), tuple(codes), *(rows[key] for key in _ROW_KEYS))
+        ports = (*inputs, *outputs)
+        notes = _Notes(
+            self._notes(raw, "symmetric", lambda text: self._ports(text, ports), where),
+            self._notes(raw, "same", lambda text: self._ports(text, ports), where),
+            self._notes(raw, "fixed", lambda text: self._fixed(text, ports), where),
+        )
+        rows = {key: self._rows(raw.get(key, {}), codes, len(inputs), notes, f"{where}, {key}") for key in _ROW_KEYS}
+        named = {row.key for key in _ROW_KEYS for row in rows[key]}
+        for key in ("symmetric", "same", "fixed"):
+            if set(raw.get(key, {})) - named:
+                raise self._fail(f"{where} calls {key} what is in no row")
+        case = Case(
+            name,
+            self._get(raw, "shapes", str, where),
+            tuple(codes),
+            rows["rows"],
+            rows["wrong"],
+            rows["validator_only"],
+            rows["unstable"],
+            axes=self._axes(raw.get("axes", {}), ports, where),
+        )
         said = sum(len(row.archs) for key in _ROW_KEYS for row in rows[key])
         if said != sum(map(len, case.verdicts.values())):
             raise self._fail(f"{where} says two things about one tuple")
         return case
 
-    def _symmetric(self, raw: Any, ports: tuple[str, ...], where: str) -> dict[str, frozenset[str]]:
-        if not isinstance(raw, dict) or any(not set(str(named).split()) <= set(ports) for named in raw.values()):
-            raise self._fail(f"{where}: 'symmetric' does not map tuples to ports")
-        return {key: frozenset(str(named).split()) for key, named in raw.items()}
+    def _notes(
+        self, raw: Mapping[str, Any], key: str, parse: Callable[[str], _Of | None], where: str
+    ) -> dict[str, _Of]:
+        """What ``key`` says per tuple, parsed; ``parse`` answers None for what it cannot read."""
+        given = raw.get(key, {})
+        if not isinstance(given, dict):
+            raise self._fail(f"{where}: '{key}' does not map tuples to ports")
+        found: dict[str, _Of] = {}
+        for tuple_, text in given.items():
+            parsed = parse(text) if isinstance(text, str) else None
+            if parsed is None:
+                raise self._fail(f"{where}: '{key}' says {text!r} of '{tuple_}', which is not about its ports")
+            found[tuple_] = parsed
+        return found
+
+    @staticmethod
+    def _ports(text: str, ports: tuple[str, ...]) -> frozenset[str] | None:
+        named = text.split()
+        return frozenset(named) if named and set(named) <= set(ports) and named == sorted(set(named)) else None
+
+    @staticmethod
+    def _fixed(text: str, ports: tuple[str, ...]) -> tuple[FixedPort, ...] | None:
+        found: list[FixedPort] = []
+        for part in text.split(", "):
+            try:
+                port, scale, zero_point = part.split(" ")
+                found.append(FixedPort(port, float(Fraction(scale)), int(zero_point)))
+            except (ValueError, ZeroDivisionError):
+                return None
+        named = [fixed.port for fixed in found]
+        known = set(named) <= set(ports) and named == sorted(set(named))
+        return tuple(found) if known and all(fixed.scale > 0 for fixed in found) else None
+
+    def _axes(self, raw: Any, ports: tuple[str, ...], where: str) -> tuple[tuple[str, int], ...]:
+        if not isinstance(raw, dict) or any(
+            port not in ports or type(axis) is not int or axis < 0 for port, axis in raw.items()
+        ):
+            raise self._fail(f"{where}: 'axes' does not map ports to axes")
+        return tuple(sorted(raw.items()))
 
     def _rows(
-        self, raw: Any, asked: list[tuple[str, ...]], inputs: int, symmetric: dict[str, frozenset[str]], where: str
+        self, raw: Any, asked: list[tuple[str, ...]], inputs: int, notes: _Notes, where: str
     ) -> tuple[TableRow, ...]:
         if not isinstance(raw, dict):
             raise self._fail(f"{where} is not an object")
@@ -167,7 +222,14 @@ class _Reader:
         for key in sorted(raw):
             left, arrow, right = key.partition(" > ")
             archs = frozenset(str(raw[key]).split())
-            row = TableRow(tuple(left.split()), tuple(right.split()), archs, symmetric.get(key, frozenset()))
+            row = TableRow(
+                tuple(left.split()),
+                tuple(right.split()),
+                archs,
+                notes.symmetric.get(key, frozenset()),
+                notes.same.get(key, frozenset()),
+                notes.fixed.get(key, ()),
+            )
             if not arrow or len(row.inputs) != inputs or len(row.codes) != len(asked) or row.key != key:
                 raise self._fail(f"{where}: '{key}' is not a tuple over its ports")
             if any(code not in codes for code, codes in zip(row.codes, asked, strict=True)):
@@ -178,7 +240,16 @@ class _Reader:
         return tuple(rows)
 
 
-_ROW_KEYS = ("rows", "validator_only", "unstable")
+_ROW_KEYS = ("rows", "wrong", "validator_only", "unstable")
+
+
+@attrs.frozen
+class _Notes:
+    """What a case says of its rows beside the archs, by tuple."""
+
+    symmetric: Mapping[str, frozenset[str]]
+    same: Mapping[str, frozenset[str]]
+    fixed: Mapping[str, tuple[FixedPort, ...]]
 
 
 def _citation(source: Mapping[str, str]) -> str:
@@ -193,19 +264,7 @@ def _archs(archs: frozenset[str]) -> str:
 def dump_table(table: OpTable) -> str:
     """Return the canonical text of ``table``: sorted keys, one row per line."""
     ports = (*table.inputs, *table.outputs)
-    cases: dict[str, Any] = {}
-    for case in table.cases:
-        body: dict[str, Any] = {
-            "shapes": case.shapes,
-            "asked": {port: " ".join(codes) for port, codes in zip(ports, case.asked, strict=True)},
-        }
-        symmetric: dict[str, str] = {}
-        for key in _ROW_KEYS:
-            rows: tuple[TableRow, ...] = getattr(case, key)
-            body[key] = {row.key: _archs(row.archs) for row in rows}
-            symmetric |= {row.key: " ".join(sorted(row.symmetric)) for row in rows if row.symmetric}
-        body["symmetric"] = symmetric
-        cases[case.name] = body
+    cases: dict[str, Any] = {case.name: _case_body(case, ports) for case in table.cases}
     raw: dict[str, Any] = {
         "op": table.op,
         "backend": table.backend,
@@ -218,6 +277,23 @@ def dump_table(table: OpTable) -> str:
         "cases": cases,
     }
     return json.dumps(raw, indent=1, sort_keys=True) + "\n"
+
+
+def _case_body(case: Case, ports: tuple[str, ...]) -> dict[str, Any]:
+    """What the file says of a case; sections that would be empty are left out."""
+    asked = {port: " ".join(codes) for port, codes in zip(ports, case.asked, strict=True)}
+    sections: dict[str, Any] = {"axes": dict(case.axes)}
+    for key in _ROW_KEYS:
+        sections[key] = {row.key: _archs(row.archs) for row in getattr(case, key)}
+    every: list[TableRow] = [row for key in _ROW_KEYS for row in getattr(case, key)]
+    sections["symmetric"] = {row.key: " ".join(sorted(row.symmetric)) for row in every if row.symmetric}
+    sections["same"] = {row.key: " ".join(sorted(row.same)) for row in every if row.same}
+    sections["fixed"] = {row.key: ", ".join(map(_fixed_text, row.fixed)) for row in every if row.fixed}
+    return {"shapes": case.shapes, "asked": asked} | {key: body for key, body in sections.items() if body}
+
+
+def _fixed_text(fixed: FixedPort) -> str:
+    return f"{fixed.port} {Fraction(fixed.scale)} {fixed.zero_point}"
 
 
 def write_table(table: OpTable, path: Path) -> None:

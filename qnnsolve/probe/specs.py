@@ -72,6 +72,12 @@ class CaseSpec:
         return (*inputs, *(f"out[{index}]" for index in range(len(self.outputs))))
 
     @property
+    def axes(self) -> tuple[tuple[str, int], ...]:
+        """The channel axis of every port that is asked with per-channel or per-block codes."""
+        named = zip(self.port_names, self.ports, strict=True)
+        return tuple((name, port.axis) for name, port in named if any(code[-1] in "cb" for code in port.codes))
+
+    @property
     def shapes(self) -> str:
         """One line that says which class this is."""
         ports = (

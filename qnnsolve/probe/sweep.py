@@ -178,9 +178,10 @@ def _case(number: int, case: CaseSpec, answers: Mapping[str, Answers]) -> Case:
         case.name,
         case.shapes,
         tuple(port.codes for port in case.ports),
-        ordered[Answer.ACCEPTED],
-        ordered[Answer.VALIDATOR_ONLY],
-        ordered[Answer.UNSTABLE],
+        rows=ordered[Answer.ACCEPTED],
+        validator_only=ordered[Answer.VALIDATOR_ONLY],
+        unstable=ordered[Answer.UNSTABLE],
+        axes=case.axes,
     )
 
 

@@ -14,7 +14,17 @@ import pytest
 from qnnsolve.encodings import BOOL, FLOAT, FP16, INT32, DType, Encoding
 from qnnsolve.errors import FactsError
 from qnnsolve.facts import tables
-from qnnsolve.facts.tables import ARCHS, CODES, OpTable, Verdict, codes_of, dump_table, load_table, shipped_tables
+from qnnsolve.facts.tables import (
+    ARCHS,
+    CODES,
+    FixedPort,
+    OpTable,
+    Verdict,
+    codes_of,
+    dump_table,
+    load_table,
+    shipped_tables,
+)
 
 ALL = frozenset(ARCHS)
 FOLDER = Path(tables.__file__).parent / "data" / "htp"
@@ -22,7 +32,7 @@ FOLDER = Path(tables.__file__).parent / "data" / "htp"
 SMALL: dict[str, Any] = {
     "op": "MatMul",
     "backend": "htp",
-    "format": 1,
+    "format": 2,
     "source": {"kind": "measured", "by": "qnnsolve.probe", "qnn": "v2", "date": "2026-11-23"},
     "inputs": ["in[0]", "in[1]"],
     "outputs": ["out[0]"],
@@ -35,7 +45,11 @@ SMALL: dict[str, Any] = {
             "rows": {"u16 u16 > u16": "V73 V79", "u8 u8 > u8": "V68 V69"},
             "validator_only": {"u16 u16 > u16": "V68"},
             "unstable": {"u8 u16 > u8": "V81"},
+            "wrong": {"u8 u8 > u8": "V81"},
             "symmetric": {"u16 u16 > u16": "in[1]"},
+            "same": {"u8 u8 > u8": "in[0] out[0]"},
+            "fixed": {"u8 u8 > u8": "out[0] 1/256 0"},
+            "axes": {"in[1]": 1},
         }
     },
 }
@@ -62,7 +76,12 @@ def test_a_table_says_what_its_file_says(tmp_path: Path) -> None:
     assert table.verdict("rank2", ("s8", "u8", "u8"), "V68") is Verdict.UNKNOWN
     assert table.verdict("rank2", ("u8", "u8"), "V68") is Verdict.UNKNOWN
     assert table.verdict("rank2", ("u8", "u8", "u8"), "V99") is Verdict.UNKNOWN
-    assert table.cases[0].rows[0].symmetric == {"in[1]"}
+    assert table.verdict("rank2", ("u8", "u8", "u8"), "V81") is Verdict.WRONG
+    first, second = table.cases[0].rows
+    assert first.symmetric == {"in[1]"}
+    assert second.same == {"in[0]", "out[0]"}
+    assert second.fixed == (FixedPort("out[0]", 1 / 256, 0),)
+    assert table.cases[0].axes == (("in[1]", 1),)
     assert "2026-11-23" in table.source.citation
     with pytest.raises(KeyError):
         table.case("rank4")
@@ -89,7 +108,7 @@ def _case(raw: dict[str, Any]) -> dict[str, Any]:
         pytest.param("{", "is not JSON", id="truncated"),
         pytest.param("[" * 100_000, "is not JSON", id="deep"),
         pytest.param([], "not an operator table", id="list"),
-        pytest.param({"format": 2}, "format 1", id="other format"),
+        pytest.param({"format": 1}, "format 2", id="other format"),
         pytest.param(_changed(lambda raw: raw.update(extra=1)), "unknown keys extra", id="unknown key"),
         pytest.param(_changed(lambda raw: raw.update(op=7)), "no str 'op'", id="op"),
         pytest.param(_changed(lambda raw: raw.update(inputs=["a", "a"])), "'inputs'", id="double port"),
@@ -106,6 +125,23 @@ def _case(raw: dict[str, Any]) -> dict[str, Any]:
         pytest.param(
             _changed(lambda raw: _case(raw)["validator_only"].update({"u8 u8 > u8": "V68"})), "two things", id="twice"
         ),
+        pytest.param(
+            _changed(lambda raw: _case(raw)["wrong"].update({"u8 u8 > u8": "V68"})), "two things", id="right and wrong"
+        ),
+        pytest.param(_changed(lambda raw: _case(raw).update(same=[])), "'same' does not map", id="same list"),
+        pytest.param(_changed(lambda raw: _case(raw)["same"].update({"u8 u8 > u8": "in[9]"})), "in[9]", id="same port"),
+        pytest.param(
+            _changed(lambda raw: _case(raw)["same"].update({"u8 u16 > u16": "in[0] out[0]"})),
+            "in no row",
+            id="same row",
+        ),
+        pytest.param(
+            _changed(lambda raw: _case(raw)["fixed"].update({"u8 u8 > u8": "out[0] 0 0"})), "'fixed'", id="scale 0"
+        ),
+        pytest.param(
+            _changed(lambda raw: _case(raw)["fixed"].update({"u8 u8 > u8": "out[0] 1/0 0"})), "'fixed'", id="scale 1/0"
+        ),
+        pytest.param(_changed(lambda raw: _case(raw)["axes"].update({"in[1]": "3"})), "'axes'", id="axis"),
         pytest.param(
             _changed(lambda raw: _case(raw)["symmetric"].update({"u8 u16 > u16": "in[0]"})), "in no row", id="symmetric"
         ),
