@@ -1,0 +1,251 @@
+"""A child that quantizes and compiles op models for one SoC, or runs them; started by ``benchmarks.op_models``.
+
+    python -m benchmarks.op_model_child compile|run
+
+Jobs come as lines of JSON on stdin and answers go out on stdout. One child takes many jobs, since starting ExecuTorch
+takes longer than most op models. Everything else that is printed goes to stderr, which must be a file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from qnnsolve import _lower_child, _run_child
+from qnnsolve._child import errors_in
+
+if TYPE_CHECKING:
+    from benchmarks.op_model_cases import OpModel
+
+PRODUCTS = ("matmul", "bmm", ".mm.", "einsum", "cdist", "scaled_dot_product_attention", "hadamard")
+NARROW = ("16a4w", "16a16w")
+"""Precisions that differ from 16a8w in their weights only."""
+
+
+class Failed(Exception):
+    """A stage raised; ``args`` are the stage's name and what was raised."""
+
+
+@contextlib.contextmanager
+def stage(name: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        traceback.print_exc()
+        raise Failed(name, " ".join(f"{type(error).__name__}: {error}".split())[:600]) from error
+
+
+@functools.cache
+def models() -> dict[str, OpModel]:
+    from benchmarks.op_model_cases import op_models
+
+    return {model.name: model for model in op_models()}
+
+
+def compile_one(job: dict[str, Any]) -> dict[str, Any]:
+    """Quantize ``job["case"]`` with ``job["quantizer"]`` and compile it into ``job["folder"]``."""
+    import torch
+
+    model, folder = models()[job["case"]], Path(job["folder"])
+    with torch.no_grad():
+        with stage("export"):
+            exported = torch.export.export(model.module, model.inputs, strict=True).module(check_guards=False)
+        if job["weighted_only"] and not has_weights(exported):
+            return {"skipped": "no weights"}
+        log_start = os.fstat(2).st_size
+        try:
+            build = solved if job["quantizer"] == "qnnsolve" else upstream
+            return build(model, exported, job, folder)
+        except Failed as failed:
+            with Path("/proc/self/fd/2").open("rb") as log:
+                log.seek(log_start)
+                said = errors_in(log.read().decode(errors="replace"))
+            where, what = failed.args
+            return {"exception": {"stage": where, "error": what, "backend": said[-1] if said else ""}}
+
+
+def has_weights(exported: Any) -> bool:
+    """A weight to narrow: a float parameter of two dimensions or more, or of a norm; or the operand of a product."""
+    for node in exported.graph.nodes:
+        if node.op == "call_function" and any(word in f"{node.target}." for word in PRODUCTS):
+            return True
+        if node.op == "call_function" and any(
+            source.op == "get_attr" and "val" in source.meta and source.meta["val"].is_floating_point()
+            for source in node.all_input_nodes
+        ):
+            return True
+    return False
+
+
+def solved(model: OpModel, exported: Any, job: dict[str, Any], folder: Path) -> dict[str, Any]:
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+    from qnnsolve.lowering import _save
+    from qnnsolve.quantizer import SolveQuantizer
+    from qnnsolve.results import Placement
+
+    quantizer = SolveQuantizer("htp", job["soc"], strict=False, precision=job["precision"])
+    with stage("prepare"):
+        prepared = prepare_pt2e(exported, quantizer)
+    with stage("calibrate"):
+        prepared(*model.inputs)
+    with stage("convert"):
+        converted = convert_pt2e(prepared)
+    keep_outputs(model, converted, folder)
+    with stage("lower"), fresh_hooks():
+        _save(converted, model.inputs, quantizer.cpu_nodes, folder)
+        lowering = {
+            "program": str(folder / "program.pt2"),
+            "inputs": str(folder / "inputs.pt"),
+            "soc": job["soc"],
+            "fp16": False,
+            "pte": str(folder / "model.pte"),
+        }
+        answer = _lower_child.work(lowering, lambda stage, done, total: None)
+    result = quantizer.result
+    assert result is not None
+    predicted = [
+        (node.name, node.target, node.deviations[0].reason if node.deviations else "")
+        for node in result.nodes
+        if node.placement is Placement.CPU
+    ]
+    return {**answer, "predicted": predicted, "deviations": len(result.deviations)}
+
+
+def upstream(model: OpModel, exported: Any, job: dict[str, Any], folder: Path) -> dict[str, Any]:
+    from executorch.backends.qualcomm.export_utils import make_quantizer
+    from executorch.backends.qualcomm.quantizer.quantizer import QuantDtype
+    from executorch.backends.qualcomm.utils.utils import to_edge_transform_and_lower_to_qnn
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+    with stage("prepare"):
+        quantizer = make_quantizer(
+            quant_dtype=QuantDtype[f"use_{job['precision']}"], soc_model=job["soc"], **model.settings
+        )
+        prepared = prepare_pt2e(exported, quantizer)
+    with stage("calibrate"):
+        prepared(*model.inputs)
+    with stage("convert"):
+        converted = convert_pt2e(prepared)
+    keep_outputs(model, converted, folder)
+    with stage("lower"):
+        specs = _lower_child._specs(job["soc"], False)
+        edge = to_edge_transform_and_lower_to_qnn(converted, model.inputs, specs)
+        graph_module = edge.exported_program().graph_module
+        answer = {
+            "delegates": _lower_child._delegates(graph_module),
+            "cpu_ops": list(_lower_child._cpu_ops(graph_module, {})),
+        }
+        with (folder / "model.pte").open("wb") as file:
+            edge.to_executorch().write_to_file(file)
+    return answer
+
+
+@contextlib.contextmanager
+def fresh_hooks() -> Iterator[None]:
+    """What ``_lower_child`` hooks into ExecuTorch for the one program of its life, taken out again."""
+    from executorch.backends.qualcomm.partition.qnn_partitioner import QnnOperatorSupport, QnnPartitioner
+    from executorch.backends.qualcomm.qnn_preprocess import QnnBackend
+
+    places = (
+        (QnnOperatorSupport, "is_node_supported"),
+        (QnnPartitioner, "ops_to_not_decompose"),
+        (QnnBackend, "_build_op_wrappers"),
+    )
+    before = [(owner, name, owner.__dict__[name]) for owner, name in places]
+    try:
+        yield
+    finally:
+        for owner, name, value in before:
+            setattr(owner, name, value)
+
+
+def keep_outputs(model: OpModel, converted: Any, folder: Path) -> None:
+    """The outputs of the converted and of the float model, each twice, so that random ones can be told."""
+    import torch
+
+    from qnnsolve.verification import outputs_of
+
+    with stage("reference"):
+        kept = {
+            "converted": outputs_of(converted, model.inputs),
+            "again": outputs_of(converted, model.inputs),
+            "float": outputs_of(model.module, model.inputs),
+        }
+        torch.save([tuple(_dense(leaf) for leaf in model.inputs)], folder / "samples.pt")
+        torch.save(kept, folder / "expected.pt")
+
+
+def _dense(leaf: Any) -> Any:
+    import torch
+
+    return leaf.detach().contiguous() if isinstance(leaf, torch.Tensor) else leaf
+
+
+def run_one(job: dict[str, Any]) -> dict[str, Any]:
+    """Run the program in ``job["folder"]``, and compare it with the outputs kept there."""
+    import torch
+
+    from qnnsolve.verification import compare
+
+    folder = Path(job["folder"])
+    try:
+        with stage("run"):
+            _run_child.work(
+                {
+                    "pte": str(folder / "model.pte"),
+                    "samples": str(folder / "samples.pt"),
+                    "outputs": str(folder / "outputs.pt"),
+                },
+                lambda stage, done, total: None,
+            )
+            kept = torch.load(folder / "expected.pt", weights_only=True)
+            got = [tuple(torch.as_tensor(value) for value in sample) for sample in torch.load(folder / "outputs.pt")]
+            if not all(torch.equal(a, b) for a, b in zip(kept["converted"], kept["again"], strict=True)):
+                return {"max_rel": None, "note": "random outputs"}
+            checked = compare(got, [kept["converted"]], [kept["float"]])
+            own = compare([kept["converted"]], [kept["converted"]], [kept["float"]])
+    except Failed as failed:
+        return {"exception": {"stage": failed.args[0], "error": failed.args[1], "backend": ""}}
+    return {
+        "max_rel": checked.emulator_vs_converted_max_rel,
+        "sqnr_db": checked.sqnr_db,
+        "converted_sqnr_db": own.sqnr_db,
+        "note": checked.note,
+    }
+
+
+def serve(answer_one: Callable[[dict[str, Any]], dict[str, Any]], answers: IO[str]) -> None:
+    for line in sys.stdin:
+        start = time.perf_counter()
+        answer = answer_one(json.loads(line))
+        answers.write(json.dumps({**answer, "seconds": round(time.perf_counter() - start, 2)}) + "\n")
+        answers.flush()
+    os._exit(0)  # past QNN's destructors, which may abort
+
+
+def main() -> None:
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # before ExecuTorch, which prints as it is imported
+    from qnnsolve.host import ensure_loaded
+
+    ensure_loaded()
+    import executorch.kernels.quantized  # noqa: F401
+    import torchao.quantization.pt2e.quantize_pt2e  # noqa: F401
+
+    if sys.argv[1] == "run":
+        serve(run_one, answers)
+    else:
+        serve(lambda job: {"names": list(models())} if job.get("names") else compile_one(job), answers)
+
+
+if __name__ == "__main__":
+    main()
