@@ -65,6 +65,7 @@ class TableRow:
     ``symmetric`` names the ports whose zero point must be the middle of the range (0, or 32768 for ``u16``): the
     backend refuses any other offset there. ``same`` names the ports that must carry one encoding: with differing ones
     the emulator computes something else. ``fixed`` has the ports that are computed right with one encoding only.
+    ``axis`` has (port, channel axes that it may have, in QNN's layout).
     """
 
     inputs: tuple[str, ...]
@@ -73,6 +74,7 @@ class TableRow:
     symmetric: frozenset[str] = frozenset()
     same: frozenset[str] = frozenset()
     fixed: tuple[FixedPort, ...] = ()
+    axis: tuple[tuple[str, frozenset[int]], ...] = ()
 
     @property
     def codes(self) -> tuple[str, ...]:

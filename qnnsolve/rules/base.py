@@ -14,7 +14,9 @@ import attrs
 
 from qnnsolve.constraints import Constraint, Reason, Site, Source, SourceKind
 from qnnsolve.encodings import FLOAT, Encoding
+from qnnsolve.facts.accepted import Accepted
 from qnnsolve.facts.graph import Graph, Node, NodeKind, TensorFact
+from qnnsolve.facts.table_types import codes_of
 from qnnsolve.opinfo_facts import OperatorFacts
 from qnnsolve.rules.builders import Built, Fate, Input, build
 from qnnsolve.rules.request import Request, Role
@@ -36,6 +38,7 @@ class Facts:
     _pool: dict[tuple[Encoding, ...], tuple[Encoding, ...]] = attrs.field(factory=dict, init=False, repr=False)
     _reached: dict[tuple[object, ...], tuple[Encoding, ...]] = attrs.field(factory=dict, init=False, repr=False)
     _fixed: dict[str, tuple[Encoding, ...]] = attrs.field(factory=dict, init=False, repr=False)
+    _fixed_ports: dict[tuple[object, ...], tuple[Encoding, ...]] = attrs.field(factory=dict, init=False, repr=False)
 
     @classmethod
     def of(cls, graph: Graph, operators: OperatorFacts, request: Request) -> Facts:
@@ -78,8 +81,8 @@ class Facts:
         found: dict[Site, tuple[Encoding, ...]] = {}
         for node, built in self.calls:
             self._fixed_of(node.name)
-            for _, entry, edge, tensor in self.float_inputs(node, built):
-                found.setdefault(edge, self._reach(built, entry, tensor, edge))
+            for port, _, edge, tensor in self.float_inputs(node, built):
+                found.setdefault(edge, self._reach(built, port, tensor))
             if built.fate is Fate.UNKNOWN:
                 for ref in node.refs():
                     tensor_read = self.graph[ref].tensor
@@ -89,9 +92,23 @@ class Facts:
                 found[Site(node.name)] = self._outputs(node, built)
         return found
 
-    def _reach(self, built: Built, entry: Input, tensor: TensorFact, edge: Site) -> tuple[Encoding, ...]:
+    def shared(self, built: Built) -> tuple[set[int], tuple[Source, ...]]:
+        """Ports of a node (inputs, then its output) that carry one encoding, and who says so.
+
+        What one row of the op asks for holds for the op.
+        """
+        accepted = self.operators.accepted(str(built.op), built.case)
+        if accepted is None:
+            return set(), ()
+        positions, sources = accepted.same
+        return {port for at in positions for port in accepted.places(at, len(built.inputs), 1)}, sources
+
+    def _reach(self, built: Built, port: int, tensor: TensorFact) -> tuple[Encoding, ...]:
+        entry = built.inputs[port]
         reach = self._candidates(entry.role, len(tensor.shape), entry.ch_axis, self._channels(tensor, entry))
-        fixed = self._fixed_of(str(entry.ref)) if entry.role in (Role.ACTIVATION, Role.OPERAND) else ()
+        if entry.role not in (Role.ACTIVATION, Role.OPERAND):
+            return reach
+        fixed = {*self._fixed_of(str(entry.ref)), *self._fixed_at(built, port, reach)}
         return self._interned(tuple(sorted({*reach, *fixed}))) if fixed else reach
 
     def _outputs(self, node: Node, built: Built) -> tuple[Encoding, ...]:
@@ -99,8 +116,11 @@ class Facts:
             return self._interned((FLOAT,))
         fixed = self._fixed_of(node.name)
         reach = self._candidates(Role.ACTIVATION, 2, 0, None)
-        if built.op in self.operators.curated.fixed and not self.request.precision.fp16:
-            bound = {fact.code for fact in self.operators.curated.fixed[str(built.op)]}
+        accepted = self.operators.accepted(str(built.op), built.case)
+        if fixed and accepted is not None:
+            bound = {code for code, _ in accepted.fixed_at(len(accepted.inputs))} - accepted.free_at(
+                len(accepted.inputs)
+            )
             reach = tuple(e for e in reach if not e.quantized or e.name not in bound)
         return self._interned(tuple(sorted({*reach, *fixed}))) if fixed else reach
 
@@ -115,18 +135,37 @@ class Facts:
 
     def _find_fixed(self, name: str) -> tuple[Encoding, ...]:
         built = self.built.get(name)
-        if built is None or self.request.precision.fp16:
+        if built is None:
             return ()
-        own = tuple(
-            attrs.evolve(encoding, scale=fact.scale, zero_point=fact.zero_point)
-            for fact in self.operators.curated.fixed.get(str(built.op), ())
-            for encoding in self._candidates(Role.ACTIVATION, 2, 0, None)
-            if encoding.name == fact.code
+        output = len(built.inputs)
+        own = self._fixed_at(built, output, self._candidates(Role.ACTIVATION, 2, 0, None))
+        ports = {0, output} if built.fate is Fate.IDENTITY else self.shared(built)[0]
+        shares = output in ports
+        through = [entry.ref for port, entry in enumerate(built.inputs) if shares and port in ports]
+        return tuple(dict.fromkeys((*own, *(e for ref in through if ref is not None for e in self._fixed_of(ref)))))
+
+    def _fixed_at(self, built: Built, port: int, reach: tuple[Encoding, ...]) -> tuple[Encoding, ...]:
+        """The encodings of ``reach`` with the scale and zero point that rows of the op fix at ``port``."""
+        accepted = self.operators.accepted(str(built.op), built.case)
+        if accepted is None:
+            return ()
+        key = (built.op, built.case, len(built.inputs), port, reach)
+        if key not in self._fixed_ports:
+            self._fixed_ports[key] = self._find_fixed_at(accepted, built, port, reach)
+        return self._fixed_ports[key]
+
+    def _find_fixed_at(
+        self, accepted: Accepted, built: Built, port: int, reach: tuple[Encoding, ...]
+    ) -> tuple[Encoding, ...]:
+        ports = len(accepted.inputs) + len(accepted.outputs)
+        return tuple(
+            attrs.evolve(encoding, scale=fixed.scale, zero_point=fixed.zero_point)
+            for at in range(ports)
+            if port in accepted.places(at, len(built.inputs), 1)
+            for code, fixed in accepted.fixed_at(at)
+            for encoding in reach
+            if encoding.quantized and codes_of(encoding) == code
         )
-        shares = built.fate is Fate.IDENTITY or built.op in self.operators.curated.invariant
-        if shares and built.inputs and built.inputs[0].ref is not None:
-            return own + self._fixed_of(built.inputs[0].ref)
-        return own
 
     def _candidates(self, role: Role, rank: int, ch_axis: int, channels: int | None) -> tuple[Encoding, ...]:
         key = (role, rank, ch_axis, channels)

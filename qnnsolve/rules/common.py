@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-from qnnsolve.constraints import Constraint, Convertible, Derived, Prefer, Reason, Relation, Same, Site, Table
+from qnnsolve.constraints import Constraint, Convertible, Derived, Prefer, Reason, Relation, Same, Site, Source, Table
 from qnnsolve.encodings import BOOL, FLOAT, FP16, INT32, Encoding, QScheme
+from qnnsolve.facts.accepted import Accepted, joined
 from qnnsolve.facts.graph import Node, NodeKind, TensorFact
-from qnnsolve.opinfo_facts import Accepted, port_code
+from qnnsolve.opinfo_facts import port_code
 from qnnsolve.rules import costs
 from qnnsolve.rules.base import Facts, rule
 from qnnsolve.rules.builders import Built, Fate
@@ -75,35 +76,36 @@ def _relation(
     floats = tuple(FLOAT for _ in domains)
     accepted = None if built.fate is Fate.CPU else facts.operators.accepted(str(built.op), built.case)
     rows: list[tuple[Encoding, ...]] = []
+    sources: set[Source] = set()
     for row in itertools.product(*domains) if accepted is not None else ():
-        if row != floats and accepted is not None and _admitted(accepted, built, row, columns, codes, result):
+        if accepted is None or row == floats or FLOAT in row:
+            continue  # float activations never mix in
+        spelled, placed = _spelled(built, row, columns, codes, result)
+        citing = accepted.citing(spelled, placed)
+        if citing is not None:
             rows.append(row)
-    reason = Reason("QC001", _what(facts, built), (accepted.source,) if accepted is not None else ())
+        sources.update(accepted.refusing(spelled) if citing is None else citing)
+    if accepted is not None and not rows:
+        sources.update(accepted.known_from)
+    reason = Reason("QC001", _what(facts, built), joined(sources))
     return Relation((*rows, floats), (*(0 for _ in rows), costs.CPU)), reason
 
 
-def _admitted(
-    accepted: Accepted,
-    built: Built,
-    row: tuple[Encoding, ...],
-    columns: tuple[int, ...],
-    codes: tuple[str, ...],
-    result: str,
-) -> bool:
-    """A row is legal where its codes are; float activations never mix in, only a float bias or weight may."""
+def _spelled(
+    built: Built, row: tuple[Encoding, ...], columns: tuple[int, ...], codes: tuple[str, ...], result: str
+) -> tuple[tuple[str, ...], dict[int, Encoding]]:
+    """A row as tables spell it: the code of every port, and the encodings of those that are float tensors."""
     quantized_weight = any(
         column >= 0 and row[column].quantized and entry.role is Role.WEIGHT
         for entry, column in zip(built.inputs, columns, strict=True)
     )
-    if FLOAT in row:
-        return False
     spelled = tuple(
         codes[port] if column < 0 else port_code(row[column], quantized_weight) for port, column in enumerate(columns)
     )
-    symmetric = [port for port, column in enumerate(columns) if column >= 0 and row[column].qscheme.is_symmetric]
-    if not result and row[-1].qscheme.is_symmetric:
-        symmetric.append(len(columns))
-    return accepted.admits((*spelled, result or port_code(row[-1], quantized_weight)), symmetric)
+    placed = {port: row[column] for port, column in enumerate(columns) if column >= 0}
+    if not result:
+        placed[len(columns)] = row[-1]
+    return (*spelled, result or port_code(row[-1], quantized_weight)), placed
 
 
 def _what(facts: Facts, built: Built) -> str:
@@ -122,17 +124,19 @@ def bits_move_unchanged(facts: Facts) -> Iterator[Constraint]:
     Instead: a convert before or after the run of such ops.
     """
     for node, built in facts.calls:
-        invariant = facts.operators.curated.invariant.get(str(built.op))
         if built.fate is Fate.IDENTITY:
+            ports = {0, 1}
             reason = facts.graph_reason("QC002", f"{node.target} is removed by lowering")
-        elif invariant is not None:
-            reason = Reason("QC002", f"{built.op} moves the bits unchanged", (invariant,))
+        elif built.op is not None:
+            ports, sources = facts.shared(built)
+            reason = Reason("QC002", f"{built.op} moves the bits unchanged", sources)
         else:
             continue
-        output = Site(node.name)
-        first = next(((edge, port) for port, _, edge, _ in facts.float_inputs(node, built)), None)
-        if output in facts.domains and first is not None and first[1] == 0:
-            yield Same((first[0], output), reason)
+        sites = {port: edge for port, _, edge, _ in facts.float_inputs(node, built) if port in ports}
+        if Site(node.name) in facts.domains and len(built.inputs) in ports:
+            sites[len(built.inputs)] = Site(node.name)
+        if len(set(sites.values())) > 1:
+            yield Same(tuple(dict.fromkeys(sites.values())), reason)
 
 
 @rule("QC003")
@@ -180,7 +184,7 @@ def an_edge_equals_its_producer_or_converts(facts: Facts) -> Iterator[Constraint
     Instead: the producer's encoding on the edge.
     """
     convert = facts.operators.accepted("Convert", "rank4")
-    sources = (convert.source,) if convert is not None else ()
+    sources = convert.known_from if convert is not None else ()
     reason = Reason("QC004", "a convert bridges the edge", sources)
     stuck = Reason("QC004", "no convert can stand here", sources)
     pairs: dict[tuple[object, ...], frozenset[tuple[Encoding, Encoding]]] = {}
@@ -206,8 +210,7 @@ def _bridged(convert: Accepted | None, source: Encoding, target: Encoding, fixed
         return FP16 not in (source, target) or not (source.quantized or target.quantized)
     if fixed or convert is None or not (source.quantized and target.quantized):
         return False
-    symmetric = [port for port, end in enumerate((source, target)) if end.qscheme.is_symmetric]
-    return convert.admits((port_code(source), port_code(target)), symmetric)
+    return convert.admits((port_code(source), port_code(target)), {0: source, 1: target})
 
 
 @rule("QC005")

@@ -1,0 +1,97 @@
+"""From tables and curated facts to what one operator accepts on one arch (:class:`Accepted`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from qnnsolve.constraints import Source
+from qnnsolve.facts.accepted import Accepted, AcceptedRow, Codes, FixedAt, joined
+from qnnsolve.facts.curated import Curated
+from qnnsolve.facts.tables import OpTable, TableRow
+
+__all__ = ["accepted_of"]
+
+Refused = dict[Codes, tuple[Source, ...]]
+
+
+def accepted_of(table: OpTable, case: str | None, arch: str, curated: Curated) -> Accepted:
+    """What ``table`` accepts on ``arch``, narrowed by the curated facts.
+
+    Without ``case``, or with one that the table does not keep apart, a tuple counts only if every case accepts it;
+    what one case asks of a port, all do.
+    """
+    cases = [each for each in table.cases if case in each.name.split("|")] or list(table.cases)
+    ports = (*table.inputs, *table.outputs)
+    found = [{row.codes: _row(table, row, dict(each.axes)) for row in each.rows if arch in row.archs} for each in cases]
+    rows: dict[Codes, AcceptedRow] = {}
+    refused: Refused = {}
+    for codes in set(found[0]).intersection(*found[1:]):
+        narrowed: AcceptedRow | None = found[0][codes]
+        for other in found[1:]:
+            narrowed = narrowed and narrowed.narrowed(other[codes])
+        late = [fact[1] for code in codes if (fact := curated.since.get(code)) and _number(arch) < _number(fact[0])]
+        if late:
+            refused[codes] = joined(late)
+        elif narrowed is not None:
+            narrowed = narrowed.narrowed(_curated_row(table.op, ports, codes, curated))
+            if narrowed is not None:
+                rows[codes] = narrowed
+    repeats = None if table.repeats is None else ports.index(table.repeats)
+    ordered = dict(sorted(rows.items()))
+    return Accepted(ordered, table.inputs, table.outputs, repeats, refused, (table.source,))
+
+
+_WEIGHT_LAYOUT = {
+    "Conv2d": (2, 3, 1, 0),
+    "DepthWiseConv2d": (2, 3, 1, 0),
+    "Conv3d": (2, 3, 4, 1, 0),
+    "TransposeConv2d": (2, 3, 0, 1),
+    "TransposeConv3d": (2, 3, 4, 0, 1),
+}
+"""Torch's axis at each of QNN's, of the weights that ExecuTorch 1.5.1 lays out anew (``builders/op_conv.py``)."""
+
+
+def _row(table: OpTable, row: TableRow, measured: Mapping[str, int]) -> AcceptedRow:
+    ports = (*table.inputs, *table.outputs)
+    axis = {port: frozenset({at}) for port, at in measured.items() if row.codes[ports.index(port)][-1] in "cb"}
+    for port, axes in row.axis:
+        axis[port] = axis.get(port, axes) & axes
+    layout = _WEIGHT_LAYOUT.get(table.op, ())
+    placed = {
+        ports.index(port): frozenset(layout[at] if port == "in[1]" and layout else at for at in axes)
+        for port, axes in axis.items()
+    }
+    return AcceptedRow(
+        frozenset(map(ports.index, row.symmetric)),
+        frozenset(map(ports.index, row.same)),
+        tuple(sorted(FixedAt(ports.index(it.port), it.scale, it.zero_point) for it in row.fixed)),
+        tuple(sorted(placed.items(), key=lambda entry: entry[0])),
+        (table.source,),
+    )
+
+
+def _curated_row(op: str, ports: tuple[str, ...], codes: Codes, curated: Curated) -> AcceptedRow:
+    """What the curated facts ask of a row of ``op``, and only the sources that ask something."""
+    symmetric: set[int] = set()
+    same: set[int] = set()
+    fixed: dict[int, FixedAt] = {}
+    sources: list[Source] = []
+    for position, port in enumerate(ports):
+        centred = curated.symmetric.get((op, port))
+        if centred is not None and codes[position] in centred[0]:
+            symmetric.add(position)
+            sources.append(centred[1])
+    if op in curated.invariant:
+        same = {0, ports.index("out[0]")}
+        sources.append(curated.invariant[op])
+    for fact in curated.fixed.get(op, ()):
+        if fact.port in ports and codes[ports.index(fact.port)] == fact.code:
+            position = ports.index(fact.port)
+            fixed[position] = FixedAt(position, fact.scale, fact.zero_point)
+            sources.append(fact.source)
+    ordered = tuple(fixed[position] for position in sorted(fixed))
+    return AcceptedRow(frozenset(symmetric), frozenset(same), ordered, (), joined(sources))
+
+
+def _number(arch: str) -> int:
+    return int(arch[1:])
