@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from qnnsolve import __version__
-from qnnsolve.errors import UnknownNameError, UsageError
+from qnnsolve.errors import UsageError
 
 __all__ = ["check_names", "check_output", "parser"]
 
-BACKENDS = ("htp",)
 DEFAULT_PRECISION = "8a8w"
 DEFAULT_TOLERANCE = 0.01
 
@@ -90,7 +89,7 @@ def _common_arguments(parser: argparse.ArgumentParser) -> None:
         "(default: %(default)s)",
     )
     parser.add_argument("--block-size", type=_block_size, metavar="N", help="weights per block, with 16a4w_block")
-    parser.add_argument("--backend", default="htp", help="htp (default: %(default)s)")
+    parser.add_argument("--backend", default="htp", help="htp, lpai or a plugin's (default: %(default)s)")
     strictness = parser.add_mutually_exclusive_group()
     strictness.add_argument("--strict", dest="strict", action="store_true", help="refuse ops without facts")
     strictness.add_argument(
@@ -119,15 +118,18 @@ def check_names(arguments: argparse.Namespace) -> None:
     """Names first: they cost nothing, and torch is not even imported.
 
     Raises:
-        UsageError: an unknown SoC, precision or backend, or a block size that nothing uses.
+        UsageError: an unknown SoC, precision or backend, a SoC without that backend's accelerator, or a block size
+            that nothing uses.
+        PluginError: the distribution that offers the backend is broken.
     """
+    from qnnsolve.facts.backends import backend
     from qnnsolve.facts.socs import soc
     from qnnsolve.rules.request import precision
 
-    arguments.soc = soc(arguments.soc).name
+    chip = soc(arguments.soc)
+    arguments.soc = chip.name
     precision(arguments.precision)
-    if arguments.backend not in BACKENDS:
-        raise UnknownNameError("backend", arguments.backend, BACKENDS)
+    backend(arguments.backend).arch(chip)
     if arguments.block_size is not None and not precision(arguments.precision).per_block:
         raise UsageError(f"--block-size goes with --precision 16a4w_block, not {arguments.precision}")
 

@@ -121,7 +121,7 @@ def _export(arguments: argparse.Namespace, stdout: IO[str]) -> int:
 
     from qnnsolve import host
 
-    host.ensure_loaded()
+    host.ensure_compiler(arguments.backend)
 
     from qnnsolve import pipeline, report, report_json
     from qnnsolve.inputs import load_model

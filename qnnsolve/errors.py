@@ -12,6 +12,7 @@
     |-- BudgetExceededError   a limit was hit; carries the best so far    exit 1
     |-- RuleError             a rule yielded nonsense: a bug in it        exit 1
     |-- HostBackendError      no compiler here, or it failed or died      exit 3
+    |-- PluginError           a distribution offers a broken backend      exit 3
     `-- MismatchError         the emulator disagrees with the model       exit 4
 
 Fields come first; the text is made from them.
@@ -30,6 +31,7 @@ __all__ = [
     "FactsError",
     "HostBackendError",
     "MismatchError",
+    "PluginError",
     "QnnSolveError",
     "RuleError",
     "UnknownNameError",
@@ -133,6 +135,17 @@ class HostBackendError(QnnSolveError):
     """What needs Qualcomm's libraries cannot run here, or the compiler failed or died."""
 
     exit_code = 3
+
+
+class PluginError(QnnSolveError):
+    """The ``distribution`` that offers a ``backend`` is broken; ``what`` is wrong with it."""
+
+    exit_code = 3
+
+    def __init__(self, backend: str, distribution: str, what: str) -> None:
+        self.backend, self.distribution = backend, distribution
+        self.what = " ".join(what.split())
+        super().__init__(f"backend '{backend}' of {distribution}: {self.what}")
 
 
 class MismatchError(QnnSolveError):

@@ -84,7 +84,7 @@ def describe(
         breakdown=() if solution is None else _breakdown(solution),
         backend=facts.operators.backend,
         soc=soc,
-        htp_arch=facts.operators.arch,
+        arch=facts.operators.arch,
         precision=request.name,
         nodes=() if solution is None else _Describer(facts, solution, tables).records(),
         converts=() if solution is None else _converts(facts, solution),

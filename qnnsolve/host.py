@@ -27,7 +27,10 @@ import attrs
 
 from qnnsolve.errors import HostBackendError
 
-__all__ = ["HostBackend", "ensure_loaded", "find_sdk"]
+__all__ = ["COMPILED", "HostBackend", "ensure_compiler", "ensure_loaded", "find_sdk"]
+
+COMPILED = ("htp",)
+"""Backends whose compiler this module loads."""
 
 TESTED = ((2, 47), (2, 51))
 """Oldest and newest QNN version (inclusive) whose device-config layout this module mends."""
@@ -71,6 +74,20 @@ def ensure_loaded() -> HostBackend:
         HostBackendError: another platform, no package, or a version that was not tested.
     """
     return _load()
+
+
+def ensure_compiler(backend: str) -> HostBackend:
+    """:func:`ensure_loaded`, for a backend that may be another than HTP.
+
+    Raises:
+        HostBackendError: as there, or no package carries a compiler for ``backend``.
+    """
+    if backend not in COMPILED:
+        raise HostBackendError(
+            f"cannot compile for {backend}: onnxruntime-qnn carries the compiler of {', '.join(COMPILED)} only; "
+            f"solving (qnnsolve solve --backend {backend}) and annotating work without one"
+        )
+    return ensure_loaded()
 
 
 @functools.cache

@@ -12,8 +12,9 @@ import attrs
 
 from qnnsolve._child import Progress
 from qnnsolve._quiet import quiet
-from qnnsolve.errors import BudgetExceededError, HostBackendError, UnsatisfiableError, UnsupportedGraphError, UsageError
+from qnnsolve.errors import BudgetExceededError, UnsatisfiableError, UnsupportedGraphError, UsageError
 from qnnsolve.facts.socs import soc as soc_of
+from qnnsolve.host import ensure_compiler
 from qnnsolve.lowering import LEFT_BY_SOLVER, Lowered, check_writable, lower
 from qnnsolve.results import CpuOp, ExportResult, SolveResult, Verification
 from qnnsolve.rules.request import precision as precision_of
@@ -29,7 +30,6 @@ __all__ = ["Progress", "export", "solve"]
 
 VERIFIED_SAMPLES = 2
 """The example inputs and one calibration sample: the emulator takes up to a minute for a transformer."""
-LOWERABLE = ("htp",)
 BLOCK_SIZE = 32
 
 
@@ -130,8 +130,7 @@ def export(
         from qnnsolve.quantizer import SolveQuantizer
 
         quantizer = SolveQuantizer(backend, soc, strict, precision=precision, block_size=block_size or BLOCK_SIZE)
-        if backend not in LOWERABLE:
-            raise HostBackendError(f"no compiler for the backend {backend} on this machine; solving works without one")
+        ensure_compiler(backend)
         stages = _Stages(progress)
         with _evaluating(model):
             examples = _examples(model, example_inputs)

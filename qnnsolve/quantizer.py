@@ -30,6 +30,7 @@ from qnnsolve.constraints import Derived, Problem, Same, Site, Table
 from qnnsolve.encodings import Encoding
 from qnnsolve.errors import BudgetExceededError, UnsatisfiableError, UnverifiedError, UsageError
 from qnnsolve.explain import describe, placements
+from qnnsolve.facts.backends import backend as backend_of
 from qnnsolve.facts.fx import read_graph
 from qnnsolve.facts.graph import Node, NodeKind
 from qnnsolve.facts.socs import soc
@@ -51,7 +52,7 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
     """A torchao ``Quantizer`` that solves for one consistent, legal, nearest config of the whole graph.
 
     Args:
-        backend: ``"htp"``, or ExecuTorch's ``QnnExecuTorchBackendType``.
+        backend: the name of a backend (``"htp"``, ``"lpai"``), or ExecuTorch's ``QnnExecuTorchBackendType``.
         soc_model: a chipset's name (``"SM8750"``), or ExecuTorch's ``QcomChipset``.
         strict: raise where an op has no facts; otherwise leave such ops float and say so in :attr:`result`.
         precision: a preset's name (``"16a8w"``); :meth:`set_default_quant_config` takes ExecuTorch's enum.
@@ -63,6 +64,7 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
 
     Raises:
         UnknownNameError: an unknown backend, chipset or precision; names the nearest.
+        UsageError: the chipset has no such accelerator, or ExecuTorch has no such backend.
         UnsatisfiableError: (from ``prepare_pt2e``) no legal config exists; carries every conflict.
         UnverifiedError: (from ``prepare_pt2e``, strict) ops without facts; carries all of them.
         BudgetExceededError: (from ``prepare_pt2e``) a limit was hit first.
@@ -81,11 +83,11 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         name = backend if isinstance(backend, str) else backend.name.removeprefix("k").removesuffix("Backend").lower()
         backend_rules(name)
         self._soc = soc(soc_model if isinstance(soc_model, str) else soc_model.name)
-        self._backend_name = name
+        self._backend_name, self._arch = name, backend_of(name).arch(self._soc)
         self._limits = limits or Limits()
         self._request = Request(_precision(precision), block_size)
         with _quiet():
-            super().__init__(QnnExecuTorchBackendType.kHtpBackend, QcomChipset[self._soc.name], strict)
+            super().__init__(_upstream_type(name), QcomChipset[self._soc.name], strict)
         self.solution: Solution | None = None
         self.result: SolveResult | None = None
         self.cpu_nodes: frozenset[str] = frozenset()
@@ -104,11 +106,11 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
     def annotate(self, model: GraphModule) -> GraphModule:
         """Solve for ``model`` and write the annotations; see the class for what is raised."""
         clock = _Clock()
-        facts = Facts.of(read_graph(model), operator_facts(self._backend_name, self._soc.htp_arch), self._request)
+        facts = Facts.of(read_graph(model), operator_facts(self._backend_name, self._arch), self._request)
         clock.lap("facts")
         unverified = facts.unverified()
         if self.strict and unverified:
-            where = f"{self._backend_name} {self._soc.htp_arch} ({self._soc.name})"
+            where = f"{self._backend_name.upper()} {self._arch} ({self._soc.name})"
             raise UnverifiedError(tuple((node.name, node.target) for node in unverified), where)
         problem = problem_of(facts)
         clock.lap("rules")
@@ -203,6 +205,14 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
 
 
 _precision = precision
+
+
+def _upstream_type(name: str) -> QnnExecuTorchBackendType:
+    """ExecuTorch's name of a backend: upstream picks its passes by it."""
+    upstream = backend_of(name).executorch
+    if upstream is None or upstream not in QnnExecuTorchBackendType.__members__:
+        raise UsageError(f"ExecuTorch knows no backend type for {name}, so its graph passes cannot be chosen")
+    return QnnExecuTorchBackendType[upstream]
 
 
 def _node_of(table: Table) -> str:

@@ -68,9 +68,7 @@ def export_lines(result: ExportResult, model: str) -> tuple[Line, ...]:
 
 
 def _head(result: SolveResult, model: str) -> Iterator[Line]:
-    yield Line(
-        f"{model} for {result.soc} ({result.backend.upper()} {result.htp_arch}) at {result.precision}", style="bold"
-    )
+    yield Line(f"{model} for {result.soc} ({result.backend.upper()} {result.arch}) at {result.precision}", style="bold")
     match result.status:
         case Status.SATISFIABLE:
             yield Line(_verdict(result), style="green")

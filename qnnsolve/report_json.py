@@ -65,7 +65,7 @@ def _solve_fields(result: SolveResult) -> Json:
     return {
         "backend": result.backend,
         "soc": result.soc,
-        "htp_arch": result.htp_arch,
+        "arch": result.arch,
         "precision": result.precision,
         "status": result.status.value,
         "proof": result.proof,

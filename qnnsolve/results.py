@@ -99,7 +99,8 @@ class SolveResult:
     """(price list entry, sum), largest first."""
     backend: str
     soc: str
-    htp_arch: str
+    arch: str
+    """Of ``backend`` on ``soc``: ``V68`` for HTP, ``V6`` for LPAI."""
     precision: str
     nodes: tuple[NodeRecord, ...]
     converts: tuple[ConvertRecord, ...]

@@ -65,7 +65,7 @@ def solve_result() -> SolveResult:
         breakdown=(("narrowed activation", 1200), ("convert", 36)),
         backend="htp",
         soc="SM8350",
-        htp_arch="V68",
+        arch="V68",
         precision="16a8w",
         nodes=(*(matmul(layer) for layer in range(LAYERS)), norm, index),
         converts=tuple(convert(layer) for layer in range(LAYERS)),

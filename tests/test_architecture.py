@@ -173,9 +173,9 @@ def test_torch_is_imported_late(module: str) -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_broad_excepts_are_at_the_edges_only(module: str) -> None:
-    """In the command line, where a user's code or a damaged file may raise anything, and at the top of child processes,
-    which hand what was raised to their parent."""
-    if module in ("cli", "references", "_child", "_lower_child"):
+    """Where a user's or a plugin's code or a damaged file may raise anything, and at the top of child processes, which
+    hand what was raised to their parent."""
+    if module in ("cli", "references", "facts.backends", "_child", "_lower_child"):
         return
     for node in ast.walk(ast.parse(MODULES[module].read_text())):
         if isinstance(node, ast.ExceptHandler):

@@ -200,7 +200,11 @@ def test_ctrl_c_is_130(run: Callable[..., int], capsys: pytest.CaptureFixture[st
 USAGE = [
     (("solve", "MODEL:tiny", "--soc", "SM8351"), "unknown SoC 'SM8351': did you mean SM8350"),
     (("solve", "MODEL:tiny", "--soc", "SM8350", "--precision", "16a9w"), "unknown precision '16a9w': did you mean"),
-    (("solve", "MODEL:tiny", "--soc", "SM8350", "--backend", "lpai"), "unknown backend 'lpai'"),
+    (
+        ("solve", "MODEL:tiny", "--soc", "SM8350", "--backend", "lpai"),
+        "SM8350 has no LPAI in ExecuTorch's table; SAR2230P, SM8850 do",
+    ),
+    (("solve", "MODEL:tiny", "--soc", "SM8350", "--backend", "lpia"), "unknown backend 'lpia': did you mean lpai"),
     (("solve", "MODEL:tiny", "--soc", "SM8350", "--block-size", "16"), "--block-size goes with"),
     (("solve", "MODEL:tiny", "--soc", "SM8350", "--block-size", "0"), "--block-size: 0 is not"),
     (("solve", "MODEL:tiny"), "required: --soc"),

@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 import tomllib
 from collections.abc import Mapping
-from importlib import resources
 from typing import Any
 
 import attrs
 
 from qnnsolve.constraints import Source, SourceKind
 from qnnsolve.errors import FactsError
+from qnnsolve.facts import backends
 
 __all__ = ["Curated", "DerivedScale", "FixedEncoding", "curated", "parse"]
 
@@ -53,15 +53,20 @@ class Curated:
 
 @functools.cache
 def curated(backend: str) -> Curated:
-    """The shipped curated facts of ``backend``.
+    """The shipped curated facts of ``backend``; empty where it has none.
 
     Raises:
-        FactsError: the file is missing or malformed.
+        UnknownNameError: there is no such backend.
+        FactsError: the file is malformed.
     """
-    path = resources.files("qnnsolve.facts") / "data" / backend / "curated.toml"
-    if not path.is_file():
-        raise FactsError(path, f"no curated facts for backend '{backend}'")
+    folder = backends.backend(backend).data
+    path = None if folder is None else folder / "curated.toml"
+    if path is None or not path.is_file():
+        return _curated({section: [] for section in _SECTIONS})
     return parse(path.read_text(encoding="utf-8"), str(path))
+
+
+_SECTIONS = ("invariant", "one_dtype", "derived", "fixed", "symmetric", "no_convert_after", "since")
 
 
 def parse(text: str, path: str) -> Curated:
@@ -74,14 +79,13 @@ def parse(text: str, path: str) -> Curated:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise FactsError(path, f"not TOML: {error}") from error
-    sections = {"invariant", "one_dtype", "derived", "fixed", "symmetric", "no_convert_after", "since"}
-    unknown = set(data) - sections - {"format", "backend"}
+    unknown = set(data) - set(_SECTIONS) - {"format", "backend"}
     if data.get("format") != 1 or unknown:
         raise FactsError(
             path, f"unknown section '{min(unknown)}'" if unknown else "not a curated facts file of format 1"
         )
     try:
-        return _curated({section: data.get(section, []) for section in sections})
+        return _curated({section: data.get(section, []) for section in _SECTIONS})
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise FactsError(path, f"malformed entry: {type(error).__name__} {error}") from error
 

@@ -20,13 +20,15 @@ class Soc:
     """One chipset.
 
     ``htp_arch`` is QNN's name of the tensor processor (``V68`` .. ``V81``), ``vtcm_mb`` its tightly coupled memory in
-    MiB, ``chipset`` the number by which ExecuTorch and QNN know the chipset (``QcomChipset``).
+    MiB, ``chipset`` the number by which ExecuTorch and QNN know the chipset (``QcomChipset``), ``lpai_arch`` the
+    hardware version of its low-power processor (``V6``), None where the table knows of none.
     """
 
     name: str
     htp_arch: str
     vtcm_mb: int
     chipset: int
+    lpai_arch: str | None = None
 
 
 @functools.cache
@@ -36,7 +38,13 @@ def socs() -> tuple[Soc, ...]:
 
     return tuple(
         sorted(
-            Soc(chipset.name, info.htp_info.htp_arch.name, int(info.htp_info.vtcm_size_in_mb), int(chipset))
+            Soc(
+                chipset.name,
+                info.htp_info.htp_arch.name,
+                int(info.htp_info.vtcm_size_in_mb),
+                int(chipset),
+                None if info.lpai_info is None else info.lpai_info.lpai_hardware_version.name,
+            )
             for chipset, info in qc_schema._soc_info_table.items()
         )
     )

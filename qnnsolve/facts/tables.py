@@ -9,7 +9,6 @@ asks of its ports' encodings. Files are canonical: writing a table that was read
 from __future__ import annotations
 
 import functools
-import importlib.resources
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -20,7 +19,8 @@ from typing import Any, TypeVar
 import attrs
 
 from qnnsolve.constraints import Source, SourceKind
-from qnnsolve.errors import FactsError
+from qnnsolve.errors import FactsError, UnknownNameError
+from qnnsolve.facts import backends
 from qnnsolve.facts.table_types import ARCHS, CODES, Case, FixedPort, OpTable, TableRow, Verdict, codes_of
 
 __all__ = [
@@ -73,14 +73,15 @@ def parse_table(text: str, path: object) -> OpTable:
 
 @functools.cache
 def shipped_tables(backend: str = "htp") -> Mapping[str, OpTable]:
-    """Return the tables that ship with the package, by operator, in alphabetical order.
+    """Return the tables that ship with ``backend``, by operator, in alphabetical order; empty where it has none.
 
     Raises:
-        FactsError: a shipped file is damaged, or no tables ship for ``backend``.
+        UnknownNameError: there is no such backend.
+        FactsError: a shipped file is damaged.
     """
-    folder = importlib.resources.files("qnnsolve.facts") / "data" / backend
-    if not folder.is_dir():
-        raise FactsError(folder, "no operator tables ship for this backend")
+    folder = backends.backend(backend).data
+    if folder is None:
+        return {}
     files = sorted((file for file in folder.iterdir() if file.name.endswith(".json")), key=lambda file: file.name)
     tables = [parse_table(file.read_text(encoding="utf-8"), file) for file in files]
     return {table.op: table for table in sorted(tables, key=lambda table: table.op)}
@@ -91,6 +92,7 @@ class _Reader:
 
     def __init__(self, path: object) -> None:
         self._path = path
+        self._known: frozenset[str] = frozenset()
 
     def _fail(self, what: str) -> FactsError:
         return FactsError(self._path, what)
@@ -118,6 +120,10 @@ class _Reader:
         cases = self._get(raw, "cases", dict)
         if not cases or not outputs:
             raise self._fail("it has no cases or no outputs")
+        try:
+            self._known = frozenset(backends.backend(self._get(raw, "backend", str)).archs)
+        except UnknownNameError as error:
+            raise self._fail(str(error)) from error
         source = self._get(raw, "source", dict)
         if not all(isinstance(value, str) for value in source.values()) or source.get("kind") != "measured":
             raise self._fail("its 'source' is not that of a measurement")
@@ -234,8 +240,8 @@ class _Reader:
                 raise self._fail(f"{where}: '{key}' is not a tuple over its ports")
             if any(code not in codes for code, codes in zip(row.codes, asked, strict=True)):
                 raise self._fail(f"{where}: '{key}' was not asked")
-            if not row.archs or not row.archs <= set(ARCHS) or raw[key] != _archs(row.archs):
-                raise self._fail(f"{where}: '{key}' holds for {raw[key]!r}, not for archs of {' '.join(ARCHS)}")
+            if not row.archs or not row.archs <= self._known or raw[key] != _archs(row.archs):
+                raise self._fail(f"{where}: '{key}' holds for {raw[key]!r}, not for archs of {_archs(self._known)}")
             rows.append(row)
         return tuple(rows)
 
@@ -258,7 +264,7 @@ def _citation(source: Mapping[str, str]) -> str:
 
 
 def _archs(archs: frozenset[str]) -> str:
-    return " ".join(arch for arch in ARCHS if arch in archs)
+    return " ".join(sorted(archs, key=lambda arch: int(arch[1:])))
 
 
 def dump_table(table: OpTable) -> str:

@@ -3,30 +3,50 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 from functools import cache
 
 from qnnsolve.constraints import Constraint, Problem
-from qnnsolve.errors import UnknownNameError
+from qnnsolve.errors import PluginError, RuleError
+from qnnsolve.facts.backends import backend as backend_of
+from qnnsolve.facts.backends import loaded
 from qnnsolve.rules import common
-from qnnsolve.rules.base import Facts, Rule
+from qnnsolve.rules.base import Facts, Rule, rule
 
-__all__ = ["BACKENDS", "Facts", "Rule", "backend_rules", "problem_of"]
-
-BACKENDS = ("htp",)
-"""Backends with rules of their own, each a module of this package that is loaded when it is asked for."""
+__all__ = ["Facts", "Rule", "backend_rules", "own_rules", "problem_of", "rule"]
 
 
 @cache
 def backend_rules(backend: str) -> tuple[Rule, ...]:
-    """The common rules, then those of ``backend``.
+    """The common rules, then those of ``backend``, which are loaded now.
 
     Raises:
         UnknownNameError: there is no such backend; names those that exist.
+        PluginError: its rules cannot be loaded.
+        RuleError: two rules have one code.
     """
-    if backend not in BACKENDS:
-        raise UnknownNameError("backend", backend, BACKENDS)
-    own: tuple[Rule, ...] = importlib.import_module(f"qnnsolve.rules.{backend}").RULES
-    return (*common.RULES, *own)
+    found = (*common.RULES, *own_rules(backend))
+    by_code = sorted(found, key=lambda each: each.code)
+    for first, second in itertools.pairwise(by_code):
+        if first.code == second.code:
+            raise RuleError(first.code, f"backend {backend}", f"both {first.name} and {second.name} have this code")
+    return found
+
+
+@cache
+def own_rules(backend: str) -> tuple[Rule, ...]:
+    """The rules of ``backend`` alone.
+
+    Raises:
+        UnknownNameError: there is no such backend; names those that exist.
+        PluginError: its rules cannot be loaded.
+    """
+    where = backend_of(backend).rules
+    module, _, attribute = where.partition(":")
+    rules = loaded(lambda: getattr(importlib.import_module(module), attribute), backend, where)
+    if not isinstance(rules, tuple) or not all(isinstance(each, Rule) for each in rules):
+        raise PluginError(backend, where, "is not a tuple of rules")
+    return rules
 
 
 def problem_of(facts: Facts) -> Problem:

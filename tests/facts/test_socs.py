@@ -36,16 +36,18 @@ TABLE = (
 
 def test_all_entries_are_executorch_s() -> None:
     rows = map(str.split, TABLE)
-    expected = tuple(Soc(name, arch, int(vtcm), int(chipset)) for name, arch, vtcm, chipset in rows)
+    lpai = {"SAR2230P": "V6", "SM8850": "V6"}
+    expected = tuple(Soc(name, arch, int(vtcm), int(chipset), lpai.get(name)) for name, arch, vtcm, chipset in rows)
     assert len(expected) == 21
     assert socs() == expected
 
 
 @pytest.mark.parametrize("chipset", list(_soc_info_table), ids=lambda each: each.name)
 def test_each_entry_is_found_by_name(chipset: QcomChipset) -> None:
-    info = _soc_info_table[chipset].htp_info
+    info, low_power = _soc_info_table[chipset].htp_info, _soc_info_table[chipset].lpai_info
+    lpai = None if low_power is None else f"V{int(low_power.lpai_hardware_version)}"
     for name in (chipset.name, chipset.name.lower()):
-        assert soc(name) == Soc(chipset.name, f"V{int(info.htp_arch)}", info.vtcm_size_in_mb, int(chipset))
+        assert soc(name) == Soc(chipset.name, f"V{int(info.htp_arch)}", info.vtcm_size_in_mb, int(chipset), lpai)
 
 
 def test_an_unknown_soc_names_the_nearest() -> None:

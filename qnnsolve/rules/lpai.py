@@ -1,0 +1,34 @@
+"""Rules of the LPAI backend alone (codes ``QL``): the low-power processor that a few chipsets have beside the HTP.
+
+What becomes of an aten op, and the curated facts that ExecuTorch's annotators show, are in ``facts/data/lpai``. No
+operator tables ship for it, since no compiler for it is in any package: without the SDK's every op is unverified.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from qnnsolve.constraints import Constraint, Forbid, Reason, Source, SourceKind
+from qnnsolve.encodings import FP16
+from qnnsolve.rules.base import Facts, rule
+
+__all__ = ["RULES"]
+
+
+@rule("QL001")
+def half_precision(facts: Facts) -> Iterator[Constraint]:
+    """No tensor is computed in half precision.
+
+    Why: the processor has integer arithmetic only; ExecuTorch hands every float op to the CPU, between a dequantize
+    and a quantize.
+
+    Instead: 8- or 16-bit activations; with ``fp16a8w`` every op stays on the CPU.
+    """
+    citation = "ExecuTorch 1.5.1, backends/qualcomm/_passes/lpai_partition_fallback_support.py: floats run on the CPU"
+    reason = Reason("QL001", "LPAI has no half precision", (Source(SourceKind.DOCUMENT, citation),))
+    for site, domain in facts.domains.items():
+        if FP16 in domain:
+            yield Forbid(site, frozenset({FP16}), reason)
+
+
+RULES = (half_precision,)
