@@ -6,11 +6,13 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from qnnsolve import cli
 from qnnsolve.errors import FactsError, PluginError, RuleError, UnknownNameError, UsageError
+from qnnsolve.facts import tables
 from qnnsolve.facts.backends import Backend, backend, backend_names
 from qnnsolve.facts.curated import curated
 from qnnsolve.facts.socs import soc
@@ -51,10 +53,10 @@ BACKEND = Backend(
 )
 '''
 
-TABLE = {
+TABLE: dict[str, Any] = {
     "op": "Relu",
     "backend": "abacus",
-    "format": 1,
+    "format": tables.FORMAT,
     "source": {"kind": "measured", "by": "hand", "date": "2026-11-24"},
     "inputs": ["in[0]"],
     "outputs": ["out[0]"],
