@@ -20,8 +20,8 @@ from qnnsolve.results import (
 )
 from qnnsolve.rules.base import Facts
 from qnnsolve.rules.builders import Built, Fate
-from qnnsolve.rules.common import accepts
 from qnnsolve.rules.request import Role
+from qnnsolve.rules.rows import accepts
 from qnnsolve.solver import Solution, Unknown, Unsatisfiable
 
 __all__ = ["describe", "placements"]
@@ -34,8 +34,10 @@ def placements(facts: Facts, encodings: Mapping[Site, Encoding]) -> dict[str, Pl
         if built.fate in (Fate.CONSTANT, Fate.IDENTITY) or not node.tensors:
             found[node.name] = Placement.NONE
             continue
+        if built.fate is Fate.ITEM:
+            continue
         sites = [edge for _, _, edge, _ in facts.float_inputs(node, built)]
-        sites += [Site(node.name)] if Site(node.name) in encodings else []
+        sites += [site for each in facts.outputs(node) if isinstance(each, tuple) for site in each]
         if built.fate is not Fate.OP:
             on_npu = False
         elif sites:
@@ -44,7 +46,11 @@ def placements(facts: Facts, encodings: Mapping[Site, Encoding]) -> dict[str, Pl
             on_npu = accepts(facts, node, built)
         found[node.name] = Placement.NPU if on_npu else Placement.CPU
     found.update(dict.fromkeys(_feeding_only_the_cpu(facts, encodings, found), Placement.CPU))
-    return found
+    for node, built in facts.calls:
+        if built.fate is Fate.ITEM:  # where its tuple is, though it is no op itself
+            on_cpu = found[facts.owner(Site(node.name))] is Placement.CPU
+            found[node.name] = Placement.CPU if on_cpu else Placement.NONE
+    return {node.name: found[node.name] for node, _ in facts.calls}
 
 
 def _feeding_only_the_cpu(
@@ -53,8 +59,9 @@ def _feeding_only_the_cpu(
     """Unquantized nodes all of whose users run on the CPU: a delegate of their own would only add a hand-over."""
     there = {name for name, place in found.items() if place is Placement.CPU}
     for name in reversed(list(found)):
-        users = facts.graph.users[name]
-        sites = (Site(name), *(Site(ref, name) for ref in facts.graph[name].refs()))
+        users = facts.graph.readers(name)
+        items = (item for each in facts.graph.items_of(name).values() for item in each)
+        sites = (*map(Site, (name, *items)), *(Site(ref, name) for ref in facts.graph[name].refs()))
         if name in there or not users or any(encodings.get(site, FLOAT) != FLOAT for site in sites):
             continue
         if there.issuperset(users):
@@ -67,12 +74,12 @@ def describe(
     outcome: Solution | Unsatisfiable | Unknown,
     *,
     soc: str,
-    tables: Mapping[str, Table],
+    tables: Mapping[str, tuple[Table, ...]],
     timings: tuple[tuple[str, float], ...],
 ) -> SolveResult:
     """The result of one solve as plain records.
 
-    ``tables`` holds the operator-table constraint of each node, by name: it says what the node could not have.
+    ``tables`` holds the operator-table constraints of each node, by name: they say what the node could not have.
     """
     solution = outcome if isinstance(outcome, Solution) else outcome.best if isinstance(outcome, Unknown) else None
     status = {Solution: Status.SATISFIABLE, Unsatisfiable: Status.UNSATISFIABLE, Unknown: Status.UNKNOWN}
@@ -139,7 +146,7 @@ def _calibrated(encoding: Encoding) -> Encoding:
 class _Describer:
     facts: Facts
     solution: Solution
-    tables: Mapping[str, Table]
+    tables: Mapping[str, tuple[Table, ...]]
 
     def records(self) -> tuple[NodeRecord, ...]:
         where = placements(self.facts, self.solution.encodings)
@@ -175,20 +182,20 @@ class _Describer:
         """By node; one per set of sites that share an encoding, at the node whose table excludes the request."""
         found: dict[str, list[Deviation]] = {}
         for node, built in self.facts.calls:
-            if where[node.name] is Placement.CPU:
+            if where[node.name] is Placement.CPU and built.fate is not Fate.ITEM:
                 found[node.name] = [self._left_on_cpu(node, built)]
         group_of = {site: index for index, group in enumerate(self.solution.groups) for site in group}
         told: set[int] = set()
         for site in sorted(self._deviating(where), key=self._blame):
             if group_of[site] not in told:
                 told.add(group_of[site])
-                found.setdefault(site.user or site.node, []).append(self._deviation(site))
+                found.setdefault(self.facts.owner(site), []).append(self._deviation(site))
         return found
 
     def _deviating(self, where: Mapping[str, Placement]) -> list[Site]:
         sites = []
         for site, encoding in self.solution.encodings.items():
-            name = site.user or site.node
+            name = self.facts.owner(site)
             if where.get(name) is Placement.CPU or encoding == FLOAT or self._is_bias(site):
                 continue
             if _calibrated(encoding) != self.facts.asked(site):
@@ -203,22 +210,22 @@ class _Describer:
         return self._excluded_by_table(site) is None, site.node, site.user
 
     def _excluded_by_table(self, site: Site) -> Table | None:
-        """The node's own table, where the row that was asked for is not in it."""
-        table = self.tables.get(site.user or site.node)
-        if table is None or site not in table.sites:
-            return None
-        asked = tuple(self.facts.asked(s) for s in table.sites)
-        return None if any(tuple(map(_calibrated, row)) == asked for row in table.relation.rows) else table
+        """The node's table over ``site`` where the row that was asked for is not in it."""
+        tables = (table for table in self.tables.get(self.facts.owner(site), ()) if site in table.sites)
+        return next((table for table in tables if not self._holds_what_was_asked(table)), None)
+
+    def _holds_what_was_asked(self, table: Table) -> bool:
+        asked = tuple(self.facts.asked(site) for site in table.sites)
+        return any(tuple(map(_calibrated, row)) == asked for row in table.relation.rows)
 
     def _deviation(self, site: Site) -> Deviation:
         asked, chosen = self.facts.asked(site), self.solution.encodings[site]
         table = self._excluded_by_table(site)
         if table is not None:
-            name = site.user or site.node
-            op = self.facts.built[name].op
+            subject = table.reason.text.partition(" accepts ")[0]
             inputs = ", ".join(self.facts.asked(s).name for s in table.sites if s.user)
             output = "".join(f" -> {self.facts.asked(s)}" for s in table.sites if not s.user)
-            text = f"{op} on {self.facts.operators.arch} takes no ({inputs}){output}"
+            text = f"{subject} takes no ({inputs}){output}"
             return Deviation(str(site), asked.name, chosen.name, text, "QC001")
         for candidate in self.facts.domains[site]:
             removed = self.solution.why_removed(site, candidate) if _calibrated(candidate) == asked else ()
@@ -229,8 +236,8 @@ class _Describer:
         return Deviation(str(site), asked.name, chosen.name, text, "QC006")
 
     def _left_on_cpu(self, node: Node, built: Built) -> Deviation:
-        tensor = node.tensor
-        is_float = Site(node.name) in self.solution.encodings
+        tensor = node.tensors[0] if node.tensors else None
+        is_float = any(isinstance(each, tuple) for each in self.facts.outputs(node))
         asked = self.facts.asked(Site(node.name)).name if is_float else "accelerator"
         match built.fate:
             case Fate.CPU:
@@ -239,8 +246,9 @@ class _Describer:
                 reason, rule = self._only_feeds(node), "QC004"
             case Fate.UNKNOWN:
                 reason, rule = f"no facts about {node.target}", "QC001"
-            case _ if not self.facts.operators.knows(str(built.op)):
-                reason, rule = f"no facts about {built.op} on {self.facts.operators.arch}", "QC001"
+            case _ if not all(map(self.facts.operators.knows, built.ops)):
+                missing = next(op for op in built.ops if not self.facts.operators.knows(op))
+                reason, rule = f"no facts about {missing} on {self.facts.operators.arch}", "QC001"
             case _ if not is_float and accepts(self.facts, node, built):
                 reason, rule = self._only_feeds(node), "QC004"
             case _:
@@ -249,5 +257,5 @@ class _Describer:
         return Deviation(node.name, asked, "float" if is_float else "CPU", reason, rule)
 
     def _only_feeds(self, node: Node) -> str:
-        users = ", ".join(dict.fromkeys(self.facts.graph[user].target for user in self.facts.graph.users[node.name]))
+        users = ", ".join(dict.fromkeys(self.facts.graph[user].target for user in self.facts.graph.readers(node.name)))
         return f"only feeds {users}, which is on the CPU"

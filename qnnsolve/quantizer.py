@@ -116,7 +116,7 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         clock.lap("rules")
         outcome = solve(problem, self._limits)
         clock.lap("solve")
-        tables = {_node_of(c): c for c in problem.constraints if isinstance(c, Table) and c.reason.rule == "QC001"}
+        tables = _tables_by_node(facts, problem)
         self.solution = outcome if isinstance(outcome, Solution) else None
         self.result = describe(facts, outcome, soc=self._soc.name, tables=tables, timings=clock.laps)
         clock.lap("explain")
@@ -215,9 +215,13 @@ def _upstream_type(name: str) -> QnnExecuTorchBackendType:
     return QnnExecuTorchBackendType[upstream]
 
 
-def _node_of(table: Table) -> str:
-    site = table.sites[0]
-    return site.user or site.node
+def _tables_by_node(facts: Facts, problem: Problem) -> dict[str, tuple[Table, ...]]:
+    """The operator-table constraints of each node; one node becomes several ops, or has a port that repeats."""
+    found: dict[str, list[Table]] = {}
+    for constraint in problem.constraints:
+        if isinstance(constraint, Table) and constraint.reason.rule == "QC001":
+            found.setdefault(facts.owner(constraint.sites[0]), []).append(constraint)
+    return {name: tuple(tables) for name, tables in found.items()}
 
 
 def _bounds(activation: Node) -> tuple[float, float]:

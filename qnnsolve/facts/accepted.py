@@ -6,8 +6,9 @@ Positions count the ports of the operator's table: its inputs in QNN's order, th
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
+from typing import TypeVar
 
 import attrs
 
@@ -17,6 +18,7 @@ from qnnsolve.encodings import Encoding
 __all__ = ["Accepted", "AcceptedRow", "FixedAt", "joined"]
 
 Codes = tuple[str, ...]
+T = TypeVar("T")
 _NONE: Mapping[int, Encoding] = MappingProxyType({})
 
 
@@ -157,17 +159,18 @@ class Accepted:
     def _instances(
         self, codes: Codes, encodings: Mapping[int, Encoding]
     ) -> Iterator[tuple[Codes, Mapping[int, Encoding]]]:
-        """The codes as rows spell them: once per different instance of the repeated port."""
+        """The codes as rows spell them, with what is known of the ports by position."""
+        for ports in self.instances([(code, encodings.get(at)) for at, code in enumerate(codes)]):
+            yield tuple(code for code, _ in ports), {at: e for at, (_, e) in enumerate(ports) if e is not None}
+
+    def instances(self, ports: Sequence[T]) -> Iterator[tuple[T, ...]]:
+        """The ports of a node as one row has them: once per different instance of the repeated port."""
         if self.repeats is None:
-            yield codes, encodings
+            yield tuple(ports)
             return
         on_input = self.repeats < len(self.inputs)
         start = self.repeats
-        end = len(codes) - len(self.outputs) if on_input else len(codes)
+        end = len(ports) - len(self.outputs) if on_input else len(ports)
         width = len(self.inputs) + (0 if on_input else len(self.outputs)) - start
-        around = {
-            at if at < start else at - end + start + width: e for at, e in encodings.items() if not start <= at < end
-        }
-        for code, encoding in dict.fromkeys((codes[at], encodings.get(at)) for at in range(start, end)):
-            placed = dict.fromkeys(range(start, start + width), encoding) if encoding is not None else {}
-            yield codes[:start] + (code,) * width + codes[end:], {**around, **placed}
+        for port in dict.fromkeys(ports[start:end]):
+            yield (*ports[:start], *(port,) * width, *ports[end:])

@@ -10,7 +10,7 @@ import torch
 from torch.fx import GraphModule
 from torch.fx import Node as FxNode
 
-from qnnsolve.facts.graph import Argument, Graph, Node, NodeKind, Ref, TensorFact
+from qnnsolve.facts.graph import GETITEM, Argument, Graph, Node, NodeKind, Ref, TensorFact
 
 __all__ = ["read_graph", "target_name"]
 
@@ -31,7 +31,7 @@ def target_name(target: str | Callable[..., Any]) -> str:
     if isinstance(target, str):
         return target
     if target is operator.getitem:
-        return "operator.getitem"
+        return GETITEM
     if isinstance(target, torch._ops.OpOverload):
         return str(target)
     return f"{getattr(target, '__module__', '')}.{getattr(target, '__qualname__', repr(target))}"
@@ -46,6 +46,7 @@ def _node(node: FxNode, module: GraphModule) -> Node:
         kwargs=tuple((key, _argument(value)) for key, value in sorted(node.kwargs.items())),
         tensors=_tensors(node, module),
         module_path=_module_path(node),
+        several=isinstance(node.meta.get("val"), (list, tuple)),
     )
 
 

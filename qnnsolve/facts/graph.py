@@ -14,7 +14,10 @@ import attrs
 
 from qnnsolve.errors import UnsupportedGraphError
 
-__all__ = ["Argument", "Graph", "Node", "NodeKind", "Ref", "TensorFact"]
+__all__ = ["GETITEM", "Argument", "Graph", "Node", "NodeKind", "Ref", "TensorFact"]
+
+GETITEM = "operator.getitem"
+"""Target of the nodes that take one tensor out of a node with several outputs."""
 
 
 class NodeKind(enum.Enum):
@@ -63,7 +66,8 @@ class TensorFact:
 class Node:
     """One node: ``target`` is the overload's name (``aten.add.Tensor``) for calls, the attribute for params.
 
-    ``tensors`` holds one fact per output; empty where the node yields no tensor.
+    ``tensors`` holds one fact per output; empty where the node yields no tensor. A node that yields a tuple, be it
+    of one tensor, is ``several``: :data:`GETITEM` nodes read its outputs.
     """
 
     name: str
@@ -73,11 +77,12 @@ class Node:
     kwargs: tuple[tuple[str, Argument], ...] = ()
     tensors: tuple[TensorFact, ...] = ()
     module_path: str = ""
+    several: bool = False
 
     @property
     def tensor(self) -> TensorFact | None:
-        """The output where there is exactly one."""
-        return self.tensors[0] if len(self.tensors) == 1 else None
+        """The output where the node yields a tensor, and not a tuple."""
+        return self.tensors[0] if len(self.tensors) == 1 and not self.several else None
 
     def argument(self, index: int, name: str = "", default: Argument = None) -> Argument:
         """Positional argument ``index``, else keyword ``name``, else ``default``."""
@@ -124,6 +129,22 @@ class Graph:
             by_name[node.name] = node
             users[node.name] = []
         return cls(MappingProxyType(by_name), MappingProxyType({k: tuple(v) for k, v in users.items()}))
+
+    def items_of(self, name: str) -> Mapping[int, tuple[str, ...]]:
+        """The nodes that take each output out of the tuple that ``name`` yields, by output, in order."""
+        found: dict[int, tuple[str, ...]] = {}
+        for user in self.users[name]:
+            index = self[user].argument(1)
+            if self[user].target == GETITEM and isinstance(index, int):
+                found[index] = (*found.get(index, ()), user)
+        return found
+
+    def readers(self, name: str) -> tuple[str, ...]:
+        """The nodes that compute with what ``name`` yields, be it one of its several outputs."""
+        found: dict[str, None] = {}
+        for user in self.users[name]:
+            found.update(dict.fromkeys(self.users[user] if self[user].target == GETITEM else (user,)))
+        return tuple(found)
 
     def __getitem__(self, name: str) -> Node:
         return self.nodes[name]

@@ -123,9 +123,9 @@ class Case:
 
 @attrs.frozen
 class OpTable:
-    """Everything measured about one operator. ``repeats`` is the port that stands for any number.
+    """Everything measured about one operator.
 
-    That is an input (Concat, Pack) or an output (Split, UnPack).
+    ``repeats`` names an input or output where all inputs (Concat, Pack) or outputs (Split, UnPack) are of any number.
     """
 
     op: str

@@ -309,5 +309,6 @@ CORE = (
             ),
         ),
         ("aten.split_with_sizes_copy.default",),
+        repeats="out[0]",
     ),
 )

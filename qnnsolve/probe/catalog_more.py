@@ -256,6 +256,7 @@ _PLACES = (
         "UnPack",
         (case("rank4", put("1x2x8x32", DATA), out("1x8x32", DATA), out("1x8x32", DATA), axis=u32(1)),),
         ("aten.unbind.int",),
+        repeats="out[0]",
     ),
     OpSpec(
         "ScatterNd",

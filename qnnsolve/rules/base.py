@@ -24,6 +24,7 @@ from qnnsolve.rules.request import Request, Role
 __all__ = ["Facts", "Rule", "rule"]
 
 _GRAPH = Source(SourceKind.GRAPH, "the model's graph")
+_UNKNOWN = Built(Fate.UNKNOWN)
 
 
 @attrs.frozen(eq=False)
@@ -58,6 +59,23 @@ class Facts:
             if entry.ref is not None and tensor is not None and tensor.is_float:
                 yield port, entry, Site(entry.ref, node.name), tensor
 
+    def outputs(self, node: Node) -> tuple[tuple[Site, ...] | TensorFact, ...]:
+        """Per output of ``node``: the sites that carry it, or its tensor where it has none (integer, or not read).
+
+        A single tensor lives at the node itself, one of several at the nodes that take it out of the tuple.
+        """
+        items = self.graph.items_of(node.name) if node.several else {0: (node.name,)}
+        return tuple(
+            tuple(map(Site, items[port])) if tensor.is_float and port in items else tensor
+            for port, tensor in enumerate(node.tensors)
+        )
+
+    def owner(self, site: Site) -> str:
+        """The node of which ``site`` is a port: that which reads the edge, or which yields the output."""
+        built = self.built.get(site.node)
+        taken = not site.user and built is not None and built.fate is Fate.ITEM
+        return self.graph[site.node].refs()[0] if taken else site.user or site.node
+
     def tensor(self, entry: Input) -> TensorFact | None:
         """The tensor that an input reads, or None where it is absent or not a single tensor."""
         return None if entry.ref is None else self.graph[entry.ref].tensor
@@ -67,8 +85,7 @@ class Facts:
         return tuple(
             node
             for node, built in self.calls
-            if node.tensors
-            and (built.fate is Fate.UNKNOWN or (built.op is not None and not self.operators.knows(built.op)))
+            if node.tensors and (built.fate is Fate.UNKNOWN or not all(map(self.operators.knows, built.ops)))
         )
 
     @functools.cached_property
@@ -89,19 +106,19 @@ class Facts:
                     if tensor_read is not None and tensor_read.is_float:
                         found[Site(ref, node.name)] = (FLOAT,)
             if node.tensor is not None and node.tensor.is_float:
-                found[Site(node.name)] = self._outputs(node, built)
+                found[Site(node.name)] = self._outputs(node)
         return found
 
-    def shared(self, built: Built) -> tuple[set[int], tuple[Source, ...]]:
-        """Ports of a node (inputs, then its output) that carry one encoding, and who says so.
+    def shared(self, op: str, case: str | None, inputs: int, outputs: int = 1) -> tuple[set[int], tuple[Source, ...]]:
+        """Positions of the ports of an op (inputs, then outputs) that carry one encoding, and who says so.
 
         What one row of the op asks for holds for the op.
         """
-        accepted = self.operators.accepted(str(built.op), built.case)
+        accepted = self.operators.accepted(op, case)
         if accepted is None:
             return set(), ()
         positions, sources = accepted.same
-        return {port for at in positions for port in accepted.places(at, len(built.inputs), 1)}, sources
+        return {port for at in positions for port in accepted.places(at, inputs, outputs)}, sources
 
     def _reach(self, built: Built, port: int, tensor: TensorFact) -> tuple[Encoding, ...]:
         entry = built.inputs[port]
@@ -111,7 +128,8 @@ class Facts:
         fixed = {*self._fixed_of(str(entry.ref)), *self._fixed_at(built, port, reach)}
         return self._interned(tuple(sorted({*reach, *fixed}))) if fixed else reach
 
-    def _outputs(self, node: Node, built: Built) -> tuple[Encoding, ...]:
+    def _outputs(self, node: Node) -> tuple[Encoding, ...]:
+        built = self.built.get(self.owner(Site(node.name)), _UNKNOWN)
         if built.fate is Fate.UNKNOWN:
             return self._interned((FLOAT,))
         fixed = self._fixed_of(node.name)
@@ -137,9 +155,11 @@ class Facts:
         built = self.built.get(name)
         if built is None:
             return ()
+        if built.fate is Fate.ITEM:
+            return self._fixed_of(self.owner(Site(name)))
         output = len(built.inputs)
         own = self._fixed_at(built, output, self._candidates(Role.ACTIVATION, 2, 0, None))
-        ports = {0, output} if built.fate is Fate.IDENTITY else self.shared(built)[0]
+        ports = {0, output} if built.fate is Fate.IDENTITY else self.shared(str(built.op), built.case, output)[0]
         shares = output in ports
         through = [entry.ref for port, entry in enumerate(built.inputs) if shares and port in ports]
         return tuple(dict.fromkeys((*own, *(e for ref in through if ref is not None for e in self._fixed_of(ref)))))

@@ -5,113 +5,18 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-from qnnsolve.constraints import Constraint, Convertible, Derived, Prefer, Reason, Relation, Same, Site, Source, Table
-from qnnsolve.encodings import BOOL, FLOAT, FP16, INT32, Encoding, QScheme
-from qnnsolve.facts.accepted import Accepted, joined
-from qnnsolve.facts.graph import Node, NodeKind, TensorFact
+from qnnsolve.constraints import Constraint, Convertible, Derived, Prefer, Reason, Relation, Same, Site, Table
+from qnnsolve.encodings import FLOAT, FP16, Encoding, QScheme
+from qnnsolve.facts.accepted import Accepted
+from qnnsolve.facts.graph import NodeKind
 from qnnsolve.opinfo_facts import port_code
 from qnnsolve.rules import costs
 from qnnsolve.rules.base import Facts, rule
-from qnnsolve.rules.builders import Built, Fate
+from qnnsolve.rules.builders import Fate
 from qnnsolve.rules.request import Role
+from qnnsolve.rules.rows import emitted, one_row_of_the_operator_table
 
-__all__ = ["RULES", "accepts", "integer_code"]
-
-_NATIVE = {"bool": BOOL, "int64": INT32, "int32": INT32}
-
-
-def integer_code(tensor: TensorFact | None) -> str:
-    """Port code of a tensor that is never quantized; ``?`` for a dtype that no table covers."""
-    encoding = None if tensor is None else _NATIVE.get(tensor.dtype)
-    return "?" if encoding is None else port_code(encoding)
-
-
-def accepts(facts: Facts, node: Node, built: Built) -> bool:
-    """Whether the accelerator takes a node that touches no float tensor at all."""
-    accepted = facts.operators.accepted(built.op, built.case) if built.op is not None else None
-    if accepted is None or node.tensor is None:
-        return False
-    inputs = tuple("-" if entry.ref is None else integer_code(facts.tensor(entry)) for entry in built.inputs)
-    return accepted.admits((*inputs, integer_code(node.tensor)))
-
-
-@rule("QC001")
-def one_row_of_the_operator_table(facts: Facts) -> Iterator[Constraint]:
-    """The ports of an op together take one row of what the backend accepts, or the node stays on the CPU.
-
-    Why: every operator accepts only certain mixtures of dtypes over its inputs and outputs. A mixture that is
-    not in the table is rejected by the validator, fails at graph finalize, or was never measured.
-
-    Instead: another width on one of the ports (the solver picks the cheapest), or the CPU.
-    """
-    relations: dict[tuple[object, ...], tuple[Relation, Reason]] = {}
-    for node, built in facts.calls:
-        if built.fate not in (Fate.OP, Fate.CPU):
-            continue
-        ports = {port: edge for port, _, edge, _ in facts.float_inputs(node, built)}
-        output = Site(node.name) if Site(node.name) in facts.domains else None
-        sites = tuple(dict.fromkeys((*ports.values(), *((output,) if output else ()))))
-        if not sites:
-            continue
-        columns = tuple(sites.index(ports[port]) if port in ports else -1 for port in range(len(built.inputs)))
-        codes = tuple("-" if entry.ref is None else integer_code(facts.tensor(entry)) for entry in built.inputs)
-        result = integer_code(node.tensor) if output is None else ""
-        domains = tuple(facts.domains[site] for site in sites)
-        key = (built.op, built.case, built.why, columns, codes, result, tuple(map(id, domains)))
-        if key not in relations:
-            relations[key] = _relation(facts, built, columns, codes, result, domains)
-        relation, reason = relations[key]
-        yield Table(sites, relation, reason)
-
-
-def _relation(
-    facts: Facts,
-    built: Built,
-    columns: tuple[int, ...],
-    codes: tuple[str, ...],
-    result: str,
-    domains: tuple[tuple[Encoding, ...], ...],
-) -> tuple[Relation, Reason]:
-    """The rows over ``domains`` that the table accepts, plus the all-float row at the price of the CPU."""
-    floats = tuple(FLOAT for _ in domains)
-    accepted = None if built.fate is Fate.CPU else facts.operators.accepted(str(built.op), built.case)
-    rows: list[tuple[Encoding, ...]] = []
-    sources: set[Source] = set()
-    for row in itertools.product(*domains) if accepted is not None else ():
-        if accepted is None or row == floats or FLOAT in row:
-            continue  # float activations never mix in
-        spelled, placed = _spelled(built, row, columns, codes, result)
-        citing = accepted.citing(spelled, placed)
-        if citing is not None:
-            rows.append(row)
-        sources.update(accepted.refusing(spelled) if citing is None else citing)
-    if accepted is not None and not rows:
-        sources.update(accepted.known_from)
-    reason = Reason("QC001", _what(facts, built), joined(sources))
-    return Relation((*rows, floats), (*(0 for _ in rows), costs.CPU)), reason
-
-
-def _spelled(
-    built: Built, row: tuple[Encoding, ...], columns: tuple[int, ...], codes: tuple[str, ...], result: str
-) -> tuple[tuple[str, ...], dict[int, Encoding]]:
-    """A row as tables spell it: the code of every port, and the encodings of those that are float tensors."""
-    quantized_weight = any(
-        column >= 0 and row[column].quantized and entry.role is Role.WEIGHT
-        for entry, column in zip(built.inputs, columns, strict=True)
-    )
-    spelled = tuple(
-        codes[port] if column < 0 else port_code(row[column], quantized_weight) for port, column in enumerate(columns)
-    )
-    placed = {port: row[column] for port, column in enumerate(columns) if column >= 0}
-    if not result:
-        placed[len(columns)] = row[-1]
-    return (*spelled, result or port_code(row[-1], quantized_weight)), placed
-
-
-def _what(facts: Facts, built: Built) -> str:
-    if built.fate is Fate.CPU:
-        return built.why
-    return f"{built.op} on {facts.operators.arch} accepts certain dtypes only"
+__all__ = ["RULES"]
 
 
 @rule("QC002")
@@ -125,18 +30,23 @@ def bits_move_unchanged(facts: Facts) -> Iterator[Constraint]:
     """
     for node, built in facts.calls:
         if built.fate is Fate.IDENTITY:
-            ports = {0, 1}
             reason = facts.graph_reason("QC002", f"{node.target} is removed by lowering")
-        elif built.op is not None:
-            ports, sources = facts.shared(built)
-            reason = Reason("QC002", f"{built.op} moves the bits unchanged", sources)
-        else:
-            continue
-        sites = {port: edge for port, _, edge, _ in facts.float_inputs(node, built) if port in ports}
-        if Site(node.name) in facts.domains and len(built.inputs) in ports:
-            sites[len(built.inputs)] = Site(node.name)
-        if len(set(sites.values())) > 1:
-            yield Same(tuple(dict.fromkeys(sites.values())), reason)
+            edges = (edge for _, _, edge, _ in facts.float_inputs(node, built))
+            yield from _same((*edges, Site(node.name)), reason, facts)
+        for op in emitted(facts, node, built):
+            positions, sources = facts.shared(op.op, op.case, op.inputs, len(op.ports) - op.inputs)
+            ports = (port for at, port in enumerate(op.ports) if at in positions and isinstance(port, Site))
+            yield from _same(tuple(ports), Reason("QC002", f"{op.op} moves the bits unchanged", sources), facts)
+        for sites in facts.outputs(node):
+            if isinstance(sites, tuple):
+                reason = facts.graph_reason("QC002", f"both are one output of {node.target}")
+                yield from _same(sites, reason, facts)
+
+
+def _same(sites: tuple[Site, ...], reason: Reason, facts: Facts) -> Iterator[Constraint]:
+    shared = tuple(dict.fromkeys(site for site in sites if site in facts.domains))
+    if len(shared) > 1:
+        yield Same(shared, reason)
 
 
 @rule("QC003")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from qnnsolve.facts.graph import Graph, Node, Ref
-from qnnsolve.rules.builders.types import Built, Fate, Input, identity, op, ref_at, shape_of, table
+from qnnsolve.facts.graph import GETITEM, Graph, Node, Ref
+from qnnsolve.rules.builders.types import Built, Fate, Input, identity, item, on_cpu, op, ref_at, shape_of, table
 
 __all__ = ["TABLE"]
 
@@ -21,7 +21,16 @@ def _expand(node: Node, graph: Graph) -> Built:
     return Built(Fate.OP, "Tile", (Input(source),))
 
 
+def _split(node: Node, graph: Graph) -> Built:
+    if len(node.tensors) == 1:
+        return on_cpu("QNN splits into two parts or more")
+    return Built(Fate.OP, "Split", (Input(ref_at(node, 0)),))
+
+
 TABLE = table(
+    (item, (GETITEM,)),
+    (_split, ("split_with_sizes.default", "split_with_sizes_copy.default", "split.Tensor", "chunk.default")),
+    (op("UnPack", 0), ("unbind.int",)),
     (op("Pad", 0), ("pad.default",)),
     (op("StridedSlice", 0), ("select.int", "slice.Tensor", "narrow.default")),
     (op("Transpose", 0), ("permute.default", "transpose.int", "swapaxes.default")),

@@ -9,10 +9,23 @@ from typing import TypeAlias
 
 import attrs
 
-from qnnsolve.facts.graph import Graph, Node, Ref
+from qnnsolve.facts.graph import GETITEM, Graph, Node, Ref
 from qnnsolve.rules.request import Role
 
-__all__ = ["Builder", "Built", "Fate", "Input", "identity", "on_cpu", "op", "ref_at", "shape_of", "table"]
+__all__ = [
+    "Builder",
+    "Built",
+    "Fate",
+    "Input",
+    "Step",
+    "identity",
+    "item",
+    "on_cpu",
+    "op",
+    "ref_at",
+    "shape_of",
+    "table",
+]
 
 
 class Fate(enum.Enum):
@@ -21,6 +34,7 @@ class Fate(enum.Enum):
     OP = "becomes an op of the accelerator"
     IDENTITY = "is removed; its users read its input"
     CONSTANT = "is folded into a static tensor"
+    ITEM = "names one output of the node it reads"
     CPU = "cannot be built by ExecuTorch"
     UNKNOWN = "no facts"
 
@@ -35,14 +49,38 @@ class Input:
 
 
 @attrs.frozen(cache_hash=True)
+class Step:
+    """An op beside the main one: what it reads, then what it writes, as positions among the node's ports.
+
+    A tensor in between that has no port of its own carries the encoding of the port named for it: a Reshape in front
+    of the main op is ``(0, 0)``.
+    """
+
+    op: str
+    ports: tuple[int, ...]
+    case: str | None = None
+
+
+@attrs.frozen(cache_hash=True)
 class Built:
-    """The fate of one node. ``why`` explains a :attr:`Fate.CPU`."""
+    """The fate of one node. ``why`` explains a :attr:`Fate.CPU`.
+
+    ``outputs`` are the node's outputs that the main op ``op`` writes, in QNN's order (None: all of them); ``steps``
+    are the ops that stand beside it. The ports of a node are its inputs, then all its outputs.
+    """
 
     fate: Fate
     op: str | None = None
     inputs: tuple[Input, ...] = ()
     case: str | None = None
     why: str = ""
+    outputs: tuple[int, ...] | None = None
+    steps: tuple[Step, ...] = ()
+
+    @property
+    def ops(self) -> tuple[str, ...]:
+        """Every QNN op that the node becomes."""
+        return () if self.op is None else (self.op, *(step.op for step in self.steps))
 
 
 Builder: TypeAlias = Callable[[Node, Graph], Built]
@@ -62,6 +100,11 @@ def identity(node: Node, graph: Graph) -> Built:
     return Built(Fate.IDENTITY, None, (Input(ref_at(node, 0)),))
 
 
+def item(node: Node, graph: Graph) -> Built:
+    """A node that takes one tensor out of a tuple: its site is that output of the node it reads."""
+    return Built(Fate.ITEM)
+
+
 def on_cpu(why: str) -> Built:
     """A node that ExecuTorch cannot build, and why."""
     return Built(Fate.CPU, why=why)
@@ -79,8 +122,11 @@ def shape_of(graph: Graph, ref: Ref | None) -> tuple[int | None, ...]:
     return () if tensor is None else tensor.shape
 
 
+_NAMESPACES = (GETITEM, "qnn_custom.")
+
+
 def table(*groups: tuple[Builder, Iterable[str]]) -> Mapping[str, Builder]:
-    """Builders by aten target, from ``(builder, targets without the leading aten.)``.
+    """Builders by target, from ``(builder, targets without the leading aten.)``; other namespaces stand in full.
 
     Raises:
         ValueError: a target is described twice.
@@ -88,7 +134,8 @@ def table(*groups: tuple[Builder, Iterable[str]]) -> Mapping[str, Builder]:
     found: dict[str, Builder] = {}
     for builder, names in groups:
         for name in names:
-            if name in found:
-                raise ValueError(f"aten.{name} is described twice")
-            found[f"aten.{name}"] = builder
+            target = name if name.startswith(_NAMESPACES) else f"aten.{name}"
+            if target in found:
+                raise ValueError(f"{target} is described twice")
+            found[target] = builder
     return MappingProxyType(found)
