@@ -17,7 +17,7 @@ from qnnsolve.quantizer import SolveQuantizer
 from qnnsolve.results import Placement, Status
 from qnnsolve.rules import Facts, own_rules
 from qnnsolve.rules.request import Request, precision
-from tests.rules.test_rules import RELU, X
+from tests.rules.graphs import RELU, X
 
 NET = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten())
 SAMPLE = (torch.zeros(1, 3, 8, 8),)
