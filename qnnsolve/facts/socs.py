@@ -7,12 +7,14 @@ Python and imports neither torch nor the backend's libraries.
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
+from typing import Any
 
 import attrs
 
 from qnnsolve.errors import UnknownNameError
 
-__all__ = ["Soc", "soc", "socs"]
+__all__ = ["Soc", "chipset", "soc", "socs"]
 
 
 @attrs.frozen(order=True)
@@ -29,6 +31,8 @@ class Soc:
     vtcm_mb: int
     chipset: int
     lpai_arch: str | None = None
+    compile_as: str = ""
+    """ExecuTorch's chipset to compile for, where the SoC is not in ExecuTorch's table; empty for those that are."""
 
 
 @functools.cache
@@ -50,13 +54,32 @@ def socs() -> tuple[Soc, ...]:
     )
 
 
-def soc(name: str) -> Soc:
-    """The chipset called ``name`` (any case).
+def soc(name: str, more: Iterable[Soc] = ()) -> Soc:
+    """The chipset called ``name`` (any case), out of ``more`` or ExecuTorch's table.
 
     Raises:
-        UnknownNameError: ExecuTorch's table has no such chipset; the error names the nearest.
+        UnknownNameError: there is no such chipset; the error names the nearest.
     """
-    for known in socs():
-        if known.name.lower() == name.strip().lower():
-            return known
-    raise UnknownNameError("SoC", name, (known.name for known in socs()))
+    known = (*more, *socs())
+    for each in known:
+        if each.name.lower() == name.strip().lower():
+            return each
+    raise UnknownNameError("SoC", name, (each.name for each in known))
+
+
+def chipset(of: Soc) -> Any:
+    """ExecuTorch's ``QcomChipset`` of a SoC; of one that it does not know, the chipset that it compiles as.
+
+    Without one, the first of ExecuTorch's table with the same HTP arch.
+
+    Raises:
+        UnknownNameError: ExecuTorch knows no chipset of that arch.
+    """
+    from executorch.backends.qualcomm.serialization.qc_schema import QcomChipset
+
+    if of in socs():
+        return QcomChipset(of.chipset)
+    alike = [known.name for known in socs() if known.htp_arch == of.htp_arch]
+    if not (of.compile_as or alike):
+        raise UnknownNameError("HTP arch", of.htp_arch, {known.htp_arch for known in socs()})
+    return QcomChipset[of.compile_as or alike[0]]
