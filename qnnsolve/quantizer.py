@@ -26,6 +26,7 @@ from torch.fx import Node as FxNode
 from torchao.quantization.pt2e.quantizer import QuantizationAnnotation, QuantizationSpecBase, SharedQuantizationSpec
 from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
 
+from qnnsolve.constant_folding import fold_constants
 from qnnsolve.constraints import Derived, Problem, Same, Site, Table
 from qnnsolve.encodings import Encoding
 from qnnsolve.errors import BudgetExceededError, UnsatisfiableError, UnverifiedError, UsageError
@@ -102,6 +103,11 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         if is_qat or wanted:
             raise UsageError(f"SolveQuantizer does not take {', '.join((['is_qat'] if is_qat else []) + wanted)} yet")
         self._request = attrs.evolve(self._request, precision=_precision(quant_dtype.name.removeprefix("use_")))
+
+    def transform_for_annotation(self, model: GraphModule) -> GraphModule:
+        """Upstream's passes before annotation, after what the inputs do not decide has been computed once."""
+        transformed: GraphModule = super().transform_for_annotation(fold_constants(model))
+        return transformed
 
     def annotate(self, model: GraphModule) -> GraphModule:
         """Solve for ``model`` and write the annotations; see the class for what is raised."""

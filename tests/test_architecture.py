@@ -20,7 +20,17 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("arguments", "report", "report_json", "folding", "terminal", "samples"),
     ("references", "inputs"),
     ("pipeline",),
-    ("quantizer", "specs", "lowering", "verification", "_child", "_lower_child", "_run_child", "_quiet"),
+    (
+        "quantizer",
+        "constant_folding",
+        "specs",
+        "lowering",
+        "verification",
+        "_child",
+        "_lower_child",
+        "_run_child",
+        "_quiet",
+    ),
     ("search", "search.*"),
     ("explain", "explain.*"),
     ("solver", "solver.*"),
@@ -42,6 +52,7 @@ MAY_IMPORT = {
     "torch": (
         "facts.fx",
         "quantizer",
+        "constant_folding",
         "specs",
         "pipeline",
         "lowering",
@@ -73,6 +84,7 @@ MAY_IMPORT = {
 
 EAGER_TORCH = (
     "quantizer",
+    "constant_folding",
     "specs",
     "pipeline",
     "lowering",
