@@ -35,7 +35,7 @@ from qnnsolve.facts.backends import backend as backend_of
 from qnnsolve.facts.fx import read_graph
 from qnnsolve.facts.graph import Node, NodeKind
 from qnnsolve.facts.socs import soc
-from qnnsolve.opinfo_facts import operator_facts
+from qnnsolve.opinfo_facts import operator_facts, port_code
 from qnnsolve.results import Placement, SolveResult
 from qnnsolve.rules import Facts, backend_rules, problem_of
 from qnnsolve.rules.htp import FOLDED
@@ -149,7 +149,7 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
             first.update(dict.fromkeys(group, leader))
         folded = (c.sites for c in problem.constraints if isinstance(c, Same) and c.reason.rule == FOLDED)
         bounds = {first[sites[0]]: _bounds(facts.graph[sites[-1].node]) for sites in folded}
-        writer = _Writer(facts, solution.encodings, first, derived, bounds, by_name)
+        writer = _Writer(facts, solution.encodings, first, derived, bounds, _floors(facts, solution, first), by_name)
         for name in facts.built:
             writer.annotate(by_name[name])
         where = placements(facts, solution.encodings)
@@ -241,6 +241,20 @@ def _bounds(activation: Node) -> tuple[float, float]:
     return low, high
 
 
+def _floors(facts: Facts, solution: Solution, first: Mapping[Site, Site]) -> dict[Site, float]:
+    """The smallest scale of each group of sites, by its first one, where an operator asks for one."""
+    found: dict[Site, float] = {}
+    for node, built in facts.calls:
+        ports = {f"in[{port}]": edge for port, _, edge, _ in facts.float_inputs(node, built)}
+        for port, site in {**ports, "out[0]": Site(node.name)}.items():
+            scales = facts.operators.curated.at_least.get((str(built.op), port))
+            encoding = solution.encodings.get(site)
+            if scales is not None and encoding is not None and encoding.quantized:
+                leader = first.get(site, site)
+                found[leader] = max(found.get(leader, 0.0), scales[0].get(port_code(encoding), 0.0))
+    return found
+
+
 def _iteration_order(facts: Facts, encodings: Mapping[Site, Encoding]) -> Iterator[Site]:
     """Sites as torchao meets them: per node its input edges in argument order, then its output.
 
@@ -260,6 +274,7 @@ class _Writer:
     first: Mapping[Site, Site]
     derived: Mapping[Site, Derived]
     bounds: Mapping[Site, tuple[float, float]]
+    floors: Mapping[Site, float]
     by_name: Mapping[str, FxNode]
 
     def annotate(self, node: FxNode) -> None:
@@ -284,7 +299,7 @@ class _Writer:
         if leader != site:
             return SharedQuantizationSpec(self._edge_or_node(leader))
         constant = self.facts.graph[site.node].kind is NodeKind.PARAM
-        return concrete_spec(encoding, constant, self.bounds.get(site))
+        return concrete_spec(encoding, constant, self.bounds.get(site), self.floors.get(site, 0.0))
 
     def _edge_or_node(self, site: Site) -> Any:
         node = self.by_name[site.node]

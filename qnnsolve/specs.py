@@ -57,10 +57,12 @@ class SaturatingObserver(MovingAverageMinMaxObserver):  # type: ignore[misc]  # 
 Bounds: TypeAlias = "tuple[float, float] | None"
 
 
-def concrete_spec(encoding: Encoding, constant: bool, bounds: Bounds = None) -> QuantizationSpecBase:
+def concrete_spec(
+    encoding: Encoding, constant: bool, bounds: Bounds = None, at_least: float = 0.0
+) -> QuantizationSpecBase:
     """A fresh spec for ``encoding``; ``constant`` tensors are observed exactly, others by moving average.
 
-    With ``bounds``, only values between them count.
+    With ``bounds``, only values between them count; the scale will be no smaller than ``at_least``.
 
     Fresh, because upstream's annotators change specs that they share.
     """
@@ -76,7 +78,7 @@ def concrete_spec(encoding: Encoding, constant: bool, bounds: Bounds = None) -> 
         )
     return QuantizationSpec(
         dtype=dtype,
-        observer_or_fake_quant_ctr=_observer(encoding, constant, bounds),
+        observer_or_fake_quant_ctr=_observer(encoding, constant, bounds, at_least),
         quant_min=encoding.quant_min,
         quant_max=encoding.quant_max,
         qscheme=qscheme,
@@ -84,9 +86,9 @@ def concrete_spec(encoding: Encoding, constant: bool, bounds: Bounds = None) -> 
     )
 
 
-def _observer(encoding: Encoding, constant: bool, bounds: Bounds) -> Any:
+def _observer(encoding: Encoding, constant: bool, bounds: Bounds, at_least: float) -> Any:
     wide = encoding.dtype in (DType.UINT16, DType.INT16) or encoding.bits < 8
-    eps = DEFAULT_EPS_16BIT if wide else DEFAULT_EPS_8BIT
+    eps = max(DEFAULT_EPS_16BIT if wide else DEFAULT_EPS_8BIT, at_least)
     match encoding.qscheme:
         case QScheme.PER_BLOCK_SYMMETRIC:
             return PerBlockParamObserver.with_args(eps=eps, **{QCOM_BLOCK_SIZE: encoding.block_size})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import tomllib
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import attrs
@@ -46,6 +47,8 @@ class Curated:
     fixed: Mapping[str, tuple[FixedEncoding, ...]]
     symmetric: Mapping[tuple[str, str], tuple[frozenset[str], Source]]
     """(op, port) -> port codes that must be symmetric there."""
+    at_least: Mapping[tuple[str, str], tuple[Mapping[str, float], Source]]
+    """(op, port) -> smallest scale (real units per step) that the backend computes right, by port code."""
     no_convert_after: Mapping[str, Source]
     since: Mapping[str, tuple[str, Source]]
     """Port code -> first HTP arch that computes it right."""
@@ -66,7 +69,7 @@ def curated(backend: str) -> Curated:
     return parse(path.read_text(encoding="utf-8"), str(path))
 
 
-_SECTIONS = ("invariant", "one_dtype", "derived", "fixed", "symmetric", "no_convert_after", "since")
+_SECTIONS = ("invariant", "one_dtype", "derived", "fixed", "symmetric", "at_least", "no_convert_after", "since")
 
 
 def parse(text: str, path: str) -> Curated:
@@ -111,9 +114,21 @@ def _curated(data: dict[str, list[dict[str, Any]]]) -> Curated:
             for entry in data["symmetric"]
             for op in entry["ops"]
         },
+        at_least={
+            (op, entry["port"]): (MappingProxyType(_scales(entry["codes"])), _source(entry))
+            for entry in data["at_least"]
+            for op in entry["ops"]
+        },
         no_convert_after={target: _source(entry) for entry in data["no_convert_after"] for target in entry["targets"]},
         since={entry["code"]: (entry["arch"], _source(entry)) for entry in data["since"]},
     )
+
+
+def _scales(codes: dict[str, Any]) -> dict[str, float]:
+    scales = {code: float(scale) for code, scale in codes.items()}
+    if not all(scale > 0 for scale in scales.values()):
+        raise ValueError("a scale is not positive")
+    return scales
 
 
 def _source(entry: dict[str, Any]) -> Source:

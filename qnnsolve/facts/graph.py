@@ -146,6 +146,10 @@ class Graph:
             found.update(dict.fromkeys(self.users[user] if self[user].target == GETITEM else (user,)))
         return tuple(found)
 
+    def is_param(self, name: str | None) -> bool:
+        """True where ``name`` is a parameter, buffer or lifted constant of the model."""
+        return name is not None and self.nodes[name].kind is NodeKind.PARAM
+
     def __getitem__(self, name: str) -> Node:
         return self.nodes[name]
 

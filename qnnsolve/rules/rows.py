@@ -66,7 +66,7 @@ def emitted(facts: Facts, node: Node, built: Built) -> tuple[Emitted, ...]:
 def _input(facts: Facts, node: Node, port: int) -> Port:
     entry = facts.built[node.name].inputs[port]
     if entry.ref is None:
-        return "-"
+        return entry.code
     tensor = facts.tensor(entry)
     return Site(entry.ref, node.name) if tensor is not None and tensor.is_float else integer_code(tensor)
 

@@ -1,9 +1,9 @@
-"""Producers of constants, which lowering folds into static tensors."""
+"""Producers of constants, which lowering folds into static tensors, and of random numbers."""
 
 from __future__ import annotations
 
 from qnnsolve.facts.graph import Graph, Node
-from qnnsolve.rules.builders.types import Built, Fate, table
+from qnnsolve.rules.builders.types import Built, Fate, no_builder, op, table
 
 __all__ = ["TABLE"]
 
@@ -19,6 +19,7 @@ TABLE = table(
             "arange.default",
             "arange.start",
             "arange.start_step",
+            "linspace.default",
             "scalar_tensor.default",
             "full.default",
             "full_like.default",
@@ -31,4 +32,7 @@ TABLE = table(
             "new_full.default",
         ),
     ),
+    (op("RandomUniformLike"), ("rand.default", "rand_like.default")),
+    (op("RandomNormalLike"), ("randn.default", "randn_like.default")),
+    (no_builder, ("bernoulli.default", "bernoulli.p", "randint.low", "randint.default", "randperm.default")),
 )

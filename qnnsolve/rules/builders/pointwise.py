@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from qnnsolve.facts.graph import Graph, Node
-from qnnsolve.rules.builders.types import Built, Fate, Input, identity, op, ref_at, table
+from qnnsolve.rules.builders.types import (
+    Built,
+    Builder,
+    Fate,
+    Input,
+    identity,
+    no_builder,
+    on_cpu,
+    op,
+    operand,
+    ref_at,
+    shape_of,
+    table,
+)
 
 __all__ = ["TABLE"]
 
 _INTEGERS = ("int32", "int64")
+_WHOLE_RANGE = "ExecuTorch lowers it to several ops, and what is in between has no encoding"
 
 
 def _cast(node: Node, graph: Graph) -> Built:
@@ -21,28 +35,205 @@ def _cast(node: Node, graph: Graph) -> Built:
     return Built(Fate.OP, "Cast", (Input(source),))
 
 
+def _binary(name: str, first: int = 0, second: int = 1) -> Builder:
+    """The builder of a QNN op of two operands, of which ``first`` and ``second`` are the positions in aten.
+
+    Either may be a plain number: lowering makes it a constant of the other one's dtype, without an encoding.
+    """
+
+    def builder(node: Node, graph: Graph) -> Built:
+        return Built(Fate.OP, name, (operand(node, graph, first), operand(node, graph, second)))
+
+    return builder
+
+
+def _scaled(name: str) -> Builder:
+    """As :func:`_binary` for add, sub and rsub, which can also multiply the second operand."""
+    plain, reverse = _binary(name), _binary(name, 1, 0)
+
+    def builder(node: Node, graph: Graph) -> Built:
+        if node.argument(2, "alpha", 1) != 1:
+            return on_cpu("ExecuTorch's builder ignores alpha")
+        return (reverse if "rsub" in node.target else plain)(node, graph)
+
+    return builder
+
+
+def _square(node: Node, graph: Graph) -> Built:
+    """ExecuTorch 1.5.1, ``convert_square_to_pow.py``: after annotation, so the exponent has no encoding."""
+    return Built(Fate.OP, "ElementWisePower", (Input(ref_at(node, 0)), Input(None, code="f32")))
+
+
+def _power(node: Node, graph: Graph) -> Built:
+    if ref_at(node, 1) is not None and not graph.is_param(ref_at(node, 1)):
+        return on_cpu("ExecuTorch builds powers with a constant exponent only")
+    return Built(Fate.OP, "ElementWisePower", (operand(node, graph, 0), operand(node, graph, 1)))
+
+
+def _round(node: Node, graph: Graph) -> Built:
+    if node.argument(1, "decimals", 0) != 0:
+        return on_cpu("ExecuTorch's builder takes no decimals")
+    return Built(Fate.OP, "ElementWiseRound", (Input(ref_at(node, 0)),))
+
+
+def _elu(node: Node, graph: Graph) -> Built:
+    if (node.argument(2, "scale", 1), node.argument(3, "input_scale", 1)) != (1, 1):
+        return on_cpu("ExecuTorch's builder of ELU ignores its scales")
+    return Built(Fate.OP, "Elu", (Input(ref_at(node, 0)),))
+
+
+def _prelu(node: Node, graph: Graph) -> Built:
+    slope = ref_at(node, 1)
+    if slope is not None and not graph.is_param(slope):
+        return on_cpu("ExecuTorch builds PReLU with a constant slope only")
+    return Built(Fate.OP, "Prelu", (Input(ref_at(node, 0)), Input(slope)))
+
+
+def _softmax(name: str) -> Builder:
+    """A softmax over the last dimension, or over the channels, which the accelerator holds last."""
+
+    def builder(node: Node, graph: Graph) -> Built:
+        rank, dim = len(shape_of(graph, ref_at(node, 0))), node.argument(1, "dim", -1)
+        if isinstance(dim, int) and rank and dim % rank not in (rank - 1, *((1,) if rank > 2 else ())):
+            return on_cpu("ExecuTorch builds softmaxes over the last dimension or the channels only")
+        return Built(Fate.OP, name, (Input(ref_at(node, 0)),))
+
+    return builder
+
+
+def _masked_fill(node: Node, graph: Graph) -> Built:
+    """Torch decomposes it into ``where(mask, value, x)``."""
+    inputs = (operand(node, graph, 1), operand(node, graph, 2), operand(node, graph, 0))
+    return Built(Fate.OP, "ElementWiseSelect", inputs)
+
+
+def _where(node: Node, graph: Graph) -> Built:
+    return Built(Fate.OP, "ElementWiseSelect", tuple(operand(node, graph, port) for port in range(3)))
+
+
+def _floor_divide(node: Node, graph: Graph) -> Built:
+    if node.tensor is not None and not node.tensor.is_float:
+        # decompose_floor_divide.py turns it into a float division, which mixes with no quantized op.
+        return on_cpu("ExecuTorch divides integers in floating point")
+    return _binary("ElementWiseBinary.floor_divide")(node, graph)
+
+
+def _divide(node: Node, graph: Graph) -> Built:
+    sources = [graph[ref].tensor for ref in node.refs()]
+    if sources and not any(tensor is None or tensor.is_float for tensor in sources):
+        return on_cpu("a division of integers is computed in floating point")
+    return _binary("ElementWiseDivide")(node, graph)
+
+
+_UNARY = (
+    ("Abs", "abs"),
+    ("Asin", "asin"),
+    ("Atan", "atan"),
+    ("Ceil", "ceil"),
+    ("Cos", "cos"),
+    ("Exp", "exp"),
+    ("Floor", "floor"),
+    ("Log", "log"),
+    ("Neg", "neg"),
+    ("Rsqrt", "rsqrt"),
+    ("Sign", "sign"),
+    ("Sin", "sin"),
+    ("SquareRoot", "sqrt"),
+)
+_COMPARED = (
+    ("Equal", "eq"),
+    ("NotEqual", "ne"),
+    ("Greater", "gt"),
+    ("GreaterEqual", "ge"),
+    ("Less", "lt"),
+    ("LessEqual", "le"),
+)
+_UNBUILT = (
+    "bitwise_not.default",
+    "erf.default",
+    "erfc.default",
+    "logical_or.default",
+    "logical_xor.default",
+    "__lshift__.Scalar",
+    "__rshift__.Scalar",
+    "bitwise_left_shift.Tensor",
+    "bitwise_right_shift.Tensor",
+    "fmod.Scalar",
+    "fmod.Tensor",
+    "sigmoid_.default",
+    "tanh_.default",
+)
+_TORN = (
+    "mish.default",
+    "softplus.default",
+    "log_sigmoid.default",
+    "logit.default",
+    "hardshrink.default",
+    "softshrink.default",
+    "celu.default",
+    "selu.default",
+    "clamp.Tensor",
+    "sinc.default",
+    "nan_to_num.default",
+)
+
+
 TABLE = table(
-    (op("ElementWiseAdd", 0, 1), ("add.Tensor", "add_.Tensor")),
-    (op("ElementWiseSubtract", 0, 1), ("sub.Tensor", "sub_.Tensor")),
-    (op("ElementWiseMultiply", 0, 1), ("mul.Tensor", "mul_.Tensor")),
-    (op("ElementWiseDivide", 0, 1), ("div.Tensor", "divide.Tensor")),
-    (op("ElementWiseMaximum", 0, 1), ("maximum.default", "max.other")),
-    (op("ElementWiseMinimum", 0, 1), ("minimum.default", "min.other")),
-    (op("ElementWiseEqual", 0, 1), ("eq.Tensor",)),
-    (op("ElementWiseNotEqual", 0, 1), ("ne.Tensor",)),
-    (op("ElementWiseGreater", 0, 1), ("gt.Tensor",)),
-    (op("ElementWiseGreaterEqual", 0, 1), ("ge.Tensor",)),
-    (op("ElementWiseLess", 0, 1), ("lt.Tensor",)),
-    (op("ElementWiseLessEqual", 0, 1), ("le.Tensor",)),
-    (op("ElementWiseAnd", 0, 1), ("__and__.Tensor", "logical_and.default", "bitwise_and.Tensor")),
-    (op("ElementWiseOr", 0, 1), ("__or__.Tensor", "bitwise_or.Tensor")),
-    (op("ElementWiseSelect", 0, 1, 2), ("where.self",)),
+    *((op(f"ElementWise{name}", 0), (f"{aten}.default", f"{aten}_.default")) for name, aten in _UNARY),
+    *(
+        (_binary(f"ElementWise{name}"), (f"{aten}.Tensor", f"{aten}.Scalar"))
+        for name, aten in _COMPARED
+    ),
+    (_scaled("ElementWiseAdd"), ("add.Tensor", "add_.Tensor", "add.Scalar", "add_.Scalar")),
+    (
+        _scaled("ElementWiseSubtract"),
+        ("sub.Tensor", "sub_.Tensor", "subtract.Tensor", "sub.Scalar", "rsub.Tensor", "rsub.Scalar"),
+    ),
+    (_binary("ElementWiseMultiply"), ("mul.Tensor", "mul_.Tensor", "multiply.Tensor", "mul.Scalar")),
+    (_divide, ("div.Tensor", "div_.Tensor", "divide.Tensor", "div.Scalar")),
+    (_floor_divide, ("floor_divide.default",)),
+    (_binary("ElementWiseMaximum"), ("maximum.default", "max.other", "clamp_min.Tensor")),
+    (_binary("ElementWiseMinimum"), ("minimum.default", "min.other", "clamp_max.Tensor")),
+    (_power, ("pow.Tensor_Tensor", "pow.Tensor_Scalar", "pow.Scalar")),
+    (_square, ("square.default",)),
+    (_round, ("round.default", "round_.default", "round.decimals")),
+    (
+        _binary("ElementWiseAnd"),
+        ("__and__.Tensor", "__and__.Scalar", "logical_and.default", "bitwise_and.Tensor", "bitwise_and.Scalar"),
+    ),
+    (_binary("ElementWiseOr"), ("__or__.Tensor", "__or__.Scalar", "bitwise_or.Tensor", "bitwise_or.Scalar")),
+    (_binary("ElementWiseXor"), ("__xor__.Tensor", "__xor__.Scalar", "bitwise_xor.Tensor", "bitwise_xor.Scalar")),
+    (op("ElementWiseNot", 0), ("logical_not.default",)),
+    (op("IsInf", 0), ("isinf.default",)),
+    (op("IsNan", 0), ("isnan.default",)),
+    (_where, ("where.self", "where.ScalarSelf", "where.ScalarOther", "where.Scalar")),
+    (
+        _masked_fill,
+        ("masked_fill.Tensor", "masked_fill.Scalar", "masked_fill_.Tensor", "masked_fill_.Scalar"),
+    ),
     (op("Relu", 0), ("relu.default", "relu_.default")),
-    (op("ReluMinMax", 0), ("hardtanh.default", "hardtanh_.default", "clamp.default")),
+    (
+        op("ReluMinMax", 0),
+        (
+            "hardtanh.default",
+            "hardtanh_.default",
+            "clamp.default",
+            "clamp_.default",
+            "clamp_min.default",
+            "clamp_max.default",
+            "relu6.default",
+        ),
+    ),
     (op("Gelu", 0), ("gelu.default",)),
     (op("Sigmoid", 0), ("sigmoid.default",)),
     (op("Tanh", 0), ("tanh.default",)),
     (op("HardSwish", 0), ("hardswish.default", "hardswish_.default")),
-    (op("Softmax", 0), ("softmax.int", "_softmax.default", "_safe_softmax.default")),
+    (op("ElementWiseNeuron.hardsigmoid", 0), ("hardsigmoid.default", "hardsigmoid_.default")),
+    (_elu, ("elu.default", "elu_.default")),
+    (_prelu, ("prelu.default", "leaky_relu.default", "leaky_relu_.default")),
+    (_softmax("Softmax"), ("softmax.int", "_softmax.default", "_safe_softmax.default")),
+    (_softmax("LogSoftmax"), ("log_softmax.int", "_log_softmax.default")),
     (_cast, ("to.dtype", "to.device", "to.dtype_layout", "_to_copy.default")),
+    (no_builder, _UNBUILT),
+    (lambda node, graph: on_cpu(_WHOLE_RANGE), _TORN),
 )

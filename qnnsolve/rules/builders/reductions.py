@@ -3,12 +3,39 @@
 from __future__ import annotations
 
 from qnnsolve.facts.graph import Graph, Node
-from qnnsolve.rules.builders.types import Builder, Built, Fate, Input, Step, on_cpu, op, ref_at, shape_of, table
+from qnnsolve.rules.builders.types import (
+    Builder,
+    Built,
+    Fate,
+    Input,
+    Step,
+    no_builder,
+    on_cpu,
+    op,
+    ref_at,
+    shape_of,
+    table,
+)
 
 __all__ = ["TABLE"]
 
 _INDICES = 2
 """Port of the second output: after the one input and the values."""
+
+
+def _reduction(name: str) -> Builder:
+    """A reduction over the dimensions at argument 1, all of them where there is none."""
+
+    def builder(node: Node, graph: Graph) -> Built:
+        source = ref_at(node, 0)
+        if not shape_of(graph, source):
+            return on_cpu("there is no dimension to reduce")
+        before = graph[source].tensor if source is not None else None
+        if node.tensor is None or before is None or before.is_float != node.tensor.is_float:
+            return on_cpu("ExecuTorch casts before it reduces, and the cast has no encoding")
+        return Built(Fate.OP, name, (Input(source),))
+
+    return builder
 
 
 def _extreme(values: str, indices: str) -> Builder:
@@ -44,7 +71,14 @@ def _sorted(node: Node, graph: Graph, *, dim: object, largest: object) -> Built:
 
 
 TABLE = table(
-    (op("ReduceMean", 0), ("mean.dim",)),
+    (_reduction("ReduceMean"), ("mean.dim", "mean.default")),
+    (_reduction("ReduceSum"), ("sum.dim_IntList", "sum.default")),
+    (_reduction("ReduceMax"), ("amax.default", "max.default")),
+    (_reduction("ReduceMin"), ("amin.default", "min.default")),
+    (op("Argmax", 0), ("argmax.default",)),
+    (op("Argmin", 0), ("argmin.default",)),
+    (op("CumulativeSum", 0), ("cumsum.default",)),
+    (no_builder, ("prod.default", "prod.dim_int", "cumprod.default", "logsumexp.default", "median.default")),
     (_extreme("ReduceMax", "Argmax"), ("max.dim",)),
     (_extreme("ReduceMin", "Argmin"), ("min.dim",)),
     (_topk, ("topk.default",)),

@@ -20,8 +20,10 @@ __all__ = [
     "Step",
     "identity",
     "item",
+    "no_builder",
     "on_cpu",
     "op",
+    "operand",
     "ref_at",
     "shape_of",
     "table",
@@ -41,11 +43,16 @@ class Fate(enum.Enum):
 
 @attrs.frozen(cache_hash=True)
 class Input:
-    """One input port, in QNN's order: the node read (None: an optional input that is absent) and its role."""
+    """One input port, in QNN's order: the node read and its role.
+
+    Without a node, ``code`` says what is there: ``-`` an optional input that is absent, else the port code of a
+    constant that lowering makes of a plain number.
+    """
 
     ref: Ref | None
     role: Role = Role.ACTIVATION
     ch_axis: int = 0
+    code: str = "-"
 
 
 @attrs.frozen(cache_hash=True)
@@ -108,6 +115,24 @@ def item(node: Node, graph: Graph) -> Built:
 def on_cpu(why: str) -> Built:
     """A node that ExecuTorch cannot build, and why."""
     return Built(Fate.CPU, why=why)
+
+
+def no_builder(node: Node, graph: Graph) -> Built:
+    """A node whose op ExecuTorch knows, and has no builder for."""
+    return on_cpu(f"ExecuTorch has no builder for {node.target}")
+
+
+def operand(node: Node, graph: Graph, index: int) -> Input:
+    """The activation at argument ``index``, where a plain number stands for a constant without an encoding.
+
+    Lowering gives the constant the dtype of the node's tensors (``lift_constant_scalar_operands.py``).
+    """
+    value = node.argument(index)
+    if isinstance(value, Ref) or value is None:
+        return Input(value)
+    read = [tensor for tensor in (graph[ref].tensor for ref in node.refs()) if tensor is not None]
+    floats = any(tensor.is_float for tensor in read) or isinstance(value, float)
+    return Input(None, code="f32" if floats else "i32")
 
 
 def ref_at(node: Node, index: int, name: str = "") -> Ref | None:
