@@ -15,7 +15,7 @@ U8, U16 = Encoding.affine(DType.UINT8), Encoding.affine(DType.UINT16)
 S8, S8C = Encoding.symmetric(DType.INT8, 8), Encoding.symmetric(DType.INT8, 8, ch_axis=0)
 FIXED = attrs.evolve(U8, scale=1 / 256, zero_point=0)
 SDK, MEASURED = Source(SourceKind.SDK, "sdk"), Source(SourceKind.MEASURED, "measured")
-NOTHING = Curated({}, {}, {}, {}, {}, {}, {})
+NOTHING = Curated({}, {}, {}, {}, {}, {}, {}, {})
 
 
 def accepted(inputs: int, outputs: int, *rows: str, repeats: int | None = None, **asks: object) -> Accepted:

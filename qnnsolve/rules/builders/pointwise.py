@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from qnnsolve.facts.graph import Graph, Node
 from qnnsolve.rules.builders.types import (
-    Built,
     Builder,
+    Built,
     Fate,
     Input,
     identity,
@@ -180,10 +180,7 @@ _TORN = (
 
 TABLE = table(
     *((op(f"ElementWise{name}", 0), (f"{aten}.default", f"{aten}_.default")) for name, aten in _UNARY),
-    *(
-        (_binary(f"ElementWise{name}"), (f"{aten}.Tensor", f"{aten}.Scalar"))
-        for name, aten in _COMPARED
-    ),
+    *((_binary(f"ElementWise{name}"), (f"{aten}.Tensor", f"{aten}.Scalar")) for name, aten in _COMPARED),
     (_scaled("ElementWiseAdd"), ("add.Tensor", "add_.Tensor", "add.Scalar", "add_.Scalar")),
     (
         _scaled("ElementWiseSubtract"),
