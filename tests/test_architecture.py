@@ -17,7 +17,9 @@ PACKAGE = Path(__file__).parents[1] / "qnnsolve"
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
     ("cli",),
-    ("arguments", "report", "report_json", "folding", "terminal", "samples"),
+    ("commands", "commands.*"),
+    ("arguments", "report", "report_*", "folding", "terminal", "samples"),
+    ("reference", "reference.*"),
     ("references", "inputs"),
     ("pipeline",),
     (

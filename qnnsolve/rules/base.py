@@ -234,6 +234,8 @@ class Rule:
     code: str
     name: str
     generate: Generator
+    rests_on: tuple[str, ...] = ()
+    """What it reads of the operator facts: ``tables``, or kinds of curated facts (``invariant``, ``fixed`` ...)."""
 
     @property
     def doc(self) -> str:
@@ -241,10 +243,10 @@ class Rule:
         return inspect.getdoc(self.generate) or ""
 
 
-def rule(code: str) -> Callable[[Generator], Rule]:
-    """Register the decorated generator under ``code``; its name is the function's."""
+def rule(code: str, rests_on: tuple[str, ...] = ()) -> Callable[[Generator], Rule]:
+    """Register the decorated generator under ``code``; its name is the function's. ``rests_on`` as in :class:`Rule`."""
 
     def wrap(generate: Generator) -> Rule:
-        return Rule(code, generate.__name__, generate)
+        return Rule(code, generate.__name__, generate, rests_on)
 
     return wrap

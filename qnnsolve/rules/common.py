@@ -19,7 +19,7 @@ from qnnsolve.rules.rows import emitted, one_row_of_the_operator_table
 __all__ = ["RULES"]
 
 
-@rule("QC002")
+@rule("QC002", rests_on=("invariant",))
 def bits_move_unchanged(facts: Facts) -> Iterator[Constraint]:
     """Input and output of an op that only moves data share one encoding, scale and zero point included.
 
@@ -49,7 +49,7 @@ def _same(sites: tuple[Site, ...], reason: Reason, facts: Facts) -> Iterator[Con
         yield Same(shared, reason)
 
 
-@rule("QC003")
+@rule("QC003", rests_on=("derived",))
 def bias_scale_is_derived(facts: Facts) -> Iterator[Constraint]:
     """A bias is quantized when input and weight are, with scale = input scale x weight scale.
 
@@ -84,7 +84,7 @@ def _bias_follows(activation: Encoding, weight: Encoding, bias: Encoding) -> boo
     return not bias.quantized
 
 
-@rule("QC004")
+@rule("QC004", rests_on=("no_convert_after",))
 def an_edge_equals_its_producer_or_converts(facts: Facts) -> Iterator[Constraint]:
     """An edge carries its producer's encoding, or one that a convert can reach.
 
@@ -123,7 +123,7 @@ def _bridged(convert: Accepted | None, source: Encoding, target: Encoding, fixed
     return convert.admits((port_code(source), port_code(target)), {0: source, 1: target})
 
 
-@rule("QC005")
+@rule("QC005", rests_on=("one_dtype",))
 def one_dtype_for_all_parts(facts: Facts) -> Iterator[Constraint]:
     """All inputs of a concatenation and its output have one dtype.
 
@@ -154,7 +154,7 @@ def _one_dtype(part: Encoding, whole: Encoding) -> bool:
 
 @rule("QC006")
 def what_was_asked_for(facts: Facts) -> Iterator[Constraint]:
-    """Every site prefers the encoding that the user asked for; others cost what :mod:`costs` says.
+    """Every site prefers the encoding that the user asked for; others cost what the table of prices says.
 
     Why: a legal config is not enough, it has to be the nearest to the request.
 

@@ -11,7 +11,7 @@ from qnnsolve.rules.base import Facts, rule
 __all__ = ["FOLDED", "RULES"]
 
 
-@rule("QH001")
+@rule("QH001", rests_on=("since",))
 def arch_computes_the_weight_right(facts: Facts) -> Iterator[Constraint]:
     """No weight format on an arch that computes garbage with it (LPBQ before V69, 2 bits before V73).
 

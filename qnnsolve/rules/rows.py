@@ -92,7 +92,7 @@ def _accepts(facts: Facts, op: Emitted) -> bool:
     return accepted is not None and accepted.admits(tuple(map(str, op.ports)))
 
 
-@rule("QC001")
+@rule("QC001", rests_on=("tables", "since"))
 def one_row_of_the_operator_table(facts: Facts) -> Iterator[Constraint]:
     """The ports of an op together take one row of what the backend accepts, or the node stays on the CPU.
 

@@ -1,0 +1,143 @@
+"""``qnnsolve facts measure`` and ``verify``: ask the real backend, for new facts or about the shipped ones."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO
+
+from qnnsolve.commands.groups import Group
+from qnnsolve.errors import UnknownNameError, UsageError
+
+__all__ = ["register"]
+
+SAMPLES = 2000
+
+
+def register(group: Group) -> None:
+    """Add both commands."""
+    measure = group.add(
+        "measure",
+        _measure,
+        help="measure operators on the real backend",
+        description="Ask the validator, the compiler and the emulator about every tuple of dtypes; write one table per "
+        "operator. Answers are kept: a sweep that was stopped goes on where it was.",
+    )
+    measure.add_argument("--op", action="append", metavar="OPERATOR", help="only this one (repeatable; default: all)")
+    measure.add_argument("--soc", action="append", help="only this chipset's arch (repeatable; default: all archs)")
+    measure.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the tables are written")
+    measure.add_argument("--work", type=Path, metavar="FOLDER", help="where answers are kept (default: OUT/.work)")
+    verify = group.add(
+        "verify",
+        _verify,
+        help="ask the real backend again about a sample of the shipped facts",
+        description="Ask again about randomly chosen shipped facts, accepted and rejected; exit 1 on any difference.",
+    )
+    verify.add_argument(
+        "--samples", type=_positive, default=SAMPLES, metavar="N", help="per arch (default: %(default)s)"
+    )
+    verify.add_argument("--seed", type=int, default=0, metavar="S", help="which sample (default: %(default)s)")
+    verify.add_argument("--soc", action="append", help="only this chipset's arch (repeatable; default: all archs)")
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of samples")
+    return value
+
+
+def _measured_archs(names: Iterable[str] | None) -> list[str]:
+    """Archs by chipset or by their own names; all that are measured where none is given.
+
+    Raises:
+        UnknownNameError: neither a chipset nor an arch.
+    """
+    from qnnsolve.facts.backends import backend
+    from qnnsolve.facts.socs import soc, socs
+
+    archs = backend("htp").archs
+    found: list[str] = []
+    for name in names or archs:
+        if name.upper() not in archs and name.upper() not in {each.name for each in socs()}:
+            raise UnknownNameError("SoC", name, [*archs, *(each.name for each in socs())])
+        found.append(name.upper() if name.upper() in archs else soc(name).htp_arch)
+    return sorted(set(found), key=archs.index)
+
+
+def _measure(arguments: argparse.Namespace, stdout: IO[str]) -> int:
+    from qnnsolve import host, report_facts, report_json
+    from qnnsolve.probe.ops import OPS
+    from qnnsolve.terminal import progress_bar
+
+    archs = _measured_archs(arguments.soc)
+    for op in arguments.op or ():
+        if op not in OPS:
+            raise UnknownNameError("operator", op, OPS)
+    _check_folder(arguments.out)
+    host.ensure_loaded()
+
+    from qnnsolve.probe.sweep import MODES, measure
+
+    start = time.monotonic()
+    ops = list(dict.fromkeys(arguments.op or OPS))
+    with progress_bar() as progress:
+        jobs = len(archs) * len(MODES) * max(OPS[op].turns for op in ops)
+        done = itertools.count(1)
+
+        def tell(_: str) -> None:
+            if progress is not None:
+                progress("measure", next(done), jobs)
+
+        paths = measure(ops, archs, arguments.out, arguments.work or arguments.out / ".work", tell)
+    seconds = time.monotonic() - start
+    if arguments.format == "json":
+        print(report_json.dumps(report_facts.measure_json(paths, archs, seconds)), file=stdout)
+    else:
+        print(f"{len(paths)} table(s) for {', '.join(archs)} in {arguments.out}, {seconds:.0f} s", file=stdout)
+    return 0
+
+
+def _check_folder(folder: Path) -> None:
+    """Make sure that tables can be written before an hour goes into measuring them.
+
+    Raises:
+        UsageError: it is a file, or cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UsageError(f"--out {folder} cannot be written: {error.strerror}") from error
+
+
+def _verify(arguments: argparse.Namespace, stdout: IO[str]) -> int:
+    from qnnsolve import host, report_facts, report_json
+    from qnnsolve.facts.tables import shipped_tables
+    from qnnsolve.terminal import progress_bar
+
+    archs = _measured_archs(arguments.soc)
+    host.ensure_loaded()
+
+    from qnnsolve.probe.ask import SOCS
+    from qnnsolve.probe.verify import verify_sample
+
+    tables = shipped_tables("htp")
+    found = {}
+    with progress_bar() as progress:
+        for done, arch in enumerate(archs):
+            if progress is not None:
+                progress("verify", done, len(archs))
+            found[arch] = verify_sample(tables, arguments.samples, arguments.seed, SOCS[arch])
+    if arguments.format == "json":
+        document = report_facts.verify_json(found, arguments.samples, arguments.seed)
+        print(report_json.dumps(document), file=stdout)
+    else:
+        for line in report_facts.verify_lines(found, arguments.samples, arguments.seed):
+            print(line, file=stdout)
+    return 1 if any(found.values()) else 0

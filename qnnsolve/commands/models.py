@@ -1,0 +1,154 @@
+"""``qnnsolve export`` and ``qnnsolve solve``: from a model to a config, or to a program."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from typing import IO, TYPE_CHECKING, Any
+
+from qnnsolve.arguments import check_names, check_output, request_arguments
+from qnnsolve.commands.groups import Group
+from qnnsolve.errors import MismatchError
+
+if TYPE_CHECKING:
+    from qnnsolve.results import ExportResult, SolveResult
+
+__all__ = ["register"]
+
+DEFAULT_TOLERANCE = 0.01
+
+_CALIBRATION_HELP = """an .npz with one array per input (named like it, or arr_0, arr_1 ...; the first axis counts
+samples), a .pt with a list of tuples of tensors or a dict of stacked tensors, or module:callable. Default: what
+MODEL's callable returns as its third item, else the example inputs"""
+
+
+def register(group: Group) -> None:
+    """Add both commands."""
+    export = group.add(
+        "export",
+        _export,
+        help="solve, calibrate, lower to a .pte, and compare it with the model",
+        description="Export a model to a .pte for one SoC: solve, annotate, calibrate, convert, lower, verify, report.",
+    )
+    request_arguments(export)
+    export.add_argument("--out", "-o", required=True, metavar="FILE", help="the .pte to write; replaced only when done")
+    export.add_argument("--calibration", metavar="DATA", help=_CALIBRATION_HELP)
+    export.add_argument("--no-verify", action="store_true", help="do not run the .pte on the emulator")
+    export.add_argument(
+        "--tolerance",
+        type=_tolerance,
+        default=DEFAULT_TOLERANCE,
+        metavar="FRACTION",
+        help="largest error of the emulator against the converted model, as a fraction of the output's range "
+        "(default: %(default)s)",
+    )
+    solve = group.add(
+        "solve",
+        _solve,
+        help="stop after the solve and report it",
+        description="Find the config for a model on one SoC and report it; writes nothing and needs no HTP libraries.",
+    )
+    request_arguments(solve)
+
+
+def _tolerance(text: str) -> float:
+    value = float(text)
+    if not (math.isfinite(value) and value >= 0):
+        raise argparse.ArgumentTypeError(f"{text} is not a fraction such as 0.01")
+    return value
+
+
+def _request(arguments: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "soc": arguments.soc,
+        "precision": arguments.precision,
+        "backend": arguments.backend,
+        "strict": arguments.strict,
+        "block_size": arguments.block_size,
+    }
+
+
+def _solve(arguments: argparse.Namespace, stdout: IO[str]) -> int:
+    from qnnsolve.references import locate
+
+    check_names(arguments)
+    reference = locate(arguments.model, "model", (".pt2",))
+
+    from qnnsolve import pipeline, report, report_json
+    from qnnsolve.inputs import load_model
+    from qnnsolve.samples import calibration_samples
+    from qnnsolve.terminal import progress_bar
+
+    model = load_model(reference)
+    examples = model.example_inputs or calibration_samples(model, None)[0]
+    with progress_bar() as progress:
+        result = pipeline.solve(model.model, examples, **_request(arguments), progress=progress)
+    if arguments.format == "json":
+        print(report_json.dumps(report_json.solve_json(result, arguments.model)), file=stdout)
+    else:
+        report.print_lines(report.solve_lines(result, arguments.model), stdout)
+    return _solve_exit(result, arguments.strict)
+
+
+def _solve_exit(result: SolveResult, strict: bool) -> int:
+    from qnnsolve.results import Status
+
+    if result.status is not Status.SATISFIABLE:
+        print(f"error: {result.status.value}: no config to use; the report says why", file=sys.stderr)
+        return 1
+    if strict and result.unverified:
+        names = ", ".join(f"{name} ({target})" for name, target in result.unverified)
+        print(f"error: no facts for {names}; --lenient leaves them float", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _export(arguments: argparse.Namespace, stdout: IO[str]) -> int:
+    from qnnsolve.references import locate
+
+    check_names(arguments)
+    check_output(arguments.out)
+    reference = locate(arguments.model, "model", (".pt2",))
+    data = arguments.calibration and locate(arguments.calibration, "calibration", (".npz", ".pt"))
+
+    from qnnsolve import host
+
+    host.ensure_compiler(arguments.backend)
+
+    from qnnsolve import pipeline, report, report_json
+    from qnnsolve.inputs import load_model
+    from qnnsolve.samples import calibration_samples
+    from qnnsolve.terminal import progress_bar
+
+    model = load_model(reference)
+    samples = calibration_samples(model, data or None)
+    with progress_bar() as progress:
+        result = pipeline.export(
+            model.model,
+            model.example_inputs or samples[0],
+            out=arguments.out,
+            **_request(arguments),
+            calibration=samples,
+            verify=not arguments.no_verify,
+            tolerance=arguments.tolerance,
+            progress=progress,
+        )
+    if arguments.format == "json":
+        print(report_json.dumps(report_json.export_json(result, arguments.model)), file=stdout)
+    else:
+        report.print_lines(report.export_lines(result, arguments.model), stdout)
+    return _export_exit(result, arguments.strict)
+
+
+def _export_exit(result: ExportResult, strict: bool) -> int:
+    solved = _solve_exit(result.solve, strict)
+    if solved or result.verification is None or result.verification.agrees:
+        return solved
+    worst = result.verification.emulator_vs_converted_max_rel
+    print(
+        f"error: the emulator differs from the converted model by {worst * 100:.3g} % of the output's range; "
+        f"{result.pte} is kept",
+        file=sys.stderr,
+    )
+    return MismatchError.exit_code

@@ -1,0 +1,275 @@
+"""One operator as a reader wants it: per case what is accepted and on whose word, and what is not although it looks so.
+
+Rows are those that rules see (:mod:`qnnsolve.opinfo_facts`), with every source and what it asks; beside them stands
+what the measurement saw and nobody may use: tuples that only the validator takes, or that are computed wrongly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import attrs
+
+from qnnsolve.constraints import Source
+from qnnsolve.errors import UnknownNameError
+from qnnsolve.facts.accepted import Accepted, AcceptedRow, joined
+from qnnsolve.facts.backends import backend as backend_of
+from qnnsolve.facts.curated import Curated, curated
+from qnnsolve.facts.table_types import CODES, Case, OpTable, TableRow
+from qnnsolve.facts.tables import shipped_tables
+from qnnsolve.opinfo_facts import operator_facts
+
+__all__ = [
+    "CaseView",
+    "OperatorView",
+    "RowView",
+    "Statement",
+    "folded",
+    "operator_name",
+    "operator_names",
+    "operator_view",
+    "statements",
+]
+
+
+@attrs.frozen
+class Statement:
+    """A fact in words: what it is about (an operator, an aten target, a port code), and who says so."""
+
+    about: str
+    text: str
+    source: Source
+
+
+@attrs.frozen
+class RowView:
+    """Port codes that stand together (several per port where folded), the archs, and what is asked besides."""
+
+    codes: tuple[tuple[str, ...], ...]
+    archs: tuple[str, ...]
+    asks: tuple[str, ...] = ()
+    sources: tuple[Source, ...] = ()
+
+
+@attrs.frozen
+class CaseView:
+    """One shape class of an operator, its rows sorted."""
+
+    name: str
+    shapes: str
+    accepted: tuple[RowView, ...]
+    wrong: tuple[RowView, ...]
+    """Accepted by validator and compiler, and computed wrongly by the emulator."""
+    validator_only: tuple[RowView, ...]
+    """Accepted by the validator, and refused by the compiler."""
+    unstable: tuple[RowView, ...]
+    """Answered differently when asked again."""
+    refused: tuple[RowView, ...]
+    """Accepted by one source, and refused by those named."""
+
+
+@attrs.frozen
+class OperatorView:
+    """All that is known about ``op`` on ``archs`` of ``backend``."""
+
+    op: str
+    backend: str
+    archs: tuple[str, ...]
+    aten: tuple[str, ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    repeats: str | None
+    cases: tuple[CaseView, ...]
+    statements: tuple[Statement, ...]
+    sources: tuple[Source, ...]
+
+
+def operator_names(backend: str) -> tuple[str, ...]:
+    """Every operator of ``backend`` that a table describes, sorted."""
+    return tuple(shipped_tables(backend))
+
+
+def operator_name(name: str, backend: str) -> str:
+    """The operator called ``name``, in any case.
+
+    Raises:
+        UnknownNameError: nothing is known about one of that name; names the nearest.
+    """
+    names = operator_names(backend)
+    for known in names:
+        if known.lower() == name.strip().lower():
+            return known
+    raise UnknownNameError("operator", name, names)
+
+
+def operator_view(op: str, backend: str, archs: Sequence[str] = ()) -> OperatorView:
+    """What is known about ``op`` on ``archs`` (default: all of the backend's).
+
+    Raises:
+        UnknownNameError: no such backend, or nothing is known about ``op`` there.
+        FactsError: a facts file is damaged.
+    """
+    table = shipped_tables(backend)[operator_name(op, backend)]
+    wanted = tuple(archs) or backend_of(backend).archs
+    facts = {arch: operator_facts(backend, arch) for arch in wanted}
+    cases = []
+    for case in table.cases:
+        name = case.name.split("|")[0]
+        asked = {arch: of.accepted(table.op, name) for arch, of in facts.items()}
+        accepted = {arch: answer for arch, answer in asked.items() if answer is not None}
+        cases.append(_case(table, case, accepted, wanted))
+    found = tuple(_about(table, curated(backend), wanted))
+    return OperatorView(
+        op=table.op,
+        backend=backend,
+        archs=wanted,
+        aten=tuple(sorted(table.aten)),
+        inputs=table.inputs,
+        outputs=table.outputs,
+        repeats=table.repeats,
+        cases=tuple(cases),
+        statements=found,
+        sources=joined(
+            (
+                table.source,
+                *(statement.source for statement in found),
+                *(source for case in cases for row in (*case.accepted, *case.refused) for source in row.sources),
+            )
+        ),
+    )
+
+
+def _case(table: OpTable, case: Case, accepted: Mapping[str, Accepted], archs: tuple[str, ...]) -> CaseView:
+    ports = (*table.inputs, *table.outputs)
+    rows: dict[tuple[tuple[str, ...], tuple[str, ...], tuple[Source, ...]], list[str]] = {}
+    refused: dict[tuple[tuple[str, ...], tuple[Source, ...]], list[str]] = {}
+    for arch, found in accepted.items():
+        for codes, row in found.rows.items():
+            rows.setdefault((codes, tuple(_asks(row, ports)), row.sources), []).append(arch)
+        for codes, sources in found.refused.items():
+            refused.setdefault((codes, sources), []).append(arch)
+    return CaseView(
+        name=case.name,
+        shapes=case.shapes,
+        accepted=_sorted(
+            RowView(_single(codes), tuple(held), asks, sources) for (codes, asks, sources), held in rows.items()
+        ),
+        wrong=_seen(case.wrong, archs),
+        validator_only=_seen(case.validator_only, archs),
+        unstable=_seen(case.unstable, archs),
+        refused=_sorted(
+            RowView(_single(codes), tuple(held), (), sources) for (codes, sources), held in refused.items()
+        ),
+    )
+
+
+def _seen(rows: Iterable[TableRow], archs: tuple[str, ...]) -> tuple[RowView, ...]:
+    views = (RowView(_single(row.codes), tuple(arch for arch in archs if arch in row.archs)) for row in rows)
+    return _sorted(view for view in views if view.archs)
+
+
+def _single(codes: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    return tuple((code,) for code in codes)
+
+
+def _asks(row: AcceptedRow, ports: tuple[str, ...]) -> Iterator[str]:
+    """What a row asks besides its codes, in words, one per demand."""
+    if row.same:
+        yield f"{' and '.join(ports[at] for at in sorted(row.same))} carry one encoding"
+    if row.symmetric:
+        yield f"{' and '.join(ports[at] for at in sorted(row.symmetric))} symmetric"
+    for fixed in row.fixed:
+        yield f"{ports[fixed.position]} has scale {scale_text(fixed.scale)} and zero point {fixed.zero_point}"
+    for position, axes in row.axis:
+        yield f"{ports[position]} per channel of axis {' or '.join(map(str, sorted(axes)))}"
+
+
+def scale_text(scale: float) -> str:
+    """``1/256`` where the scale is one over a whole number, else its digits."""
+    inverse = 1 / scale
+    return f"1/{round(inverse)}" if inverse > 1 and abs(inverse - round(inverse)) < 1e-6 * inverse else f"{scale:g}"
+
+
+def _about(table: OpTable, facts: Curated, archs: tuple[str, ...]) -> Iterator[Statement]:
+    """The curated statements that touch ``table``: about the op, its aten targets, or codes that its rows have."""
+    codes = {code for case in table.cases for row in (*case.rows, *case.wrong) for code in row.codes}
+    oldest = min(int(arch[1:]) for arch in archs)
+    for section in SECTIONS:
+        for statement in statements(facts, section):
+            late = section == "since" and int(facts.since[statement.about][0][1:]) > oldest
+            named = statement.about == table.op or statement.about in table.aten
+            if named or (late and statement.about in codes):
+                yield statement
+
+
+SECTIONS = ("invariant", "one_dtype", "derived", "fixed", "symmetric", "no_convert_after", "since")
+"""Kinds of curated facts, as :class:`Curated` names them."""
+
+
+def statements(facts: Curated, section: str) -> tuple[Statement, ...]:
+    """One kind of curated facts in words, sorted by what they are about.
+
+    Raises:
+        ValueError: there is no such kind.
+    """
+    match section:
+        case "invariant":
+            text = "moves the bits unchanged: in[0] and out[0] carry one encoding"
+            found = [Statement(op, text, source) for op, source in facts.invariant.items()]
+        case "one_dtype":
+            found = [Statement(op, "all inputs and the output have one dtype", s) for op, s in facts.one_dtype.items()]
+        case "derived":
+            found = [
+                Statement(op, f"the scale of {it.port} is that of {' times that of '.join(it.sources)}", it.source)
+                for op, it in facts.derived.items()
+            ]
+        case "fixed":
+            found = [
+                Statement(
+                    op, f"{it.port} at {it.code}: scale {scale_text(it.scale)}, zero point {it.zero_point}", it.source
+                )
+                for op, fixed in facts.fixed.items()
+                for it in fixed
+            ]
+        case "symmetric":
+            found = [
+                Statement(op, f"{port} at {' or '.join(sorted(codes))} is symmetric", source)
+                for (op, port), (codes, source) in facts.symmetric.items()
+            ]
+        case "no_convert_after":
+            text = "no convert can stand behind it: every edge from it has its encoding"
+            found = [Statement(target, text, source) for target, source in facts.no_convert_after.items()]
+        case "since":
+            found = [Statement(code, f"is computed right from {arch} on", s) for code, (arch, s) in facts.since.items()]
+        case _:
+            raise ValueError(f"no curated facts are called {section}")
+    return tuple(sorted(found, key=lambda it: (it.about, it.text)))
+
+
+def folded(rows: Iterable[RowView]) -> tuple[RowView, ...]:
+    """The same rows, fewer: those that differ at one port only become one with several codes there."""
+    current = list(rows)
+    for port in reversed(range(len(current[0].codes) if current else 0)):
+        groups: dict[tuple[object, ...], list[RowView]] = {}
+        for row in current:
+            rest = (*row.codes[:port], *row.codes[port + 1 :])
+            groups.setdefault((rest, row.archs, row.asks, row.sources), []).append(row)
+        current = [_joined_at(port, group) for group in groups.values()]
+    return _sorted(current)
+
+
+def _joined_at(port: int, group: Sequence[RowView]) -> RowView:
+    codes = sorted({code for row in group for code in row.codes[port]}, key=_code_order)
+    first = group[0]
+    return attrs.evolve(first, codes=(*first.codes[:port], tuple(codes), *first.codes[port + 1 :]))
+
+
+def _code_order(code: str) -> tuple[int, str]:
+    return (CODES.index(code) if code in CODES else len(CODES), code)
+
+
+def _sorted(rows: Iterable[RowView]) -> tuple[RowView, ...]:
+    def key(row: RowView) -> tuple[object, ...]:
+        return [[_code_order(code) for code in codes] for codes in row.codes], row.archs, row.asks
+
+    return tuple(sorted(rows, key=key))
