@@ -12,13 +12,12 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from qnnsolve.constraints import Source
 from qnnsolve.facts.backends import backend as backend_of
 from qnnsolve.folding import fold
-from qnnsolve.reference.operators import CaseView, OperatorView, RowView, folded
+from qnnsolve.reference.operators import CaseView, OperatorView, RowView, archs_text, axes_text, cited, folded
 from qnnsolve.reference.rules import COMMON, RuleView
 
-__all__ = ["archs_text", "operator_blocks", "operators_blocks", "print_blocks", "rule_blocks", "rules_blocks"]
+__all__ = ["operator_blocks", "operators_blocks", "print_blocks", "rule_blocks", "rules_blocks"]
 
 _WIDE = 1000
 
@@ -67,7 +66,7 @@ def rule_blocks(view: RuleView) -> Iterator[RenderableType]:
         table = _table("fact", "about", "source")
         for group in fold(statements, lambda each: (each.text, each.source)):
             about = ", ".join(dict.fromkeys(each.about for each in group))
-            table.add_row(group[0].text, about, _source(group[0].source))
+            table.add_row(group[0].text, about, cited(group[0].source))
         yield table
 
 
@@ -86,7 +85,7 @@ _COUNTED = ("accepted", "wrong", "validator_only")
 
 def operator_blocks(view: OperatorView, soc: str | None) -> Iterator[RenderableType]:
     """One operator in full; ``soc`` is the chipset that was asked for."""
-    where = f"{view.backend.upper()} {archs_text(view.archs, view.backend)}"
+    where = f"{view.backend.upper()} {archs_text(view.archs, backend_of(view.backend).archs)}"
     yield Text(f"{view.op} on {f'{soc} ({where})' if soc else where}", style="bold")
     yield Text(f"from {', '.join(view.aten) or 'no aten op directly'}")
     if view.repeats is not None:
@@ -98,17 +97,19 @@ def operator_blocks(view: OperatorView, soc: str | None) -> Iterator[RenderableT
         yield Text("\nFacts that no table can tell", style="bold")
         table = _table("about", "fact", "source")
         for statement in view.statements:
-            table.add_row(statement.about, statement.text, _source(statement.source))
+            table.add_row(statement.about, statement.text, cited(statement.source))
         yield table
     yield Text("\nSources", style="bold")
     for source in view.sources:
-        yield Text(f"  {_source(source)}")
+        yield Text(f"  {cited(source)}")
 
 
 def _case(view: OperatorView, case: CaseView) -> Iterator[RenderableType]:
     if case.accepted:
         yield Text("Accepted")
         yield _rows(view, case.accepted)
+        if case.axes:
+            yield Text(f"Channel axes: {axes_text(case)}")
     else:
         yield Text("Nothing is accepted", style="yellow")
     for kind, title in MISTAKES:
@@ -125,23 +126,11 @@ def _rows(view: OperatorView, rows: Sequence[RowView]) -> Table:
     table = _table(*view.inputs, *view.outputs, *["archs"] * archs, *["if"] * asks, *["says who"] * sources)
     for row in shown:
         cells = [" ".join(codes) for codes in row.codes]
-        cells += [archs_text(row.archs, view.backend)] * archs
+        cells += [archs_text(row.archs, backend_of(view.backend).archs)] * archs
         cells += ["; ".join(row.asks)] * asks
         cells += [", ".join(dict.fromkeys(source.kind.value for source in row.sources))] * sources
         table.add_row(*cells)
     return table
-
-
-def archs_text(archs: Sequence[str], backend: str) -> str:
-    """``V73 to V81``, ``from V73``, ``all archs``: a run of the backend's archs in short."""
-    known = backend_of(backend).archs
-    if tuple(archs) == known:
-        return f"{known[0]} to {known[-1]}"
-    if len(archs) > 1 and tuple(archs) == known[-len(archs) :]:
-        return f"{archs[0]} and later"
-    if len(archs) > 1 and tuple(archs) == known[: len(archs)]:
-        return f"{archs[-1]} and earlier"
-    return " ".join(archs)
 
 
 def _table(*columns: str) -> Table:
@@ -149,8 +138,3 @@ def _table(*columns: str) -> Table:
     for index, column in enumerate(columns):
         table.add_column(column, no_wrap=index == 0, overflow="fold")
     return table
-
-
-def _source(source: Source) -> str:
-    prefix = f"{source.kind.value}: "
-    return source.citation if source.citation.startswith(source.kind.value) else f"{prefix}{source.citation}"

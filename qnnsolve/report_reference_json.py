@@ -86,7 +86,8 @@ def operator_json(view: OperatorView, soc: str | None) -> Json:
 def _case(case: CaseView) -> Json:
     kinds = ("accepted", "wrong", "validator_only", "unstable", "refused")
     rows = {kind: [_row(row) for row in getattr(case, kind)] for kind in kinds}
-    return {"name": case.name, "shapes": case.shapes, **rows}
+    axes = [{"port": port, "axes": list(found)} for port, found in case.axes]
+    return {"name": case.name, "shapes": case.shapes, "axes": axes, **rows}
 
 
 def _row(row: RowView) -> Json:

@@ -18,8 +18,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
     ("cli",),
     ("commands", "commands.*"),
-    ("arguments", "report", "report_*", "folding", "terminal", "samples"),
+    ("arguments", "report", "report_*", "terminal", "samples"),
     ("reference", "reference.*"),
+    ("folding",),
     ("references", "inputs"),
     ("pipeline",),
     (

@@ -18,13 +18,12 @@ import pytest
 
 from qnnsolve import cli, host
 from qnnsolve.errors import HostBackendError
-from qnnsolve.facts.table_types import Verdict
+from qnnsolve.facts.table_types import ARCHS, Verdict
 from qnnsolve.facts.tables import shipped_tables
 from qnnsolve.opinfo_facts import operator_facts
 from qnnsolve.probe import sweep, verify
-from qnnsolve.reference.operators import SECTIONS, RowView, folded, operator_view
+from qnnsolve.reference.operators import SECTIONS, RowView, archs_text, folded, operator_view
 from qnnsolve.reference.rules import rule_views
-from qnnsolve.report_reference import archs_text
 from qnnsolve.rules import backend_rules
 
 ROOT = Path(__file__).parents[1]
@@ -183,11 +182,11 @@ def _product(codes: tuple[tuple[str, ...], ...]) -> list[tuple[str, ...]]:
 
 
 def test_archs_in_short() -> None:
-    assert archs_text(("V68", "V69", "V73", "V75", "V79", "V81"), "htp") == "V68 to V81"
-    assert archs_text(("V79", "V81"), "htp") == "V79 and later"
-    assert archs_text(("V68", "V69"), "htp") == "V69 and earlier"
-    assert archs_text(("V69", "V75"), "htp") == "V69 V75"
-    assert archs_text(("V81",), "htp") == "V81"
+    assert archs_text(("V68", "V69", "V73", "V75", "V79", "V81"), ARCHS) == "V68 to V81"
+    assert archs_text(("V79", "V81"), ARCHS) == "V79 and later"
+    assert archs_text(("V68", "V69"), ARCHS) == "V69 and earlier"
+    assert archs_text(("V69", "V75"), ARCHS) == "V69 V75"
+    assert archs_text(("V81",), ARCHS) == "V81"
 
 
 def test_measure_asks_for_what_was_named(ask: Ask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

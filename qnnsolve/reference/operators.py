@@ -24,6 +24,9 @@ __all__ = [
     "OperatorView",
     "RowView",
     "Statement",
+    "archs_text",
+    "axes_text",
+    "cited",
     "folded",
     "operator_name",
     "operator_names",
@@ -57,6 +60,8 @@ class CaseView:
 
     name: str
     shapes: str
+    axes: tuple[tuple[str, tuple[int, ...]], ...]
+    """(port, channel axes that a per-channel or per-block tensor may have there), where one holds for every row."""
     accepted: tuple[RowView, ...]
     wrong: tuple[RowView, ...]
     """Accepted by validator and compiler, and computed wrongly by the emulator."""
@@ -82,6 +87,8 @@ class OperatorView:
     cases: tuple[CaseView, ...]
     statements: tuple[Statement, ...]
     sources: tuple[Source, ...]
+    measured: Source
+    """Who measured the table."""
 
 
 def operator_names(backend: str) -> tuple[str, ...]:
@@ -136,6 +143,7 @@ def operator_view(op: str, backend: str, archs: Sequence[str] = ()) -> OperatorV
                 *(source for case in cases for row in (*case.accepted, *case.refused) for source in row.sources),
             )
         ),
+        measured=table.source,
     )
 
 
@@ -143,14 +151,16 @@ def _case(table: OpTable, case: Case, accepted: Mapping[str, Accepted], archs: t
     ports = (*table.inputs, *table.outputs)
     rows: dict[tuple[tuple[str, ...], tuple[str, ...], tuple[Source, ...]], list[str]] = {}
     refused: dict[tuple[tuple[str, ...], tuple[Source, ...]], list[str]] = {}
+    axes = _axes(row for found in accepted.values() for row in found.rows.values())
     for arch, found in accepted.items():
         for codes, row in found.rows.items():
-            rows.setdefault((codes, tuple(_asks(row, ports)), row.sources), []).append(arch)
+            rows.setdefault((codes, tuple(_asks(row, ports, axes)), row.sources), []).append(arch)
         for codes, sources in found.refused.items():
             refused.setdefault((codes, sources), []).append(arch)
     return CaseView(
         name=case.name,
         shapes=case.shapes,
+        axes=tuple((ports[position], tuple(sorted(found))) for position, found in sorted(axes.items())),
         accepted=_sorted(
             RowView(_single(codes), tuple(held), asks, sources) for (codes, asks, sources), held in rows.items()
         ),
@@ -172,8 +182,17 @@ def _single(codes: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
     return tuple((code,) for code in codes)
 
 
-def _asks(row: AcceptedRow, ports: tuple[str, ...]) -> Iterator[str]:
-    """What a row asks besides its codes, in words, one per demand."""
+def _axes(rows: Iterable[AcceptedRow]) -> dict[int, frozenset[int]]:
+    """Channel axes by position, where all rows that ask for one ask for the same."""
+    asked: dict[int, set[frozenset[int]]] = {}
+    for row in rows:
+        for position, axes in row.axis:
+            asked.setdefault(position, set()).add(axes)
+    return {position: min(found) for position, found in asked.items() if len(found) == 1}
+
+
+def _asks(row: AcceptedRow, ports: tuple[str, ...], known: Mapping[int, frozenset[int]]) -> Iterator[str]:
+    """What a row asks besides its codes and the axes that are ``known``, in words, one per demand."""
     if row.same:
         yield f"{' and '.join(ports[at] for at in sorted(row.same))} carry one encoding"
     if row.symmetric:
@@ -181,7 +200,31 @@ def _asks(row: AcceptedRow, ports: tuple[str, ...]) -> Iterator[str]:
     for fixed in row.fixed:
         yield f"{ports[fixed.position]} has scale {scale_text(fixed.scale)} and zero point {fixed.zero_point}"
     for position, axes in row.axis:
-        yield f"{ports[position]} per channel of axis {' or '.join(map(str, sorted(axes)))}"
+        if position not in known:
+            yield f"{ports[position]} along axis {' or '.join(map(str, sorted(axes)))}"
+
+
+def axes_text(case: CaseView) -> str:
+    """``in[1] 0, in[2] 0``: the channel axes that hold for the whole case, or nothing."""
+    return ", ".join(f"{port} {' or '.join(map(str, axes))}" for port, axes in case.axes)
+
+
+def archs_text(archs: Sequence[str], known: Sequence[str]) -> str:
+    """Archs in short, ``known`` being all: ``V68 to V81``, ``V73 and later``, ``V69 and earlier``, ``V69 V75``."""
+    held = tuple(archs)
+    if held == tuple(known) and len(known) > 1:
+        return f"{known[0]} to {known[-1]}"
+    if len(held) > 1 and held == tuple(known[-len(held) :]):
+        return f"{held[0]} and later"
+    if len(held) > 1 and held == tuple(known[: len(held)]):
+        return f"{held[-1]} and earlier"
+    return " ".join(held)
+
+
+def cited(source: Source) -> str:
+    """A source in words: its kind, unless the citation begins with it, and the citation."""
+    kind = source.kind.value
+    return source.citation if source.citation.startswith(kind) else f"{kind}: {source.citation}"
 
 
 def scale_text(scale: float) -> str:
