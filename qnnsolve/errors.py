@@ -75,13 +75,14 @@ class UnknownNameError(UsageError):
 
 
 class FactsError(QnnSolveError):
-    """A facts file that cannot be read as one: ``path``, ``what`` is wrong."""
+    """A facts file that cannot be read as one: ``path``, ``what`` is wrong, and on which ``line`` (from 1) if known."""
 
     exit_code = 2
 
-    def __init__(self, path: object, what: str) -> None:
-        self.path, self.what = path, what
-        super().__init__(f"facts file {path}: {what}")
+    def __init__(self, path: object, what: str, line: int | None = None) -> None:
+        self.path, self.what, self.line = path, what, line
+        where = path if line is None else f"{path}:{line}"
+        super().__init__(f"facts file {where}: {what}")
 
 
 class UnsupportedGraphError(QnnSolveError):

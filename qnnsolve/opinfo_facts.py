@@ -1,23 +1,30 @@
 """Every source of operator constraints, as one set of facts per backend and HTP arch.
 
-Today there are two sources, both shipped: tables measured on the real compiler (:mod:`qnnsolve.facts.tables`)
-and curated facts (:mod:`qnnsolve.facts.curated`). Port codes (``u16``, ``s8c``, ``f32``) are those of the tables.
+Tables measured on the real compiler (:mod:`qnnsolve.facts.tables`), the SDK's BackendOpInfo
+(:mod:`qnnsolve.facts.sdk`), curated facts (:mod:`qnnsolve.facts.curated`) and the user's own
+(:mod:`qnnsolve.facts.user`). Port codes (``u16``, ``s8c``, ``f32``) are those of the tables.
 """
 
 from __future__ import annotations
 
+import enum
 import functools
 from collections.abc import Mapping
 
 import attrs
 
 from qnnsolve.encodings import FP16, Encoding
+from qnnsolve.errors import HostBackendError
 from qnnsolve.facts.accepted import Accepted, AcceptedRow
-from qnnsolve.facts.combine import accepted_of
+from qnnsolve.facts.combine import accepted_of, intersected
 from qnnsolve.facts.curated import Curated, curated
+from qnnsolve.facts.sdk import SdkFacts, SdkState, sdk_facts
+from qnnsolve.facts.socs import Soc
 from qnnsolve.facts.tables import OpTable, codes_of, shipped_tables
+from qnnsolve.facts.user import NO_USER_FACTS, UserFacts
+from qnnsolve.results import FactsRecord
 
-__all__ = ["Accepted", "AcceptedRow", "OperatorFacts", "operator_facts", "port_code"]
+__all__ = ["Accepted", "AcceptedRow", "FactsSource", "OperatorFacts", "operator_facts", "port_code"]
 
 
 def port_code(encoding: Encoding, quantized_weight: bool = False) -> str:
@@ -31,19 +38,35 @@ def port_code(encoding: Encoding, quantized_weight: bool = False) -> str:
     return codes_of(encoding)
 
 
+class FactsSource(enum.Enum):
+    """Whose operator tables count. ``BOTH``: where two sources know an operator, only what both accept."""
+
+    BOTH = "both"
+    MEASURED = "measured"
+    SDK = "sdk"
+
+
 @attrs.frozen(eq=False)
 class OperatorFacts:
-    """Operator facts of ``backend`` on ``arch`` (``V68`` ... ``V81``)."""
+    """Operator facts of ``backend`` on ``arch`` (``V68`` ... ``V81``), out of every source that counts.
+
+    ``tables`` are the measured ones, ``sdk`` what the SDK answered for the SoC called ``soc`` (None: not asked). An
+    operator that only one source knows is as that source says. Curated facts narrow each of them; the user's facts
+    have the last word.
+    """
 
     backend: str
     arch: str
     tables: Mapping[str, OpTable]
     curated: Curated
+    sdk: SdkFacts | None = None
+    user: UserFacts = NO_USER_FACTS
+    soc: str = ""
     _found: dict[tuple[str, str | None], Accepted | None] = attrs.field(factory=dict, init=False, repr=False)
 
     def knows(self, op: str) -> bool:
         """Whether there is any fact about ``op``; without one it is unverified."""
-        return op in self.tables
+        return self.accepted(op) is not None
 
     def accepted(self, op: str, case: str | None = None) -> Accepted | None:
         """What ``op`` accepts here; None where nothing is known.
@@ -56,15 +79,42 @@ class OperatorFacts:
         return self._found[op, case]
 
     def _accepted(self, op: str, case: str | None) -> Accepted | None:
-        table = self.tables.get(op)
-        return None if table is None else accepted_of(table, case, self.arch, self.curated)
+        tables = (self.tables.get(op), None if self.sdk is None else self.sdk.table(op))
+        known = [accepted_of(table, case, self.arch, self.curated) for table in tables if table is not None]
+        both = functools.reduce(intersected, known) if known else None
+        return self.user.narrowed(both, op, case, self.arch, self.soc)
+
+    @property
+    def records(self) -> tuple[FactsRecord, ...]:
+        """Every source that was looked for, whether it is used, and what it is or why it is not."""
+        measured = sorted({table.source.citation for table in self.tables.values()})
+        known = f"{len(self.tables)} operators, {measured[-1]}" if measured else f"none used for {self.backend}"
+        found = [FactsRecord("measured", bool(measured), known)]
+        if self.sdk is not None:
+            found.append(FactsRecord("sdk", self.sdk.state is SdkState.READ, self.sdk.detail))
+        found += [FactsRecord("user", True, str(path)) for path in self.user.paths]
+        return tuple(found)
 
 
 @functools.cache
-def operator_facts(backend: str, arch: str) -> OperatorFacts:
-    """The facts for ``backend`` on ``arch``, cached for the pair.
+def operator_facts(
+    backend: str,
+    arch: str,
+    soc: Soc | None = None,
+    source: FactsSource = FactsSource.BOTH,
+    user: UserFacts = NO_USER_FACTS,
+) -> OperatorFacts:
+    """The facts for ``backend`` on ``arch``, cached for these arguments.
+
+    The SDK is asked about ``soc``; without one it is not asked.
 
     Raises:
         FactsError: a shipped file cannot be read.
+        HostBackendError: the SDK alone was asked for (``FactsSource.SDK``), and it does not answer.
     """
-    return OperatorFacts(backend, arch, shipped_tables(backend), curated(backend))
+    asked = soc is not None and source is not FactsSource.MEASURED
+    sdk = sdk_facts(backend, soc, arch) if soc is not None and asked else None
+    if source is FactsSource.SDK and (sdk is None or sdk.state is not SdkState.READ):
+        raise HostBackendError(f"no facts from the SDK: {'no SoC to ask for' if sdk is None else sdk.detail}")
+    tables = {} if source is FactsSource.SDK else shipped_tables(backend)
+    return OperatorFacts(backend, arch, tables, curated(backend), sdk, user, "" if soc is None else soc.name)

@@ -15,10 +15,12 @@ __all__ = [
     "CpuOp",
     "Deviation",
     "ExportResult",
+    "FactsRecord",
     "NodeRecord",
     "OutputCheck",
     "Placement",
     "SolveResult",
+    "SourceRecord",
     "Status",
     "Verification",
 ]
@@ -41,6 +43,23 @@ class Placement(enum.Enum):
 
 
 @attrs.frozen
+class SourceRecord:
+    """A source of facts that took part in a decision: its kind (``measured``, ``sdk``, ``user`` ...) and citation."""
+
+    kind: str
+    citation: str
+
+
+@attrs.frozen
+class FactsRecord:
+    """A source of operator facts that was looked for: whether its facts were used, and what or why not."""
+
+    source: str
+    used: bool
+    detail: str
+
+
+@attrs.frozen
 class Deviation:
     """One place where the solution differs from the request; ``site`` is ``node`` or ``producer -> node``."""
 
@@ -49,6 +68,8 @@ class Deviation:
     chosen: str
     reason: str
     rule: str
+    sources: tuple[SourceRecord, ...] = ()
+    """Of the facts that rule out what was requested."""
 
 
 @attrs.frozen
@@ -86,6 +107,7 @@ class ConflictRecord:
     nodes: tuple[str, ...]
     constraints: tuple[str, ...]
     text: str
+    sources: tuple[SourceRecord, ...] = ()
 
 
 @attrs.frozen
@@ -109,6 +131,8 @@ class SolveResult:
     conflicts: tuple[ConflictRecord, ...]
     timings: tuple[tuple[str, float], ...]
     """(stage, seconds)."""
+    facts: tuple[FactsRecord, ...] = ()
+    """Every source of operator facts that was looked for."""
 
     @property
     def deviations(self) -> tuple[Deviation, ...]:

@@ -6,7 +6,7 @@ Positions count the ports of the operator's table: its inputs in QNN's order, th
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -68,6 +68,16 @@ class AcceptedRow:
             tuple(fixed[position] for position in sorted(fixed)),
             tuple(sorted(axis.items(), key=lambda entry: entry[0])),
             joined((*self.sources, *other.sources)),
+        )
+
+    def moved(self, places: Callable[[int], range]) -> AcceptedRow:
+        """The row with each position replaced by those of ``places``."""
+        return AcceptedRow(
+            frozenset(to for at in self.symmetric for to in places(at)),
+            frozenset(to for at in self.same for to in places(at)),
+            tuple(FixedAt(to, it.scale, it.zero_point) for it in self.fixed for to in places(it.position)),
+            tuple((to, axes) for at, axes in self.axis for to in places(at)),
+            self.sources,
         )
 
 

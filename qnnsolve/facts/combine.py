@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import attrs
+
 from qnnsolve.constraints import Source
 from qnnsolve.facts.accepted import Accepted, AcceptedRow, Codes, FixedAt, joined
 from qnnsolve.facts.curated import Curated
 from qnnsolve.facts.tables import OpTable, TableRow
 
-__all__ = ["accepted_of"]
+__all__ = ["accepted_of", "intersected"]
 
 Refused = dict[Codes, tuple[Source, ...]]
 
@@ -39,6 +41,52 @@ def accepted_of(table: OpTable, case: str | None, arch: str, curated: Curated) -
     repeats = None if table.repeats is None else ports.index(table.repeats)
     ordered = dict(sorted(rows.items()))
     return Accepted(ordered, table.inputs, table.outputs, repeats, refused, (table.source,))
+
+
+def intersected(one: Accepted, other: Accepted) -> Accepted:
+    """What both accept, in the ports of ``one``: each row asks what both ask, and cites both.
+
+    Inputs beyond those that ``other`` lists must be absent; of outputs, those that both list count. A row that only
+    one of the two accepts is :attr:`Accepted.refused`, by the other.
+    """
+    rows: dict[Codes, AcceptedRow] = {}
+    refused = {**other.refused, **one.refused}
+    for codes, row in one.rows.items():
+        found = _counterpart(codes, one, other)
+        both = None if found is None else row.narrowed(found)
+        if both is None:
+            refused[codes] = other.known_from
+        else:
+            rows[codes] = both
+    alike = (len(one.inputs), len(one.outputs)) == (len(other.inputs), len(other.outputs))
+    for codes in other.rows if alike else ():
+        if codes not in rows:
+            refused.setdefault(codes, one.known_from)
+    known = joined((*one.known_from, *other.known_from))
+    return attrs.evolve(one, rows=rows, refused=refused, known_from=known)
+
+
+def _counterpart(codes: Codes, one: Accepted, other: Accepted) -> AcceptedRow | None:
+    """The row of ``other`` for these codes, which are ``one``'s, with its positions counted as ``one`` counts."""
+    arity, results = len(one.inputs), len(one.outputs)
+    if other.repeats is None:
+        ins, outs = min(arity, len(other.inputs)), min(results, len(other.outputs))
+        if any(code != "-" for code in codes[ins:arity]):
+            return None
+        wanted = codes[:ins], codes[arity : arity + outs]
+        split = len(other.inputs)
+        matching = (r for c, r in other.rows.items() if (c[:ins], c[split : split + outs]) == wanted)
+        found = next(matching, None)
+    else:
+        found = None
+        for spelled in other.instances(codes):
+            row = other.rows.get(spelled)
+            if row is None:
+                return None
+            found = row if found is None else found.narrowed(row)
+            if found is None:
+                return None
+    return None if found is None else found.moved(lambda at: other.places(at, arity, results))
 
 
 _WEIGHT_LAYOUT = {

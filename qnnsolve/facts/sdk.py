@@ -83,8 +83,11 @@ class SdkFacts:
 
 
 @functools.cache
-def sdk_facts(backend: str, soc: Soc) -> SdkFacts:
-    """The SDK's facts for ``backend`` on ``soc``, read once per pair; never raises for an SDK that does not answer."""
+def sdk_facts(backend: str, soc: Soc, arch: str) -> SdkFacts:
+    """The SDK's facts for ``backend`` on ``soc``, whose ``arch`` its rows then name; each is asked once.
+
+    Never raises for an SDK that does not answer: :attr:`SdkFacts.state` says so.
+    """
     try:
         module = _module()
     except ModuleNotFoundError as error:
@@ -102,7 +105,7 @@ def sdk_facts(backend: str, soc: Soc) -> SdkFacts:
     if not variants:
         return SdkFacts(SdkState.FAILED, f"BackendOpInfo knows no operator for {backend} on {soc.name}")
     source = Source(SourceKind.SDK, f"QNN SDK BackendOpInfo, {backend} on {soc.name}")
-    found = {op: _Table(op, backend, soc.htp_arch, source).of(each) for op, each in variants.items()}
+    found = {op: _Table(op, backend, arch, source).of(each) for op, each in variants.items()}
     tables = {op: table for op, (table, _) in found.items() if table is not None}
     unread = sum(left for _, left in found.values())
     note = f", {unread} variants with dtypes or encodings that have no port code left out" if unread else ""

@@ -29,7 +29,7 @@ def _fresh() -> Iterator[None]:
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> SdkFacts:
     stand_in.install(monkeypatch)
-    return sdk_facts("htp", soc("SM8750"))
+    return sdk_facts("htp", soc("SM8750"), "V79")
 
 
 def table(facts: SdkFacts, op: str) -> OpTable:
@@ -115,9 +115,9 @@ def test_a_table_holds_for_the_arch_of_its_soc_and_says_where_it_is_from(read: S
 def test_backend_and_soc_are_asked_once_per_pair(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = stand_in.install(monkeypatch)
     for name in ("SM8750", "SM8350", "SM8750"):
-        assert sdk_facts("htp", soc(name)).state is SdkState.READ
+        assert sdk_facts("htp", soc(name), soc(name).htp_arch).state is SdkState.READ
     assert asked == [("the HTP backend", "SM8750"), ("the HTP backend", "SM8350")]
-    sdk_facts("lpai", soc("SM8750"))
+    sdk_facts("lpai", soc("SM8750"), "V6")
     assert asked[-1] == ("the LPAI backend", "SM8750")
 
 
@@ -125,14 +125,14 @@ def test_contradicting_constraints_of_one_encoding_leave_no_row(monkeypatch: pyt
     one, other = (stand_in.Constraint((stand_in.PLAIN,), scale=scale, offset=0) for scale in (0.5, 0.25))
     variant = stand_in.Variant((stand_in.U8,), (stand_in.port("u8", one, other),))
     stand_in.install(monkeypatch, {"Relu": [variant], "Elu": [stand_in.Variant((stand_in.U8,), (stand_in.U8,))]})
-    found = sdk_facts("htp", soc("SM8750"))
+    found = sdk_facts("htp", soc("SM8750"), "V79")
     assert found.table("Relu") is None
     assert "1 variants" in found.detail
 
 
 def test_an_absent_sdk_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("QNN_SDK_ROOT", raising=False)
-    found = sdk_facts("htp", soc("SM8750"))
+    found = sdk_facts("htp", soc("SM8750"), "V79")
     assert found.state is SdkState.ABSENT
     assert "QNN_SDK_ROOT is not set" in found.detail and "2.41" in found.detail
     assert not found.tables
@@ -140,15 +140,15 @@ def test_an_absent_sdk_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_sdk_that_fails_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in.install(monkeypatch, fails="no such\nchip")
-    found = sdk_facts("htp", soc("SM8750"))
+    found = sdk_facts("htp", soc("SM8750"), "V79")
     assert found.state is SdkState.FAILED
     assert found.detail.endswith("RuntimeError: no such chip")
 
 
 def test_a_backend_without_operators_or_unknown_to_the_sdk_is_no_silent_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in.install(monkeypatch, {})
-    assert sdk_facts("htp", soc("SM8750")).state is SdkState.FAILED
-    assert "GPU" in sdk_facts("gpu", soc("SM8750")).detail
+    assert sdk_facts("htp", soc("SM8750"), "V79").state is SdkState.FAILED
+    assert "GPU" in sdk_facts("gpu", soc("SM8750"), "V1").detail
 
 
 def test_the_sdks_python_folder_is_looked_into(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -160,6 +160,6 @@ def test_the_sdks_python_folder_is_looked_into(monkeypatch: pytest.MonkeyPatch, 
     (package / "backend_opinfo.py").write_text("raise OSError('libQnnHtp.so: cannot open')\n")
     monkeypatch.setitem(os.environ, "QNN_SDK_ROOT", str(tmp_path))
     monkeypatch.setattr(sys, "path", list(sys.path))
-    found = sdk_facts("htp", soc("SM8750"))
+    found = sdk_facts("htp", soc("SM8750"), "V79")
     assert found.state is SdkState.FAILED
     assert "libQnnHtp.so: cannot open" in found.detail
