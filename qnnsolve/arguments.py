@@ -53,6 +53,15 @@ def request_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--block-size", type=_block_size, metavar="N", help="weights per block, with 16a4w_block")
     parser.add_argument("--backend", default="htp", help="htp, lpai or a plugin's (default: %(default)s)")
+    parser.add_argument(
+        "--facts", action="append", default=[], metavar="FILE", help="a TOML file of your own facts; may be repeated"
+    )
+    parser.add_argument(
+        "--facts-source",
+        default="both",
+        help="whose operator tables count: both (what measurement and the SDK both accept), measured or sdk "
+        "(default: %(default)s)",
+    )
     strictness = parser.add_mutually_exclusive_group()
     strictness.add_argument("--strict", dest="strict", action="store_true", help="refuse ops without facts")
     strictness.add_argument(
@@ -86,13 +95,19 @@ def check_names(arguments: argparse.Namespace) -> None:
     Raises:
         UsageError: an unknown SoC, precision or backend, a SoC without that backend's accelerator, or a block size
             that nothing uses.
+        FactsError: a file of the user's facts says what cannot be.
         PluginError: the distribution that offers the backend is broken.
     """
     from qnnsolve.facts.backends import backend
     from qnnsolve.facts.socs import soc
+    from qnnsolve.facts.user_file import read_user_facts
+    from qnnsolve.opinfo_facts import facts_source
     from qnnsolve.rules.request import precision
 
-    chip = soc(arguments.soc)
+    facts_source(arguments.facts_source)
+    backend(arguments.backend)
+    arguments.facts = read_user_facts(arguments.facts, arguments.backend)
+    chip = soc(arguments.soc, arguments.facts.socs)
     arguments.soc = chip.name
     precision(arguments.precision)
     backend(arguments.backend).arch(chip)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import attrs
 
-from qnnsolve.constraints import Site, Table
+from qnnsolve.constraints import Site, Source, SourceKind, Table
 from qnnsolve.encodings import FLOAT, Encoding
+from qnnsolve.facts.accepted import joined
 from qnnsolve.facts.graph import Node
 from qnnsolve.results import (
     ConflictRecord,
@@ -16,12 +17,13 @@ from qnnsolve.results import (
     NodeRecord,
     Placement,
     SolveResult,
+    SourceRecord,
     Status,
 )
 from qnnsolve.rules.base import Facts
 from qnnsolve.rules.builders import Built, Fate
 from qnnsolve.rules.request import Role
-from qnnsolve.rules.rows import accepts
+from qnnsolve.rules.rows import accepts, refusing
 from qnnsolve.solver import Solution, Unknown, Unsatisfiable
 
 __all__ = ["describe", "placements"]
@@ -98,7 +100,13 @@ def describe(
         unverified=tuple((node.name, node.target) for node in facts.unverified()),
         conflicts=_conflicts(outcome),
         timings=timings,
+        facts=facts.operators.records,
     )
+
+
+def source_records(sources: Iterable[Source]) -> tuple[SourceRecord, ...]:
+    """Each source once, sorted, as a record; the graph itself is no source of facts about operators."""
+    return tuple(SourceRecord(s.kind.value, s.citation) for s in joined(sources) if s.kind is not SourceKind.GRAPH)
 
 
 def _breakdown(solution: Solution) -> tuple[tuple[str, int], ...]:
@@ -132,6 +140,7 @@ def _conflicts(outcome: Solution | Unsatisfiable | Unknown) -> tuple[ConflictRec
             nodes=conflict.nodes,
             constraints=tuple(f"{c.reason} at {', '.join(map(str, c.sites))}" for c in conflict.constraints),
             text=str(conflict),
+            sources=source_records(source for c in conflict.constraints for source in c.reason.sources),
         )
         for conflict in outcome.conflicts
     )
@@ -226,12 +235,13 @@ class _Describer:
             inputs = ", ".join(self.facts.asked(s).name for s in table.sites if s.user)
             output = "".join(f" -> {self.facts.asked(s)}" for s in table.sites if not s.user)
             text = f"{subject} takes no ({inputs}){output}"
-            return Deviation(str(site), asked.name, chosen.name, text, "QC001")
+            return Deviation(str(site), asked.name, chosen.name, text, "QC001", self._refusing(table))
         for candidate in self.facts.domains[site]:
             removed = self.solution.why_removed(site, candidate) if _calibrated(candidate) == asked else ()
             if removed:
                 reason = removed[0].constraint.reason
-                return Deviation(str(site), asked.name, chosen.name, reason.text, reason.rule)
+                sources = source_records(reason.sources)
+                return Deviation(str(site), asked.name, chosen.name, reason.text, reason.rule, sources)
         text = f"{asked} here would cost more elsewhere"
         return Deviation(str(site), asked.name, chosen.name, text, "QC006")
 
@@ -251,10 +261,38 @@ class _Describer:
                 reason, rule = f"no facts about {missing} on {self.facts.operators.arch}", "QC001"
             case _ if not is_float and accepts(self.facts, node, built):
                 reason, rule = self._only_feeds(node), "QC004"
+            case _ if kept := self._kept_on_cpu(built):
+                reason, rule = kept, "QC001"
             case _:
                 dtype = "" if tensor is None or tensor.is_float else f" for {tensor.dtype}"
                 reason, rule = f"{built.op} on {self.facts.operators.arch} takes nothing{dtype} that fits here", "QC001"
-        return Deviation(node.name, asked, "float" if is_float else "CPU", reason, rule)
+        sources = self._about(built) if rule == "QC001" else ()
+        return Deviation(node.name, asked, "float" if is_float else "CPU", reason, rule, sources)
+
+    def _kept_on_cpu(self, built: Built) -> str:
+        """Why an op that other sources know stays on the CPU by the user's word alone; empty where it is not so."""
+        for op in built.ops:
+            accepted = self.facts.operators.accepted(op, built.case)
+            refusing = {source for sources in accepted.refused.values() for source in sources} if accepted else set()
+            if accepted and not accepted.rows and any(source.kind is SourceKind.USER for source in refusing):
+                return f"your facts leave {op} nothing on the accelerator"
+        return ""
+
+    def _about(self, built: Built) -> tuple[SourceRecord, ...]:
+        """Every source that was asked about the ops of a node."""
+        known = (self.facts.operators.accepted(op, built.case) for op in built.ops)
+        return source_records(source for each in known if each is not None for source in each.known_from)
+
+    def _refusing(self, table: Table) -> tuple[SourceRecord, ...]:
+        """The sources that rule out what was asked for; where no source accepts it, those that know the op.
+
+        A user's fact that only accepts something took no part.
+        """
+        asked = {site: self.facts.asked(site) for site in table.sites}
+        name = self.facts.owner(table.sites[0])
+        found = refusing(self.facts, self.facts.graph[name], self.facts.built[name], asked)
+        others = [source for source in table.reason.sources if source.kind is not SourceKind.USER]
+        return source_records(found or others or table.reason.sources)
 
     def _only_feeds(self, node: Node) -> str:
         users = ", ".join(dict.fromkeys(self.facts.graph[user].target for user in self.facts.graph.readers(node.name)))

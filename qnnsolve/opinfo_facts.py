@@ -14,7 +14,7 @@ from collections.abc import Mapping
 import attrs
 
 from qnnsolve.encodings import FP16, Encoding
-from qnnsolve.errors import HostBackendError
+from qnnsolve.errors import HostBackendError, UnknownNameError
 from qnnsolve.facts.accepted import Accepted, AcceptedRow
 from qnnsolve.facts.combine import accepted_of, intersected
 from qnnsolve.facts.curated import Curated, curated
@@ -24,7 +24,7 @@ from qnnsolve.facts.tables import OpTable, codes_of, shipped_tables
 from qnnsolve.facts.user import NO_USER_FACTS, UserFacts
 from qnnsolve.results import FactsRecord
 
-__all__ = ["Accepted", "AcceptedRow", "FactsSource", "OperatorFacts", "operator_facts", "port_code"]
+__all__ = ["Accepted", "AcceptedRow", "FactsSource", "OperatorFacts", "facts_source", "operator_facts", "port_code"]
 
 
 def port_code(encoding: Encoding, quantized_weight: bool = False) -> str:
@@ -44,6 +44,18 @@ class FactsSource(enum.Enum):
     BOTH = "both"
     MEASURED = "measured"
     SDK = "sdk"
+
+
+def facts_source(name: str | FactsSource) -> FactsSource:
+    """The member of that value.
+
+    Raises:
+        UnknownNameError: there is none; names those that exist.
+    """
+    values = [each.value for each in FactsSource]
+    if isinstance(name, str) and name not in values:
+        raise UnknownNameError("facts source", name, values)
+    return FactsSource(name)
 
 
 @attrs.frozen(eq=False)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,11 @@ import attrs
 from qnnsolve._child import Progress
 from qnnsolve._quiet import quiet
 from qnnsolve.errors import BudgetExceededError, UnsatisfiableError, UnsupportedGraphError, UsageError
-from qnnsolve.facts.socs import soc as soc_of
+from qnnsolve.facts.socs import compile_as
+from qnnsolve.facts.user import UserFacts
 from qnnsolve.host import ensure_compiler
 from qnnsolve.lowering import LEFT_BY_SOLVER, Lowered, check_writable, lower
+from qnnsolve.opinfo_facts import FactsSource
 from qnnsolve.results import CpuOp, ExportResult, SolveResult, Verification
 from qnnsolve.rules.request import precision as precision_of
 from qnnsolve.verification import compare, outputs_of, run_on_emulator
@@ -42,6 +45,8 @@ def solve(
     backend: str = "htp",
     strict: bool = True,
     block_size: int | None = None,
+    user_facts: UserFacts | Sequence[str | PathLike[str]] = (),
+    facts_source: str | FactsSource = FactsSource.BOTH,
     progress: Progress | None = None,
 ) -> SolveResult:
     """The nearest legal quantization config of ``model``, or every conflict that stands against one.
@@ -57,10 +62,13 @@ def solve(
         backend: whose rules hold.
         strict: raise where an op has no facts; else leave it float.
         block_size: elements per block along input channels, for block-wise weights; None means 32.
+        user_facts: files of the user's own facts, or facts that were read from such files.
+        facts_source: whose operator tables count: ``both``, ``measured`` or ``sdk``.
         progress: called with a stage, the steps done and their number.
 
     Raises:
-        UnknownNameError: an unknown SoC, precision or backend.
+        UnknownNameError: an unknown SoC, precision, backend or facts source.
+        FactsError: a file of the user's facts says what cannot be.
         UsageError: there are no example inputs.
         UnsupportedGraphError: the model cannot be exported, or its graph cannot be read.
         UnverifiedError: strict, and there are ops without facts.
@@ -70,7 +78,15 @@ def solve(
 
         from qnnsolve.quantizer import SolveQuantizer
 
-        quantizer = SolveQuantizer(backend, soc, strict, precision=precision, block_size=block_size or BLOCK_SIZE)
+        quantizer = SolveQuantizer(
+            backend,
+            soc,
+            strict,
+            precision=precision,
+            block_size=block_size or BLOCK_SIZE,
+            user_facts=user_facts,
+            facts_source=facts_source,
+        )
         stages = _Stages(progress)
         with _evaluating(model):
             with stages("export"):
@@ -92,6 +108,8 @@ def export(
     backend: str = "htp",
     strict: bool = True,
     block_size: int | None = None,
+    user_facts: UserFacts | Sequence[str | PathLike[str]] = (),
+    facts_source: str | FactsSource = FactsSource.BOTH,
     verify: bool = True,
     tolerance: float = 0.01,
     progress: Progress | None = None,
@@ -110,12 +128,15 @@ def export(
         backend: whose rules hold; only ``htp`` can be compiled for here.
         strict: raise where an op has no facts; else leave it on the CPU.
         block_size: elements per block along input channels, for block-wise weights; None means 32.
+        user_facts: files of the user's own facts, or facts that were read from such files.
+        facts_source: whose operator tables count: ``both``, ``measured`` or ``sdk``.
         verify: run the program on the emulator.
         tolerance: the largest difference allowed, as a fraction of the output's range.
         progress: called with a stage, the steps done and their number.
 
     Raises:
-        UnknownNameError: an unknown SoC, precision or backend.
+        UnknownNameError: an unknown SoC, precision, backend or facts source.
+        FactsError: a file of the user's facts says what cannot be.
         UsageError: ``out`` cannot be written, there are no samples, or one does not fit the model.
         UnsupportedGraphError: the model cannot be exported, or its graph cannot be read.
         UnsatisfiableError: no legal config exists.
@@ -129,7 +150,15 @@ def export(
 
         from qnnsolve.quantizer import SolveQuantizer
 
-        quantizer = SolveQuantizer(backend, soc, strict, precision=precision, block_size=block_size or BLOCK_SIZE)
+        quantizer = SolveQuantizer(
+            backend,
+            soc,
+            strict,
+            precision=precision,
+            block_size=block_size or BLOCK_SIZE,
+            user_facts=user_facts,
+            facts_source=facts_source,
+        )
         ensure_compiler(backend)
         stages = _Stages(progress)
         with _evaluating(model):
@@ -140,7 +169,7 @@ def export(
                 lowered = lower(
                     converted,
                     examples,
-                    soc=soc_of(soc).name,
+                    soc=compile_as(quantizer.soc),
                     fp16=precision_of(precision).fp16,
                     cpu_nodes=quantizer.cpu_nodes,
                     out=target,

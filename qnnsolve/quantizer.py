@@ -34,8 +34,10 @@ from qnnsolve.explain import describe, placements
 from qnnsolve.facts.backends import backend as backend_of
 from qnnsolve.facts.fx import read_graph
 from qnnsolve.facts.graph import Node, NodeKind
-from qnnsolve.facts.socs import soc
-from qnnsolve.opinfo_facts import operator_facts, port_code
+from qnnsolve.facts.socs import Soc, chipset, soc
+from qnnsolve.facts.user import UserFacts
+from qnnsolve.facts.user_file import read_user_facts
+from qnnsolve.opinfo_facts import FactsSource, facts_source, operator_facts, port_code
 from qnnsolve.results import Placement, SolveResult
 from qnnsolve.rules import Facts, backend_rules, problem_of
 from qnnsolve.rules.htp import FOLDED
@@ -59,6 +61,9 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         precision: a preset's name (``"16a8w"``); :meth:`set_default_quant_config` takes ExecuTorch's enum.
         block_size: elements per block along input channels, for ``16a4w_block``.
         limits: what the solve may spend.
+        user_facts: files of the user's own facts (``docs/facts.md``), or facts that were read from such files.
+        facts_source: whose operator tables count: ``"both"`` (only what the measured ones and the SDK's both accept),
+            ``"measured"`` or ``"sdk"``.
 
     After ``prepare_pt2e``: :attr:`solution` (the last solve), :attr:`result` (the same as plain records) and
     :attr:`cpu_nodes` (names of the nodes that stay on the CPU).
@@ -66,6 +71,8 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
     Raises:
         UnknownNameError: an unknown backend, chipset or precision; names the nearest.
         UsageError: the chipset has no such accelerator, or ExecuTorch has no such backend.
+        FactsError: a file of the user's facts says what cannot be.
+        HostBackendError: the facts of the SDK alone were asked for, and it does not answer.
         UnsatisfiableError: (from ``prepare_pt2e``) no legal config exists; carries every conflict.
         UnverifiedError: (from ``prepare_pt2e``, strict) ops without facts; carries all of them.
         BudgetExceededError: (from ``prepare_pt2e``) a limit was hit first.
@@ -80,18 +87,27 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         precision: str = "8a8w",
         block_size: int = 32,
         limits: Limits | None = None,
+        user_facts: UserFacts | Sequence[str | os.PathLike[str]] = (),
+        facts_source: str | FactsSource = FactsSource.BOTH,
     ) -> None:
         name = backend if isinstance(backend, str) else backend.name.removeprefix("k").removesuffix("Backend").lower()
         backend_rules(name)
-        self._soc = soc(soc_model if isinstance(soc_model, str) else soc_model.name)
+        user = user_facts if isinstance(user_facts, UserFacts) else read_user_facts(user_facts, name)
+        self._soc = soc(soc_model if isinstance(soc_model, str) else soc_model.name, user.socs)
         self._backend_name, self._arch = name, backend_of(name).arch(self._soc)
+        self._operators = operator_facts(name, self._arch, self._soc, _facts_source(facts_source), user)
         self._limits = limits or Limits()
         self._request = Request(_precision(precision), block_size)
         with _quiet():
-            super().__init__(_upstream_type(name), QcomChipset[self._soc.name], strict)
+            super().__init__(_upstream_type(name), chipset(self._soc), strict)
         self.solution: Solution | None = None
         self.result: SolveResult | None = None
         self.cpu_nodes: frozenset[str] = frozenset()
+
+    @property
+    def soc(self) -> Soc:
+        """The chipset that is solved for."""
+        return self._soc
 
     def set_default_quant_config(self, quant_dtype: QuantDtype, is_qat: bool = False, **settings: Any) -> None:
         """Ask for one of ExecuTorch's presets. Weights are quantized per channel wherever the backend takes it.
@@ -112,7 +128,7 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
     def annotate(self, model: GraphModule) -> GraphModule:
         """Solve for ``model`` and write the annotations; see the class for what is raised."""
         clock = _Clock()
-        facts = Facts.of(read_graph(model), operator_facts(self._backend_name, self._arch), self._request)
+        facts = Facts.of(read_graph(model), self._operators, self._request)
         clock.lap("facts")
         unverified = facts.unverified()
         if self.strict and unverified:
@@ -211,6 +227,7 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
 
 
 _precision = precision
+_facts_source = facts_source
 
 
 def _upstream_type(name: str) -> QnnExecuTorchBackendType:

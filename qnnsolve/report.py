@@ -103,6 +103,14 @@ def _solve_body(result: SolveResult) -> Iterator[Line]:
         ],
     )
     yield from _section("Left on the CPU by the solve", _floats(result.nodes))
+    yield from _section("Operator facts", _facts(result))
+
+
+def _facts(result: SolveResult) -> list[Line]:
+    return [
+        Line(f"  {record.source}: {record.detail}" if record.used else f"  {record.source}: not used, {record.detail}")
+        for record in result.facts
+    ]
 
 
 def _cost(result: SolveResult) -> str:
@@ -128,6 +136,7 @@ def _conflicts(conflicts: Sequence[ConflictRecord]) -> list[Line]:
     for conflict in conflicts:
         lines.append(Line(f"  {names_in_short(conflict.nodes)}: {conflict.text}", style="red"))
         lines += [Line(f"    {constraint}") for constraint in conflict.constraints]
+        lines += [Line(f"    {it.kind}, {it.citation}") for it in conflict.sources if it.kind in ("user", "sdk")]
     return lines
 
 
@@ -143,7 +152,7 @@ def _port(node: NodeRecord, deviation: Deviation) -> str:
 def _deviations(deviations: Sequence[tuple[NodeRecord, Deviation]]) -> list[Line]:
     def key(pair: tuple[NodeRecord, Deviation]) -> tuple[str, ...]:
         node, it = pair
-        return (node.target, _port(node, it), it.requested, it.chosen, _general(node, it), it.rule)
+        return (node.target, _port(node, it), it.requested, it.chosen, _general(node, it), _cited(it))
 
     lines = []
     for group in fold(deviations, key):
@@ -152,8 +161,15 @@ def _deviations(deviations: Sequence[tuple[NodeRecord, Deviation]]) -> list[Line
         where = it.site if len(group) == 1 and " -> " in it.site else _port(node, it)
         names = names_in_short([each.name for each, _ in group])
         change = f"{where} {it.requested} -> {it.chosen}"
-        lines.append(Line(f"  {_many(group)}{names} ({node.target}): {change}  because {reason} [{it.rule}]"))
+        lines.append(Line(f"  {_many(group)}{names} ({node.target}): {change}  because {reason} [{_cited(it)}]"))
     return lines
+
+
+def _cited(deviation: Deviation) -> str:
+    """The rule, and whose facts took part besides the shipped ones."""
+    user = [f"{source.kind}, {source.citation}" for source in deviation.sources if source.kind == "user"]
+    sdk = ["sdk"] if any(source.kind == "sdk" for source in deviation.sources) else []
+    return "; ".join([deviation.rule, *sdk, *user])
 
 
 def _general(node: NodeRecord, deviation: Deviation) -> str:

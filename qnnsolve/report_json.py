@@ -75,9 +75,15 @@ def _solve_fields(result: SolveResult) -> Json:
         "converts": [attrs.asdict(convert) for convert in result.converts],
         "unverified": [{"name": name, "target": target} for name, target in result.unverified],
         "conflicts": [
-            {"nodes": list(each.nodes), "constraints": list(each.constraints), "text": each.text}
+            {
+                "nodes": list(each.nodes),
+                "constraints": list(each.constraints),
+                "text": each.text,
+                "sources": [attrs.asdict(source) for source in each.sources],
+            }
             for each in result.conflicts
         ],
+        "facts": [attrs.asdict(record) for record in result.facts],
     }
 
 

@@ -66,6 +66,8 @@ def _request(arguments: argparse.Namespace) -> dict[str, Any]:
         "backend": arguments.backend,
         "strict": arguments.strict,
         "block_size": arguments.block_size,
+        "user_facts": arguments.facts,
+        "facts_source": arguments.facts_source,
     }
 
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import attrs
 
-from qnnsolve.errors import UnknownNameError
+from qnnsolve.errors import UnknownNameError, UsageError
 
-__all__ = ["Soc", "chipset", "soc", "socs"]
+__all__ = ["Soc", "chipset", "compile_as", "soc", "socs"]
 
 
 @attrs.frozen(order=True)
@@ -65,6 +65,19 @@ def soc(name: str, more: Iterable[Soc] = ()) -> Soc:
         if each.name.lower() == name.strip().lower():
             return each
     raise UnknownNameError("SoC", name, (each.name for each in known))
+
+
+def compile_as(of: Soc) -> str:
+    """The chipset of ExecuTorch's table to compile for.
+
+    Raises:
+        UsageError: ExecuTorch does not know the SoC, and nothing says which one it is like.
+    """
+    if of in socs():
+        return of.name
+    if not of.compile_as:
+        raise UsageError(f"ExecuTorch cannot compile for {of.name}: its [[soc]] needs 'like', a chipset that it knows")
+    return of.compile_as
 
 
 def chipset(of: Soc) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 import attrs
@@ -18,7 +18,7 @@ from qnnsolve.rules.base import Facts, rule
 from qnnsolve.rules.builders import Built, Fate
 from qnnsolve.rules.request import Role
 
-__all__ = ["Emitted", "accepts", "emitted", "integer_code", "one_row_of_the_operator_table"]
+__all__ = ["Emitted", "accepts", "emitted", "integer_code", "one_row_of_the_operator_table", "refusing"]
 
 _NATIVE = {"bool": BOOL, "int64": INT32, "int32": INT32}
 
@@ -90,6 +90,18 @@ def accepts(facts: Facts, node: Node, built: Built) -> bool:
 def _accepts(facts: Facts, op: Emitted) -> bool:
     accepted = facts.operators.accepted(op.op, op.case)
     return accepted is not None and accepted.admits(tuple(map(str, op.ports)))
+
+
+def refusing(facts: Facts, node: Node, built: Built, chosen: Mapping[Site, Encoding]) -> tuple[Source, ...]:
+    """The sources that refuse these encodings at the ports of ``node`` where another source accepts them."""
+    found: list[Source] = []
+    for op, ports in _tables(facts, node, built) if built.fate is Fate.OP else ():
+        accepted = facts.operators.accepted(op.op, op.case)
+        sites = tuple(dict.fromkeys(port for port in ports if isinstance(port, Site)))
+        if accepted is not None and all(site in chosen for site in sites):
+            columns = tuple(sites.index(port) if isinstance(port, Site) else port for port in ports)
+            found += accepted.refusing(_spelled(op, tuple(chosen[site] for site in sites), columns)[0])
+    return joined(found)
 
 
 @rule("QC001", rests_on=("tables", "since"))
