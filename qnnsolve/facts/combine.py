@@ -130,8 +130,9 @@ def _curated_row(op: str, ports: tuple[str, ...], codes: Codes, curated: Curated
             symmetric.add(position)
             sources.append(centred[1])
     if op in curated.invariant:
-        same = {0, ports.index("out[0]")}
-        sources.append(curated.invariant[op])
+        shared, source = curated.invariant[op]
+        same = set(map(ports.index, shared))
+        sources.append(source)
     for fact in curated.fixed.get(op, ()):
         if fact.port in ports and codes[ports.index(fact.port)] == fact.code:
             position = ports.index(fact.port)

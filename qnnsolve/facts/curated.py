@@ -41,7 +41,8 @@ class FixedEncoding:
 class Curated:
     """All curated facts of a backend, by operator (or by aten target, or by port code)."""
 
-    invariant: Mapping[str, Source]
+    invariant: Mapping[str, tuple[tuple[str, ...], Source]]
+    """Operator -> ports that carry one encoding."""
     one_dtype: Mapping[str, Source]
     derived: Mapping[str, DerivedScale]
     fixed: Mapping[str, tuple[FixedEncoding, ...]]
@@ -101,7 +102,11 @@ def _curated(data: dict[str, list[dict[str, Any]]]) -> Curated:
                 fact = FixedEncoding(entry["port"], code, value["scale"], value["zero_point"], _source(entry))
                 fixed.setdefault(op, []).append(fact)
     return Curated(
-        invariant={op: _source(entry) for entry in data["invariant"] for op in entry["ops"]},
+        invariant={
+            op: (tuple(entry.get("ports", ("in[0]", "out[0]"))), _source(entry))
+            for entry in data["invariant"]
+            for op in entry["ops"]
+        },
         one_dtype={op: _source(entry) for entry in data["one_dtype"] for op in entry["ops"]},
         derived={
             op: DerivedScale(entry["port"], tuple(entry["sources"]), _source(entry))

@@ -15,7 +15,7 @@ from qnnsolve.facts.graph import Node, TensorFact
 from qnnsolve.opinfo_facts import port_code
 from qnnsolve.rules import costs
 from qnnsolve.rules.base import Facts, rule
-from qnnsolve.rules.builders import Built, Fate
+from qnnsolve.rules.builders import OUTPUT, Built, Fate
 from qnnsolve.rules.request import Role
 
 __all__ = ["Emitted", "accepts", "emitted", "integer_code", "one_row_of_the_operator_table", "refusing"]
@@ -52,6 +52,10 @@ def emitted(facts: Facts, node: Node, built: Built) -> tuple[Emitted, ...]:
         return ()
     inputs = tuple(_input(facts, node, port) for port in range(len(built.inputs)))
     outputs = _outputs(facts, node, inputs)
+    inputs = tuple(
+        port if entry.like is None else outputs[0] if entry.like == OUTPUT else inputs[entry.like]
+        for port, entry in zip(inputs, built.inputs, strict=True)
+    )
     written = outputs if built.outputs is None else tuple(outputs[port] for port in built.outputs)
     weights = tuple(port for port, entry in enumerate(built.inputs) if entry.role is Role.WEIGHT)
     main = Emitted(built.op, built.case, (*inputs, *written), len(inputs), weights)

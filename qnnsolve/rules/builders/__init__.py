@@ -12,9 +12,9 @@ from types import MappingProxyType
 
 from qnnsolve.facts.graph import Graph, Node
 from qnnsolve.rules.builders import constants, images, indexing, movement, norms, pointwise, products, reductions
-from qnnsolve.rules.builders.types import Builder, Built, Fate, Input, Step
+from qnnsolve.rules.builders.types import OUTPUT, Builder, Built, Fate, Input, Step
 
-__all__ = ["BUILDERS", "Built", "Fate", "Input", "Step", "build"]
+__all__ = ["BUILDERS", "OUTPUT", "Built", "Fate", "Input", "Step", "build"]
 
 _FAMILIES = (pointwise, products, norms, images, reductions, movement, indexing, constants)
 

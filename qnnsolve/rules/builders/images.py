@@ -1,21 +1,155 @@
-"""Pooling, resizing and the other ops on images."""
+"""Pooling, resizing and the other ops on images, sequences and volumes; they need a batch dimension."""
 
 from __future__ import annotations
 
 from qnnsolve.facts.graph import Graph, Node
-from qnnsolve.rules.builders.types import Built, Fate, Input, on_cpu, op, ref_at, table
+from qnnsolve.rules.builders.types import (
+    Builder,
+    Built,
+    Fate,
+    Input,
+    Step,
+    no_builder,
+    on_cpu,
+    ref_at,
+    shape_of,
+    table,
+)
 
 __all__ = ["TABLE"]
 
+_IN, _OUT = 0, 1
+"""Ports of an op with one input."""
 
-def _max_pool_with_indices(node: Node, graph: Graph) -> Built:
+
+def _batched(name: str, rank: int, *steps: Step) -> Builder:
+    """An op over one input of ``rank`` dimensions, batch and channels first."""
+
+    def builder(node: Node, graph: Graph) -> Built:
+        source = ref_at(node, 0)
+        if len(shape_of(graph, source)) != rank:
+            return on_cpu(f"ExecuTorch builds {name} for {rank} dimensions, the batch included")
+        return Built(Fate.OP, name, (Input(source),), steps=steps)
+
+    return builder
+
+
+_TO_2D = (Step("Reshape", (_IN, _IN)), Step("Reshape", (_OUT, _OUT)))
+"""Around an op on sequences that is built as one on images."""
+
+
+def _average(name: str, rank: int) -> Builder:
+    def builder(node: Node, graph: Graph) -> Built:
+        kernel, divisor = node.argument(1, "kernel_size"), node.argument(6, "divisor_override")
+        if divisor is not None and divisor != _volume(kernel, rank - 2):
+            return on_cpu("ExecuTorch builds averages over the whole pooling region only")
+        return _batched(name, rank)(node, graph)
+
+    return builder
+
+
+def _volume(kernel: object, dimensions: int) -> int:
+    sizes = kernel if isinstance(kernel, tuple) else (kernel,)
+    volume = 1
+    for size in sizes * dimensions if len(sizes) == 1 else sizes:
+        volume *= size if isinstance(size, int) else 0
+    return volume
+
+
+def _adaptive_average_3d(node: Node, graph: Graph) -> Built:
+    size = node.argument(1, "output_size")
+    # An average over everything is a mean by the time that it is lowered.
+    one = all(entry == 1 for entry in size) if isinstance(size, tuple) else False
+    return _batched("ReduceMean" if one else "PoolAvg3d", 5)(node, graph)
+
+
+def _largest(node: Node, graph: Graph) -> Built:
+    """A maximum; padding is an op of its own, since QNN pads with zero (_passes/recompose_pad_maxpool2d.py)."""
     if 1 in graph.items_of(node.name):
         return on_cpu("QNN's PoolMax2d has no indices")
-    return Built(Fate.OP, "PoolMax2d", (Input(ref_at(node, 0)),), outputs=(0,))
+    if any(entry != 1 for entry in _sizes(node.argument(4, "dilation", 1))):
+        return on_cpu("ExecuTorch builds PoolMax2d without dilation only")
+    padded = any(entry != 0 for entry in _sizes(node.argument(3, "padding", 0)))
+    steps = (Step("Pad", (_IN, _OUT), "constant"),) if padded else ()
+    built = _batched("PoolMax2d", 4, *steps)(node, graph)
+    return built if built.fate is Fate.CPU or not node.several else _first_output(built)
+
+
+def _sizes(value: object) -> tuple[object, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _adaptive_largest(node: Node, graph: Graph) -> Built:
+    if 1 in graph.items_of(node.name):
+        return on_cpu("QNN's PoolMax2d has no indices")
+    built = _batched("PoolMax2d", 4)(node, graph)
+    return built if built.fate is Fate.CPU else _first_output(built)
+
+
+def _first_output(built: Built) -> Built:
+    return Built(built.fate, built.op, built.inputs, outputs=(0,), steps=built.steps)
+
+
+def _grid_sample(node: Node, graph: Graph) -> Built:
+    """The grid is transposed first (builders/op_grid_sampler_2d.py)."""
+    inputs = (Input(ref_at(node, 0)), Input(ref_at(node, 1)))
+    return Built(Fate.OP, "GridSample", inputs, steps=(Step("Transpose", (1, 1)),))
+
+
+def _patches(name: str, rank: int) -> Builder:
+    """``unfold`` or ``fold`` of square patches that do not overlap (_passes/decompose_col_im.py)."""
+
+    def builder(node: Node, graph: Graph) -> Built:
+        at = 1 if name == "SpaceToDepth" else 2
+        kernel, stride = _pair(node.argument(at, "kernel_size")), _pair(node.argument(at + 3, "stride", 1))
+        plain = _pair(node.argument(at + 1, "dilation", 1)) == (1, 1) and _pair(
+            node.argument(at + 2, "padding", 0)
+        ) == (0, 0)
+        if kernel != stride or kernel[0] != kernel[1] or not plain:
+            return on_cpu("ExecuTorch builds square patches side by side only")
+        return _batched(name, rank, Step("Reshape", (_OUT, _OUT)))(node, graph)
+
+    return builder
+
+
+def _pair(value: object) -> tuple[object, ...]:
+    sizes = _sizes(value)
+    return sizes * 2 if len(sizes) == 1 else sizes
 
 
 TABLE = table(
-    (op("PoolMax2d", 0), ("max_pool2d.default",)),
-    (_max_pool_with_indices, ("max_pool2d_with_indices.default",)),
-    (op("PoolAvg2d", 0), ("adaptive_avg_pool2d.default", "avg_pool2d.default")),
+    (_largest, ("max_pool2d.default", "max_pool2d_with_indices.default")),
+    (_adaptive_largest, ("adaptive_max_pool2d.default",)),
+    (_average("PoolAvg2d", 4), ("avg_pool2d.default",)),
+    (_average("PoolAvg3d", 5), ("avg_pool3d.default",)),
+    (_batched("PoolAvg2d", 4), ("adaptive_avg_pool2d.default",)),
+    (_batched("PoolAvg2d", 3, *_TO_2D), ("avg_pool1d.default", "adaptive_avg_pool1d.default")),
+    (_adaptive_average_3d, ("adaptive_avg_pool3d.default",)),
+    (_batched("Resize", 4), ("upsample_bicubic2d.vec",)),
+    (_batched("ResizeBilinear", 4), ("upsample_bilinear2d.vec",)),
+    (_batched("ResizeNearestNeighbor", 4), ("upsample_nearest2d.vec",)),
+    (_batched("DepthToSpace", 4), ("pixel_shuffle.default",)),
+    (_batched("SpaceToDepth", 4), ("pixel_unshuffle.default",)),
+    (_batched("ChannelShuffle", 4), ("channel_shuffle.default",)),
+    (_grid_sample, ("grid_sampler.default",)),
+    (_patches("SpaceToDepth", 4), ("im2col.default",)),
+    (_patches("DepthToSpace", 3), ("col2im.default",)),
+    (
+        no_builder,
+        (
+            "adaptive_max_pool1d.default",
+            "adaptive_max_pool3d.default",
+            "max_pool3d.default",
+            "max_pool3d_with_indices.default",
+            "upsample_nearest1d.vec",
+            "upsample_nearest3d.vec",
+            "_upsample_nearest_exact1d.vec",
+            "_upsample_nearest_exact2d.vec",
+            "_upsample_nearest_exact3d.vec",
+            "upsample_linear1d.vec",
+            "upsample_trilinear3d.vec",
+            "_upsample_bilinear2d_aa.vec",
+            "_upsample_bicubic2d_aa.vec",
+        ),
+    ),
 )

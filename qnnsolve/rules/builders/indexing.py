@@ -2,18 +2,83 @@
 
 from __future__ import annotations
 
-from qnnsolve.facts.graph import Graph, Node, Ref
-from qnnsolve.rules.builders.types import Built, Fate, Input, on_cpu, op, ref_at, table
+from qnnsolve.facts.graph import Argument, Graph, Node, Ref
+from qnnsolve.rules.builders.types import OUTPUT, Builder, Built, Fate, Input, no_builder, on_cpu, op, ref_at, table
 
 __all__ = ["TABLE"]
 
 
 def _index(node: Node, graph: Graph) -> Built:
-    indices = node.argument(1, "indices")
-    refs = [index for index in indices if isinstance(index, Ref)] if isinstance(indices, tuple) else []
+    """One index tensor, behind any number of whole dimensions (builders/op_index.py)."""
+    refs = _tensors(node.argument(1, "indices"))
     if len(refs) != 1:
         return on_cpu(f"ExecuTorch has no builder for aten.index with {len(refs)} index tensors")
+    if _is_mask(graph, refs):
+        return on_cpu("ExecuTorch has no builder for aten.index with a mask")
+    indices = node.argument(1, "indices")
+    if not isinstance(indices, tuple) or indices[-1] != refs[0]:
+        return on_cpu("ExecuTorch builds aten.index along the last of the dimensions that it names")
     return Built(Fate.OP, "Gather", (Input(ref_at(node, 0)), Input(refs[0])))
+
+
+def _tensors(indices: Argument) -> list[Ref]:
+    return [index for index in indices if isinstance(index, Ref)] if isinstance(indices, tuple) else []
+
+
+def _is_mask(graph: Graph, indices: list[Ref]) -> bool:
+    tensors = (graph[index].tensor for index in indices)
+    return any(tensor is not None and tensor.dtype in ("bool", "uint8") for tensor in tensors)
+
+
+def _index_put(node: Node, graph: Graph) -> Built:
+    if node.argument(3, "accumulate", False):
+        return on_cpu("ExecuTorch builds no aten.index_put that accumulates")
+    refs = _tensors(node.argument(1, "indices"))
+    if not refs or _is_mask(graph, refs):
+        return on_cpu("ExecuTorch has no builder for aten.index_put with a mask")
+    return _written(node, graph, ref_at(node, 2, "values"))
+
+
+def _index_copy(node: Node, graph: Graph) -> Built:
+    return _written(node, graph, ref_at(node, 3, "source"))
+
+
+def _written(node: Node, graph: Graph, value: Ref | None) -> Built:
+    """ScatterNd; its indices are joined from constants and index tensors (builders/op_index_put.py).
+
+    A buffer that is written to has no observer, since ``convert_pt2e`` would fold it; lowering gives it the encoding
+    of what comes out.
+    """
+    target = ref_at(node, 0)
+    kept = Input(None, like=OUTPUT) if graph.is_param(target) else Input(target)
+    return Built(Fate.OP, "ScatterNd", (kept, Input(None, code="i32"), Input(value)))
+
+
+def _slice_scatter(node: Node, graph: Graph) -> Built:
+    target = ref_at(node, 0)
+    kept = Input(None, like=OUTPUT) if graph.is_param(target) else Input(target)
+    return Built(Fate.OP, "ScatterNd", (kept, Input(None, code="i32"), Input(ref_at(node, 1, "src"))))
+
+
+def _scatter(case: str) -> Builder:
+    """ScatterElements; a plain number becomes a constant with the encoding of what it is written into."""
+
+    def builder(node: Node, graph: Graph) -> Built:
+        source = ref_at(node, 3, "src")
+        written = Input(None, like=0) if source is None else Input(source)
+        return Built(Fate.OP, "ScatterElements", (Input(ref_at(node, 0)), Input(ref_at(node, 2)), written), case=case)
+
+    return builder
+
+
+_REDUCTIONS = {"sum": "add", "prod": "mul", "amax": "max", "amin": "min"}
+
+
+def _scatter_reduce(node: Node, graph: Graph) -> Built:
+    reduction = str(node.argument(4, "reduce"))
+    if reduction not in _REDUCTIONS or not node.argument(5, "include_self", True):
+        return on_cpu(f"ExecuTorch has no builder for aten.scatter_reduce by '{reduction}' with these arguments")
+    return _scatter(_REDUCTIONS[reduction])(node, graph)
 
 
 TABLE = table(
@@ -21,4 +86,11 @@ TABLE = table(
     (op("Gather", 0, 2), ("index_select.default",)),
     (op("GatherElements", 0, 2), ("gather.default",)),
     (_index, ("index.Tensor",)),
+    (_index_put, ("index_put.default", "index_put_.default")),
+    (_index_copy, ("index_copy.default", "index_copy_.default")),
+    (_slice_scatter, ("slice_scatter.default",)),
+    (_scatter("replace"), ("scatter.src", "scatter.value")),
+    (_scatter("add"), ("scatter_add.default",)),
+    (_scatter_reduce, ("scatter_reduce.two",)),
+    (no_builder, ("argsort.default", "kthvalue.default", "index_add.default", "index_fill.int_Scalar")),
 )

@@ -3,22 +3,51 @@
 from __future__ import annotations
 
 from qnnsolve.facts.graph import GETITEM, Graph, Node, Ref
-from qnnsolve.rules.builders.types import Built, Fate, Input, identity, item, on_cpu, op, ref_at, shape_of, table
+from qnnsolve.rules.builders.types import (
+    Builder,
+    Built,
+    Fate,
+    Input,
+    Step,
+    identity,
+    item,
+    no_builder,
+    on_cpu,
+    op,
+    ref_at,
+    shape_of,
+    table,
+)
 
 __all__ = ["TABLE"]
 
 
-def _concat(node: Node, graph: Graph) -> Built:
-    parts = node.argument(0, "tensors")
-    refs = tuple(part for part in parts if isinstance(part, Ref)) if isinstance(parts, tuple) else ()
-    return Built(Fate.OP, "Concat", tuple(Input(ref) for ref in refs))
+def _joined(name: str) -> Builder:
+    """All tensors of the list at argument 0 as one."""
+
+    def builder(node: Node, graph: Graph) -> Built:
+        parts = node.argument(0, "tensors")
+        refs = tuple(part for part in parts if isinstance(part, Ref)) if isinstance(parts, tuple) else ()
+        return Built(Fate.OP, name, tuple(Input(ref) for ref in refs))
+
+    return builder
 
 
-def _expand(node: Node, graph: Graph) -> Built:
+def _stack(node: Node, graph: Graph) -> Built:
+    if node.tensor is not None and node.tensor.dtype in ("int32", "int64"):
+        # QNN packs no integers, and ExecuTorch decomposes (partition/utils.py, filter_fn).
+        return Built(Fate.OP, "Concat", _joined("Concat")(node, graph).inputs, steps=(Step("Reshape", (0, 0)),))
+    return _joined("Pack")(node, graph)
+
+
+def _tiled(node: Node, graph: Graph) -> Built:
     source = ref_at(node, 0)
-    if source is not None and node.tensor is not None and shape_of(graph, source) == node.tensor.shape:
+    before, after = shape_of(graph, source), () if node.tensor is None else node.tensor.shape
+    if before == after:
         return identity(node, graph)
-    return Built(Fate.OP, "Tile", (Input(source),))
+    # ExecuTorch brings the input to the rank of the output first (_passes/expand_broadcast_tensor_shape.py).
+    steps = (Step("Reshape", (0, 0)),) if len(before) < len(after) else ()
+    return Built(Fate.OP, "Tile", (Input(source),), steps=steps)
 
 
 def _split(node: Node, graph: Graph) -> Built:
@@ -27,30 +56,79 @@ def _split(node: Node, graph: Graph) -> Built:
     return Built(Fate.OP, "Split", (Input(ref_at(node, 0)),))
 
 
+_MODES = {"constant": "constant", "reflect": "reflect"}
+
+
+def _pad(node: Node, graph: Graph) -> Built:
+    """``aten.pad`` by mode; reflections of two dimensions and more are other ops by now (_passes/decompose_pad.py)."""
+    mode, amounts = node.argument(2, "mode", "constant"), node.argument(1, "pad")
+    case = _MODES.get(str(mode))
+    if case is None:
+        return on_cpu(f"ExecuTorch has no builder for padding by mode '{mode}'")
+    return _padded(node, amounts, case)
+
+
+def _constant_pad(node: Node, graph: Graph) -> Built:
+    return _padded(node, node.argument(1, "pad"), "constant")
+
+
+def _reflection_pad(node: Node, graph: Graph) -> Built:
+    return _padded(node, node.argument(1, "padding"), "reflect")
+
+
+def _padded(node: Node, amounts: object, case: str) -> Built:
+    if isinstance(amounts, tuple) and any(isinstance(amount, int) and amount < 0 for amount in amounts):
+        return on_cpu("ExecuTorch builds no padding by negative amounts")
+    return Built(Fate.OP, "Pad", (Input(ref_at(node, 0)),), case=case)
+
+
 TABLE = table(
     (item, (GETITEM,)),
     (_split, ("split_with_sizes.default", "split_with_sizes_copy.default", "split.Tensor", "chunk.default")),
     (op("UnPack", 0), ("unbind.int",)),
-    (op("Pad", 0), ("pad.default",)),
-    (op("StridedSlice", 0), ("select.int", "slice.Tensor", "narrow.default")),
-    (op("Transpose", 0), ("permute.default", "transpose.int", "swapaxes.default")),
+    (_pad, ("pad.default",)),
+    (_constant_pad, ("constant_pad_nd.default",)),
+    (_reflection_pad, ("reflection_pad1d.default", "reflection_pad2d.default")),
+    (op("StridedSlice", 0), ("select.int", "slice.Tensor", "narrow.default", "flip.default")),
+    (
+        op("Transpose", 0),
+        (
+            "permute.default",
+            "transpose.int",
+            "swapaxes.default",
+            "swapdims.default",
+            "movedim.int",
+            "movedim.intlist",
+            "moveaxis.int",
+            "moveaxis.intlist",
+            "t.default",
+            "mT.default",
+            "numpy_T.default",
+        ),
+    ),
     (
         op("Reshape", 0),
         (
             "flatten.using_ints",
+            "ravel.default",
             "reshape.default",
+            "reshape_as.default",
             "view.default",
+            "view_as.default",
             "_unsafe_view.default",
             "view_copy.default",
             "squeeze.default",
             "squeeze.dim",
             "squeeze.dims",
+            "squeeze_copy.dims",
             "unsqueeze.default",
+            "unsqueeze_copy.default",
             "unflatten.int",
         ),
     ),
-    (_concat, ("cat.default", "concat.default")),
-    (_expand, ("expand.default",)),
+    (_joined("Concat"), ("cat.default", "concat.default", "concatenate.default")),
+    (_stack, ("stack.default",)),
+    (_tiled, ("expand.default", "expand_as.default", "broadcast_to.default", "repeat.default")),
     (
         identity,
         (
@@ -64,4 +142,5 @@ TABLE = table(
             "lift_fresh_copy.default",
         ),
     ),
+    (no_builder, ("replication_pad1d.default", "replication_pad2d.default", "replication_pad3d.default")),
 )

@@ -3,25 +3,74 @@
 from __future__ import annotations
 
 from qnnsolve.facts.graph import Graph, Node, Ref
-from qnnsolve.rules.builders.types import Built, Fate, Input, ref_at, shape_of, table
+from qnnsolve.rules.builders.types import Builder, Built, Fate, Input, Step, on_cpu, op, ref_at, shape_of, table
 from qnnsolve.rules.request import Role
 
 __all__ = ["TABLE"]
 
+_IN, _OUT = 0, 3
+"""Ports of an op with input, weight and bias."""
 
-def _convolution(node: Node, graph: Graph) -> Built:
+
+def _convolution(groups: int, transposed: bool) -> Builder:
+    """A convolution whose groups are at argument ``groups``; a weight's output channels are its axis 0, or else 1."""
+
+    def builder(node: Node, graph: Graph) -> Built:
+        return _convolved(node, graph, node.argument(groups, "groups", 1), transposed)
+
+    return builder
+
+
+def _any_convolution(node: Node, graph: Graph) -> Built:
+    return _convolved(node, graph, node.argument(8, "groups", 1), bool(node.argument(6, "transposed", False)))
+
+
+def _same_convolution(node: Node, graph: Graph) -> Built:
+    """With ``padding="same"`` an even kernel is padded more on one side, by an op of its own without an encoding."""
+    shape, dilation = shape_of(graph, ref_at(node, 1)), node.argument(5, "dilation", 1)
+    sizes = dilation if isinstance(dilation, tuple) else (dilation,)
+    sizes = sizes * (len(shape) - 2) if len(sizes) == 1 else sizes
+    spans = (step * (size - 1) for step, size in zip(sizes, shape[2:], strict=False) if isinstance(step, int) and size)
+    if node.argument(4, "padding", "valid") == "same" and any(span % 2 for span in spans):
+        return on_cpu("ExecuTorch pads an even kernel by an op of its own, which has no encoding")
+    return _convolved(node, graph, node.argument(6, "groups", 1), transposed=False)
+
+
+def _convolved(node: Node, graph: Graph, groups: object, transposed: bool) -> Built:
     weight = ref_at(node, 1)
-    groups = node.argument(6, "groups", 1)
-    shape = shape_of(graph, weight)
-    depthwise = isinstance(groups, int) and groups > 2 and len(shape) > 1 and shape[1] == 1
+    shape, before = shape_of(graph, weight), shape_of(graph, ref_at(node, 0))
+    if not graph.is_param(weight) or _computed(graph, node, 2):
+        return on_cpu("ExecuTorch builds convolutions with constant weights and biases only")
+    if len(before) == len(shape) - 1:
+        return on_cpu("ExecuTorch builds convolutions of batches only")
     volume = len(shape) == 5
-    op = "Conv3d" if volume else "DepthWiseConv2d" if depthwise else "Conv2d"
-    return Built(Fate.OP, op, _weighted(node, weight, 0))
+    if transposed:
+        name = "TransposeConv3d" if volume else "TransposeConv2d"
+    elif isinstance(groups, int) and groups > 2 and shape[1] == 1:
+        if volume:
+            return on_cpu("ExecuTorch builds depthwise convolutions of images only")
+        name = "DepthWiseConv2d"
+    else:
+        name = "Conv3d" if volume else "Conv2d"
+    # A convolution of sequences is one of images (_passes/canonicalize_conv.py).
+    steps = (Step("Reshape", (_IN, _IN)), Step("Reshape", (_OUT, _OUT))) if len(shape) == 3 else ()
+    return Built(Fate.OP, name, _weighted(node, weight, 1 if transposed else 0), steps=steps)
+
+
+def _computed(graph: Graph, node: Node, index: int) -> bool:
+    """Whether a tensor is there, and is computed by the model."""
+    ref = ref_at(node, index)
+    return ref is not None and not graph.is_param(ref)
 
 
 def _linear(node: Node, graph: Graph) -> Built:
+    weight = ref_at(node, 1)
+    if not graph.is_param(weight) or _computed(graph, node, 2):
+        return on_cpu("ExecuTorch builds FullyConnected with constant weights and biases only")
     # Rank 2 whatever the input: ExecuTorch reshapes around it (_passes/fixed_linear_keep_dim.py).
-    return Built(Fate.OP, "FullyConnected", _weighted(node, ref_at(node, 1), 0), case="rank2")
+    deep = len(shape_of(graph, ref_at(node, 0))) > 2
+    steps = (Step("Reshape", (_IN, _IN)), Step("Reshape", (_OUT, _OUT))) if deep else ()
+    return Built(Fate.OP, "FullyConnected", _weighted(node, weight, 0), case="rank2", steps=steps)
 
 
 def _weighted(node: Node, weight: Ref | None, ch_axis: int) -> tuple[Input, ...]:
@@ -30,11 +79,21 @@ def _weighted(node: Node, weight: Ref | None, ch_axis: int) -> tuple[Input, ...]
 
 
 def _matmul(node: Node, graph: Graph) -> Built:
-    return Built(Fate.OP, "MatMul", (Input(ref_at(node, 0)), Input(ref_at(node, 1), Role.OPERAND)))
+    left, right = ref_at(node, 0), ref_at(node, 1)
+    if min(len(shape_of(graph, left)), len(shape_of(graph, right))) < 2:
+        return on_cpu("ExecuTorch builds MatMul of matrices only")
+    return Built(Fate.OP, "MatMul", (Input(left), Input(right, Role.OPERAND)))
 
 
 TABLE = table(
-    (_convolution, ("conv1d.default", "conv2d.default", "conv3d.default")),
+    (_convolution(6, transposed=False), ("conv1d.default", "conv2d.default", "conv3d.default")),
+    (_same_convolution, ("conv1d.padding", "conv2d.padding", "conv3d.padding")),
+    (
+        _convolution(6, transposed=True),
+        ("conv_transpose1d.default", "conv_transpose2d.input", "conv_transpose3d.input"),
+    ),
+    (_any_convolution, ("convolution.default",)),
     (_linear, ("linear.default",)),
     (_matmul, ("bmm.default", "matmul.default", "mm.default")),
+    (op("HadamardTransform", 0), ("qnn_custom.hadamard_transform.default",)),
 )

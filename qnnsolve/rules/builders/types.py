@@ -13,6 +13,7 @@ from qnnsolve.facts.graph import GETITEM, Graph, Node, Ref
 from qnnsolve.rules.request import Role
 
 __all__ = [
+    "OUTPUT",
     "Builder",
     "Built",
     "Fate",
@@ -41,18 +42,24 @@ class Fate(enum.Enum):
     UNKNOWN = "no facts"
 
 
+OUTPUT = -1
+"""The first output, where :attr:`Input.like` names a port."""
+
+
 @attrs.frozen(cache_hash=True)
 class Input:
     """One input port, in QNN's order: the node read and its role.
 
     Without a node, ``code`` says what is there: ``-`` an optional input that is absent, else the port code of a
-    constant that lowering makes of a plain number.
+    constant that lowering makes of a plain number. A constant that lowering quantizes is ``like`` another port (its
+    position among the node's inputs, or :data:`OUTPUT`): it takes that port's encoding.
     """
 
     ref: Ref | None
     role: Role = Role.ACTIVATION
     ch_axis: int = 0
     code: str = "-"
+    like: int | None = None
 
 
 @attrs.frozen(cache_hash=True)
