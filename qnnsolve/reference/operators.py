@@ -249,6 +249,11 @@ SECTIONS = ("invariant", "one_dtype", "derived", "fixed", "symmetric", "no_conve
 """Kinds of curated facts, as :class:`Curated` names them."""
 
 
+def listed(names: Sequence[str]) -> str:
+    """``in[0], in[2] and out[0]``."""
+    return " and ".join((", ".join(names[:-1]), names[-1]) if len(names) > 1 else names)
+
+
 def statements(facts: Curated, section: str) -> tuple[Statement, ...]:
     """One kind of curated facts in words, sorted by what they are about.
 
@@ -257,8 +262,10 @@ def statements(facts: Curated, section: str) -> tuple[Statement, ...]:
     """
     match section:
         case "invariant":
-            text = "moves the bits unchanged: in[0] and out[0] carry one encoding"
-            found = [Statement(op, text, source) for op, source in facts.invariant.items()]
+            found = [
+                Statement(op, f"moves the bits unchanged: {listed(ports)} carry one encoding", source)
+                for op, (ports, source) in facts.invariant.items()
+            ]
         case "one_dtype":
             found = [Statement(op, "all inputs and the output have one dtype", s) for op, s in facts.one_dtype.items()]
         case "derived":

@@ -102,10 +102,8 @@ def _patches(name: str, rank: int) -> Builder:
     def builder(node: Node, graph: Graph) -> Built:
         at = 1 if name == "SpaceToDepth" else 2
         kernel, stride = _pair(node.argument(at, "kernel_size")), _pair(node.argument(at + 3, "stride", 1))
-        plain = _pair(node.argument(at + 1, "dilation", 1)) == (1, 1) and _pair(
-            node.argument(at + 2, "padding", 0)
-        ) == (0, 0)
-        if kernel != stride or kernel[0] != kernel[1] or not plain:
+        dilation, padding = _pair(node.argument(at + 1, "dilation", 1)), _pair(node.argument(at + 2, "padding", 0))
+        if kernel != stride or kernel[0] != kernel[1] or dilation != (1, 1) or padding != (0, 0):
             return on_cpu("ExecuTorch builds square patches side by side only")
         return _batched(name, rank, Step("Reshape", (_OUT, _OUT)))(node, graph)
 
