@@ -171,8 +171,9 @@ def fresh_hooks() -> Iterator[None]:
 def keep_outputs(model: OpModel, converted: Any, folder: Path) -> None:
     """The outputs of the converted and of the float model, each twice, so that random ones can be told."""
     import torch
+    from torch.utils import _pytree as pytree
 
-    from qnnsolve.verification import outputs_of
+    from qnnsolve.verification import _dense, outputs_of
 
     with stage("reference"):
         kept = {
@@ -180,14 +181,8 @@ def keep_outputs(model: OpModel, converted: Any, folder: Path) -> None:
             "again": outputs_of(converted, model.inputs),
             "float": outputs_of(model.module, model.inputs),
         }
-        torch.save([tuple(_dense(leaf) for leaf in model.inputs)], folder / "samples.pt")
+        torch.save([[_dense(leaf) for leaf in pytree.tree_leaves(model.inputs)]], folder / "samples.pt")
         torch.save(kept, folder / "expected.pt")
-
-
-def _dense(leaf: Any) -> Any:
-    import torch
-
-    return leaf.detach().contiguous() if isinstance(leaf, torch.Tensor) else leaf
 
 
 def run_one(job: dict[str, Any]) -> dict[str, Any]:

@@ -57,6 +57,11 @@ def test_nan_and_infinity_never_agree(bad: float, side: str) -> None:
     assert verification.note == f"output 0 holds NaN or infinity in the {side}'s values"
 
 
+def test_a_scalar_comes_back_with_one_dimension() -> None:
+    assert one(torch.tensor([2.0]), torch.tensor(2.0)).agrees
+    assert not one(torch.tensor([3.0]), torch.tensor(2.0)).agrees
+
+
 def test_another_shape_never_agrees() -> None:
     verification = one(RAMP[:4], RAMP)
     assert not verification.agrees
