@@ -158,7 +158,7 @@ def compare(
 
 
 def _as_scalar(got: torch.Tensor, want: torch.Tensor) -> torch.Tensor:
-    """QNN has no tensor without dimensions: ExecuTorch (``remove_0d_tensor.py``, 1.5.1) gives a scalar one of size 1."""
+    """QNN has none without dimensions: ExecuTorch (``remove_0d_tensor.py``, 1.5.1) gives a scalar one of size 1."""
     return got.reshape(()) if want.dim() == 0 and got.numel() == 1 else got
 
 
