@@ -39,6 +39,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("solver", "solver.*"),
     ("rules", "rules.*"),
     ("probe", "probe.*"),
+    ("facts_diff",),
     ("opinfo_facts",),
     ("facts", "facts.*"),
     ("host",),

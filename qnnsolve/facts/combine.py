@@ -11,7 +11,7 @@ from qnnsolve.facts.accepted import Accepted, AcceptedRow, Codes, FixedAt, joine
 from qnnsolve.facts.curated import Curated
 from qnnsolve.facts.tables import OpTable, TableRow
 
-__all__ = ["accepted_of", "intersected"]
+__all__ = ["accepted_of", "counterpart", "intersected"]
 
 Refused = dict[Codes, tuple[Source, ...]]
 
@@ -52,7 +52,7 @@ def intersected(one: Accepted, other: Accepted) -> Accepted:
     rows: dict[Codes, AcceptedRow] = {}
     refused = {**other.refused, **one.refused}
     for codes, row in one.rows.items():
-        found = _counterpart(codes, one, other)
+        found = counterpart(codes, one, other)
         both = None if found is None else row.narrowed(found)
         if both is None:
             refused[codes] = other.known_from
@@ -66,10 +66,11 @@ def intersected(one: Accepted, other: Accepted) -> Accepted:
     return attrs.evolve(one, rows=rows, refused=refused, known_from=known)
 
 
-def _counterpart(codes: Codes, one: Accepted, other: Accepted) -> AcceptedRow | None:
+def counterpart(codes: Codes, one: Accepted, other: Accepted) -> AcceptedRow | None:
     """The row of ``other`` for these codes, which are ``one``'s, with its positions counted as ``one`` counts."""
     arity, results = len(one.inputs), len(one.outputs)
-    if other.repeats is None:
+    alike = (one.repeats, one.inputs, one.outputs) == (other.repeats, other.inputs, other.outputs)
+    if other.repeats is None or alike:
         ins, outs = min(arity, len(other.inputs)), min(results, len(other.outputs))
         if any(code != "-" for code in codes[ins:arity]):
             return None
@@ -86,7 +87,9 @@ def _counterpart(codes: Codes, one: Accepted, other: Accepted) -> AcceptedRow | 
             found = row if found is None else found.narrowed(row)
             if found is None:
                 return None
-    return None if found is None else found.moved(lambda at: other.places(at, arity, results))
+    if found is None or alike:
+        return found
+    return found.moved(lambda at: other.places(at, arity, results))
 
 
 _WEIGHT_LAYOUT = {

@@ -36,6 +36,7 @@ def lines_of(text: str) -> Mapping[Position, int]:
                 name = ".".join(parts)
                 prefix = (*parts, counts.setdefault(name, 0))
                 counts[name] += 1
+                found.setdefault(parts, line)
             else:
                 prefix = parts
             found.setdefault(prefix, line)
@@ -62,7 +63,7 @@ def _end_of_line(text: str, at: int) -> int:
 def _value(text: str, at: int, where: Position, found: dict[Position, int]) -> int:
     """Note the elements of an array that starts here; the position behind the value and its line."""
     depth = element = 0
-    fresh = True
+    fresh = array = text[at:].lstrip(" \t").startswith("[")
     for token in _TOKEN.finditer(text, at):
         match token.group()[0]:
             case "\n" if depth == 0:
@@ -73,7 +74,7 @@ def _value(text: str, at: int, where: Position, found: dict[Position, int]) -> i
                 depth -= 1
                 continue
             case "," if depth == 1:
-                element, fresh = element + 1, True
+                element, fresh = element + 1, array
                 continue
             case ",":
                 continue
