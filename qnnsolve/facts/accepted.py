@@ -48,7 +48,7 @@ class AcceptedRow:
     def holds(self, encodings: Mapping[int, Encoding]) -> bool:
         """Whether ports with these encodings, by position, meet what the row asks of each of them alone."""
         return (
-            all(position in encodings and encodings[position].qscheme.is_symmetric for position in self.symmetric)
+            all(position in encodings and _is_centred(encodings[position]) for position in self.symmetric)
             and all(_is_fixed(encodings.get(port.position), port) for port in self.fixed)
             and all(_along(encodings.get(position), axes) for position, axes in self.axis)
         )
@@ -79,6 +79,12 @@ class AcceptedRow:
             tuple((to, axes) for at, axes in self.axis for to in places(at)),
             self.sources,
         )
+
+
+def _is_centred(encoding: Encoding) -> bool:
+    if encoding.qscheme.is_symmetric or encoding.quant_min is None or encoding.quant_max is None:
+        return encoding.qscheme.is_symmetric
+    return encoding.zero_point == (encoding.quant_min + encoding.quant_max + 1) // 2
 
 
 def _is_fixed(encoding: Encoding | None, port: FixedAt) -> bool:

@@ -61,10 +61,14 @@ def emitted(facts: Facts, node: Node, built: Built) -> tuple[Emitted, ...]:
     main = Emitted(built.op, built.case, (*inputs, *written), len(inputs), weights)
     ports = (*inputs, *outputs)
     steps = (
-        Emitted(step.op, step.case, tuple(ports[port] for port in step.ports), len(step.ports) - 1)
+        Emitted(step.op, step.case, tuple(_port(ports, port) for port in step.ports), len(step.ports) - 1)
         for step in built.steps
     )
     return (main, *steps)
+
+
+def _port(ports: Sequence[Port], port: int | str) -> Port:
+    return port if isinstance(port, str) else ports[port]
 
 
 def _input(facts: Facts, node: Node, port: int) -> Port:

@@ -24,18 +24,32 @@ _INDICES = 2
 
 
 def _reduction(name: str) -> Builder:
-    """A reduction over the dimensions at argument 1, all of them where there is none."""
+    """A reduction over the dimensions at argument 1."""
 
     def builder(node: Node, graph: Graph) -> Built:
         source = ref_at(node, 0)
-        if not shape_of(graph, source):
-            return on_cpu("there is no dimension to reduce")
         before = graph[source].tensor if source is not None else None
-        if node.tensor is None or before is None or before.is_float != node.tensor.is_float:
+        if before is None or node.tensor is None or not before.shape:
+            return on_cpu("there is no dimension to reduce")
+        if before.is_float != node.tensor.is_float:
             return on_cpu("ExecuTorch casts before it reduces, and the cast has no encoding")
+        if name == "ReduceSum" and not node.argument(1, "dim", ()):
+            return on_cpu("ExecuTorch builds sums over named dimensions only")
+        if name == "ReduceSum" and node.tensor.dtype == "int64":
+            return on_cpu("torch sums integers into int64, which ExecuTorch does not narrow here")
         return Built(Fate.OP, name, (Input(source),))
 
     return builder
+
+
+def _any(node: Node, graph: Graph) -> Built:
+    """ExecuTorch 1.5.1, ``decompose_any.py``: the sum of a mask's integers is not zero."""
+    source = ref_at(node, 0)
+    before = graph[source].tensor if source is not None else None
+    if before is None or before.is_float:
+        return on_cpu("a cast of a quantized tensor moves the stored integers, not the values")
+    steps = (Step("Cast", ("b8" if before.dtype == "bool" else "i32", "i32")), Step("ReduceSum", ("i32", "i32")))
+    return Built(Fate.OP, "ElementWiseNotEqual", (Input(None, code="i32"), Input(None, code="i32")), steps=steps)
 
 
 def _extreme(values: str, indices: str) -> Builder:
@@ -71,13 +85,15 @@ def _sorted(node: Node, graph: Graph, *, dim: object, largest: object) -> Built:
 
 
 TABLE = table(
-    (_reduction("ReduceMean"), ("mean.dim", "mean.default")),
+    (_reduction("ReduceMean"), ("mean.dim",)),
     (_reduction("ReduceSum"), ("sum.dim_IntList", "sum.default")),
-    (_reduction("ReduceMax"), ("amax.default", "max.default")),
-    (_reduction("ReduceMin"), ("amin.default", "min.default")),
+    (_reduction("ReduceMax"), ("amax.default",)),
+    (_reduction("ReduceMin"), ("amin.default",)),
     (op("Argmax", 0), ("argmax.default",)),
     (op("Argmin", 0), ("argmin.default",)),
     (op("CumulativeSum", 0), ("cumsum.default",)),
+    (_any, ("any.default", "any.dim", "any.dims")),
+    (no_builder, ("all.default", "all.dim", "all.dims", "max.default", "min.default", "mean.default")),
     (no_builder, ("prod.default", "prod.dim_int", "cumprod.default", "logsumexp.default", "median.default")),
     (_extreme("ReduceMax", "Argmax"), ("max.dim",)),
     (_extreme("ReduceMin", "Argmin"), ("min.dim",)),

@@ -67,11 +67,11 @@ class Step:
     """An op beside the main one: what it reads, then what it writes, as positions among the node's ports.
 
     A tensor in between that has no port of its own carries the encoding of the port named for it: a Reshape in front
-    of the main op is ``(0, 0)``.
+    of the main op is ``(0, 0)``. One that is never quantized stands as its port code.
     """
 
     op: str
-    ports: tuple[int, ...]
+    ports: tuple[int | str, ...]
     case: str | None = None
 
 

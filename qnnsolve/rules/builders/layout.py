@@ -1,0 +1,54 @@
+"""Which tensors the accelerator holds with their channels last.
+
+ExecuTorch 1.5.1 (``_passes/layout_transform.py``) moves the channels of images behind the other axes around ops that
+want them there, and through the ops next to these that work in any order.
+"""
+
+from __future__ import annotations
+
+from qnnsolve.facts.graph import Graph, Node, NodeKind
+
+__all__ = ["channels_last"]
+
+_WANTED = tuple(
+    f"aten.{name}"
+    for name in (
+        "conv",
+        "adaptive_avg_pool",
+        "adaptive_max_pool",
+        "avg_pool",
+        "max_pool",
+        "batch_norm",
+        "instance_norm",
+        "group_norm",
+        "pixel_",
+        "upsample_",
+        "grid_sampler",
+    )
+)
+_ANY_ORDER = frozenset(
+    f"aten.{name}"
+    for name in (
+        *("add.Tensor", "add_.Tensor", "sub.Tensor", "mul.Tensor", "div.Tensor", "maximum.default", "minimum.default"),
+        *("relu.default", "relu_.default", "hardtanh.default", "hardtanh_.default", "clamp.default", "gelu.default"),
+        *("hardswish.default", "hardswish_.default", "sigmoid.default", "prelu.default", "elu.default", "exp.default"),
+        *("sqrt.default", "abs.default", "neg.default", "cat.default", "topk.default", "sort.default"),
+        *("dropout.default", "where.self"),
+    )
+)
+
+
+def channels_last(node: Node, graph: Graph) -> bool:
+    """Whether a run of ops that work in any order joins ``node`` to one that wants its channels last."""
+    seen, todo = {node.name}, [node.name]
+    while todo:
+        name = todo.pop()
+        for other in (*graph[name].refs(), *graph.users[name]):
+            if other in seen or graph[other].kind is not NodeKind.CALL:
+                continue
+            seen.add(other)
+            if graph[other].target.startswith(_WANTED):
+                return True
+            if graph[other].target in _ANY_ORDER:
+                todo.append(other)
+    return False
