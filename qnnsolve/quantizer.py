@@ -26,6 +26,7 @@ from torch.fx import Node as FxNode
 from torchao.quantization.pt2e.quantizer import QuantizationAnnotation, QuantizationSpecBase, SharedQuantizationSpec
 from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
 
+from qnnsolve.composites import expand_composites
 from qnnsolve.constant_folding import fold_constants
 from qnnsolve.constraints import Derived, Problem, Same, Site, Table
 from qnnsolve.encodings import Encoding
@@ -121,8 +122,8 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         self._request = attrs.evolve(self._request, precision=_precision(quant_dtype.name.removeprefix("use_")))
 
     def transform_for_annotation(self, model: GraphModule) -> GraphModule:
-        """Upstream's passes before annotation, after what the inputs do not decide has been computed once."""
-        transformed: GraphModule = super().transform_for_annotation(fold_constants(model))
+        """Upstream's passes before annotation, after composites are spelled out and constants are computed."""
+        transformed: GraphModule = super().transform_for_annotation(fold_constants(expand_composites(model)))
         return transformed
 
     def annotate(self, model: GraphModule) -> GraphModule:

@@ -25,6 +25,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("pipeline",),
     (
         "quantizer",
+        "composites",
         "constant_folding",
         "specs",
         "lowering",
@@ -56,6 +57,7 @@ MAY_IMPORT = {
     "torch": (
         "facts.fx",
         "quantizer",
+        "composites",
         "constant_folding",
         "specs",
         "pipeline",
@@ -88,6 +90,7 @@ MAY_IMPORT = {
 
 EAGER_TORCH = (
     "quantizer",
+    "composites",
     "constant_folding",
     "specs",
     "pipeline",

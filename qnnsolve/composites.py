@@ -1,0 +1,117 @@
+"""Spell out, before annotation, the ops that lowering would take apart after it.
+
+``torch.export`` keeps composite ops whole and ExecuTorch (1.5.1) decomposes them when it lowers. A tensor in between
+then has no encoding, and the op falls to the CPU. :func:`expand_composites` takes them apart where every part can
+have one. Ops that ExecuTorch builds whole, or lowers to a single op, stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch._decomp import get_decompositions
+from torch.fx import GraphModule, Node
+from torch.fx.experimental.proxy_tensor import make_fx
+
+__all__ = ["COMPOSITES", "expand_composites"]
+
+_aten = torch.ops.aten
+
+COMPOSITES = frozenset(
+    (
+        _aten.adaptive_max_pool1d.default,
+        _aten.atleast_1d.default,
+        _aten.atleast_2d.default,
+        _aten.atleast_3d.default,
+        _aten.baddbmm.default,
+        _aten.column_stack.default,
+        _aten.dot.default,
+        _aten.dsplit.array,
+        _aten.dsplit.int,
+        _aten.dstack.default,
+        _aten.fliplr.default,
+        _aten.flipud.default,
+        _aten.hsplit.array,
+        _aten.hsplit.int,
+        _aten.hstack.default,
+        _aten.max_pool1d.default,
+        _aten.meshgrid.default,
+        _aten.meshgrid.indexing,
+        _aten.mv.default,
+        _aten.outer.default,
+        _aten.repeat_interleave.self_int,
+        _aten.rot90.default,
+        _aten.take_along_dim.default,
+        _aten.tensor_split.indices,
+        _aten.tensor_split.sections,
+        _aten.tile.default,
+        _aten.vsplit.array,
+        _aten.vsplit.int,
+        _aten.vstack.default,
+    )
+)
+"""What is taken apart, by torch's own definition of each."""
+
+_TABLE: dict[Any, Callable[..., Any]] = get_decompositions([_aten.baddbmm, _aten.dot, _aten.mv, _aten.rot90])
+"""Those that are composite by rule rather than by dispatch."""
+
+_OUT_OF_PLACE: dict[object, Any] = {_aten.squeeze_.dim: _aten.squeeze.dim}
+"""What ``matmul`` does to a tensor of its own."""
+
+
+def expand_composites(model: GraphModule) -> GraphModule:
+    """Replace, in place, every call of :data:`COMPOSITES` by the calls that it consists of. Returns ``model``."""
+    for node in list(model.graph.nodes):
+        composite = node.target in COMPOSITES or _multiplies_a_vector(node)
+        if node.op == "call_function" and composite and all("val" in each.meta for each in node.all_input_nodes):
+            _expand(model, node)
+    model.recompile()
+    return model
+
+
+def _multiplies_a_vector(node: Node) -> bool:
+    """A ``matmul`` with a vector, which the accelerator has no op for."""
+    return node.target is _aten.matmul.default and any(
+        isinstance(each, Node) and each.meta["val"].dim() < 2 for each in node.args
+    )
+
+
+def _expand(model: GraphModule, node: Node) -> None:
+    sources = node.all_input_nodes
+    target: Callable[..., Any] = node.target  # type: ignore[assignment]  # an OpOverload, as COMPOSITES are
+
+    def call(*tensors: torch.Tensor) -> Any:
+        given = dict(zip(sources, tensors, strict=True))
+        args, kwargs = torch.fx.map_arg((node.args, node.kwargs), lambda source: given[source])
+        return target(*args, **kwargs)
+
+    traced = make_fx(call, decomposition_table=_TABLE)(*(source.meta["val"] for source in sources))
+    if any(each.op == "get_attr" for each in traced.graph.nodes):
+        return
+    copies = dict(zip((each for each in traced.graph.nodes if each.op == "placeholder"), sources, strict=True))
+    with model.graph.inserting_before(node):
+        for each in traced.graph.nodes:
+            if each.op == "call_function":
+                copies[each] = _copied(model, each, copies, node)
+    (results,) = (each.args[0] for each in traced.graph.nodes if each.op == "output")
+    if isinstance(results, Node):
+        node.replace_all_uses_with(copies[results])
+    else:
+        for item in list(node.users):
+            item.replace_all_uses_with(copies[results[item.args[1]]])
+            model.graph.erase_node(item)
+    model.graph.erase_node(node)
+    for copy in reversed(list(copies.values())[len(sources) :]):
+        if not copy.users:
+            model.graph.erase_node(copy)
+
+
+def _copied(model: GraphModule, part: Node, copies: dict[Node, Node], whole: Node) -> Node:
+    """``part`` in the model's graph; it comes from the module and the line that ``whole`` comes from."""
+    copy = model.graph.node_copy(part, lambda each: copies[each])
+    copy.target = _OUT_OF_PLACE.get(copy.target, copy.target)
+    copy.meta = {key: value for key, value in whole.meta.items() if key in ("nn_module_stack", "stack_trace", "custom")}
+    copy.meta["val"] = part.meta["val"]
+    return copy

@@ -1,0 +1,89 @@
+"""Composite ops are spelled out before annotation, and compute what they did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from qnnsolve.composites import COMPOSITES, expand_composites
+from qnnsolve.facts.fx import target_name
+from qnnsolve.rules.builders import BUILDERS
+
+CASES: dict[str, tuple[Callable[..., Any], tuple[int, ...]]] = {
+    "adaptive_max_pool1d": (lambda x: F.adaptive_max_pool1d(x, 4), (1, 4, 16)),
+    "atleast_3d": (torch.atleast_3d, (4, 8)),
+    "baddbmm": (lambda x: torch.baddbmm(x, x, x), (1, 8, 8)),
+    "column_stack": (lambda x: torch.column_stack((x, x)), (4, 8)),
+    "dot": (lambda x: torch.dot(x, x), (4,)),
+    "dstack": (lambda x: torch.dstack((x, x)), (1, 4, 8)),
+    "fliplr": (torch.fliplr, (1, 4, 8)),
+    "hsplit": (lambda x: torch.cat(x.hsplit(2), 2), (1, 4, 8)),
+    "hstack": (lambda x: torch.hstack((x, x)), (1, 4, 8)),
+    "max_pool1d": (lambda x: F.max_pool1d(x, 2), (1, 4, 16)),
+    "meshgrid": (lambda x: torch.meshgrid(x, x, indexing="ij"), (4,)),
+    "matmul with a vector": (lambda x: x @ x[0], (4, 8)),
+    "matmul of a vector": (lambda x: x[0] @ x.mT, (4, 8)),
+    "mv": (lambda x: torch.mv(x, x[0]), (4, 8)),
+    "outer": (lambda x: torch.outer(x[0], x[1]), (4, 8)),
+    "repeat_interleave": (lambda x: x.repeat_interleave(2, 1), (1, 4, 16)),
+    "rot90": (lambda x: torch.rot90(x, 1, (1, 2)), (1, 4, 8)),
+    "tensor_split": (lambda x: x.tensor_split((1, 3), 1), (1, 4, 8)),
+    "tile": (lambda x: x.tile(1, 2, 1), (1, 4, 16)),
+    "vstack": (lambda x: torch.vstack((x, x)), (1, 4, 8)),
+}
+
+
+class Applied(nn.Module):
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.function(x)
+
+
+def exported(function: Callable[..., Any], *shape: int) -> tuple[torch.fx.GraphModule, torch.Tensor]:
+    sample = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    return torch.export.export(Applied(function).eval(), (sample,)).module(check_guards=False), sample
+
+
+def targets(graph: torch.fx.GraphModule) -> list[str]:
+    return [target_name(node.target) for node in graph.graph.nodes if node.op == "call_function"]
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_the_parts_have_builders_and_compute_the_same(name: str) -> None:
+    function, shape = CASES[name]
+    graph, sample = exported(function, *shape)
+    before = targets(graph)
+    assert expand_composites(graph) is graph
+    graph.graph.lint()
+    assert before != targets(graph) and not set(targets(graph)) - BUILDERS.keys()
+    torch.testing.assert_close(graph(sample), function(sample))
+
+
+def test_what_is_no_composite_stays_as_it_is() -> None:
+    graph, _ = exported(lambda x: torch.relu(x @ x.mT), 4, 8)
+    before = targets(graph)
+    assert targets(expand_composites(graph)) == before
+
+
+def test_the_parts_come_from_the_module_of_the_whole() -> None:
+    graph, _ = exported(lambda x: F.max_pool1d(x, 2), 1, 4, 16)
+    (whole,) = (node for node in graph.graph.nodes if node.op == "call_function")
+    stack = whole.meta["nn_module_stack"]
+    expand_composites(graph)
+    parts = [node for node in graph.graph.nodes if node.op == "call_function"]
+    assert len(parts) == 4
+    assert all(part.meta["nn_module_stack"] == stack and "val" in part.meta for part in parts)
+
+
+def test_no_composite_is_an_op_that_executorch_annotates() -> None:
+    from executorch.backends.qualcomm.quantizer.annotators.htp_rules import get_rules
+
+    assert not COMPOSITES & set(get_rules())
