@@ -11,7 +11,7 @@ from executorch.backends.qualcomm.quantizer.observers.per_channel_param_observer
 from executorch.backends.qualcomm.quantizer.qconfig import _derived_bias_quant_spec
 from executorch.backends.qualcomm.utils.constants import DEFAULT_EPS_8BIT, DEFAULT_EPS_16BIT, QCOM_BLOCK_SIZE
 from torch.fx import Node as FxNode
-from torchao.quantization.pt2e import MinMaxObserver, MovingAverageMinMaxObserver
+from torchao.quantization.pt2e import MinMaxObserver
 from torchao.quantization.pt2e.quantizer import (
     DerivedQuantizationSpec,
     FixedQParamsQuantizationSpec,
@@ -38,8 +38,8 @@ _TORCH_QSCHEME = {
 }
 
 
-class SaturatingObserver(MovingAverageMinMaxObserver):  # type: ignore[misc]  # torchao ships no types
-    """A moving-average observer that sees only what lies within ``low`` and ``high``.
+class SaturatingObserver(MinMaxObserver):  # type: ignore[misc]  # torchao ships no types
+    """A min-max observer that sees only what lies within ``low`` and ``high``.
 
     For a tensor that an activation will cut off: the quantizer saturates there instead.
     """
@@ -97,7 +97,7 @@ def _observer(encoding: Encoding, constant: bool, bounds: Bounds, at_least: floa
         case _ if bounds is not None:
             return SaturatingObserver.with_args(low=bounds[0], high=bounds[1], eps=eps)
         case _:
-            return (MinMaxObserver if constant else MovingAverageMinMaxObserver).with_args(eps=eps)
+            return MinMaxObserver.with_args(eps=eps)
 
 
 def bias_spec(node: FxNode, encoding: Encoding) -> DerivedQuantizationSpec:

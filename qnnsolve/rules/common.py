@@ -89,7 +89,9 @@ def an_edge_equals_its_producer_or_converts(facts: Facts) -> Iterator[Constraint
     """An edge carries its producer's encoding, or one that a convert can reach.
 
     Why: where the two differ ExecuTorch inserts a convert, and not every pair has one: none behind a sigmoid, and
-    none that compiles behind a constant. At the border to the CPU a quantize or dequantize is inserted instead.
+    none that compiles behind a constant. Nor can one stand before a node that lowering removes: it would land on
+    the op after that, which the backend then rejects. At the border to the CPU a quantize or dequantize is inserted
+    instead.
 
     Instead: the producer's encoding on the edge.
     """
@@ -104,7 +106,8 @@ def an_edge_equals_its_producer_or_converts(facts: Facts) -> Iterator[Constraint
             continue
         node = facts.graph[edge.node]
         constant = edge.node in facts.built and facts.built[edge.node].fate is Fate.CONSTANT
-        fixed = constant or node.target in facts.operators.curated.no_convert_after
+        removed = facts.built[edge.user].fate is Fate.IDENTITY
+        fixed = constant or removed or node.target in facts.operators.curated.no_convert_after
         key = (id(facts.domains[producer]), id(domain), fixed)
         if key not in pairs:
             both = itertools.product(facts.domains[producer], domain)
