@@ -17,13 +17,14 @@ from typing import Any
 
 import attrs
 import torch
-from torch.fx import GraphModule, Interpreter, Node
+from torch.fx import GraphModule, Interpreter
 from torch.fx.graph import CodeGen
 
 import examples.models
 from qnnsolve._quiet import quiet
 from qnnsolve.facts.socs import soc as soc_of
 from qnnsolve.lowering import lower
+from qnnsolve.pipeline import _converted, _evaluating, _Stages
 from qnnsolve.verification import run_on_emulator
 
 QUANTIZE, DEQUANTIZE = "quantized_decomposed.quantize_per_tensor", "quantized_decomposed.dequantize_per_tensor"
@@ -31,7 +32,7 @@ QUANTIZE, DEQUANTIZE = "quantized_decomposed.quantize_per_tensor", "quantized_de
 
 @attrs.frozen
 class LocalError:
-    """One op: how far apart the two are, in steps of its output's scale; ``apart`` is the share of values that differ."""
+    """One op: how far apart the two are, in steps of its output's scale; ``apart``: the share of values that differ."""
 
     name: str
     target: str
@@ -42,17 +43,17 @@ class LocalError:
     apart: float
 
 
-def taps(module: GraphModule) -> list[Node]:
+def taps(module: GraphModule) -> list[Any]:
     """One dequantize node per quantized activation, in graph order."""
-    found: dict[Node, Node] = {}
+    found: dict[Any, Any] = {}
     for node in module.graph.nodes:
-        source = node.args[0] if str(node.target).startswith(DEQUANTIZE) else None
-        if isinstance(source, Node) and str(source.target).startswith(QUANTIZE) and source.args[0].op != "get_attr":
+        source: Any = node.args[0] if str(node.target).startswith(DEQUANTIZE) else None
+        if source is not None and str(source.target).startswith(QUANTIZE) and source.args[0].op != "get_attr":
             found.setdefault(source, node)
     return list(found.values())
 
 
-def tapped(module: GraphModule) -> tuple[GraphModule, list[Node]]:
+def tapped(module: GraphModule) -> tuple[GraphModule, list[Any]]:
     """A copy of ``module`` that returns every tap, and the taps in the copy."""
     copy = copying.deepcopy(module)
     wanted = taps(copy)
@@ -63,16 +64,16 @@ def tapped(module: GraphModule) -> tuple[GraphModule, list[Node]]:
     return copy, wanted
 
 
-class _Local(Interpreter):  # type: ignore[misc]
+class _Local(Interpreter):
     """Runs the graph with the emulator's value in place of each tap, after noting how far torch's is from it."""
 
-    def __init__(self, module: GraphModule, wanted: Sequence[Node], values: Sequence[torch.Tensor]) -> None:
+    def __init__(self, module: GraphModule, wanted: Sequence[Any], values: Sequence[torch.Tensor]) -> None:
         super().__init__(module)
         self.values = dict(zip(wanted, values, strict=True))
         self.by_source = {node.args[0]: node for node in wanted}
         self.errors: list[LocalError] = []
 
-    def run_node(self, node: Node) -> Any:
+    def run_node(self, node: Any) -> Any:
         value = super().run_node(node)
         twin = self.by_source.get(node.args[0]) if str(node.target).startswith(DEQUANTIZE) else None
         if twin is None:
@@ -83,7 +84,7 @@ class _Local(Interpreter):  # type: ignore[misc]
         return got.to(value.dtype)
 
 
-def _error(node: Node, value: torch.Tensor, got: torch.Tensor) -> LocalError:
+def _error(node: Any, value: torch.Tensor, got: torch.Tensor) -> LocalError:
     scale = float(node.args[1])
     steps = ((value.double() - got.double()) / scale).abs()
     source = node.args[0].args[0]
@@ -91,13 +92,28 @@ def _error(node: Node, value: torch.Tensor, got: torch.Tensor) -> LocalError:
         source = source.args[0]
     stack = list((source.meta.get("nn_module_stack") or {"": ("",)}).values())
     return LocalError(
-        source.name, str(source.target), stack[-1][0], scale, float(steps.max()), float(steps.mean()), float((steps > 0.5).double().mean())
+        source.name,
+        str(source.target),
+        stack[-1][0],
+        scale,
+        float(steps.max()),
+        float(steps.mean()),
+        float((steps > 0.5).double().mean()),
     )
 
 
-def local_errors(name: str, soc: str, precision: str) -> list[LocalError]:
-    from benchmarks.convert import converted_example
+def converted_example(name: str, soc: str, precision: str) -> tuple[GraphModule, tuple[Any, ...]]:
+    """The example model as ``qnnsolve export`` converts it, and its inputs."""
+    model, inputs, calibration = getattr(examples.models, name)()
+    with quiet(), _evaluating(model):
+        from qnnsolve.quantizer import SolveQuantizer
 
+        quantizer = SolveQuantizer("htp", soc, False, precision=precision)
+        return _converted(model, inputs, calibration, quantizer, _Stages(None)), inputs
+
+
+def local_errors(name: str, soc: str, precision: str) -> list[LocalError]:
+    """The local error of every op of an example model on the emulator, in graph order."""
     converted, inputs = converted_example(name, soc, precision)
     module, wanted = tapped(converted)
     with tempfile.TemporaryDirectory() as folder, quiet():
@@ -117,7 +133,10 @@ def main() -> None:
     parser.add_argument("precision")
     options = parser.parse_args()
     for e in local_errors(options.model, options.soc, options.precision):
-        print(f"{e.largest:9.2f} max {e.mean:8.3f} mean {e.apart:7.2%} apart  {e.target:38} {e.name:30} scale {e.scale:.3g}")
+        print(
+            f"{e.largest:9.2f} max {e.mean:8.3f} mean {e.apart:7.2%} apart  "
+            f"{e.target:38} {e.name:30} scale {e.scale:.3g}"
+        )
 
 
 if __name__ == "__main__":

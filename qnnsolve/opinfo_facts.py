@@ -80,6 +80,12 @@ class OperatorFacts:
         """Whether there is any fact about ``op``; without one it is unverified."""
         return self.accepted(op) is not None
 
+    @property
+    def multiplier_bits(self) -> int | None:
+        """Significant bits of the factor that brings an accumulator to its output's scale; None: enough of them."""
+        narrow = (bits for until, bits, _ in self.curated.multiplier if int(self.arch[1:]) < int(until[1:]))
+        return min(narrow, default=None)
+
     def accepted(self, op: str, case: str | None = None) -> Accepted | None:
         """What ``op`` accepts here; None where nothing is known.
 

@@ -34,7 +34,7 @@ from qnnsolve.errors import BudgetExceededError, UnsatisfiableError, UnverifiedE
 from qnnsolve.explain import describe, placements
 from qnnsolve.facts.backends import backend as backend_of
 from qnnsolve.facts.fx import read_graph
-from qnnsolve.facts.graph import Node, NodeKind
+from qnnsolve.facts.graph import Node
 from qnnsolve.facts.socs import Soc, chipset, soc
 from qnnsolve.facts.user import UserFacts
 from qnnsolve.facts.user_file import read_user_facts
@@ -316,8 +316,8 @@ class _Writer:
         leader = self.first[site]
         if leader != site:
             return SharedQuantizationSpec(self._edge_or_node(leader))
-        constant = self.facts.graph[site.node].kind is NodeKind.PARAM
-        return concrete_spec(encoding, constant, self.bounds.get(site), self.floors.get(site, 0.0))
+        bits = self.facts.operators.multiplier_bits
+        return concrete_spec(encoding, self.bounds.get(site), self.floors.get(site, 0.0), bits)
 
     def _edge_or_node(self, site: Site) -> Any:
         node = self.by_name[site.node]

@@ -6,7 +6,7 @@ import pytest
 import torch
 from executorch.backends.qualcomm.quantizer.quantizer import QnnQuantizer, QuantDtype
 from torch import nn
-from torchao.quantization.pt2e import MovingAverageMinMaxObserver
+from torchao.quantization.pt2e import MinMaxObserver
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
 from qnnsolve.errors import UnknownNameError, UnverifiedError, UsageError
@@ -72,7 +72,7 @@ def test_v68_narrows_what_v73_does_not() -> None:
 def test_shared_sites_share_one_observer() -> None:
     quantizer = SolveQuantizer("htp", "SM8750", precision="8a8w")
     graph, _ = prepared(Block(), quantizer, 1, 3, 8, 8)
-    observers = [m for m in graph.modules() if isinstance(m, MovingAverageMinMaxObserver)]
+    observers = [m for m in graph.modules() if isinstance(m, MinMaxObserver)]
     names = [n.target for n in graph.graph.nodes if n.op == "call_module" and "activation_post" in str(n.target)]
     assert len(observers) < len(names)
     by_name = dict(graph.named_modules(remove_duplicate=False))

@@ -53,6 +53,8 @@ class Curated:
     no_convert_after: Mapping[str, Source]
     since: Mapping[str, tuple[str, Source]]
     """Port code -> first HTP arch that computes it right."""
+    multiplier: tuple[tuple[str, int, Source], ...] = ()
+    """(first HTP arch with a full one, significant bits of the multiplier before it, source)."""
 
 
 @functools.cache
@@ -70,7 +72,17 @@ def curated(backend: str) -> Curated:
     return parse(path.read_text(encoding="utf-8"), str(path))
 
 
-_SECTIONS = ("invariant", "one_dtype", "derived", "fixed", "symmetric", "at_least", "no_convert_after", "since")
+_SECTIONS = (
+    "invariant",
+    "one_dtype",
+    "derived",
+    "fixed",
+    "symmetric",
+    "at_least",
+    "no_convert_after",
+    "since",
+    "multiplier",
+)
 
 
 def parse(text: str, path: str) -> Curated:
@@ -126,6 +138,7 @@ def _curated(data: dict[str, list[dict[str, Any]]]) -> Curated:
         },
         no_convert_after={target: _source(entry) for entry in data["no_convert_after"] for target in entry["targets"]},
         since={entry["code"]: (entry["arch"], _source(entry)) for entry in data["since"]},
+        multiplier=tuple((entry["until"], int(entry["bits"]), _source(entry)) for entry in data["multiplier"]),
     )
 
 

@@ -113,6 +113,15 @@ def test_nothing_converts_behind_a_sigmoid() -> None:
     assert all(FLOAT in pair for pair in found.pairs)
 
 
+def test_nothing_converts_before_a_node_that_lowering_removes() -> None:
+    same = call("same", "expand.default", Ref("relu"), (1, 4))
+    given = facts(X, RELU, same, call("last", "relu.default", Ref("same")))
+    before, behind = of_kind(Convertible, yielded("QC004", given))
+    assert (before.target, behind.target) == (Site("relu", "same"), Site("same", "last"))
+    assert all(FLOAT in pair for pair in before.pairs)
+    assert (U16, U8) in behind.pairs
+
+
 def test_a_fixed_scale_reaches_through_sharing_ops() -> None:
     given = facts(X, call("s", "sigmoid.default", Ref("x")), call("v", "view.default", Ref("s")))
     fixed = [e for e in given.domains[Site("v")] if e.scale is not None]
