@@ -109,9 +109,16 @@ def source_records(sources: Iterable[Source]) -> tuple[SourceRecord, ...]:
     return tuple(SourceRecord(s.kind.value, s.citation) for s in joined(sources) if s.kind is not SourceKind.GRAPH)
 
 
+_PRICED = {"Prefer": "deviations", "Convertible": "converts", "Table": "ops on the CPU"}
+"""What each kind of constraint is paid for, in the words of a report."""
+
+
 def _breakdown(solution: Solution) -> tuple[tuple[str, int], ...]:
-    entries = ((f"{kind} [{rule}]", cost) for (kind, rule), cost in solution.breakdown.items())
+    entries = ((f"{_PRICED.get(kind, kind)} [{rule}]", cost) for (kind, rule), cost in solution.breakdown.items())
     return tuple(sorted(entries, key=lambda entry: (-entry[1], entry[0])))
+
+
+_AT_BORDER = "one end is on the CPU"
 
 
 def _converts(facts: Facts, solution: Solution) -> tuple[ConvertRecord, ...]:
@@ -126,7 +133,7 @@ def _converts(facts: Facts, solution: Solution) -> tuple[ConvertRecord, ...]:
                 target=convert.target.name,
                 numel=None if tensor is None else tensor.numel,
                 price=convert.price,
-                reason=convert.reason.text,
+                reason=_AT_BORDER if FLOAT in (convert.source, convert.target) else convert.reason.text,
             )
         )
     return tuple(records)

@@ -13,6 +13,7 @@ Two quirks shape this module (measured with ``onnxruntime-qnn`` 2.7.0, QNN 2.51,
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import importlib.metadata
@@ -21,6 +22,7 @@ import mmap
 import os
 import platform
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import attrs
@@ -135,8 +137,9 @@ def _open(folder: Path) -> tuple[int, str]:
     """Load both libraries; the address of the interface's function table, and the build id."""
     flags = os.RTLD_LOCAL | os.RTLD_NOW
     try:
-        system = ctypes.CDLL(str(folder / "libQnnSystem.so"), mode=flags)
-        htp = ctypes.CDLL(str(folder / "libQnnHtp.so"), mode=flags)
+        with _unheard():
+            system = ctypes.CDLL(str(folder / "libQnnSystem.so"), mode=flags)
+            htp = ctypes.CDLL(str(folder / "libQnnHtp.so"), mode=flags)
     except OSError as error:
         raise HostBackendError(f"the HTP libraries in {folder} do not load: {error}") from error
     _KEPT_ALIVE.extend((system, htp))
@@ -151,6 +154,20 @@ def _open(folder: Path) -> tuple[int, str]:
     get_build_id = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p)(_slot(table, _SLOT_GET_BUILD_ID).value or 0)
     get_build_id(ctypes.addressof(build_id))
     return table, (build_id.value or b"").decode()
+
+
+@contextlib.contextmanager
+def _unheard() -> Iterator[None]:
+    """Descriptor 2 leads nowhere inside: QNN 2.51 greets there while it is loaded, and errors are one line here."""
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _slot(table: int, index: int) -> ctypes.c_void_p:

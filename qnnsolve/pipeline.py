@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from os import PathLike
@@ -278,9 +280,12 @@ def _exported(model: torch.nn.Module | ExportedProgram, examples: tuple[Any, ...
 
     if not isinstance(model, torch.nn.Module):
         return _module(model)
+    said = io.StringIO()
     try:
-        with torch.no_grad():
+        # A graph that cannot be traced is printed there (torch 2.13); the error says where it stands.
+        with torch.no_grad(), contextlib.redirect_stderr(said):
             program = torch.export.export(model, examples, strict=False)
+        sys.stderr.write(said.getvalue())
     except (RuntimeError, TypeError, ValueError, AttributeError, LookupError, AssertionError) as error:
         what = " ".join(f"{type(error).__name__}: {error}".split("\n\n")[0].split())
         raise UnsupportedGraphError(type(model).__name__, f"torch.export cannot trace it: {what[:400]}") from error

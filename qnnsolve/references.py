@@ -169,7 +169,8 @@ def first_line(error: BaseException) -> str:
 
 
 def kind_of(thing: object) -> str:
-    """What ``thing`` is, in words for an error: ``None``, ``a tuple of 3``, ``a dict``."""
+    """What ``thing`` is, in words for an error: ``None``, ``a tuple of 3``, ``a dict``, ``an int``."""
     if isinstance(thing, tuple):
         return f"a tuple of {len(thing)}"
-    return "None" if thing is None else f"a {type(thing).__name__}"
+    name = type(thing).__name__
+    return "None" if thing is None else f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"

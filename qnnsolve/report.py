@@ -79,30 +79,34 @@ def _head(result: SolveResult, model: str) -> Iterator[Line]:
 
 
 def _verdict(result: SolveResult) -> str:
-    changes = f"{_count(len(result.deviations), 'deviation')} from the request, "
+    changes = f"{_count(len(_changed(result)), 'deviation')} from the request, "
     changes += _count(len(result.converts), "convert")
     if not result.deviations and not result.converts:
         changes = "exactly as requested"
+    on_cpu = sum(node.placement is Placement.CPU for node in result.nodes)
+    if on_cpu:
+        changes += f", {_count(on_cpu, 'op')} left on the CPU"
     if result.unverified:
         changes += f", {_count(len(result.unverified), 'op')} unverified"
     return f"satisfiable: {changes}"
+
+
+def _changed(result: SolveResult) -> list[tuple[NodeRecord, Deviation]]:
+    """What deviates on the accelerator; what is left on the CPU has a section of its own."""
+    placed = (node for node in result.nodes if node.placement is not Placement.CPU)
+    return [(node, deviation) for node in placed for deviation in node.deviations]
 
 
 def _solve_body(result: SolveResult) -> Iterator[Line]:
     if result.cost is not None:
         yield Line(_cost(result))
     yield from _section(f"Conflicts ({len(result.conflicts)})", _conflicts(result.conflicts))
-    deviations = [(node, deviation) for node in result.nodes for deviation in node.deviations]
+    deviations = _changed(result)
     yield from _section(f"Deviations ({len(deviations)})", _deviations(deviations))
     yield from _section(f"Converts inserted ({len(result.converts)})", _converts(result))
-    yield from _section(
-        f"Unverified: no facts for {result.soc} ({len(result.unverified)})",
-        [
-            Line(f"  {_many(group)}{names_in_short([name for name, _ in group])} ({group[0][1]})", "yellow")
-            for group in fold(result.unverified, lambda each: each[1])
-        ],
-    )
-    yield from _section("Left on the CPU by the solve", _floats(result.nodes))
+    left = _floats(result)
+    count = sum(node.placement is Placement.CPU for node in result.nodes)
+    yield from _section(f"Left on the CPU by the solve ({count})", left)
     yield from _section("Operator facts", _facts(result))
 
 
@@ -158,7 +162,8 @@ def _deviations(deviations: Sequence[tuple[NodeRecord, Deviation]]) -> list[Line
     for group in fold(deviations, key):
         node, it = group[0]
         reason = it.reason if len(group) == 1 else _general(node, it)
-        where = it.site if len(group) == 1 and " -> " in it.site else _port(node, it)
+        producer, edge, _ = it.site.partition(" -> ")
+        where = f"{_port(node, it)} ({producer})" if len(group) == 1 and edge else _port(node, it)
         names = names_in_short([each.name for each, _ in group])
         change = f"{where} {it.requested} -> {it.chosen}"
         lines.append(Line(f"  {_many(group)}{names} ({node.target}): {change}  because {reason} [{_cited(it)}]"))
@@ -201,12 +206,20 @@ def _converts(result: SolveResult) -> list[Line]:
     return lines
 
 
-def _floats(nodes: Sequence[NodeRecord]) -> list[Line]:
-    on_cpu = [node for node in nodes if node.placement is Placement.CPU]
-    return [
-        Line(f"  {_many(group)}{names_in_short([node.name for node in group])} ({group[0].target})")
-        for group in fold(on_cpu, lambda node: node.target)
-    ]
+def _floats(result: SolveResult) -> list[Line]:
+    unverified = {name for name, _ in result.unverified}
+
+    def why(node: NodeRecord) -> str:
+        return "; ".join(dict.fromkeys(f"{_general(node, it)} [{it.rule}]" for it in node.deviations))
+
+    on_cpu = [node for node in result.nodes if node.placement is Placement.CPU]
+    lines = []
+    for group in fold(on_cpu, lambda node: (node.target, node.name in unverified, why(node))):
+        node, names = group[0], names_in_short([each.name for each in group])
+        reason = f"  because {why(node)}" if node.deviations else ""
+        mark = ", unverified" if node.name in unverified else ""
+        lines.append(Line(f"  {_many(group)}{names} ({node.target}{mark}){reason}", "yellow" if mark else ""))
+    return lines
 
 
 def _cpu_key(op: CpuOp) -> tuple[str, str]:

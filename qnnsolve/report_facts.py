@@ -1,4 +1,4 @@
-"""What measuring and verifying facts came to, as text and as JSON."""
+"""What measuring, verifying and comparing facts came to, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -6,13 +6,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from qnnsolve.facts_diff import Difference as SourceDifference
+from qnnsolve.folding import fold
+from qnnsolve.results import SourceRecord
+
 if TYPE_CHECKING:
     from qnnsolve.probe.verify import Difference
 
-__all__ = ["MEASURE_SCHEMA", "VERIFY_SCHEMA", "measure_json", "verify_json", "verify_lines"]
+__all__ = [
+    "DIFF_SCHEMA",
+    "MEASURE_SCHEMA",
+    "VERIFY_SCHEMA",
+    "diff_json",
+    "diff_lines",
+    "measure_json",
+    "verify_json",
+    "verify_lines",
+]
 
 MEASURE_SCHEMA = "qnnsolve/measure/1"
 VERIFY_SCHEMA = "qnnsolve/verify/1"
+DIFF_SCHEMA = "qnnsolve/diff/1"
 
 Json: TypeAlias = dict[str, Any]
 
@@ -52,3 +66,41 @@ def verify_json(found: Mapping[str, Sequence[Difference]], samples: int, seed: i
         "archs": list(found),
         "differences": differences,
     }
+
+
+def diff_lines(found: Sequence[SourceDifference], one: str, other: str) -> Iterator[str]:
+    """One line per difference, under its operator and shape class; the last line counts them."""
+    for group in fold(found, lambda it: (it.op, it.case)):
+        yield group[0].op + (f" ({group[0].case})" if group[0].case else "")
+        for it in group:
+            row = f"{it.row}: " if it.row else ""
+            yield f"  {row}{it.one} in {one}, {it.other} in {other}  [{' '.join(it.archs)}]"
+    operators = len({it.op for it in found})
+    count = f"{_count(len(found), 'difference')} at {_count(operators, 'operator')}" if found else "no difference"
+    yield f"{count} between {one} and {other}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def diff_json(found: Sequence[SourceDifference], one: str, other: str) -> Json:
+    """The answer of ``qnnsolve facts diff`` (schema ``diff-1.json``)."""
+    differences = [
+        {
+            "op": it.op,
+            "case": it.case,
+            "row": it.row,
+            "archs": list(it.archs),
+            "one": it.one,
+            "other": it.other,
+            "one_sources": [_source(source) for source in it.one_sources],
+            "other_sources": [_source(source) for source in it.other_sources],
+        }
+        for it in found
+    ]
+    return {"schema": DIFF_SCHEMA, "one": one, "other": other, "differences": differences}
+
+
+def _source(source: SourceRecord) -> Json:
+    return {"kind": source.kind, "citation": source.citation}

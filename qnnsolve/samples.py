@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from qnnsolve.errors import UsageError, nearest
 from qnnsolve.inputs import LoadedModel
-from qnnsolve.references import CodeRef, FileRef, call, first_line, foreign
+from qnnsolve.references import CodeRef, FileRef, call, first_line, foreign, kind_of
 
 if TYPE_CHECKING:
     import torch
@@ -150,7 +150,7 @@ def _fit(sample: object, model: LoadedModel, origin: str) -> Sample:
     elif isinstance(sample, list):
         sample = tuple(sample)
     if not isinstance(sample, tuple):
-        raise UsageError(f"{origin} is a {type(sample).__name__}, not a tuple of tensors")
+        raise UsageError(f"{origin} is {kind_of(sample)}, not a tuple of tensors")
     values = pytree.tree_leaves(sample)
     if len(values) != len(model.input_names):
         raise UsageError(

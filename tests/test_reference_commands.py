@@ -112,6 +112,8 @@ def test_a_rule_declares_the_curated_facts_that_it_reads(rule: Any) -> None:
         (("facts", "measure", "--op", "MatMull", "--out", "x"), "unknown operator 'MatMull': did you mean MatMul"),
         (("facts", "measure", "--soc", "V67", "--out", "x"), "unknown SoC 'V67': did you mean V6"),
         (("facts", "measure"), "required: --out"),
+        (("facts", "diff", "measure", "sdk"), "did you mean measured"),
+        (("facts", "diff", "sdk", "measured"), "name it with --soc"),
         (("facts", "verify", "--samples", "0"), "0 is not a number of samples"),
         (("facts", "verify", "--soc", "SM8351"), "unknown SoC 'SM8351': did you mean SM8350"),
     ],
@@ -224,6 +226,27 @@ def test_verify_lists_every_difference_and_exits_1(ask: Ask, monkeypatch: pytest
     document = _document(ask, "facts", "verify", "--samples", "5", "--soc", "V68")
     assert document["differences"][0]["now"] == "rejected"
     assert ask("facts", "verify", "--samples", "5", "--soc", "V79")[0] == 0
+
+
+def test_diff_lists_what_differs_and_exits_1(ask: Ask, tmp_path: Path) -> None:
+    assert ask("facts", "diff", "measured", "measured", "--op", "Relu") == (
+        0,
+        "no difference between measured and measured\n",
+        "",
+    )
+    mine = tmp_path / "mine.toml"
+    mine.write_text('format = 1\n[[soc]]\nname = "BOARD"\nhtp_arch = "V68"\n')
+    with mine.open("a") as file:
+        file.write('[[forbid]]\nop = "Relu"\nrows = ["u16 > *"]\nsocs = ["BOARD"]\nwhy = "drifts"\n')
+    code, out, err = ask("facts", "diff", "measured", str(mine), "--soc", "board")
+    assert (code, err) == (1, "")
+    assert re.search(
+        rf"^  u16 > u16: accepted.* in measured, .* in {re.escape(str(mine))}  \[V68\]$", out, re.MULTILINE
+    )
+    assert out.splitlines()[-1].startswith("1 difference at 1 operator")
+    document = _document(ask, "facts", "diff", "measured", str(mine), "--soc", "BOARD")
+    assert [each["op"] for each in document["differences"]] == ["Relu"]
+    assert {each["kind"] for each in document["differences"][0]["other_sources"]} >= {"user"}
 
 
 @pytest.mark.parametrize("argv", [("measure", "--out", "tables"), ("verify",)])

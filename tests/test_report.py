@@ -43,24 +43,21 @@ def test_the_text_of_an_export() -> None:
     """Read this as prose: it is what a user reads."""
     assert text(export_lines(export_result(), "examples.models:vit")) == (
         "examples.models:vit for SM8350 (HTP V68) at 16a8w\n"
-        "satisfiable: 13 deviations from the request, 12 converts, 1 op unverified\n"
+        "satisfiable: 13 deviations from the request, 12 converts, 1 op left on the CPU, 1 op unverified\n"
         "cost 1,236, proven optimal: narrowed activation 1,200, convert 36\n"
         "\n"
         "Deviations (13)\n"
         "  x12 bmm..bmm_11 (aten.bmm.default): input 1 u16 -> u8  "
         "because * takes 16-bit x 16-bit from V73 only [QH003]\n"
-        "  layer_norm (aten.layer_norm.default): p_norm_weight -> layer_norm s16 -> s8  "
+        "  layer_norm (aten.layer_norm.default): input 1 (p_norm_weight) s16 -> s8  "
         "because LayerNorm [sic] weights are 8-bit [QH001]\n"
         "\n"
         "Converts inserted (12)\n"
         "  x12 u16 -> u8 before input 1 of bmm..bmm_11 (aten.bmm.default), 12,000 elements in all  "
         "because * reads u8, * gives u16\n"
         "\n"
-        "Unverified: no facts for SM8350 (1)\n"
-        "  index (aten.index.Tensor)\n"
-        "\n"
-        "Left on the CPU by the solve\n"
-        "  index (aten.index.Tensor)\n"
+        "Left on the CPU by the solve (1)\n"
+        "  index (aten.index.Tensor, unverified)\n"
         "\n"
         "Program: vit.pte, 1,234,567 bytes, 2 delegates\n"
         "Ops on the CPU: 1\n"
@@ -139,7 +136,7 @@ def test_different_reasons_are_not_folded() -> None:
     other = attrs.evolve(first, deviations=(attrs.evolve(first.deviations[0], reason="something else"),))
     printed = text(solve_lines(attrs.evolve(result, nodes=(other, *result.nodes[1:])), "m"))
     assert f"x{LAYERS - 1} bmm_1..bmm_11" in printed
-    assert "bmm (aten.bmm.default): view -> bmm u16 -> u8  because something else [QH003]" in printed
+    assert "bmm (aten.bmm.default): input 1 (view) u16 -> u8  because something else [QH003]" in printed
 
 
 @pytest.mark.parametrize("status", list(Status))

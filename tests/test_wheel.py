@@ -19,7 +19,7 @@ from qnnsolve.facts.socs import soc
 assert pathlib.Path(qnnsolve.__file__).is_relative_to(sys.argv[1]), qnnsolve.__file__
 assert soc("SM8350").htp_arch == "V68"
 files = importlib.resources.files("qnnsolve")
-for name in ("solve", "export", "error", "rules", "rule", "operator", "operators", "measure", "verify"):
+for name in ("solve", "export", "error", "rules", "rule", "operator", "operators", "measure", "verify", "diff"):
     assert json.loads((files / "schema" / f"{name}-1.json").read_text())["$id"].startswith("urn:qnnsolve")
 """
 

@@ -1,8 +1,9 @@
-"""``qnnsolve facts show`` and ``list``: what is known about operators."""
+"""``qnnsolve facts show``, ``list`` and ``diff``: what is known about operators."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import IO
 
 from qnnsolve.arguments import operator_arguments
@@ -12,7 +13,7 @@ __all__ = ["register"]
 
 
 def register(group: Group) -> None:
-    """Add both commands."""
+    """Add the commands."""
     show = group.add(
         "show",
         _show,
@@ -25,6 +26,18 @@ def register(group: Group) -> None:
         "list", _list, help="the operators that something is known about", description="List the operators with facts."
     )
     operator_arguments(listed)
+    diff = group.add(
+        "diff",
+        _diff,
+        help="where two sources of facts differ",
+        description="Compare two sources of facts, row by row; exit 1 where they differ. A source is 'measured' (what "
+        "ships), 'sdk' (BackendOpInfo, with --soc), a folder or file of tables, or a TOML file of your own facts, "
+        "which stands for the measured facts as it changes them.",
+    )
+    diff.add_argument("one", metavar="A", help="a source of facts")
+    diff.add_argument("other", metavar="B", help="another one")
+    diff.add_argument("--op", metavar="OPERATOR", help="only this operator")
+    operator_arguments(diff)
 
 
 def _archs(arguments: argparse.Namespace) -> tuple[str | None, tuple[str, ...]]:
@@ -68,3 +81,22 @@ def _list(arguments: argparse.Namespace, stdout: IO[str]) -> int:
     else:
         report_reference.print_blocks(report_reference.operators_blocks(views), stdout)
     return 0
+
+
+def _diff(arguments: argparse.Namespace, stdout: IO[str]) -> int:
+    from qnnsolve import report_facts, report_json
+    from qnnsolve.facts.socs import soc
+    from qnnsolve.facts.user_file import read_user_facts
+    from qnnsolve.facts_diff import differences, side
+
+    own = [name for name in (arguments.one, arguments.other) if name.endswith(".toml") and Path(name).is_file()]
+    added = read_user_facts(own, arguments.backend).socs
+    chip = None if arguments.soc is None else soc(arguments.soc, added)
+    one, other = (side(name, arguments.backend, chip) for name in (arguments.one, arguments.other))
+    found = differences(one, other, arguments.op)
+    if arguments.format == "json":
+        print(report_json.dumps(report_facts.diff_json(found, one.name, other.name)), file=stdout)
+    else:
+        for line in report_facts.diff_lines(found, one.name, other.name):
+            print(line, file=stdout)
+    return 1 if found else 0

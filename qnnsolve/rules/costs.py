@@ -11,7 +11,7 @@ sites: a node on the CPU costs more than every width in a graph of 50,000 nodes 
 :data:`NARROW_PAR`  a parameter is held at half the bits asked for, per halving
 :data:`WIDEN_ACT`   an activation takes twice the bits asked for, per doubling
 :data:`WIDEN_PAR`   a parameter takes twice the bits asked for, per doubling
-:data:`GRANULARITY` one scale per tensor where one per channel (or per block) was asked for
+:data:`GRANULARITY` fewer scales than asked for, per step from blocks to channels to the tensor
 :data:`SCHEME`      symmetric for affine, or signed for unsigned, at the same width
 :func:`convert`     a requantization on an edge, by tensor size: 1 to 40
 ==================  =========================================================================
@@ -40,7 +40,7 @@ NARROW_RHS = 3072
 NARROW_PAR = 1024
 WIDEN_ACT = 512
 WIDEN_PAR = 192
-GRANULARITY = 96
+GRANULARITY = 64
 SCHEME = 48
 
 
@@ -60,8 +60,7 @@ def deviation(requested: Encoding, chosen: Encoding, narrow: int, widen: int) ->
     halvings = (requested.bits // chosen.bits).bit_length() - 1
     doublings = (chosen.bits // requested.bits).bit_length() - 1
     cost += narrow * max(halvings, 0) + widen * max(doublings, 0)
-    if _granularity(chosen) < _granularity(requested):
-        cost += GRANULARITY
+    cost += GRANULARITY * max(_granularity(requested) - _granularity(chosen), 0)
     if _scheme(chosen) != _scheme(requested):
         cost += SCHEME
     return max(cost, 1)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
-from qnnsolve import cli
+from qnnsolve import cli, solve
 from qnnsolve.errors import FactsError, PluginError, RuleError, UnknownNameError, UsageError
 from qnnsolve.facts import tables
 from qnnsolve.facts.backends import Backend, backend, backend_names
@@ -82,7 +84,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
 
     def go(text: str = PLUGIN, *, code: str = "AB001", target: str = "", name: str = "abacus-qnn") -> None:
         module = f"abacus_{len(list(tmp_path.iterdir()))}"
-        (tmp_path / f"{module}.py").write_text(text.format(code=code, module=module) if "{" in text else text)
+        (tmp_path / f"{module}.py").write_text(text.format(code=code, module=module) if "{code}" in text else text)
         data = tmp_path / f"{module}_data"
         data.mkdir()
         (data / "__init__.py").write_text("")
@@ -194,3 +196,17 @@ def test_a_table_holds_for_archs_of_its_backend(install: Install, tmp_path: Path
     (tmp_path / "Foreign.json").write_text(json.dumps(foreign))
     with pytest.raises(FactsError, match="not for archs of V1 V2"):
         load_table(tmp_path / "Foreign.json")
+
+
+def test_the_example_in_the_docs_runs(install: Install, tmp_path: Path) -> None:
+    """The page's own code and entry point, in a distribution on the path."""
+    page = (Path(__file__).parents[2] / "docs" / "backends.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    install(code.replace('files("abacus_qnn_facts")', 'files("abacus_0_data")'), target="abacus_qnn:BACKEND")
+    (tmp_path / "abacus_0.py").rename(tmp_path / "abacus_qnn.py")
+    assert 'abacus = "abacus_qnn:BACKEND"' in page
+    assert [(rule.code, rule.name) for rule in own_rules("abacus")] == [("AB001", "nothing_at_16_bits")]
+    net = torch.nn.Sequential(torch.nn.ReLU())
+    result = solve(net, (torch.zeros(1, 4),), backend="abacus", soc="SM8750", precision="16a8w")
+    assert {(it.chosen, it.rule) for it in result.deviations} == {("u8", "AB001")}
+    assert result.arch == "V2"
