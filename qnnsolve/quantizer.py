@@ -40,6 +40,7 @@ from qnnsolve.facts.user import UserFacts
 from qnnsolve.facts.user_file import read_user_facts
 from qnnsolve.opinfo_facts import FactsSource, facts_source, operator_facts, port_code
 from qnnsolve.results import Placement, SolveResult
+from qnnsolve.rewrites import rewrite
 from qnnsolve.rules import Facts, backend_rules, problem_of
 from qnnsolve.rules.htp import FOLDED
 from qnnsolve.rules.request import Request, precision
@@ -122,8 +123,13 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         self._request = attrs.evolve(self._request, precision=_precision(quant_dtype.name.removeprefix("use_")))
 
     def transform_for_annotation(self, model: GraphModule) -> GraphModule:
-        """Upstream's passes before annotation, after composites are spelled out and constants are computed."""
-        transformed: GraphModule = super().transform_for_annotation(fold_constants(expand_composites(model)))
+        """Upstream's passes before annotation.
+
+        Before them, composites are spelled out, what the inputs do not decide is computed once, and what ExecuTorch
+        cannot build is rewritten.
+        """
+        spelled_out = fold_constants(expand_composites(model))
+        transformed: GraphModule = super().transform_for_annotation(rewrite(spelled_out))
         return transformed
 
     def annotate(self, model: GraphModule) -> GraphModule:

@@ -27,6 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "quantizer",
         "composites",
         "constant_folding",
+        "rewrites",
         "specs",
         "lowering",
         "verification",
@@ -58,6 +59,7 @@ MAY_IMPORT = {
         "facts.fx",
         "quantizer",
         "composites",
+        "rewrites",
         "constant_folding",
         "specs",
         "pipeline",
@@ -91,6 +93,7 @@ MAY_IMPORT = {
 EAGER_TORCH = (
     "quantizer",
     "composites",
+    "rewrites",
     "constant_folding",
     "specs",
     "pipeline",

@@ -1,0 +1,179 @@
+"""Ops that ExecuTorch cannot build, written before annotation as ops that it can: exactly equal, in float.
+
+ExecuTorch rewrites many ops itself before they are annotated (``silu``, ``tan``, ``log1p`` ...). What it leaves is torn
+up after annotation, with nothing quantized in between, or never built, or built wrongly: these are done here first, so
+that every part gets an encoding of its own.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+import torch
+from torch.fx import GraphModule
+from torch.fx import Node as FxNode
+
+__all__ = ["REWRITTEN", "rewrite"]
+
+aten = torch.ops.aten
+_SELU = (1.6732632423543772, 1.0507009873554805)
+"""Alpha and scale of SELU, as torch has them."""
+
+
+class _Emitter:
+    """Puts new nodes before ``node``, each with the value that torch's fake tensors give it."""
+
+    def __init__(self, node: FxNode) -> None:
+        self.node = node
+
+    def __call__(self, target: Any, *args: Any) -> FxNode:
+        graph = self.node.graph
+        with graph.inserting_before(self.node):
+            made = graph.call_function(target, args)
+        made.meta = {key: value for key, value in self.node.meta.items() if key in ("nn_module_stack", "stack_trace")}
+        values = torch.fx.node.map_arg(args, lambda arg: arg.meta["val"])
+        made.meta["val"] = target(*values)
+        return made
+
+
+_Rewrite: TypeAlias = Callable[[_Emitter, FxNode], FxNode | None]
+"""What replaces a node; None leaves it as it is."""
+
+
+def _argument(node: FxNode, index: int, name: str, default: Any = None) -> Any:
+    return node.args[index] if len(node.args) > index else node.kwargs.get(name, default)
+
+
+def _is_bool(*nodes: Any) -> bool:
+    return all(isinstance(node, FxNode) and node.meta["val"].dtype == torch.bool for node in nodes)
+
+
+def _extreme(values: Any, indices: Any) -> _Rewrite:
+    """Values and indices apart: ExecuTorch 1.5.1 does so where it still knows which Python function was called, and
+    crashes its compiler otherwise."""
+
+    def rewritten(emit: _Emitter, node: FxNode) -> None:
+        dim, keep = node.args[1], _argument(node, 2, "keepdim", False)
+        for user in list(node.users):
+            if user.target is operator.getitem:
+                first = user.args[1] == 0
+                made = emit(values, node.args[0], [dim], keep) if first else emit(indices, node.args[0], dim, keep)
+                user.replace_all_uses_with(made)
+                user.graph.erase_node(user)
+
+    return rewritten
+
+
+def _over_all(target: Any) -> _Rewrite:
+    """Over every dimension, named; a dtype to compute in is left alone."""
+
+    def rewritten(emit: _Emitter, node: FxNode) -> FxNode | None:
+        source = node.args[0]
+        assert isinstance(source, FxNode)
+        rank = source.meta["val"].dim()
+        plain = source.meta["val"].dtype == node.meta["val"].dtype and not node.kwargs
+        return emit(target, source, list(range(rank)), False) if rank and plain else None
+
+    return rewritten
+
+
+def _softplus_of(emit: _Emitter, x: Any) -> FxNode:
+    """``relu(x) + log1p(exp(-|x|))``: no part is larger than its result has to be."""
+    small = emit(aten.exp.default, emit(aten.neg.default, emit(aten.abs.default, x)))
+    return emit(aten.add.Tensor, emit(aten.relu.default, x), emit(aten.log1p.default, small))
+
+
+def _softplus(emit: _Emitter, node: FxNode) -> FxNode | None:
+    usual = (_argument(node, 1, "beta", 1), _argument(node, 2, "threshold", 20)) == (1, 20)
+    return _softplus_of(emit, node.args[0]) if usual else None
+
+
+def _mish(emit: _Emitter, node: FxNode) -> FxNode:
+    return emit(aten.mul.Tensor, node.args[0], emit(aten.tanh.default, _softplus_of(emit, node.args[0])))
+
+
+def _log_sigmoid(emit: _Emitter, node: FxNode) -> FxNode:
+    return emit(aten.neg.default, _softplus_of(emit, emit(aten.neg.default, node.args[0])))
+
+
+def _selu(emit: _Emitter, node: FxNode) -> FxNode:
+    return emit(aten.mul.Tensor, emit(aten.elu.default, node.args[0], _SELU[0]), _SELU[1])
+
+
+def _elu(emit: _Emitter, node: FxNode) -> FxNode | None:
+    """The outer scale by itself, which ExecuTorch's builder drops."""
+    scale = _argument(node, 2, "scale", 1)
+    if scale == 1 or _argument(node, 3, "input_scale", 1) != 1:
+        return None
+    return emit(aten.mul.Tensor, emit(aten.elu.default, node.args[0], _argument(node, 1, "alpha", 1)), scale)
+
+
+def _clamp(emit: _Emitter, node: FxNode) -> FxNode | None:
+    low, high = _argument(node, 1, "min"), _argument(node, 2, "max")
+    raised = node.args[0] if low is None else emit(aten.maximum.default, node.args[0], low)
+    return raised if high is None else emit(aten.minimum.default, raised, high)  # type: ignore[return-value]
+
+
+def _on_masks(target: Any) -> _Rewrite:
+    """The bitwise op in place of the logical one, or the other way round: the same where all are masks."""
+
+    def rewritten(emit: _Emitter, node: FxNode) -> FxNode | None:
+        return emit(target, *node.args) if _is_bool(*node.args) else None
+
+    return rewritten
+
+
+def _all(target: Any) -> _Rewrite:
+    def rewritten(emit: _Emitter, node: FxNode) -> FxNode | None:
+        if not _is_bool(node.args[0]):
+            return None
+        inverse = emit(aten.logical_not.default, node.args[0])
+        return emit(aten.logical_not.default, emit(target, inverse, *node.args[1:]))
+
+    return rewritten
+
+
+REWRITTEN: Mapping[Any, _Rewrite] = MappingProxyType(
+    {
+        aten.max.dim: _extreme(aten.amax.default, aten.argmax.default),
+        aten.min.dim: _extreme(aten.amin.default, aten.argmin.default),
+        aten.max.default: _over_all(aten.amax.default),
+        aten.min.default: _over_all(aten.amin.default),
+        aten.mean.default: _over_all(aten.mean.dim),
+        aten.sum.default: _over_all(aten.sum.dim_IntList),
+        aten.softplus.default: _softplus,
+        aten.mish.default: _mish,
+        aten.log_sigmoid.default: _log_sigmoid,
+        aten.selu.default: _selu,
+        aten.elu.default: _elu,
+        aten.clamp.Tensor: _clamp,
+        aten.logical_or.default: _on_masks(aten.bitwise_or.Tensor),
+        aten.logical_xor.default: _on_masks(aten.bitwise_xor.Tensor),
+        aten.bitwise_not.default: _on_masks(aten.logical_not.default),
+        aten.all.default: _all(aten.any.default),
+        aten.all.dim: _all(aten.any.dim),
+        aten.all.dims: _all(aten.any.dims),
+    }
+)
+"""By aten target, what is written instead."""
+
+
+def rewrite(module: GraphModule) -> GraphModule:
+    """``module`` itself, with every node of a target in :data:`REWRITTEN` replaced where its form allows it."""
+    changed = False
+    for node in list(module.graph.nodes):
+        rule = REWRITTEN.get(node.target) if node.op == "call_function" else None
+        if rule is None:
+            continue
+        made = rule(_Emitter(node), node)
+        if made is not None:
+            node.replace_all_uses_with(made)
+        if not node.users:
+            module.graph.erase_node(node)
+            changed = True
+    if changed:
+        module.recompile()
+    return module

@@ -1,0 +1,87 @@
+"""What is written before annotation computes the same, and ends in targets that have builders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from qnnsolve.facts.fx import target_name
+from qnnsolve.quantizer import SolveQuantizer
+from qnnsolve.rewrites import REWRITTEN, rewrite
+from qnnsolve.rules.builders import BUILDERS
+
+X = torch.linspace(-30, 30, 64).reshape(2, 4, 8)
+MASK = torch.arange(64).reshape(2, 4, 8) % 3 == 0
+
+CASES: dict[str, tuple[Callable[..., Any], tuple[torch.Tensor, ...]]] = {
+    "max.dim": (lambda x: tuple(torch.max(x, dim=1)), (X,)),
+    "min.dim": (lambda x: torch.min(x, dim=-1, keepdim=True)[0], (X,)),
+    "max.default": (lambda x: x.max(), (X,)),
+    "min.default": (lambda x: x.min(), (X,)),
+    "mean.default": (lambda x: x.mean(), (X,)),
+    "sum.default": (lambda x: x.sum(), (X,)),
+    "softplus.default": (nn.functional.softplus, (X,)),
+    "mish.default": (nn.functional.mish, (X,)),
+    "log_sigmoid.default": (nn.functional.logsigmoid, (X,)),
+    "selu.default": (nn.functional.selu, (X,)),
+    "elu.default": (lambda x: torch.ops.aten.elu.default(x, 0.5, 2.0), (X,)),
+    "clamp.Tensor": (lambda x, y: torch.clamp(x, -y, y), (X, X.abs() / 2)),
+    "logical_or.default": (torch.logical_or, (MASK, ~MASK)),
+    "logical_xor.default": (torch.logical_xor, (MASK, MASK)),
+    "bitwise_not.default": (lambda m: ~m, (MASK,)),
+    "all.default": (lambda m: m.all(), (MASK,)),
+    "all.dim": (lambda m: m.all(-1), (MASK,)),
+    "all.dims": (lambda m: torch.all(m, (1, 2)), (MASK,)),
+}
+
+
+def _module(compute: Callable[..., Any], inputs: tuple[torch.Tensor, ...]) -> Any:
+    class Model(nn.Module):
+        def forward(self, *given: torch.Tensor) -> Any:
+            return compute(*given)
+
+    return torch.export.export(Model(), inputs, strict=False).module(check_guards=False)
+
+
+def _targets(module: Any) -> set[str]:
+    return {target_name(node.target) for node in module.graph.nodes if node.op == "call_function"}
+
+
+def test_every_rewrite_has_a_case() -> None:
+    assert {str(target) for target in REWRITTEN} == {f"aten.{name}" for name in CASES}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_rewritten_model_computes_the_same(name: str) -> None:
+    compute, inputs = CASES[name]
+    module = _module(compute, inputs)
+    assert f"aten.{name}" in _targets(module), "the model does not have the target it is here for"
+    rewritten = rewrite(module)
+    torch.testing.assert_close(rewritten(*inputs), compute(*inputs))
+    assert name == "elu.default" or f"aten.{name}" not in _targets(rewritten)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_a_rewrite_leaves_can_be_built(name: str) -> None:
+    transformed = SolveQuantizer().transform_for_annotation(_module(*CASES[name]))
+    assert _targets(transformed) <= BUILDERS.keys()
+
+
+@pytest.mark.parametrize(
+    ("compute", "inputs"),
+    [
+        (lambda x: nn.functional.softplus(x, beta=2.0), (X,)),
+        (lambda x: ~x, (torch.arange(4),)),
+        (lambda x: x.sum(), (torch.arange(4, dtype=torch.int32),)),
+        (lambda x: x.mean(), (torch.tensor(1.0),)),
+        (nn.functional.elu, (X,)),
+    ],
+)
+def test_other_forms_are_left_alone(compute: Callable[..., Any], inputs: tuple[torch.Tensor, ...]) -> None:
+    module = _module(compute, inputs)
+    before = _targets(module)
+    assert _targets(rewrite(module)) == before
