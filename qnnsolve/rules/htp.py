@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from qnnsolve.constraints import Constraint, Forbid, Reason, Same, Site, Source, SourceKind
+from qnnsolve.encodings import QScheme
 from qnnsolve.opinfo_facts import port_code
 from qnnsolve.rules.base import Facts, rule
+from qnnsolve.rules.request import Role
 
 __all__ = ["FOLDED", "RULES"]
 
@@ -30,6 +32,29 @@ def arch_computes_the_weight_right(facts: Facts) -> Iterator[Constraint]:
             if fact is not None:
                 text = f"{encoding} is computed right from {fact[0]} on"
                 yield Forbid(site, frozenset({encoding}), Reason("QH001", text, (fact[1],)))
+
+
+@rule("QH004")
+def blocks_over_a_kernel(facts: Facts) -> Iterator[Constraint]:
+    """Weights are quantized per block (LPBQ) in linears and 1x1 convolutions only.
+
+    Why: validator and compiler accept blocks in any convolution. Over a kernel of more than one position what comes
+    out has nothing to do with the model, whether a block lies within a position or spans the kernel. Of weights
+    that are not two- or four-dimensional ExecuTorch writes no blocks.
+
+    Instead: 4 bits per channel, or 8 bits where that is not enough.
+    """
+    citation = "HTP emulator, QNN 2.51, V79: a 3x3 convolution is off by 46 to 67 % of its range, a 1x1 by 1 %"
+    source = Source(SourceKind.MEASURED, citation)
+    reason = Reason("QH004", "blocks are computed right in linears and 1x1 convolutions only", (source,))
+    for node, built in facts.calls:
+        for _, entry, edge, tensor in facts.float_inputs(node, built):
+            kernel = tensor.shape[2:]
+            if entry.role is not Role.WEIGHT or kernel in ((), (1, 1)):
+                continue
+            blocks = frozenset(e for e in facts.domains[edge] if e.qscheme is QScheme.PER_BLOCK_SYMMETRIC)
+            if blocks:
+                yield Forbid(edge, blocks, reason)
 
 
 _FOLDING = ("Conv2d", "DepthWiseConv2d", "FullyConnected", "ElementWiseAdd")
@@ -57,4 +82,4 @@ def activation_folds_into_its_producer(facts: Facts) -> Iterator[Constraint]:
             yield Same((Site(ref), Site(ref, node.name), Site(node.name)), reason)
 
 
-RULES = (arch_computes_the_weight_right, activation_folds_into_its_producer)
+RULES = (arch_computes_the_weight_right, activation_folds_into_its_producer, blocks_over_a_kernel)

@@ -145,6 +145,14 @@ def test_the_request_costs_nothing_and_narrowing_more_than_widening() -> None:
     assert at16[Site("relu")][U8] == costs.NARROW_ACT > at8[Site("relu")][U16] == costs.WIDEN_ACT
 
 
+def test_a_scale_per_channel_is_nearer_to_blocks_than_one_per_tensor() -> None:
+    block, channel, tensor = (
+        Encoding.symmetric(DType.INT8, 4, axis, size) for axis, size in ((0, (1, 32)), (0, None), (None, None))
+    )
+    prices = [costs.deviation(block, e, costs.NARROW_PAR, costs.WIDEN_PAR) for e in (block, channel, tensor)]
+    assert prices == [0, costs.GRANULARITY, 2 * costs.GRANULARITY]
+
+
 def test_lpbq_is_forbidden_on_v68_only() -> None:
     wide = param("w", 4, 64, 1, 1)
     given = facts(placeholder("x", 1, 64), wide, B, CONV, ask="16a4w_block", arch="V68")
