@@ -117,6 +117,47 @@ def _clamp(emit: _Emitter, node: FxNode) -> FxNode | None:
     return raised if high is None else emit(aten.minimum.default, raised, high)  # type: ignore[return-value]
 
 
+def _round(emit: _Emitter, node: FxNode) -> FxNode:
+    factor = float(10 ** _argument(node, 1, "decimals", 0))
+    rounded = emit(aten.round.default, emit(aten.mul.Tensor, node.args[0], factor))
+    return emit(aten.div.Tensor, rounded, factor)
+
+
+def _fmod(emit: _Emitter, node: FxNode) -> FxNode | None:
+    if not node.meta["val"].is_floating_point():
+        return None
+    whole = emit(aten.trunc.default, emit(aten.div.Tensor, *node.args))
+    return emit(aten.sub.Tensor, node.args[0], emit(aten.mul.Tensor, whole, node.args[1]))
+
+
+def _log_add_exp(emit: _Emitter, node: FxNode) -> FxNode:
+    apart = emit(aten.neg.default, emit(aten.abs.default, emit(aten.sub.Tensor, *node.args)))
+    tail = emit(aten.log1p.default, emit(aten.exp.default, apart))
+    return emit(aten.add.Tensor, emit(aten.maximum.default, *node.args), tail)
+
+
+def _log_sum_exp(emit: _Emitter, node: FxNode) -> FxNode:
+    source, dims, keep = node.args[0], node.args[1], _argument(node, 2, "keepdim", False)
+    below = emit(aten.sub.Tensor, source, emit(aten.amax.default, source, dims, True))
+    total = emit(aten.sum.dim_IntList, emit(aten.exp.default, below), dims, keep)
+    return emit(aten.add.Tensor, emit(aten.log.default, total), emit(aten.amax.default, source, dims, keep))
+
+
+def _narrow_indices(emit: _Emitter, node: FxNode) -> None:
+    """The accelerator writes 32-bit indices where ExecuTorch 1.5.1 declares 64: whoever reads them there reads garbage.
+
+    A cast to 32 bits and back says what they are.
+    """
+    for user in list(node.users):
+        if user.target is operator.getitem and user.args[1] == 1:
+            readers = list(user.users)
+            after = _Emitter(user.next)
+            narrow = after(aten.to.dtype, user, torch.int32)
+            wide = after(aten.to.dtype, narrow, torch.int64)
+            for reader in readers:
+                reader.replace_input_with(user, wide)
+
+
 def _on_masks(target: Any) -> _Rewrite:
     """The bitwise op in place of the logical one, or the other way round: the same where all are masks."""
 
@@ -150,6 +191,13 @@ REWRITTEN: Mapping[Any, _Rewrite] = MappingProxyType(
         aten.selu.default: _selu,
         aten.elu.default: _elu,
         aten.clamp.Tensor: _clamp,
+        aten.round.decimals: _round,
+        aten.fmod.Scalar: _fmod,
+        aten.fmod.Tensor: _fmod,
+        aten.logaddexp.default: _log_add_exp,
+        aten.logsumexp.default: _log_sum_exp,
+        aten.topk.default: _narrow_indices,
+        aten.sort.default: _narrow_indices,
         aten.logical_or.default: _on_masks(aten.bitwise_or.Tensor),
         aten.logical_xor.default: _on_masks(aten.bitwise_xor.Tensor),
         aten.bitwise_not.default: _on_masks(aten.logical_not.default),
