@@ -64,11 +64,41 @@ _OUT_OF_PLACE: dict[object, Any] = {_aten.squeeze_.dim: _aten.squeeze.dim}
 def expand_composites(model: GraphModule) -> GraphModule:
     """Replace, in place, every call of :data:`COMPOSITES` by the calls that it consists of. Returns ``model``."""
     for node in list(model.graph.nodes):
-        composite = node.target in COMPOSITES or _multiplies_a_vector(node)
+        composite = node.target in COMPOSITES or _multiplies_a_vector(node) or _counts_padding(node)
         if node.op == "call_function" and composite and all("val" in each.meta for each in node.all_input_nodes):
             _expand(model, node)
     model.recompile()
     return model
+
+
+def _counts_padding(node: Node) -> bool:
+    """An average over volumes that counts padded zeros, which the accelerator's never does (HTP emulator, QNN 2.51).
+
+    Where rounding up adds a window past the padding, padding first would count it: such a one stays whole.
+    """
+    if node.target is not _aten.avg_pool3d.default or "val" not in node.meta:
+        return False
+    given = dict(enumerate(node.args))
+    padding, rounds_up, counts = given.get(3, 0), given.get(4, False), given.get(5, True)
+    if not counts or not any(_three(padding)):
+        return False
+    strides = _three(given.get(2) or given[1])
+    sizes = zip(node.all_input_nodes[0].meta["val"].shape[-3:], _three(given[1]), strides, _three(padding), strict=True)
+    return not rounds_up or all((size + 2 * pad - kernel) % stride == 0 for size, kernel, stride, pad in sizes)
+
+
+def _three(sizes: Any) -> list[int]:
+    listed = [sizes] if isinstance(sizes, int) else list(sizes)
+    return listed * 3 if len(listed) == 1 else listed
+
+
+def _padded_average(
+    x: torch.Tensor, kernel: Any, stride: Any = (), padding: Any = 0, ceil: bool = False, count: bool = True, *rest: Any
+) -> torch.Tensor:
+    """``avg_pool3d`` with its padding as a step of its own."""
+    around = [size for each in reversed(_three(padding)) for size in (each, each)]
+    averaged: torch.Tensor = _aten.avg_pool3d(_aten.constant_pad_nd(x, around), kernel, stride, 0, False, True, *rest)
+    return averaged
 
 
 def _multiplies_a_vector(node: Node) -> bool:
@@ -81,6 +111,8 @@ def _multiplies_a_vector(node: Node) -> bool:
 def _expand(model: GraphModule, node: Node) -> None:
     sources = node.all_input_nodes
     target: Callable[..., Any] = node.target  # type: ignore[assignment]  # an OpOverload, as COMPOSITES are
+    if _counts_padding(node):
+        target = _padded_average
 
     def call(*tensors: torch.Tensor) -> Any:
         given = dict(zip(sources, tensors, strict=True))

@@ -16,6 +16,8 @@ from qnnsolve.rules.builders import BUILDERS
 
 CASES: dict[str, tuple[Callable[..., Any], tuple[int, ...]]] = {
     "adaptive_max_pool1d": (lambda x: F.adaptive_max_pool1d(x, 4), (1, 4, 16)),
+    "avg_pool3d that counts its padding": (lambda x: F.avg_pool3d(x, 4, 2, 1), (1, 2, 8, 8, 8)),
+    "avg_pool3d that rounds up in vain": (lambda x: F.avg_pool3d(x, 4, 2, 1, True), (1, 2, 8, 8, 8)),
     "atleast_3d": (torch.atleast_3d, (4, 8)),
     "baddbmm": (lambda x: torch.baddbmm(x, x, x), (1, 8, 8)),
     "column_stack": (lambda x: torch.column_stack((x, x)), (4, 8)),
@@ -87,3 +89,8 @@ def test_no_composite_is_an_op_that_executorch_annotates() -> None:
     from executorch.backends.qualcomm.quantizer.annotators.htp_rules import get_rules
 
     assert not COMPOSITES & set(get_rules())
+
+
+def test_an_average_that_leaves_its_padding_out_stays_whole() -> None:
+    graph, _ = exported(lambda x: F.avg_pool3d(x, 4, 2, 1, count_include_pad=False), 1, 2, 8, 8, 8)
+    assert targets(expand_composites(graph)) == ["aten.avg_pool3d.default"]

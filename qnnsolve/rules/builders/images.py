@@ -43,6 +43,10 @@ def _average(name: str, rank: int) -> Builder:
         kernel, divisor = node.argument(1, "kernel_size"), node.argument(6, "divisor_override")
         if divisor is not None and divisor != _volume(kernel, rank - 2):
             return on_cpu("ExecuTorch builds averages over the whole pooling region only")
+        padding, counts = node.argument(3, "padding", 0), node.argument(5, "count_include_pad", True)
+        if name == "PoolAvg3d" and counts and padding not in (0, (0,), (0, 0, 0), ()):
+            # Measured (HTP emulator, QNN 2.51): the average comes out as if only real elements were counted.
+            return on_cpu("HTP never counts padded zeros in an average over volumes")
         return _batched(name, rank)(node, graph)
 
     return builder
