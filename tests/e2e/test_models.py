@@ -15,13 +15,11 @@ pytestmark = pytest.mark.slow
 NO_BUILDER = {"bert": "ExecuTorch has no builder for aten.index with 2 index tensors"}
 """What ExecuTorch 1.5.1 cannot delegate in any case: BERT's mask is gathered with two index tensors."""
 
-EIGHT_BIT = 0.25
-"""At 8 bits one step of an output is 0.4 % of its range, and every layer may round a step apart; see docs/accuracy.md
-for each model's figure. This bound only tells rounding from garbage."""
+EIGHT_BIT = {"resnet18": 0.05, "bert": 0.05, "whisper": 0.05, "mobilenet_v2": 0.25, "vit": 0.25}
+"""At 8 bits one step of an output is 0.4 % of its range, every op rounds 1 to 5 % of its values a step apart, and deep
+random layers amplify that: 1.6, 2.4, 2.0, 13.5 and 14.5 % were measured (docs/accuracy.md)."""
 
-ROUNDING = {("mobilenet_v2", "SM8350"): 0.03}
-"""V68 rounds 16-bit convolutions differently, and 52 random layers amplify it: 1.4 % here, 1.2 % with upstream's own
-quantizer. Everything else stays below 1 %."""
+SIXTEEN_BIT = 0.01
 
 
 def exported(name: str, soc: str, precision: str, out: Path, tolerance: float) -> ExportResult:
@@ -34,7 +32,7 @@ def exported(name: str, soc: str, precision: str, out: Path, tolerance: float) -
 def test_a_model_compiles_whole_and_computes_what_was_converted(
     name: str, soc: str, precision: str, tmp_path: Path
 ) -> None:
-    tolerance = EIGHT_BIT if precision == "8a8w" else ROUNDING.get((name, soc), 0.01)
+    tolerance = EIGHT_BIT[name] if precision == "8a8w" else SIXTEEN_BIT
     result = exported(name, soc, precision, tmp_path / "model.pte", tolerance)
     assert result.delegates == 1
     reasons = {d.reason for node in result.solve.nodes for d in node.deviations if d.chosen in ("float", "CPU")}
