@@ -147,3 +147,21 @@ def test_unknown_names_are_answered_with_the_nearest() -> None:
         SolveQuantizer("htp", "SM8750", precision="16a8")
     with pytest.raises(UnknownNameError, match="htp"):
         SolveQuantizer("hpt", "SM8750")
+
+
+@pytest.mark.parametrize(("soc", "narrow"), [("SM8350", True), ("SM8750", False)])
+def test_the_factor_of_a_16_bit_convolution_fits_the_chip(soc: str, narrow: bool) -> None:
+    graph, _ = prepared(Block(), SolveQuantizer("htp", soc, precision="16a8w"), 1, 3, 8, 8)
+    converted = convert_pt2e(graph)
+    conv = next(node for node in converted.graph.nodes if node.target == torch.ops.aten.conv2d.default)
+    (relu,) = conv.users
+    while relu.target != torch.ops.quantized_decomposed.quantize_per_tensor.default:
+        (relu,) = relu.users
+    weight = (
+        converted.get_parameter(name)
+        if (name := conv.args[1].args[1].target) in dict(converted.named_parameters())
+        else converted.get_buffer(name)
+    )
+    factors = conv.args[0].args[1] * weight.double() / relu.args[1]
+    mantissas, _ = torch.frexp(factors)
+    assert bool((mantissas * 2**11 % 1 == 0).all()) == narrow
