@@ -215,6 +215,31 @@ def constants_are_not_read_across_the_border(facts: Facts) -> Iterator[Constrain
             )
 
 
+@rule("QC008")
+def an_input_has_one_encoding(facts: Facts) -> Iterator[Constraint]:
+    """All users of a graph input that are on the accelerator read it in one encoding.
+
+    Why: ExecuTorch (1.5.1, ``annotate_quant_attrs.py``) keeps one encoding per input, that of the last user; another
+    user is built with a dtype that the tensor does not have, and the backend rejects it.
+
+    Instead: the encoding that suits all users; one of them on the CPU is no hindrance.
+    """
+    relations: dict[tuple[object, ...], Relation] = {}
+    for node in facts.graph:
+        edges = [Site(node.name, user) for user in facts.graph.users[node.name]] if node.kind is NodeKind.INPUT else []
+        edges = [edge for edge in edges if edge in facts.domains]
+        # Each with the one before it and with the first: wide enough for inputs that every layer reads.
+        pairs = dict.fromkeys((*itertools.pairwise(edges), *((edges[0], edge) for edge in edges[1:])))
+        reason = facts.graph_reason("QC008", f"{node.name} is an input, which has one encoding")
+        for pair in pairs:
+            domains = tuple(facts.domains[site] for site in pair)
+            key = tuple(map(id, domains))
+            if key not in relations:
+                rows = tuple((a, b) for a, b in itertools.product(*domains) if a == b or FLOAT in (a, b))
+                relations[key] = Relation(rows, (0,) * len(rows))
+            yield Table(pair, relations[key], reason)
+
+
 RULES = (
     one_row_of_the_operator_table,
     bits_move_unchanged,
@@ -223,4 +248,5 @@ RULES = (
     one_dtype_for_all_parts,
     what_was_asked_for,
     constants_are_not_read_across_the_border,
+    an_input_has_one_encoding,
 )

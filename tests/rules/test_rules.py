@@ -235,3 +235,17 @@ def test_prices_keep_their_order() -> None:
     ]  # fmt: skip
     assert order == sorted(set(order))
     assert costs.CPU > 50_000 * 4 * costs.NARROW_ACT
+
+
+def test_all_users_of_an_input_read_it_alike() -> None:
+    given = facts(X, RELU, call("s", "sigmoid.default", Ref("x")))
+    (found,) = yielded("QC008", given)
+    assert isinstance(found, Table)
+    assert found.sites == (Site("x", "relu"), Site("x", "s"))
+    assert {(U8, U8), (U16, U16), (U8, FLOAT)} <= rows(found).keys()
+    assert (U8, U16) not in rows(found)
+
+
+def test_one_user_of_an_input_and_users_of_a_node_are_free() -> None:
+    behind = (call("s", "sigmoid.default", Ref("relu")), call("t", "tanh.default", Ref("relu")))
+    assert yielded("QC008", facts(X, RELU, *behind)) == []
