@@ -83,6 +83,21 @@ def test_shared_sites_share_one_observer() -> None:
     assert by_name[str(after_conv.target)].min_val == 0.0
 
 
+@pytest.mark.parametrize(("precision", "at_least"), [("16a8w", 1e-4), ("8a8w", 0.0)])
+def test_a_16_bit_log_has_no_smaller_scale_than_the_chip_takes(precision: str, at_least: float) -> None:
+    class Log(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.log(x.abs() + 1.0)
+
+    graph, _ = prepared(Log(), SolveQuantizer("htp", "SM8750", precision=precision), 1, 4, 8)
+    log = next(node for node in graph.graph.nodes if node.target is torch.ops.aten.log.default)
+    observer = getattr(graph, next(iter(log.users)).target)
+    scale = float(observer.calculate_qparams()[0])
+    calibrated = float(observer.max_val - observer.min_val.clamp(max=0)) / (observer.quant_max - observer.quant_min)
+    assert scale == pytest.approx(max(calibrated, at_least), rel=1e-4)
+    assert calibrated < 1e-4 or not at_least, "the model does not need the floor it is here for"
+
+
 def test_the_solution_is_what_an_independent_checker_accepts() -> None:
     from qnnsolve.facts.fx import read_graph
     from qnnsolve.opinfo_facts import operator_facts

@@ -245,7 +245,7 @@ def _about(table: OpTable, facts: Curated, archs: tuple[str, ...]) -> Iterator[S
                 yield statement
 
 
-SECTIONS = ("invariant", "one_dtype", "derived", "fixed", "symmetric", "no_convert_after", "since")
+SECTIONS = ("invariant", "one_dtype", "derived", "fixed", "symmetric", "at_least", "no_convert_after", "since")
 """Kinds of curated facts, as :class:`Curated` names them."""
 
 
@@ -285,6 +285,12 @@ def statements(facts: Curated, section: str) -> tuple[Statement, ...]:
             found = [
                 Statement(op, f"{port} at {' or '.join(sorted(codes))} is symmetric", source)
                 for (op, port), (codes, source) in facts.symmetric.items()
+            ]
+        case "at_least":
+            found = [
+                Statement(op, f"{port} at {code}: scale {scale_text(scale)} or more", source)
+                for (op, port), (scales, source) in facts.at_least.items()
+                for code, scale in scales.items()
             ]
         case "no_convert_after":
             text = "no convert can stand behind it: every edge from it has its encoding"

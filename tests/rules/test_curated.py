@@ -35,6 +35,12 @@ def test_an_output_has_a_fixed_scale_and_zero_point(op: str, code: str, fixed: t
     assert found and all(tuple(each for each in row if each.position == 1) == wanted for row in found)
 
 
+@pytest.mark.parametrize(("op", "floor"), [("ElementWiseLog", {"u16": 1e-4}), ("ElementWiseExp", None)])
+def test_an_output_has_a_smallest_scale(op: str, floor: dict[str, float] | None) -> None:
+    found = operator_facts("htp", "V79").curated.at_least.get((op, "out[0]"))
+    assert (None if found is None else dict(found[0])) == floor
+
+
 @pytest.mark.parametrize(("op", "shares"), [("Reshape", True), ("Transpose", True), ("Gather", True), ("Relu", False)])
 def test_what_moves_bits_shares_one_encoding(op: str, shares: bool) -> None:
     accepted = operator_facts("htp", "V68").accepted(op)
