@@ -43,6 +43,7 @@ COMPOSITES = frozenset(
         _aten.outer.default,
         _aten.repeat_interleave.self_int,
         _aten.rot90.default,
+        _aten.scatter.value,
         _aten.take_along_dim.default,
         _aten.tensor_split.indices,
         _aten.tensor_split.sections,
@@ -54,8 +55,16 @@ COMPOSITES = frozenset(
 )
 """What is taken apart, by torch's own definition of each."""
 
+
+def _scatter_value(source: torch.Tensor, dim: int, index: torch.Tensor, value: float) -> torch.Tensor:
+    """ExecuTorch 1.5.1 declares the number as a constant that the backend reads as garbage; a tensor of it is right."""
+    written: torch.Tensor = _aten.scatter.src(source, dim, index, torch.full_like(index, value, dtype=source.dtype))
+    return written
+
+
 _TABLE: dict[Any, Callable[..., Any]] = get_decompositions([_aten.baddbmm, _aten.dot, _aten.mv, _aten.rot90])
 """Those that are composite by rule rather than by dispatch."""
+_TABLE[_aten.scatter.value] = _scatter_value
 
 _OUT_OF_PLACE: dict[object, Any] = {_aten.squeeze_.dim: _aten.squeeze.dim}
 """What ``matmul`` does to a tensor of its own."""

@@ -222,8 +222,9 @@ class _Describer:
         built = self.facts.built.get(site.user)
         return any(e.ref == site.node and e.role is Role.BIAS for e in built.inputs) if built is not None else False
 
-    def _blame(self, site: Site) -> tuple[bool, str, str]:
-        return self._excluded_by_table(site) is None, site.node, site.user
+    def _blame(self, site: Site) -> tuple[bool, bool, str, str]:
+        is_input = self.facts.owner(site) not in self.facts.built  # told at a node that reads it
+        return self._excluded_by_table(site) is None, is_input, site.node, site.user
 
     def _excluded_by_table(self, site: Site) -> Table | None:
         """The node's table over ``site`` where the row that was asked for is not in it."""

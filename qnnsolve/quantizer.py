@@ -173,6 +173,8 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         folded = (c.sites for c in problem.constraints if isinstance(c, Same) and c.reason.rule == FOLDED)
         bounds = {first[sites[0]]: _bounds(facts.graph[sites[-1].node]) for sites in folded}
         writer = _Writer(facts, solution.encodings, first, derived, bounds, _floors(facts, solution, first), by_name)
+        for node in facts.inputs:
+            writer.annotate_input(by_name[node.name])
         for name in facts.built:
             writer.annotate(by_name[name])
         where = placements(facts, solution.encodings)
@@ -284,6 +286,7 @@ def _iteration_order(facts: Facts, encodings: Mapping[Site, Encoding]) -> Iterat
 
     The concrete spec of a sharing group has to sit on the first of them (torchao 0.18 ``prepare.py``).
     """
+    yield from (Site(node.name) for node in facts.inputs)
     for name, built in facts.built.items():
         refs = [entry.ref for entry in built.inputs if entry.ref is not None] or list(facts.graph[name].refs())
         yield from (Site(ref, name) for ref in dict.fromkeys(refs) if Site(ref, name) in encodings)
@@ -311,6 +314,14 @@ class _Writer:
         if inputs or output is not None:
             node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(
                 input_qspec_map=inputs, output_qspec=output, allow_implicit_sharing=False, _annotated=True
+            )
+
+    def annotate_input(self, node: FxNode) -> None:
+        """One observer for an input of the graph: ExecuTorch declares one encoding for it, whatever its users read."""
+        output = self._spec(Site(node.name))
+        if output is not None:
+            node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(
+                output_qspec=output, allow_implicit_sharing=False, _annotated=True
             )
 
     def _spec(self, site: Site) -> QuantizationSpecBase | None:

@@ -52,6 +52,16 @@ class Facts:
         """Every call with its fate, in topological order."""
         return ((self.graph[name], built) for name, built in self.built.items())
 
+    @property
+    def inputs(self) -> Iterator[Node]:
+        """The graph's float inputs that a call reads."""
+        return (
+            node
+            for node in self.graph
+            if node.kind is NodeKind.INPUT and node.tensor is not None and node.tensor.is_float
+            if any(user in self.built for user in self.graph.users[node.name])
+        )
+
     def float_inputs(self, node: Node, built: Built) -> Iterator[tuple[int, Input, Site, TensorFact]]:
         """Port, input, edge and tensor of every input that is a float tensor."""
         for port, entry in enumerate(built.inputs):
@@ -92,10 +102,12 @@ class Facts:
     def domains(self) -> dict[Site, tuple[Encoding, ...]]:
         """Candidate encodings of every site that carries a float tensor.
 
-        Outputs of calls, and edges into calls. Equal domains are one object. A parameter or an input of the
-        graph has no site of its own: every edge from it is quantized by itself.
+        Inputs of the graph, outputs of calls, and edges into calls. Equal domains are one object. A parameter has no
+        site of its own: every edge from it is quantized by itself.
         """
-        found: dict[Site, tuple[Encoding, ...]] = {}
+        found: dict[Site, tuple[Encoding, ...]] = dict.fromkeys(
+            (Site(node.name) for node in self.inputs), self._candidates(Role.ACTIVATION, 2, 0, None)
+        )
         for node, built in self.calls:
             self._fixed_of(node.name)
             for port, _, edge, tensor in self.float_inputs(node, built):

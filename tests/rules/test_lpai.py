@@ -59,6 +59,7 @@ def test_half_precision_is_forbidden_where_it_could_be_chosen() -> None:
     (rule,) = [rule for rule in own_rules("lpai") if rule.code == "QL001"]
     found = list(rule.generate(_facts("fp16a8w")))
     assert {c.site for c in found if isinstance(c, Forbid) and c.encodings == {FP16}} == {
+        Site("x"),
         Site("x", "relu"),
         Site("relu"),
     }

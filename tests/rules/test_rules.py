@@ -11,6 +11,7 @@ from qnnsolve.facts.graph import Graph, Ref
 from qnnsolve.rules import backend_rules, costs, problem_of
 from qnnsolve.rules.builders import BUILDERS, Fate, build
 from qnnsolve.rules.request import PRECISIONS
+from qnnsolve.solver import Solution, solve
 from tests.rules.graphs import (
     CONV,
     RELU,
@@ -96,27 +97,35 @@ def test_no_bias_no_derivation() -> None:
 
 
 def test_edges_convert_where_the_table_of_convert_says_so() -> None:
-    (found,) = yielded("QC004", facts(X, RELU, call("relu2", "relu.default", Ref("relu"))))
-    assert isinstance(found, Convertible)
+    _, found = of_kind(Convertible, yielded("QC004", facts(X, RELU, call("relu2", "relu.default", Ref("relu")))))
     assert {(U8, U16), (U16, U8), (FLOAT, U8), (U8, FLOAT)} <= found.pairs
     assert found.price == costs.convert(4)
 
 
-def test_edges_from_inputs_and_parameters_are_free() -> None:
-    assert yielded("QC004", facts(X, W, B, CONV)) == []
+def test_edges_from_parameters_are_free_and_those_from_an_input_are_not() -> None:
+    (found,) = of_kind(Convertible, yielded("QC004", facts(X, W, B, CONV)))
+    assert (found.source, found.target) == (Site("x"), Site("x", "conv"))
+
+
+def test_an_input_has_one_encoding_whatever_its_readers_share() -> None:
+    given = facts(X, call("a", "view.default", Ref("x")), call("b", "view.default", Ref("x")))
+    outcome = solve(problem_of(given))
+    assert isinstance(outcome, Solution)
+    (group,) = (group for group in outcome.groups if Site("x") in group)
+    assert {Site("x", "a"), Site("a"), Site("x", "b"), Site("b")} <= set(group)
 
 
 def test_nothing_converts_behind_a_sigmoid() -> None:
     given = facts(X, call("s", "sigmoid.default", Ref("x")), call("relu", "relu.default", Ref("s")))
-    (found,) = yielded("QC004", given)
-    assert isinstance(found, Convertible)
+    _, found = of_kind(Convertible, yielded("QC004", given))
+    assert found.target == Site("s", "relu")
     assert all(FLOAT in pair for pair in found.pairs)
 
 
 def test_nothing_converts_before_a_node_that_lowering_removes() -> None:
     same = call("same", "expand.default", Ref("relu"), (1, 4))
     given = facts(X, RELU, same, call("last", "relu.default", Ref("same")))
-    before, behind = of_kind(Convertible, yielded("QC004", given))
+    _, before, behind = of_kind(Convertible, yielded("QC004", given))
     assert (before.target, behind.target) == (Site("relu", "same"), Site("same", "last"))
     assert all(FLOAT in pair for pair in before.pairs)
     assert (U16, U8) in behind.pairs

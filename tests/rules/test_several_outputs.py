@@ -12,7 +12,21 @@ from qnnsolve.results import Placement
 from qnnsolve.rules import Facts, costs, problem_of
 from qnnsolve.rules.builders import Fate
 from qnnsolve.solver import Solution, solve
-from tests.rules.graphs import U8, U16, X, call, facts, item, of_kind, placeholder, rows, several, tensor, yielded
+from tests.rules.graphs import (
+    U8,
+    U16,
+    X,
+    call,
+    facts,
+    item,
+    of_kind,
+    param,
+    placeholder,
+    rows,
+    several,
+    tensor,
+    yielded,
+)
 
 HALF = TensorFact((1, 2), "float32")
 INDICES = TensorFact((1, 2), "int64")
@@ -28,13 +42,13 @@ def solved(given: Facts) -> Solution:
 
 
 def test_each_output_is_a_site_and_the_tuple_is_none() -> None:
-    assert set(facts(X, SPLIT, LEFT, RIGHT).domains) == {Site("x", "split"), Site("left"), Site("right")}
+    assert set(facts(X, SPLIT, LEFT, RIGHT).domains) == {Site("x"), Site("x", "split"), Site("left"), Site("right")}
 
 
 def test_a_tuple_of_one_tensor_is_no_tensor() -> None:
     alone = several("split", "unbind.int", Ref("x"), tensors=(HALF,))
     assert alone.tensor is None
-    assert set(facts(X, alone, item("left", alone, 0)).domains) == {Site("x", "split"), Site("left")}
+    assert set(facts(X, alone, item("left", alone, 0)).domains) == {Site("x"), Site("x", "split"), Site("left")}
 
 
 def test_a_repeated_output_has_a_table_of_its_own_and_the_node_pays_for_the_cpu_once() -> None:
@@ -106,6 +120,19 @@ def test_what_executorch_cannot_build_stays_on_the_cpu_and_takes_its_outputs_alo
     assert why in given.built["n"].why
     where = placements(given, solved(given).encodings)
     assert set(where.values()) == {Placement.CPU}
+
+
+def test_sorting_is_along_the_channels_where_they_are_last() -> None:
+    image, weight = placeholder("x", 1, 4, 8, 8), param("w", 4, 4, 1, 1)
+    conv = call("conv", "conv2d.default", Ref("x"), Ref("w"), None, shape=(1, 4, 8, 8))
+    relu = call("relu", "relu.default", Ref("conv"), shape=(1, 4, 8, 8))
+
+    def fate(dim: int, *before: Node) -> Fate:
+        source = Ref(before[-1].name)
+        return facts(*before, several("n", "topk.default", source, 2, dim, tensors=(HALF, INDICES))).built["n"].fate
+
+    assert (fate(1, image, weight, conv, relu), fate(-1, image, weight, conv, relu)) == (Fate.OP, Fate.CPU)
+    assert (fate(1, image), fate(-1, image)) == (Fate.CPU, Fate.OP)
 
 
 def test_an_item_is_where_its_tuple_is() -> None:

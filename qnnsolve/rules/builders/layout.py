@@ -6,7 +6,7 @@ want them there, and through the ops next to these that work in any order.
 
 from __future__ import annotations
 
-from qnnsolve.facts.graph import Graph, Node, NodeKind
+from qnnsolve.facts.graph import GETITEM, Graph, Node, NodeKind
 
 __all__ = ["channels_last"]
 
@@ -33,7 +33,8 @@ _ANY_ORDER = frozenset(
         *("relu.default", "relu_.default", "hardtanh.default", "hardtanh_.default", "clamp.default", "gelu.default"),
         *("hardswish.default", "hardswish_.default", "sigmoid.default", "prelu.default", "elu.default", "exp.default"),
         *("sqrt.default", "abs.default", "neg.default", "cat.default", "topk.default", "sort.default"),
-        *("dropout.default", "where.self"),
+        *("dropout.default", "where.self", "pad.default", "constant_pad_nd.default", "slice.Tensor", "flip.default"),
+        *("repeat.default", "split.Tensor", "split_with_sizes.default", "chunk.default"),
     )
 )
 
@@ -49,6 +50,6 @@ def channels_last(node: Node, graph: Graph) -> bool:
             seen.add(other)
             if graph[other].target.startswith(_WANTED):
                 return True
-            if graph[other].target in _ANY_ORDER:
+            if graph[other].target in _ANY_ORDER or graph[other].target == GETITEM:
                 todo.append(other)
     return False

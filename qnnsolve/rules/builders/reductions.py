@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from qnnsolve.facts.graph import Graph, Node
+from qnnsolve.rules.builders.layout import channels_last
 from qnnsolve.rules.builders.types import (
     Builder,
     Built,
@@ -77,8 +78,9 @@ def _sort(node: Node, graph: Graph) -> Built:
 
 def _sorted(node: Node, graph: Graph, *, dim: object, largest: object) -> Built:
     rank = len(shape_of(graph, ref_at(node, 0)))
-    if not isinstance(dim, int) or dim % rank != rank - 1:
-        return on_cpu("ExecuTorch builds TopK along the last dimension only")
+    last = 1 if rank > 2 and channels_last(node, graph) else rank - 1
+    if not isinstance(dim, int) or dim % rank != last:
+        return on_cpu(f"ExecuTorch builds TopK along the last dimension only, here {last}")
     if not largest:
         return on_cpu("HTP has the largest values first only")
     return Built(Fate.OP, "TopK", (Input(ref_at(node, 0)),))
