@@ -158,15 +158,17 @@ def _open(folder: Path) -> tuple[int, str]:
 
 @contextlib.contextmanager
 def _unheard() -> Iterator[None]:
-    """Descriptor 2 leads nowhere inside: QNN 2.51 greets there while it is loaded, and errors are one line here."""
-    kept = os.dup(2)
+    """Descriptors 1 and 2 lead nowhere inside: QNN 2.51 greets there while it is loaded, but errors are one line."""
+    kept = {descriptor: os.dup(descriptor) for descriptor in (1, 2)}
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
-        os.dup2(nowhere, 2)
+        for descriptor in kept:
+            os.dup2(nowhere, descriptor)
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        for descriptor, copy in kept.items():
+            os.dup2(copy, descriptor)
+            os.close(copy)
         os.close(nowhere)
 
 

@@ -82,7 +82,10 @@ def _view(rule: Rule, backend: str, names: tuple[str, ...]) -> RuleView:
 def _rests_on(rule: Rule, backend: str) -> tuple[Statement, ...]:
     found: list[Statement] = []
     for section in rule.rests_on:
-        found += _tables(backend) if section == "tables" else statements(curated(backend), section)
+        if isinstance(section, Source):
+            found.append(Statement(rule.code, "what the rule says", section))
+        else:
+            found += _tables(backend) if section == "tables" else statements(curated(backend), section)
     return tuple(found)
 
 

@@ -246,8 +246,9 @@ class Rule:
     code: str
     name: str
     generate: Generator
-    rests_on: tuple[str, ...] = ()
-    """What it reads of the operator facts: ``tables``, or kinds of curated facts (``invariant``, ``fixed`` ...)."""
+    rests_on: tuple[str | Source, ...] = ()
+    """What it reads of the operator facts (``tables``, or kinds of curated facts such as ``invariant``), and the
+    sources of what it knows itself."""
 
     @property
     def doc(self) -> str:
@@ -255,7 +256,7 @@ class Rule:
         return inspect.getdoc(self.generate) or ""
 
 
-def rule(code: str, rests_on: tuple[str, ...] = ()) -> Callable[[Generator], Rule]:
+def rule(code: str, rests_on: tuple[str | Source, ...] = ()) -> Callable[[Generator], Rule]:
     """Register the decorated generator under ``code``; its name is the function's. ``rests_on`` as in :class:`Rule`."""
 
     def wrap(generate: Generator) -> Rule:

@@ -62,7 +62,10 @@ FOLDED = "QH002"
 """Code of the rule whose groups are observed within the bounds of their activation."""
 
 
-@rule(FOLDED)
+_ROUNDS_ONCE = Source(SourceKind.MEASURED, "HTP emulator, QNN 2.51: bit-equal to a converted model that rounds once")
+
+
+@rule(FOLDED, rests_on=(_ROUNDS_ONCE,))
 def activation_folds_into_its_producer(facts: Facts) -> Iterator[Constraint]:
     """A ReLU or clamp that alone reads a convolution, linear or sum shares its encoding with it.
 
@@ -71,8 +74,7 @@ def activation_folds_into_its_producer(facts: Facts) -> Iterator[Constraint]:
 
     Instead: nothing is lost: saturating at the bounds of the range is what the activation does.
     """
-    citation = "HTP emulator, QNN 2.51: bit-equal to a converted model that rounds once"
-    reason = Reason(FOLDED, "the activation folds into its producer", (Source(SourceKind.MEASURED, citation),))
+    reason = Reason(FOLDED, "the activation folds into its producer", (_ROUNDS_ONCE,))
     for node, built in facts.calls:
         ref = built.inputs[0].ref if built.op in ("Relu", "ReluMinMax") else None
         producer = facts.built.get(str(ref))

@@ -15,7 +15,13 @@ from qnnsolve.rules.base import Facts, rule
 __all__ = ["RULES"]
 
 
-@rule("QL001")
+_FLOATS = Source(
+    SourceKind.DOCUMENT,
+    "ExecuTorch 1.5.1, backends/qualcomm/_passes/lpai_partition_fallback_support.py: floats run on the CPU",
+)
+
+
+@rule("QL001", rests_on=(_FLOATS,))
 def half_precision(facts: Facts) -> Iterator[Constraint]:
     """No tensor is computed in half precision.
 
@@ -24,8 +30,7 @@ def half_precision(facts: Facts) -> Iterator[Constraint]:
 
     Instead: 8- or 16-bit activations; with ``fp16a8w`` every op stays on the CPU.
     """
-    citation = "ExecuTorch 1.5.1, backends/qualcomm/_passes/lpai_partition_fallback_support.py: floats run on the CPU"
-    reason = Reason("QL001", "LPAI has no half precision", (Source(SourceKind.DOCUMENT, citation),))
+    reason = Reason("QL001", "LPAI has no half precision", (_FLOATS,))
     for site, domain in facts.domains.items():
         if FP16 in domain:
             yield Forbid(site, frozenset({FP16}), reason)
