@@ -34,7 +34,13 @@ def arch_computes_the_weight_right(facts: Facts) -> Iterator[Constraint]:
                 yield Forbid(site, frozenset({encoding}), Reason("QH001", text, (fact[1],)))
 
 
-@rule("QH004")
+_OVER_A_KERNEL = Source(
+    SourceKind.MEASURED,
+    "HTP emulator, QNN 2.51, V79: a 3x3 convolution is off by 46 to 67 % of its range, a 1x1 by 1 %",
+)
+
+
+@rule("QH004", rests_on=(_OVER_A_KERNEL,))
 def blocks_over_a_kernel(facts: Facts) -> Iterator[Constraint]:
     """Weights are quantized per block (LPBQ) in linears and 1x1 convolutions only.
 
@@ -44,9 +50,7 @@ def blocks_over_a_kernel(facts: Facts) -> Iterator[Constraint]:
 
     Instead: 4 bits per channel, or 8 bits where that is not enough.
     """
-    citation = "HTP emulator, QNN 2.51, V79: a 3x3 convolution is off by 46 to 67 % of its range, a 1x1 by 1 %"
-    source = Source(SourceKind.MEASURED, citation)
-    reason = Reason("QH004", "blocks are computed right in linears and 1x1 convolutions only", (source,))
+    reason = Reason("QH004", "blocks are computed right in linears and 1x1 convolutions only", (_OVER_A_KERNEL,))
     for node, built in facts.calls:
         for _, entry, edge, tensor in facts.float_inputs(node, built):
             kernel = tensor.shape[2:]
