@@ -40,7 +40,7 @@ from qnnsolve.facts.user import UserFacts
 from qnnsolve.facts.user_file import read_user_facts
 from qnnsolve.opinfo_facts import FactsSource, facts_source, operator_facts, port_code
 from qnnsolve.results import Placement, SolveResult
-from qnnsolve.rewrites import rewrite
+from qnnsolve.rewrites import NO_INTEGER_DIVISION, rewrite
 from qnnsolve.rules import Facts, backend_rules, problem_of
 from qnnsolve.rules.htp import FOLDED
 from qnnsolve.rules.request import Request, precision
@@ -129,7 +129,9 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         cannot build is rewritten.
         """
         spelled_out = fold_constants(expand_composites(model))
-        transformed: GraphModule = super().transform_for_annotation(rewrite(spelled_out))
+        transformed: GraphModule = super().transform_for_annotation(
+            rewrite(spelled_out, divides_integers=self._soc.htp_arch not in NO_INTEGER_DIVISION)
+        )
         return transformed
 
     def annotate(self, model: GraphModule) -> GraphModule:

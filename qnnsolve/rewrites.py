@@ -16,9 +16,11 @@ import torch
 from torch.fx import GraphModule
 from torch.fx import Node as FxNode
 
-__all__ = ["REWRITTEN", "rewrite"]
+__all__ = ["NO_INTEGER_DIVISION", "REWRITTEN", "rewrite"]
 
 aten = torch.ops.aten
+NO_INTEGER_DIVISION = ("V68",)
+"""Archs for which a floor division of integers does not compile (HTP compiler, QNN 2.51)."""
 _SELU = (1.6732632423543772, 1.0507009873554805)
 """Alpha and scale of SELU, as torch has them."""
 
@@ -29,13 +31,13 @@ class _Emitter:
     def __init__(self, node: FxNode) -> None:
         self.node = node
 
-    def __call__(self, target: Any, *args: Any) -> FxNode:
+    def __call__(self, target: Any, *args: Any, **kwargs: str) -> FxNode:
         graph = self.node.graph
         with graph.inserting_before(self.node):
-            made = graph.call_function(target, args)
+            made = graph.call_function(target, args, dict(kwargs))
         made.meta = {key: value for key, value in self.node.meta.items() if key in ("nn_module_stack", "stack_trace")}
         values = torch.fx.node.map_arg(args, lambda arg: arg.meta["val"])
-        made.meta["val"] = target(*values)
+        made.meta["val"] = target(*values, **kwargs)
         return made
 
 
@@ -209,11 +211,26 @@ REWRITTEN: Mapping[Any, _Rewrite] = MappingProxyType(
 """By aten target, what is written instead."""
 
 
-def rewrite(module: GraphModule) -> GraphModule:
-    """``module`` itself, with every node of a target in :data:`REWRITTEN` replaced where its form allows it."""
+def _floor_divide(emit: _Emitter, node: FxNode) -> FxNode | None:
+    """Integers in a form whose parts are placed one by one; ExecuTorch's own parts lose what keeps them on the CPU."""
+    if node.meta["val"].is_floating_point():
+        return None
+    return emit(aten.div.Tensor_mode, *node.args, rounding_mode="floor")
+
+
+def rewrite(module: GraphModule, *, divides_integers: bool = True) -> GraphModule:
+    """``module`` itself, with every node of a target in :data:`REWRITTEN` replaced where its form allows it.
+
+    Args:
+        module: as exported, each node with its fake value.
+        divides_integers: whether floor divisions of integers compile (see :data:`NO_INTEGER_DIVISION`); otherwise they
+            are written so that they can stay on the CPU.
+    """
     changed = False
     for node in list(module.graph.nodes):
         rule = REWRITTEN.get(node.target) if node.op == "call_function" else None
+        if node.target is aten.floor_divide.default and not divides_integers:
+            rule = _floor_divide
         if rule is None:
             continue
         made = rule(_Emitter(node), node)

@@ -95,3 +95,10 @@ def test_other_forms_are_left_alone(compute: Callable[..., Any], inputs: tuple[t
     module = _module(compute, inputs)
     before = _targets(module)
     assert _targets(rewrite(module)) == before
+
+
+@pytest.mark.parametrize(("soc", "divided"), [("SM8750", "aten.floor_divide.default"), ("SM8350", "aten.div.Tensor")])
+def test_integers_are_divided_where_the_chip_can(soc: str, divided: str) -> None:
+    module = _module(torch.floor_divide, (torch.arange(-4, 4), torch.full((8,), 3)))
+    transformed = SolveQuantizer("htp", soc).transform_for_annotation(module)
+    assert divided in _targets(transformed)
