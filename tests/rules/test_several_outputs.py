@@ -90,9 +90,7 @@ def test_an_output_that_is_taken_out_twice_is_one_tensor() -> None:
     assert (Site("left"), Site("again")) in {same.sites for same in found}
 
 
-@pytest.mark.parametrize(
-    ("read", "ops"), [((0,), ["ReduceMax"]), ((1,), ["Argmax"]), ((0, 1), ["ReduceMax", "Argmax"])]
-)
+@pytest.mark.parametrize(("read", "ops"), [((0,), ["ReduceMax"]), ((0, 1), ["ReduceMax", "Argmax"])])
 def test_values_and_indices_of_an_extreme_are_two_ops(read: tuple[int, ...], ops: list[str]) -> None:
     extreme = several("max_1", "max.dim", Ref("x"), 1, tensors=(HALF, INDICES))
     given = facts(X, extreme, *(item(f"item{port}", extreme, port) for port in read))
@@ -109,10 +107,11 @@ def test_values_and_indices_of_an_extreme_are_two_ops(read: tuple[int, ...], ops
         (several("n", "topk.default", Ref("x"), 2, 0, tensors=(HALF, INDICES)), "last dimension"),
         (several("n", "topk.default", Ref("x"), 2, -1, False, tensors=(HALF, INDICES)), "largest"),
         (several("n", "sort.default", Ref("x"), tensors=(HALF, INDICES)), "largest"),
+        (several("n", "max_pool2d.default", Ref("x"), (2, 2), (2, 2), 0, 2, tensors=(HALF,)), "dilation"),
         (several("n", "chunk.default", Ref("x"), 1, tensors=(HALF,)), "two parts"),
         (several("n", "max_pool2d_with_indices.default", Ref("x"), (2, 2), tensors=(HALF, INDICES)), "no indices"),
     ],
-    ids=["dim", "smallest", "ascending", "one part", "indices"],
+    ids=["dim", "smallest", "ascending", "dilation", "one part", "indices"],
 )
 def test_what_executorch_cannot_build_stays_on_the_cpu_and_takes_its_outputs_along(node: Node, why: str) -> None:
     given = facts(X, node, *(item(f"item{port}", node, port) for port in range(len(node.tensors))))

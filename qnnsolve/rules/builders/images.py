@@ -47,9 +47,25 @@ def _average(name: str, rank: int) -> Builder:
         if name == "PoolAvg3d" and counts and padding not in (0, (0,), (0, 0, 0), ()):
             # Measured (HTP emulator, QNN 2.51): the average comes out as if only real elements were counted.
             return on_cpu("HTP never counts padded zeros in an average over volumes")
+        if node.argument(4, "ceil_mode", False) and _overhangs(node, shape_of(graph, ref_at(node, 0))[2:]):
+            return on_cpu("HTP divides an average that hangs over the edge by another number")
         return _batched(name, rank)(node, graph)
 
     return builder
+
+
+def _overhangs(node: Node, sizes: tuple[int | None, ...]) -> bool:
+    """Whether the last window does not end where the padded input does."""
+    kernels = _spread(node.argument(1, "kernel_size"), len(sizes))
+    strides = _spread(node.argument(2, "stride"), len(sizes)) or kernels
+    paddings = _spread(node.argument(3, "padding", 0), len(sizes))
+    windows = zip(sizes, kernels, strides, paddings, strict=False)
+    return any(((size or 0) + 2 * padding - kernel) % stride for size, kernel, stride, padding in windows)
+
+
+def _spread(value: object, dimensions: int) -> tuple[int, ...]:
+    numbers = tuple(entry for entry in _sizes(value) if isinstance(entry, int))
+    return numbers * dimensions if len(numbers) == 1 else numbers
 
 
 def _volume(kernel: object, dimensions: int) -> int:
@@ -58,6 +74,26 @@ def _volume(kernel: object, dimensions: int) -> int:
     for size in sizes * dimensions if len(sizes) == 1 else sizes:
         volume *= size if isinstance(size, int) else 0
     return volume
+
+
+def _adaptive_average(rank: int, *steps: Step) -> Builder:
+    """An average over regions of one size: ExecuTorch builds no others (builders/op_adaptive_avg_pool2d.py)."""
+
+    def builder(node: Node, graph: Graph) -> Built:
+        before, after = shape_of(graph, ref_at(node, 0)), () if node.tensor is None else node.tensor.shape
+        pairs = zip(before[2:], after[2:], strict=False)
+        if any(size is None or not part or size % part for size, part in pairs):
+            return on_cpu("ExecuTorch builds adaptive averages over regions of one size only")
+        return _batched("PoolAvg2d", rank, *steps)(node, graph)
+
+    return builder
+
+
+def _nearest(node: Node, graph: Graph) -> Built:
+    before, after = shape_of(graph, ref_at(node, 0)), () if node.tensor is None else node.tensor.shape
+    if any(size is None or not more or more % size for size, more in zip(before[2:], after[2:], strict=False)):
+        return on_cpu("HTP picks other neighbours than torch where the ratio is no whole number")
+    return _batched("ResizeNearestNeighbor", 4)(node, graph)
 
 
 def _adaptive_average_3d(node: Node, graph: Graph) -> Built:
@@ -124,12 +160,13 @@ TABLE = table(
     (_adaptive_largest, ("adaptive_max_pool2d.default",)),
     (_average("PoolAvg2d", 4), ("avg_pool2d.default",)),
     (_average("PoolAvg3d", 5), ("avg_pool3d.default",)),
-    (_batched("PoolAvg2d", 4), ("adaptive_avg_pool2d.default",)),
-    (_batched("PoolAvg2d", 3, *_TO_2D), ("avg_pool1d.default", "adaptive_avg_pool1d.default")),
+    (_adaptive_average(4), ("adaptive_avg_pool2d.default",)),
+    (_adaptive_average(3, *_TO_2D), ("adaptive_avg_pool1d.default",)),
+    (_batched("PoolAvg2d", 3, *_TO_2D), ("avg_pool1d.default",)),
     (_adaptive_average_3d, ("adaptive_avg_pool3d.default",)),
     (_batched("Resize", 4), ("upsample_bicubic2d.vec",)),
     (_batched("ResizeBilinear", 4), ("upsample_bilinear2d.vec",)),
-    (_batched("ResizeNearestNeighbor", 4), ("upsample_nearest2d.vec",)),
+    (_nearest, ("upsample_nearest2d.vec",)),
     (_batched("DepthToSpace", 4), ("pixel_shuffle.default",)),
     (_batched("SpaceToDepth", 4), ("pixel_unshuffle.default",)),
     (_batched("ChannelShuffle", 4), ("channel_shuffle.default",)),

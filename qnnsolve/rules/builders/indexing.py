@@ -71,7 +71,7 @@ def _scatter(case: str) -> Builder:
     return builder
 
 
-_REDUCTIONS = {"sum": "add", "prod": "mul", "amax": "max", "amin": "min"}
+_REDUCTIONS = {"sum": "add", "prod": "mul"}
 
 
 def _scatter_reduce(node: Node, graph: Graph) -> Built:

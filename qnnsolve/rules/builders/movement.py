@@ -45,9 +45,27 @@ def _tiled(node: Node, graph: Graph) -> Built:
     before, after = shape_of(graph, source), () if node.tensor is None else node.tensor.shape
     if before == after:
         return identity(node, graph)
+    if len(before) < len(after) and node.target == "aten.repeat.default":
+        return on_cpu("ExecuTorch builds aten.repeat without new dimensions only")
     # ExecuTorch brings the input to the rank of the output first (_passes/expand_broadcast_tensor_shape.py).
     steps = (Step("Reshape", (0, 0)),) if len(before) < len(after) else ()
     return Built(Fate.OP, "Tile", (Input(source),), steps=steps)
+
+
+_RANK = 5
+"""Dimensions that HTP knows at most."""
+
+
+def _shaped(name: str) -> Builder:
+    """An op that gives its input another shape."""
+
+    def builder(node: Node, graph: Graph) -> Built:
+        source = ref_at(node, 0)
+        if max(len(shape_of(graph, source)), len(node.tensor.shape) if node.tensor is not None else 0) > _RANK:
+            return on_cpu(f"HTP has {_RANK} dimensions at most")
+        return Built(Fate.OP, name, (Input(source),))
+
+    return builder
 
 
 def _split(node: Node, graph: Graph) -> Built:
@@ -91,7 +109,7 @@ TABLE = table(
     (_reflection_pad, ("reflection_pad1d.default", "reflection_pad2d.default")),
     (op("StridedSlice", 0), ("select.int", "slice.Tensor", "narrow.default", "flip.default")),
     (
-        op("Transpose", 0),
+        _shaped("Transpose"),
         (
             "permute.default",
             "transpose.int",
@@ -107,7 +125,7 @@ TABLE = table(
         ),
     ),
     (
-        op("Reshape", 0),
+        _shaped("Reshape"),
         (
             "flatten.using_ints",
             "ravel.default",

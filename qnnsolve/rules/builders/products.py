@@ -45,6 +45,8 @@ def _convolved(node: Node, graph: Graph, groups: object, transposed: bool) -> Bu
         return on_cpu("ExecuTorch builds convolutions of batches only")
     volume = len(shape) == 5
     if transposed:
+        if isinstance(groups, int) and groups > 2 and shape[1] == 1:
+            return on_cpu("HTP compiles no depthwise transposed convolution")
         name = "TransposeConv3d" if volume else "TransposeConv2d"
     elif isinstance(groups, int) and groups > 2 and shape[1] == 1:
         if volume:

@@ -62,7 +62,7 @@ def _extreme(values: str, indices: str) -> Builder:
         if 1 not in read:
             return Built(Fate.OP, values, inputs, outputs=(0,))
         if 0 not in read:
-            return Built(Fate.OP, indices, inputs, outputs=(1,))
+            return on_cpu("ExecuTorch builds the indices of an extreme only beside its values")
         return Built(Fate.OP, values, inputs, outputs=(0,), steps=(Step(indices, (0, _INDICES)),))
 
     return builder
