@@ -24,12 +24,13 @@ import platform
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import attrs
 
 from qnnsolve.errors import HostBackendError
 
-__all__ = ["COMPILED", "HostBackend", "ensure_compiler", "ensure_loaded", "find_sdk"]
+__all__ = ["COMPILED", "HostBackend", "ensure_compiler", "ensure_loaded", "find_sdk", "replace_slot", "slot"]
 
 COMPILED = ("htp",)
 """Backends whose compiler this module loads."""
@@ -47,11 +48,15 @@ _KEPT_ALIVE: list[object] = []
 
 @attrs.frozen
 class HostBackend:
-    """The libraries in use: ``origin`` is ``package`` or ``sdk``, ``build_id`` Qualcomm's own version string."""
+    """The libraries in use: ``origin`` is ``package`` or ``sdk``, ``build_id`` Qualcomm's own version string.
+
+    ``table`` is the address of the interface's function table, in this process.
+    """
 
     origin: str
     path: Path
     build_id: str
+    table: int = 0
 
 
 def find_sdk() -> Path | None:
@@ -113,7 +118,7 @@ def _load() -> HostBackend:
             newest = ".".join(map(str, TESTED[1]))
             raise HostBackendError(f"QNN {build_id} in {folder} is newer than {newest}, the newest tested")
         _mend_device_create(table)
-    return HostBackend("sdk" if sdk else "package", folder, build_id)
+    return HostBackend("sdk" if sdk else "package", folder, build_id, table)
 
 
 def _package_folder() -> Path:
@@ -151,7 +156,7 @@ def _open(folder: Path) -> tuple[int, str]:
     provider = ctypes.c_void_p.from_address(providers.value or 0).value or 0
     table = provider + _TABLE_OFFSET
     build_id = ctypes.c_char_p()
-    get_build_id = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p)(_slot(table, _SLOT_GET_BUILD_ID).value or 0)
+    get_build_id = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p)(slot(table, _SLOT_GET_BUILD_ID).value or 0)
     get_build_id(ctypes.addressof(build_id))
     return table, (build_id.value or b"").decode()
 
@@ -172,7 +177,8 @@ def _unheard() -> Iterator[None]:
         os.close(nowhere)
 
 
-def _slot(table: int, index: int) -> ctypes.c_void_p:
+def slot(table: int, index: int) -> ctypes.c_void_p:
+    """The ``index``-th entry of a function table at the address ``table``."""
     return ctypes.c_void_p.from_address(table + ctypes.sizeof(ctypes.c_void_p) * index)
 
 
@@ -185,16 +191,24 @@ def _version(build_id: str) -> tuple[int, int]:
 
 def _mend_device_create(table: int) -> None:
     """Put a wrapper in the table's ``deviceCreate`` slot that rewrites custom configs into the new layout."""
-    slot = _slot(table, _SLOT_DEVICE_CREATE)
-    original = _DEVICE_CREATE(slot.value or 0)
+    original = _DEVICE_CREATE(slot(table, _SLOT_DEVICE_CREATE).value or 0)
 
     def device_create(logger: int, configs: int, device: int) -> int:
         return int(original(logger, _rewritten(configs), device))
 
-    wrapper = _DEVICE_CREATE(device_create)
-    _KEPT_ALIVE.append(wrapper)
-    _make_writable(ctypes.addressof(slot))
-    slot.value = ctypes.cast(wrapper, ctypes.c_void_p).value
+    replace_slot(table, _SLOT_DEVICE_CREATE, _DEVICE_CREATE(device_create))
+
+
+def replace_slot(table: int, index: int, function: Any) -> None:
+    """Put ``function``, a ``ctypes`` callback, in the ``index``-th entry of the table, for the life of the process.
+
+    Raises:
+        HostBackendError: the table's memory cannot be made writable.
+    """
+    _KEPT_ALIVE.append(function)
+    entry = slot(table, index)
+    _make_writable(ctypes.addressof(entry))
+    entry.value = ctypes.cast(function, ctypes.c_void_p).value
 
 
 def _rewritten(configs: int | None) -> int | None:
@@ -221,7 +235,7 @@ def _rewritten(configs: int | None) -> int | None:
 
 def _null_terminated(array: int) -> list[int]:
     pointers: list[int] = []
-    while pointer := _slot(array, len(pointers)).value:
+    while pointer := slot(array, len(pointers)).value:
         pointers.append(pointer)
     return pointers
 

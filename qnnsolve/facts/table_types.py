@@ -125,7 +125,8 @@ class Case:
 class OpTable:
     """Everything measured about one operator.
 
-    ``repeats`` names an input or output where all inputs (Concat, Pack) or outputs (Split, UnPack) are of any number.
+    ``repeats`` names an input or output where all inputs (Concat, Pack) or outputs (Split, UnPack) are of any number;
+    those were asked with one code.
     """
 
     op: str
@@ -156,4 +157,9 @@ class OpTable:
             return Verdict.UNKNOWN
         if any(code not in asked for code, asked in zip(codes, of.asked, strict=True)):
             return Verdict.UNKNOWN
+        if self.repeats is not None:
+            count = len(self.inputs)
+            repeated = codes[:count] if self.repeats in self.inputs else codes[count:]
+            if len(set(repeated)) > 1:
+                return Verdict.UNKNOWN
         return of.verdicts.get(codes, {}).get(arch, Verdict.REJECTED)

@@ -7,38 +7,27 @@ manager would silently keep the first one's.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from qnnsolve import host
 from qnnsolve.errors import HostBackendError
+from qnnsolve.probe.converts import behind_converts, can_convert, feeder_of
+from qnnsolve.probe.emulator import Emulator
+from qnnsolve.probe.grids import BLOCK_SCALE_BITS, NUMPY, PLAIN, Grid, bits_of, is_quantized, packed, stored_as
 from qnnsolve.probe.specs import CaseSpec, OpSpec, Param, Port, Role
+from qnnsolve.probe.trial import Outcome, Stored, Trial
 
 __all__ = ["SOCS", "Backend"]
 
 SOCS = {"V68": "SM8350", "V69": "SM8450", "V73": "SM8550", "V75": "SM8650", "V79": "SM8750", "V81": "SM8850"}
 """The SoC that stands for each HTP arch."""
 
-_SFIXED = {2: "SFIXED_POINT_8", 4: "SFIXED_POINT_8", 8: "SFIXED_POINT_8", 16: "SFIXED_POINT_16", 32: "SFIXED_POINT_32"}
-_PLAIN = {"f32": "FLOAT_32", "f16": "FLOAT_16", "i32": "INT_32", "u32": "UINT_32", "b8": "BOOL_8"}
-_NUMPY: dict[str, Any] = {
-    "FLOAT_32": np.float32,
-    "FLOAT_16": np.float16,
-    "INT_32": np.int32,
-    "UINT_32": np.uint32,
-    "BOOL_8": np.bool_,
-    "UFIXED_POINT_8": np.uint8,
-    "UFIXED_POINT_16": np.uint16,
-    "SFIXED_POINT_8": np.int8,
-    "SFIXED_POINT_16": np.int16,
-    "SFIXED_POINT_32": np.int32,
-}
 _SCALE, _OFFSET = 0.02, -100
-_NEIGHBOUR = {"u8": "u16", "s8": "u8", "u16": "u8", "s16": "u16"}
-"""From which code a Convert makes another; every one of them converts on every arch."""
-_BLOCK_SCALE_BITS = 4
+_SLOTS = 16
+"""Tensor numbers per operator in a graph."""
 
 
 class Backend:
@@ -54,6 +43,7 @@ class Backend:
         self.build_id = host.ensure_loaded().build_id
         import executorch.backends.qualcomm.python.PyQnnManagerAdaptor as adaptor
 
+        self._emulator = Emulator()
         self._qnn: Any = adaptor
         self._manager: Any = adaptor.QnnManager(_options(soc, fp16))
         if self._manager.InitBackend().value != 0:
@@ -63,18 +53,61 @@ class Backend:
 
     def validate(self, spec: OpSpec, case: CaseSpec, codes: tuple[str, ...]) -> bool:
         """Whether the validator accepts the operator with these port codes."""
-        return bool(self._manager.IsNodeSupportedByBackend([self._op(spec, case, codes, True).GetOpWrapper()]))
+        return bool(self._manager.IsNodeSupportedByBackend([self._op(spec, case, codes).GetOpWrapper()]))
 
-    def compiles(self, spec: OpSpec, case: CaseSpec, codes: tuple[str, ...]) -> bool:
-        """Whether graph finalize accepts it too, alone or behind Converts. This may kill the process: ask in a child.
+    def run(self, trial: Trial, before: Callable[[], None]) -> Outcome:
+        """Compile ``trial`` and run it on the emulator. Both may kill the process: ask in a child.
 
-        Some tuples are refused at the graph's edge only: MatMul's second input cannot be an ``s16`` that the graph is
-        fed with, but can be one that a Convert makes.
+        ``before`` is called when finalize has accepted. Some tuples are refused at the graph's edge only (MatMul's
+        second input cannot be an ``s16`` that the graph is fed with, but can be one that a Convert makes): they are
+        asked a second time behind Converts.
         """
-        if self._finalizes([self._op(spec, case, codes, False)]):
-            return True
-        before, made = self._converts(case, codes)
-        return bool(before) and self._finalizes([*before, self._op(spec, case, codes, False, made)])
+        outcome = self._outcomes([self._trial_op(trial, {}, 0)], [trial], trial.fed, before)[0]
+        converted = [index for index in trial.fed if can_convert(trial.grids[index])]
+        if outcome.compiled or not converted:
+            return outcome
+        behind = behind_converts(trial, converted)
+        fed, made, ops = behind.fed, {}, []
+        for index in converted:
+            port, grid, feeder = trial.case.ports[index], behind.grids[index], feeder_of(behind, index)
+            assert grid is not None
+            made[index] = self._tensor(port, grid, index, "native")
+            op = self._qnn.PyQnnOpWrapper(f"convert{index}", "qti.aisw", "Convert")
+            op.AddInputTensors([self._tensor(port, feeder.grid, index)])
+            op.AddOutputTensors([made[index]])
+            ops.append(op)
+            fed[index] = feeder.stored
+        return self._outcomes([*ops, self._trial_op(behind, made, 0)], [behind], fed, before)[0]
+
+    def run_together(self, trials: Sequence[Trial]) -> tuple[Outcome, ...] | None:
+        """What :meth:`run` gives for each, from one graph that holds them all; None where it is refused as a whole."""
+        ops = [self._trial_op(trial, {}, number * _SLOTS) for number, trial in enumerate(trials)]
+        fed = {
+            number * _SLOTS + index: numbers
+            for number, trial in enumerate(trials)
+            for index, numbers in trial.fed.items()
+        }
+        outcomes = self._outcomes(ops, trials, fed, lambda: None)
+        return outcomes if outcomes[0].ran else None
+
+    def _outcomes(
+        self, ops: list[Any], trials: Sequence[Trial], fed: Mapping[int, Stored], before: Callable[[], None]
+    ) -> tuple[Outcome, ...]:
+        results = [
+            {index: np.zeros(trial.case.ports[index].shape, trial.kind(index)) for index, _ in trial.outputs}
+            for trial in trials
+        ]
+        outputs = {
+            f"output_{number * _SLOTS + index}_t": array
+            for number, arrays in enumerate(results)
+            for index, array in arrays.items()
+        }
+        self._emulator.feed({f"input_{slot}_t": numbers for slot, numbers in fed.items()}, outputs, before)
+        compiled = self._finalizes(ops)
+        ran = compiled and self._emulator.ran
+        self._emulator.feed({}, {})
+        told = zip(trials, results, strict=True)
+        return tuple(Outcome(compiled, ran, tuple(arrays.values()), trial) for trial, arrays in told)
 
     def _finalizes(self, ops: list[Any]) -> bool:
         graph = f"g{next(self._names)}"
@@ -84,45 +117,40 @@ class Backend:
         self._manager.DestroyContext()
         return len(binary) != 0
 
-    def _converts(self, case: CaseSpec, codes: tuple[str, ...]) -> tuple[list[Any], dict[int, Any]]:
-        """A Convert in front of every quantized input, from another dtype; and the tensors that they make."""
-        ops: list[Any] = []
-        made: dict[int, Any] = {}
-        for index, (port, code) in enumerate(zip(case.ports, codes, strict=True)):
-            other = _NEIGHBOUR.get(code.rstrip("~"))
-            if port.role is Role.INPUT and other is not None:
-                made[index] = self._tensor(port, code, index, native=True)
-                op = self._qnn.PyQnnOpWrapper(f"convert{index}", "qti.aisw", "Convert")
-                op.AddInputTensors([self._tensor(port, other, index)])
-                op.AddOutputTensors([made[index]])
-                ops.append(op)
-        return ops, made
+    def _trial_op(self, trial: Trial, made: Mapping[int, Any], first: int) -> Any:
+        """The operator with the trial's encodings and constants; its tensors take the slots from ``first`` on."""
+        tensors: list[tuple[Port, Any]] = []
+        for index, (port, grid) in enumerate(zip(trial.case.ports, trial.grids, strict=True)):
+            if grid is not None:
+                data = trial.stored[index] if port.role is Role.STATIC else None
+                tensor = made[index] if index in made else self._tensor(port, grid, first + index, data=data)
+                tensors.append((port, tensor))
+        return self._wrapped(trial.spec, trial.case, tensors, f"op{first}")
 
-    def _op(
-        self, spec: OpSpec, case: CaseSpec, codes: tuple[str, ...], reuse: bool, made: Mapping[int, Any] | None = None
-    ) -> Any:
-        op = self._qnn.PyQnnOpWrapper("op", "qti.aisw", spec.qnn_op)
-        inputs: list[Any] = []
-        outputs: list[Any] = []
+    def _op(self, spec: OpSpec, case: CaseSpec, codes: tuple[str, ...]) -> Any:
+        """The operator for the validator, which looks at no number: its tensors are made once."""
+        tensors: list[tuple[Port, Any]] = []
         for index, (port, code) in enumerate(zip(case.ports, codes, strict=True)):
             if code == "-":
                 continue
             key = (index, port, code)
-            tensor = (made or {}).get(index) or (self._tensors.get(key) if reuse else None)
-            if tensor is None:
-                tensor = self._tensor(port, code, index)
-                if reuse:
-                    self._tensors[key] = tensor
-            (outputs if port.role is Role.OUTPUT else inputs).append(tensor)
-        op.AddInputTensors(inputs)
-        op.AddOutputTensors(outputs)
+            if key not in self._tensors:
+                data = np.zeros(port.shape, NUMPY[stored_as(code.rstrip("~"))]) if port.role is Role.STATIC else None
+                self._tensors[key] = self._tensor(port, _any_grid(port, code), index, data=data)
+            tensors.append((port, self._tensors[key]))
+        return self._wrapped(spec, case, tensors)
+
+    def _wrapped(self, spec: OpSpec, case: CaseSpec, tensors: list[tuple[Port, Any]], name: str = "op") -> Any:
+        op = self._qnn.PyQnnOpWrapper(name, "qti.aisw", spec.qnn_op)
+        op.AddInputTensors([tensor for port, tensor in tensors if port.role is not Role.OUTPUT])
+        op.AddOutputTensors([tensor for port, tensor in tensors if port.role is Role.OUTPUT])
         for param in case.params:
             self._param(op, param)
         return op
 
     def _param(self, op: Any, param: Param) -> None:
-        dtype = getattr(self._qnn.Qnn_DataType_t, f"QNN_DATATYPE_{_PLAIN[param.dtype]}")
-        kind = _NUMPY[_PLAIN[param.dtype]]
+        dtype = getattr(self._qnn.Qnn_DataType_t, f"QNN_DATATYPE_{PLAIN[param.dtype]}")
+        kind = NUMPY[PLAIN[param.dtype]]
         if isinstance(param.value, tuple):
             data = np.array(param.value, dtype=kind)
             op.AddTensorParam(param.name, dtype, data.ndim, list(data.shape), data, True)
@@ -130,63 +158,69 @@ class Backend:
             value = param.value if param.dtype == "b8" else kind(param.value)
             op.AddScalarParam(param.name, dtype, {"data": value})
 
-    def _tensor(self, port: Port, code: str, index: int, native: bool = False) -> Any:
-        prefix = {Role.INPUT: f"input_{index}_", Role.STATIC: "static_", Role.OUTPUT: f"output_{index}_"}[port.role]
-        role = {Role.INPUT: "APP_WRITE", Role.STATIC: "STATIC", Role.OUTPUT: "APP_READ"}[port.role]
-        if native:
-            prefix, role = "native_", "NATIVE"
-        dtype, encoding, config = self._encoding(port, code)
-        data = np.array([])
-        if port.role is Role.STATIC:
-            size = int(np.prod(port.shape))
-            data = (np.arange(size) % 2).astype(_NUMPY[dtype]).reshape(port.shape)
+    def _tensor(self, port: Port, grid: Grid, index: int, role: str = "", data: Stored | None = None) -> Any:
+        role = role or port.role.value
+        kind = {"input": "APP_WRITE", "static": "STATIC", "output": "APP_READ", "native": "NATIVE"}[role]
+        encoding, config = self._encoding(port, grid)
         return self._qnn.TensorWrapper(
-            f"{prefix}t{index}",
-            getattr(self._qnn.Qnn_TensorType_t, f"QNN_TENSOR_TYPE_{role}"),
-            getattr(self._qnn.Qnn_DataType_t, f"QNN_DATATYPE_{dtype}"),
+            f"{role}_{index}_t",
+            getattr(self._qnn.Qnn_TensorType_t, f"QNN_TENSOR_TYPE_{kind}"),
+            getattr(self._qnn.Qnn_DataType_t, f"QNN_DATATYPE_{stored_as(grid.code)}"),
             getattr(self._qnn.Qnn_QuantizationEncoding_t, f"QNN_QUANTIZATION_ENCODING_{encoding}"),
             config,
             len(port.shape),
             list(port.shape),
             [],
-            data,
-            port.role is Role.STATIC,
+            np.array([]) if data is None else packed(data, grid.code),
+            data is not None,
         )
 
-    def _encoding(self, port: Port, code: str) -> tuple[str, str, dict[str, Any]]:
-        if code in _PLAIN:
-            return _PLAIN[code], "UNDEFINED", {}
-        base = code.rstrip("~")
-        sign, bits, kind = base[0], int(base[1:].rstrip("bc")), base[-1]
-        dtype = _SFIXED[bits] if sign == "s" else f"UFIXED_POINT_{bits}"
+    def _encoding(self, port: Port, grid: Grid) -> tuple[str, dict[str, Any]]:
+        if not is_quantized(grid.code):
+            return "UNDEFINED", {}
+        bits, kind = bits_of(grid.code), grid.code[-1]
         config: dict[str, Any] = {"quant_min": -(2 ** (bits - 1)), "quant_max": 2 ** (bits - 1) - 1, "dtype": None}
         if kind == "b":
-            return dtype, "BLOCKWISE_EXPANSION", config | self._blocks(port)
+            return "BLOCKWISE_EXPANSION", config | self._blocks(port, grid)
         if bits < 8:
             config["bitwidth"] = bits
         if kind == "c":
-            channels = np.array(
-                [(_SCALE, 0)] * port.shape[port.axis], dtype=[("scale", np.float32), ("offset", np.int32)]
-            )
-            config |= {"axis": port.axis, "scale_offset": channels}
-            return dtype, "AXIS_SCALE_OFFSET" if bits >= 8 else "BW_AXIS_SCALE_OFFSET", config
-        config |= {"scale": _SCALE, "offset": _offset(sign, bits, code.endswith("~"))}
-        return dtype, "SCALE_OFFSET" if bits >= 8 else "BW_SCALE_OFFSET", config
+            config |= {"axis": port.axis, "scale_offset": _pairs(grid)}
+            return "AXIS_SCALE_OFFSET" if bits >= 8 else "BW_AXIS_SCALE_OFFSET", config
+        config |= {"scale": float(grid.scale.mean()), "offset": -grid.zero_point}
+        return "SCALE_OFFSET" if bits >= 8 else "BW_SCALE_OFFSET", config
 
-    def _blocks(self, port: Port) -> dict[str, Any]:
+    def _blocks(self, port: Port, grid: Grid) -> dict[str, Any]:
         """LPBQ as ExecuTorch's ``make_qnn_per_block_config`` builds it: 4-bit block scales on a channel scale."""
-        channels = port.shape[port.axis]
         storage = self._qnn.Qnn_BlockwiseExpansionBlockScaleStorageType_t
+        assert grid.block_scales is not None
         return {
             "axis": port.axis,
-            "num_blocks_per_axis": port.blocks,
-            "block_scale_offset": np.array(
-                [(_SCALE, 0)] * channels, dtype=[("scale", np.float32), ("offset", np.int32)]
-            ),
-            "block_scales": np.full(channels * port.blocks, 2**_BLOCK_SCALE_BITS, dtype=np.uint8),
-            "block_scale_bitwidth": 8 - _BLOCK_SCALE_BITS,
+            "num_blocks_per_axis": grid.block_scales.shape[1],
+            "block_scale_offset": _pairs(grid),
+            "block_scales": grid.block_scales.reshape(-1),
+            "block_scale_bitwidth": 8 - BLOCK_SCALE_BITS,
             "block_storage_type": storage.QNN_BLOCKWISE_EXPANSION_BITWIDTH_SCALE_STORAGE_8,
         }
+
+
+def _pairs(grid: Grid) -> Any:
+    assert grid.channel_scales is not None
+    return np.array([(scale, 0) for scale in grid.channel_scales], dtype=[("scale", np.float32), ("offset", np.int32)])
+
+
+def _any_grid(port: Port, code: str) -> Grid:
+    """Some encoding of the code: the validator looks at the offset only."""
+    base = code.rstrip("~")
+    scale = np.array(_SCALE)
+    if not is_quantized(base):
+        return Grid(base, np.ones(()), 0, 0, 0)
+    channels = np.full(port.shape[port.axis], _SCALE) if base[-1] in "cb" else None
+    blocks = None
+    if base[-1] == "b" and channels is not None:
+        blocks = np.full((len(channels), port.blocks_in_use), 2**BLOCK_SCALE_BITS, np.uint8)
+    zero_point = 0 if base[-1] in "cb" else -_offset(base[0], bits_of(base), code.endswith("~"))
+    return Grid(base, scale, zero_point, 0, 0, port.axis, channels, blocks)
 
 
 def _offset(sign: str, bits: int, special: bool) -> int:

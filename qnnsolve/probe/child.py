@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from qnnsolve.probe.journal import Answer, Journal, Key, read
+import attrs
+
+from qnnsolve.probe.journal import Answer, Finding, Journal, Key, read
+from qnnsolve.probe.judge import judge
 from qnnsolve.probe.specs import CaseSpec, OpSpec
+from qnnsolve.probe.trial import Outcome, Trial, Variant, make_trial, variants_of
 
 __all__ = ["Asker", "ask_one", "ask_op", "journal_path", "main", "mode_of"]
+
+_TOGETHER = 64
+"""Tuples in one graph: 64 convolutions compile and run in the time of five alone. An eighth after a death."""
 
 
 class Asker(Protocol):
@@ -20,8 +27,11 @@ class Asker(Protocol):
     def validate(self, spec: OpSpec, case: CaseSpec, codes: tuple[str, ...]) -> bool:
         """Whether the validator accepts."""
 
-    def compiles(self, spec: OpSpec, case: CaseSpec, codes: tuple[str, ...]) -> bool:
-        """Whether finalize accepts."""
+    def run(self, trial: Trial, before: Callable[[], None]) -> Outcome:
+        """Compile and run; ``before`` is called in between."""
+
+    def run_together(self, trials: Sequence[Trial]) -> tuple[Outcome, ...] | None:
+        """Compile and run as one graph; None where that is refused."""
 
 
 def mode_of(codes: tuple[str, ...]) -> str:
@@ -36,42 +46,160 @@ def journal_path(work: Path, soc: str, mode: str, turn: int, op: str) -> Path:
     return work / f"{soc}-{mode}-{turn}" / f"{op}.journal"
 
 
-def ask_op(backend: Asker, spec: OpSpec, mode: str, path: Path) -> None:
+@attrs.frozen
+class _Candidate:
+    """A tuple that the validator accepts, with the ports that take a symmetric offset only."""
+
+    key: Key
+    case: CaseSpec
+    codes: tuple[str, ...]
+    symmetric: tuple[int, ...]
+    variants: tuple[Variant, ...]
+
+
+def ask_op(backend: Asker, spec: OpSpec, mode: str, path: Path, seed: int = 0) -> None:
     """Ask everything about ``spec`` that the journal at ``path`` does not know yet.
 
     The validator is asked twice, the second time in the reverse order: some answers are random, and are dropped.
     """
-    known, _ = read(path, spec.digest)
+    known = read(path, spec.digest)
     with Journal(path, spec.digest) as journal:
+        found: list[_Candidate] = []
         for number, case in enumerate(spec.cases):
             todo: list[tuple[Key, tuple[str, ...]]] = []
             for index, codes in enumerate(case.tuples()):
-                if mode_of(codes) == mode and (number, index) not in known:
+                if mode_of(codes) == mode and (number, index) not in known.answers:
                     todo.append(((number, index), codes))
-            first: dict[Key, tuple[int, ...] | None] = {}
-            for key, codes in todo:
-                journal.asking(key)
-                first[key] = _validated(backend, spec, case, codes)
-            for key, codes in reversed(todo):
-                journal.asking(key)
-                ports = _validated(backend, spec, case, codes)
-                if ports != first[key]:
-                    journal.answer(key, Answer.UNSTABLE)
-                elif ports is None:
-                    journal.answer(key, Answer.REJECTED)
+            found += _candidates(backend, spec, case, todo, journal)
+        settling = _Settling(backend, spec, journal, seed)
+        size = max(1, _TOGETHER >> 3 * known.deaths_together)
+        for start in range(0, len(found), size):
+            settling.settle(found[start : start + size])
+
+
+def _candidates(
+    backend: Asker, spec: OpSpec, case: CaseSpec, todo: list[tuple[Key, tuple[str, ...]]], journal: Journal
+) -> list[_Candidate]:
+    first: dict[Key, tuple[int, ...] | None] = {}
+    for key, codes in todo:
+        journal.asking(key)
+        first[key] = _validated(backend, spec, case, codes)
+    found: list[_Candidate] = []
+    for key, codes in reversed(todo):
+        journal.asking(key)
+        ports = _validated(backend, spec, case, codes)
+        if ports != first[key]:
+            journal.answer(key, Finding(Answer.UNSTABLE))
+        elif ports is None:
+            journal.answer(key, Finding(Answer.REJECTED))
+        else:
+            found.append(_candidate(spec, case, key, codes, ports))
+    return found
+
+
+def _candidate(
+    spec: OpSpec, case: CaseSpec, key: Key, codes: tuple[str, ...], symmetric: tuple[int, ...]
+) -> _Candidate:
+    asked = _with_offsets(codes, symmetric)
+    return _Candidate(key, case, asked, symmetric, variants_of(spec, case, codes))
+
+
+@attrs.frozen
+class _Settling:
+    """Compiles and runs candidates of one operator until each has its answer."""
+
+    backend: Asker
+    spec: OpSpec
+    journal: Journal | None
+    seed: int
+
+    def settle(self, candidates: Sequence[_Candidate]) -> None:
+        """Answer for all, in one variant after the other until they are computed right."""
+        left = [(candidate, 0.0) for candidate in candidates]
+        for stage in range(max((len(candidate.variants) for candidate in candidates), default=0)):
+            steps = {candidate.key: off for candidate, off in left}
+            runs = [candidate for candidate, _ in left if len(candidate.variants) > stage]
+            left = [(candidate, off) for candidate, off in left if len(candidate.variants) <= stage]
+            for candidate, outcome in self._run(runs, stage):
+                found = self._found(candidate, stage, outcome)
+                if found is None:
+                    left.append((candidate, steps[candidate.key] or judge(outcome).steps))
                 else:
-                    journal.compiling(key)
-                    compiled = backend.compiles(spec, case, _with_offsets(codes, ports))
-                    journal.answer(key, Answer.ACCEPTED if compiled else Answer.VALIDATOR_ONLY, ports)
+                    self._answer(candidate, found)
+        for candidate, off in left:
+            self._answer(candidate, Finding(Answer.WRONG, candidate.symmetric, steps=off))
+
+    def settle_one(self, candidate: _Candidate) -> Finding:
+        """The answer for one, asked alone."""
+        steps = 0.0
+        for stage in range(len(candidate.variants)):
+            outcome = self._alone(candidate, stage)
+            found = self._found(candidate, stage, outcome)
+            if found is not None:
+                return found
+            steps = steps or judge(outcome).steps
+        return Finding(Answer.WRONG, candidate.symmetric, steps=steps)
+
+    def _found(self, candidate: _Candidate, stage: int, outcome: Outcome) -> Finding | None:
+        """What one run settles; None where it is not right and another variant may be."""
+        if not outcome.compiled:
+            return Finding(Answer.VALIDATOR_ONLY, candidate.symmetric) if stage == 0 else None
+        judgement = judge(outcome)
+        return _right(candidate, candidate.variants[stage], outcome, judgement.steps) if judgement.right else None
+
+    def _run(self, runs: list[_Candidate], stage: int) -> list[tuple[_Candidate, Outcome]]:
+        """Outcomes from one graph where that compiles; a refused graph is halved until the culprits stand alone."""
+        if len(runs) == 1:
+            return [(runs[0], self._alone(runs[0], stage))]
+        if not runs:
+            return []
+        if self.journal is not None:
+            self.journal.together(runs[0].key)
+        trials = [self._trial(candidate, stage) for candidate in runs]
+        outcomes = self.backend.run_together(trials)
+        if outcomes is None:
+            half = len(runs) // 2
+            return self._run(runs[:half], stage) + self._run(runs[half:], stage)
+        return list(zip(runs, outcomes, strict=True))
+
+    def _alone(self, candidate: _Candidate, stage: int) -> Outcome:
+        def before() -> None:
+            if self.journal is not None:
+                self.journal.running(candidate.key)
+
+        if self.journal is not None:
+            self.journal.compiling(candidate.key)
+        return self.backend.run(self._trial(candidate, stage), before)
+
+    def _trial(self, candidate: _Candidate, stage: int) -> Trial:
+        return make_trial(self.spec, candidate.case, candidate.codes, candidate.variants[stage], self.seed)
+
+    def _answer(self, candidate: _Candidate, found: Finding) -> None:
+        if self.journal is not None:
+            self.journal.answer(candidate.key, found)
 
 
-def ask_one(backend: Asker, spec: OpSpec, case: CaseSpec, codes: tuple[str, ...]) -> Answer:
-    """Return what the backend says about one tuple, asked once."""
+def _right(candidate: _Candidate, variant: Variant, outcome: Outcome, steps: float) -> Finding:
+    fixed: tuple[tuple[int, float, int], ...] = ()
+    if variant.fixed is not None:
+        fixed = tuple((index, grid.step, grid.zero_point) for index, grid in outcome.trial.outputs)
+    return Finding(Answer.ACCEPTED, candidate.symmetric, variant.same, fixed, steps)
+
+
+def ask_one(
+    backend: Asker,
+    spec: OpSpec,
+    case: CaseSpec,
+    codes: tuple[str, ...],
+    seed: int = 0,
+    journal: Journal | None = None,
+    key: Key = (0, 0),
+) -> Finding:
+    """Return what the backend says about one tuple, asked once and alone; ``journal`` gets to know the steps taken."""
     ports = _validated(backend, spec, case, codes)
     if ports is None:
-        return Answer.REJECTED
-    compiled = backend.compiles(spec, case, _with_offsets(codes, ports))
-    return Answer.ACCEPTED if compiled else Answer.VALIDATOR_ONLY
+        return Finding(Answer.REJECTED)
+    return _Settling(backend, spec, journal, seed).settle_one(_candidate(spec, case, key, codes, ports))
 
 
 def _validated(backend: Asker, spec: OpSpec, case: CaseSpec, codes: tuple[str, ...]) -> tuple[int, ...] | None:
@@ -108,15 +236,19 @@ def _with_offsets(codes: tuple[str, ...], symmetric: tuple[int, ...]) -> tuple[s
 def main(argv: list[str]) -> int:
     """Run as ``child SOC fp16|quantized TURN WORK OP...``; what the libraries print goes nowhere."""
     soc, mode, turn, work, *ops = argv
+    import torch
+
     from qnnsolve.probe.ask import Backend
     from qnnsolve.probe.ops import OPS
 
+    torch.set_num_threads(1)
     backend = Backend(soc, mode == "fp16")
+    sys.stderr = os.fdopen(os.dup(2), "w")
     quiet = os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 1)
     os.dup2(quiet, 2)
     for op in ops:
-        ask_op(backend, OPS[op], mode, journal_path(Path(work), soc, mode, int(turn), op))
+        ask_op(backend, OPS[op], mode, journal_path(Path(work), soc, mode, int(turn), op), int(turn))
     os._exit(0)  # the adaptor's own teardown is slow and not always clean
 
 

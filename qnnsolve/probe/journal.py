@@ -1,21 +1,26 @@
 """The answers of one op on one SoC, appended as they come, so that neither a crash nor a stop loses any.
 
-A line is ``case tuple mark`` (two indices and a mark). ``?`` and ``*`` say that the validator, or finalize, is being
-asked; the last line of a child that died is therefore what killed it, and its parent adds ``!``.
+A line is ``case tuple mark`` (two indices and a mark). ``?``, ``*`` and ``#`` say that the validator, finalize or the
+emulator is being asked, ``&`` that several tuples of the case are compiled and run as one graph; the last line of a
+child that died is therefore what killed it, and its parent adds ``!``. An answer is its letter and what was found out
+about the ports, as JSON.
 """
 
 from __future__ import annotations
 
 import enum
+import json
 import os
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-__all__ = ["Answer", "Journal", "Key", "read"]
+import attrs
+
+__all__ = ["Answer", "Finding", "Journal", "Key", "Known", "bury", "read"]
 
 Key = tuple[int, int]
-_ASKING, _COMPILING, _DIED = "?", "*", "!"
+_ASKING, _COMPILING, _RUNNING, _TOGETHER, _DIED = "?", "*", "#", "&", "!"
 _TRIES = 2
 
 
@@ -25,7 +30,27 @@ class Answer(enum.Enum):
     REJECTED = "R"
     VALIDATOR_ONLY = "V"
     ACCEPTED = "A"
+    WRONG = "W"
     UNSTABLE = "U"
+
+
+@attrs.frozen
+class Finding:
+    """The answer about one tuple, and positions of ports.
+
+    ``symmetric`` takes a zero point in the middle only, ``same`` has to carry one encoding, ``fixed`` has (position,
+    scale, zero point) of the only encoding that is computed right. ``steps`` is the largest error, in output steps.
+    """
+
+    answer: Answer
+    symmetric: tuple[int, ...] = ()
+    same: tuple[int, ...] = ()
+    fixed: tuple[tuple[int, float, int], ...] = ()
+    steps: float = attrs.field(default=0.0, eq=False)
+
+
+_QUESTIONS = (_ASKING, _COMPILING, _RUNNING, _TOGETHER)
+_BURIED = {_ASKING: Answer.REJECTED, _COMPILING: Answer.VALIDATOR_ONLY, _RUNNING: Answer.WRONG}
 
 
 class Journal:
@@ -53,45 +78,68 @@ class Journal:
         """Note that finalize is about to be asked."""
         self._note(key, _COMPILING)
 
-    def answer(self, key: Key, answer: Answer, symmetric: tuple[int, ...] = ()) -> None:
-        """Note the answer, and the indices of the ports that take a symmetric offset only."""
-        self._note(key, answer.value + ",".join(map(str, symmetric)))
+    def running(self, key: Key) -> None:
+        """Note that finalize has accepted, and the emulator is about to run."""
+        self._note(key, _RUNNING)
+
+    def together(self, key: Key) -> None:
+        """Note that several tuples are about to be compiled and run as one graph, ``key`` the first of them."""
+        self._note(key, _TOGETHER)
+
+    def answer(self, key: Key, found: Finding) -> None:
+        """Note the answer."""
+        said = [found.symmetric, found.same, found.fixed, round(min(found.steps, 1e9), 2)]
+        self._note(key, found.answer.value + json.dumps(said, separators=(",", ":")))
 
     def _note(self, key: Key, mark: str) -> None:
         os.write(self._file, f"{key[0]} {key[1]} {mark}\n".encode("ascii"))
 
 
-def read(path: Path, digest: str) -> tuple[dict[Key, tuple[Answer, tuple[int, ...]]], tuple[Key, str] | None]:
-    """Return the answers in the file, and what was being asked at its end, if anything.
+@attrs.frozen
+class Known:
+    """What a journal holds: answers, how often many tuples in one graph killed a child, and the question at the end."""
 
-    A tuple at which two children died is answered: rejected, or accepted by the validator alone.
+    answers: dict[Key, Finding]
+    deaths_together: int = 0
+    last: tuple[Key, str] | None = None
+
+
+def read(path: Path, digest: str) -> Known:
+    """Return what the file at ``path`` holds; nothing where it is missing or of another digest.
+
+    A tuple at which two children died is answered: rejected, accepted by the validator alone, or computed wrongly.
     """
-    answers: dict[Key, tuple[Answer, tuple[int, ...]]] = {}
+    answers: dict[Key, Finding] = {}
     deaths: dict[Key, int] = {}
+    together = 0
     last: tuple[Key, str] | None = None
     if not _is_current(path, digest):
-        return answers, None
+        return Known(answers)
     lines = path.read_text(encoding="ascii").split("\n")[1:-1]  # after the last newline: nothing, or a torn line
     for line in lines:
         case, index, mark = line.split(" ")
         key = (int(case), int(index))
-        if mark in (_ASKING, _COMPILING):
+        if mark in _QUESTIONS:
             last = (key, mark)
+        elif mark == _DIED + _TOGETHER:
+            together += 1
+            last = None
         elif mark[0] == _DIED:
             deaths[key] = deaths.get(key, 0) + 1
             if deaths[key] >= _TRIES:
-                answers[key] = (Answer.VALIDATOR_ONLY if mark[1:] == _COMPILING else Answer.REJECTED, ())
+                answers[key] = Finding(_BURIED[mark[1:]])
             last = None
         else:
-            ports = tuple(int(port) for port in mark[1:].split(",") if port)
-            answers[key] = (Answer(mark[0]), ports)
+            symmetric, same, fixed, steps = json.loads(mark[1:])
+            fixed = tuple((port, scale, zero_point) for port, scale, zero_point in fixed)
+            answers[key] = Finding(Answer(mark[0]), tuple(symmetric), tuple(same), fixed, steps)
             last = None
-    return answers, last
+    return Known(answers, together, last)
 
 
 def bury(path: Path, digest: str) -> Key | None:
     """Note that the child died at the tuple it was asking; return the tuple, None where it was asking nothing."""
-    _, last = read(path, digest)
+    last = read(path, digest).last
     if last is None:
         return None
     text = path.read_text(encoding="ascii")

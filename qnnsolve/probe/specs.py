@@ -9,11 +9,36 @@ from itertools import product
 
 import attrs
 
-__all__ = ["CaseSpec", "OpSpec", "Param", "Port", "Role", "case", "out", "put", "static"]
+__all__ = ["CaseSpec", "Check", "Fill", "OpSpec", "Param", "Port", "Role", "case", "out", "put", "static", "tied"]
 
-PROTOCOL = 2
+PROTOCOL = 3
 """Counts the ways in which questions were put; answers to another way are stale."""
 Nested = int | float | bool | tuple[int, ...] | tuple[tuple[int, ...], ...]
+
+
+class Fill(enum.Enum):
+    """How a port's numbers are drawn: each for itself; all different along the last axis; or as a bias, whose 32-bit
+    scale is that of the first input times that of the second."""
+
+    UNIFORM = "uniform"
+    DISTINCT = "distinct"
+    BIAS = "bias"
+
+
+class Check(enum.Enum):
+    """How the emulator's answer is held to the reference.
+
+    ``VALUES``: to within a tolerance. ``MOVES``: values that are only moved, so to within one output step.
+    ``JUMPS``: as ``VALUES``, to any value that the reference takes within one input step (floor, comparisons).
+    ``PLACES``: integer outputs hold places along the last axis of the first input, at which the wanted values stand.
+    ``RANGE``: random numbers lie in a range and are not all one.
+    """
+
+    VALUES = "values"
+    MOVES = "moves"
+    JUMPS = "jumps"
+    PLACES = "places"
+    RANGE = "range"
 
 
 class Role(enum.Enum):
@@ -29,6 +54,8 @@ class Port:
     """One tensor: its role, shape, and the codes to ask.
 
     ``axis`` is the channel axis of per-channel and per-block codes, ``blocks`` the blocks per channel of ``s4b``.
+    ``span`` bounds the real numbers that the port is fed with, inclusive; None leaves them to the position. ``fill``
+    says how they are drawn.
     """
 
     role: Role
@@ -36,6 +63,18 @@ class Port:
     codes: tuple[str, ...]
     axis: int = 0
     blocks: int = 2
+    span: tuple[float, float] | None = None
+    fill: Fill = Fill.UNIFORM
+
+    @property
+    def inner_axis(self) -> int:
+        """The axis along which the blocks of ``s4b`` run: the input channels."""
+        return self.axis - 1 if self.axis > 0 else 1
+
+    @property
+    def blocks_in_use(self) -> int:
+        """``blocks``, or 1 where the input channels do not divide into so many."""
+        return self.blocks if self.shape[self.inner_axis] % self.blocks == 0 else 1
 
 
 @attrs.frozen
@@ -54,6 +93,8 @@ class CaseSpec:
     name: str
     ports: tuple[Port, ...]
     params: tuple[Param, ...] = ()
+    tied: tuple[int, ...] = ()
+    """Positions that are asked with one code only: one of them stands for all (Concat's inputs, Split's outputs)."""
 
     @property
     def inputs(self) -> tuple[Port, ...]:
@@ -70,6 +111,11 @@ class CaseSpec:
         """``in[0] in[1] ... out[0] ...``, as QNN counts ports."""
         inputs = tuple(f"in[{index}]" for index in range(len(self.inputs)))
         return (*inputs, *(f"out[{index}]" for index in range(len(self.outputs))))
+
+    @property
+    def values(self) -> dict[str, Nested]:
+        """The parameters' values, by name."""
+        return {param.name: param.value for param in self.params}
 
     @property
     def axes(self) -> tuple[tuple[str, int], ...]:
@@ -89,7 +135,9 @@ class CaseSpec:
 
     def tuples(self) -> Iterator[tuple[str, ...]]:
         """Yield every tuple of codes to ask, in a fixed order."""
-        return product(*(port.codes for port in self.ports))
+        for codes in product(*(port.codes for port in self.ports)):
+            if len({codes[index] for index in self.tied}) < 2:
+                yield codes
 
 
 @attrs.frozen
@@ -97,13 +145,16 @@ class OpSpec:
     """One table's worth of questions.
 
     ``op`` names the table: the QNN operator, with its operation where one operator has several
-    (``ElementWiseNeuron.hardsigmoid``). ``aten`` are the targets for which ExecuTorch 1.5.1 emits it. Everything is
-    asked in ``turns`` processes, each in another order: random answers show.
+    (``ElementWiseNeuron.hardsigmoid``). ``aten`` are the targets for which ExecuTorch 1.5.1 emits it. ``check`` says
+    how what the emulator computes is judged; ``fixed`` is the range of an output that the backend may compute on a grid
+    of its own (Sigmoid: 0 to 1). All is asked in ``turns`` processes, each in another order: random answers show.
     """
 
     op: str
     cases: tuple[CaseSpec, ...]
     aten: tuple[str, ...] = ()
+    check: Check = Check.VALUES
+    fixed: tuple[float, float] | None = None
     repeats: str | None = None
     turns: int = 2
 
@@ -115,17 +166,22 @@ class OpSpec:
     @property
     def digest(self) -> str:
         """Changes whenever a question does: answers kept under another digest are stale."""
-        return hashlib.sha256(repr((PROTOCOL, self.op, self.cases)).encode()).hexdigest()[:16]
+        return hashlib.sha256(repr((PROTOCOL, self.op, self.check, self.fixed, self.cases)).encode()).hexdigest()[:16]
 
 
-def put(shape: str, codes: str, axis: int = 0) -> Port:
+Span = tuple[float, float]
+
+
+def put(shape: str, codes: str, axis: int = 0, span: Span | None = None, fill: Fill = Fill.UNIFORM) -> Port:
     """Return an input that the graph is fed with; ``shape`` as ``1x8x8x32``."""
-    return Port(Role.INPUT, _shape(shape), tuple(codes.split()), axis)
+    return Port(Role.INPUT, _shape(shape), tuple(codes.split()), axis, span=span, fill=fill)
 
 
-def static(shape: str, codes: str, axis: int = 0) -> Port:
+def static(
+    shape: str, codes: str, axis: int = 0, blocks: int = 2, span: Span | None = None, fill: Fill = Fill.UNIFORM
+) -> Port:
     """Return a constant input."""
-    return Port(Role.STATIC, _shape(shape), tuple(codes.split()), axis)
+    return Port(Role.STATIC, _shape(shape), tuple(codes.split()), axis, blocks, span, fill)
 
 
 def out(shape: str, codes: str) -> Port:
@@ -136,6 +192,11 @@ def out(shape: str, codes: str) -> Port:
 def case(name: str, *ports: Port, **params: tuple[str, Nested]) -> CaseSpec:
     """Return a case; parameters by name as ``(dtype, value)``."""
     return CaseSpec(name, ports, tuple(Param(key, *value) for key, value in params.items()))
+
+
+def tied(of: CaseSpec, *positions: int) -> CaseSpec:
+    """Return the case with one code at all ``positions``."""
+    return attrs.evolve(of, tied=positions)
 
 
 def _shape(text: str) -> tuple[int, ...]:

@@ -1,11 +1,9 @@
-"""Measures ops on every HTP arch: one child per SoC and precision, restarted where the compiler kills it."""
+"""Measures ops on every HTP arch: one child per SoC, precision and turn, and what they say as tables."""
 
 from __future__ import annotations
 
 import datetime
 import importlib.metadata
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,29 +12,29 @@ from pathlib import Path
 import attrs
 
 from qnnsolve.constraints import Source, SourceKind
-from qnnsolve.errors import HostBackendError
-from qnnsolve.facts.tables import Case, OpTable, TableRow, load_table, write_table
+from qnnsolve.errors import HostBackendError, UnknownNameError
+from qnnsolve.facts.tables import Case, FixedPort, OpTable, TableRow, load_table, write_table
 from qnnsolve.probe.ask import SOCS
 from qnnsolve.probe.child import journal_path, mode_of
-from qnnsolve.probe.journal import Answer, Key, bury, read
+from qnnsolve.probe.children import MODES, Child, run_child
+from qnnsolve.probe.journal import Answer, Finding, Key, read
 from qnnsolve.probe.ops import OPS
 from qnnsolve.probe.specs import CaseSpec, OpSpec
 
-__all__ = ["Child", "measure", "run_child", "table_of"]
+__all__ = ["Measurement", "Progress", "measure", "table_of"]
 
-Answers = Mapping[Key, tuple[Answer, tuple[int, ...]]]
-Progress = Callable[[str], None]
-MODES = ("quantized", "fp16")
-"""The two precisions that ExecuTorch compiles a graph for."""
+Answers = Mapping[Key, Finding]
+Progress = Callable[[str, int, int], None]
+"""Called with what is being asked, and the operators done so far and in all, over all archs, precisions and turns."""
 
 
 @attrs.frozen
-class Child:
-    """How to start a child and when to give it up: seconds without a new answer, at first and later."""
+class Measurement:
+    """The tables that a sweep wrote, how often the compiler or the emulator killed a child, and seconds."""
 
-    command: tuple[str, ...] = (sys.executable, "-m", "qnnsolve.probe.child")
-    start_seconds: float = 180.0
-    silence_seconds: float = 40.0
+    tables: tuple[Path, ...]
+    deaths: int
+    seconds: float
 
 
 def measure(
@@ -46,84 +44,68 @@ def measure(
     work: Path,
     progress: Progress | None = None,
     child: Child | None = None,
-) -> list[Path]:
+    workers: int = 2,
+) -> Measurement:
     """Ask everything about ``ops`` on ``archs`` and write one table per op to ``out_dir``.
 
-    Answers are kept in ``work``: a sweep that was stopped goes on where it was. Two children run at a time.
+    Answers are kept in ``work``: a sweep that was stopped goes on where it was. ``workers`` children run at a time;
+    ``progress`` is called from their threads.
 
     Raises:
+        UnknownNameError: no such operator or arch.
         HostBackendError: no backend here, or children die without asking anything.
     """
-    tell = progress or (lambda line: None)
-    started = child or Child()
-    turns = max(OPS[op].turns for op in ops)
-    jobs = [(arch, mode, turn) for arch in archs for mode in MODES for turn in range(turns)]
-
-    def run(job: tuple[str, str, int]) -> None:
-        arch, mode, turn = job
-        due = [op for op in (ops[::-1] if turn % 2 else ops) if OPS[op].turns > turn]
-        due = [op for op in due if not _complete(OPS[op], journal_path(work, SOCS[arch], mode, turn, op), mode)]
-        if due:
-            deaths = run_child(SOCS[arch], mode, turn, due, work, started)
-            tell(f"{arch} {mode}, turn {turn + 1}: {len(due)} op(s) asked, {deaths} child death(s)")
-
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        list(pool.map(run, jobs))
-    out_dir.mkdir(parents=True, exist_ok=True)
-    written: list[Path] = []
+    start = time.monotonic()
     for op in ops:
-        path = out_dir / f"{op}.json"
-        write_table(table_of(OPS[op], archs, work, _provenance()), path)
-        load_table(path)
-        written.append(path)
-    return written
+        if op not in OPS:
+            raise UnknownNameError("operator", op, OPS)
+    for arch in archs:
+        if arch not in SOCS:
+            raise UnknownNameError("HTP arch", arch, SOCS)
+    turns = max(OPS[op].turns for op in ops)
+    jobs = [(arch, mode, turn) for turn in range(turns) for arch in archs for mode in MODES]
+    total = sum(OPS[op].turns > turn for _, _, turn in jobs for op in ops)
+    done = dict.fromkeys(jobs, 0)
+
+    def run(job: tuple[str, str, int]) -> int:
+        arch, mode, turn = job
+        asked = [op for op in (ops[::-1] if turn % 2 else ops) if OPS[op].turns > turn]
+        paths = {op: journal_path(work, SOCS[arch], mode, turn, op) for op in asked}
+        due = [op for op in asked if not _complete(OPS[op], paths[op], mode)]
+
+        def tell(finished: int | None = None) -> None:
+            begun = sum(paths[op].exists() for op in due)
+            done[job] = len(asked) - len(due) + (max(begun - 1, 0) if finished is None else finished)
+            if progress is not None:
+                progress(f"{arch} {mode}, turn {turn + 1} of {turns}", sum(done.values()), total)
+
+        deaths = 0
+        if due:
+            started = child or Child()
+            command = (*started.command, SOCS[arch], mode, str(turn), str(work), *due)
+            journals = {paths[op]: OPS[op].digest for op in due}
+            what = f"the probe of {SOCS[arch]} ({mode})"
+            deaths = run_child(attrs.evolve(started, command=command), journals, what, tell)
+        tell(len(due))
+        return deaths
+
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        deaths = sum(pool.map(run, jobs))
+    written = tuple(_written(op, archs, out_dir, work) for op in ops)
+    return Measurement(written, deaths, time.monotonic() - start)
+
+
+def _written(op: str, archs: Sequence[str], out_dir: Path, work: Path) -> Path:
+    out_dir.mkdir(parents=True, exist_ok=True)
+    path = out_dir / f"{op}.json"
+    write_table(table_of(OPS[op], archs, work, _provenance()), path)
+    load_table(path)
+    return path
 
 
 def _complete(spec: OpSpec, path: Path, mode: str) -> bool:
     asked = sum(mode_of(codes) == mode for case in spec.cases for codes in case.tuples())
-    return len(read(path, spec.digest)[0]) == asked
-
-
-def run_child(soc: str, mode: str, turn: int, ops: Sequence[str], work: Path, child: Child) -> int:
-    """Run children until every op is answered for; return how many died.
-
-    Raises:
-        HostBackendError: a child died before it asked anything: it would do so for ever.
-    """
-    paths = {op: journal_path(work, soc, mode, turn, op) for op in ops}
-    journals = list(paths.values())
-    deaths = 0
-    while True:
-        command = [*child.command, soc, mode, str(turn), str(work), *ops]
-        size = _size(journals)
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
-            if _wait(process, journals, size, child):
-                return deaths
-            said = process.stderr.read() if process.stderr else ""
-        deaths += 1
-        if not any(bury(path, OPS[op].digest) for op, path in paths.items()):
-            last = said.strip().splitlines()[-1:] or ["no message"]
-            raise HostBackendError(f"the probe of {soc} ({mode}) died before it asked anything: {last[0]}")
-
-
-def _wait(process: subprocess.Popen[str], paths: Sequence[Path], size: int, child: Child) -> bool:
-    """Whether the process ends well; one that falls silent is killed. The journals hold ``size`` bytes at its start."""
-    since, allowed = time.monotonic(), child.start_seconds
-    while True:
-        try:
-            return process.wait(0.2) == 0
-        except subprocess.TimeoutExpired:
-            now = _size(paths)
-        if now != size:
-            size, since, allowed = now, time.monotonic(), child.silence_seconds
-        elif time.monotonic() - since > allowed:
-            process.kill()
-            process.wait()
-            return False
-
-
-def _size(paths: Sequence[Path]) -> int:
-    return sum(path.stat().st_size for path in paths if path.exists())
+    return len(read(path, spec.digest).answers) == asked
 
 
 def table_of(spec: OpSpec, archs: Sequence[str], work: Path, provenance: Mapping[str, str]) -> OpTable:
@@ -146,42 +128,63 @@ def table_of(spec: OpSpec, archs: Sequence[str], work: Path, provenance: Mapping
 
 
 def _answers(spec: OpSpec, soc: str, work: Path) -> Answers:
-    found: dict[Key, tuple[Answer, tuple[int, ...]]] = {}
+    """What all turns say; where two differ, nothing is known."""
+    found: dict[Key, Finding] = {}
     for turn in range(spec.turns):
-        said: dict[Key, tuple[Answer, tuple[int, ...]]] = {}
+        said: dict[Key, Finding] = {}
         for mode in MODES:
-            said |= read(journal_path(work, soc, mode, turn, spec.op), spec.digest)[0]
+            said |= read(journal_path(work, soc, mode, turn, spec.op), spec.digest).answers
         asked = sum(1 for case in spec.cases for _ in case.tuples())
         if len(said) != asked:
             raise HostBackendError(f"{spec.op} on {soc}: {len(said)} of {asked} answers; run the sweep again")
-        if not found:
-            found = said
-        found = {key: answer if answer == said[key] else (Answer.UNSTABLE, ()) for key, answer in found.items()}
+        found = {key: _agreed(found[key], said[key]) for key in found} if found else said
     return found
 
 
+def _agreed(one: Finding, other: Finding) -> Finding:
+    if one.answer is not other.answer or one.symmetric != other.symmetric:
+        return Finding(Answer.UNSTABLE)
+    worst = one if one.steps >= other.steps else other
+    if one.same == other.same and one.fixed == other.fixed:
+        return worst
+    if one.fixed or other.fixed:  # right in one turn with more freedom than in the other: the stricter holds
+        return one if one.fixed else other
+    return attrs.evolve(worst, same=tuple(sorted({*one.same, *other.same})))
+
+
+_SECTIONS = {
+    Answer.ACCEPTED: "rows",
+    Answer.WRONG: "wrong",
+    Answer.VALIDATOR_ONLY: "validator_only",
+    Answer.UNSTABLE: "unstable",
+}
+
+
 def _case(number: int, case: CaseSpec, answers: Mapping[str, Answers]) -> Case:
-    rows: dict[Answer, list[TableRow]] = {answer: [] for answer in Answer}
-    count = len(case.inputs)
+    rows: dict[str, list[TableRow]] = {section: [] for section in _SECTIONS.values()}
     for index, codes in enumerate(case.tuples()):
         said = {arch: of[(number, index)] for arch, of in answers.items()}
-        ports = {port for _, symmetric in said.values() for port in symmetric}
-        named = frozenset(case.port_names[port] for port in ports)
-        if any(answer is Answer.UNSTABLE for answer, _ in said.values()):  # random on one arch: luck on the others
-            said = dict.fromkeys(said, (Answer.UNSTABLE, ()))
-        for answer in (Answer.ACCEPTED, Answer.VALIDATOR_ONLY, Answer.UNSTABLE):
-            archs = frozenset(arch for arch, (given, _) in said.items() if given is answer)
-            if archs:
-                rows[answer].append(TableRow(codes[:count], codes[count:], archs, named))
-    ordered = {answer: tuple(sorted(found, key=lambda row: row.key)) for answer, found in rows.items()}
-    return Case(
-        case.name,
-        case.shapes,
-        tuple(port.codes for port in case.ports),
-        rows=ordered[Answer.ACCEPTED],
-        validator_only=ordered[Answer.VALIDATOR_ONLY],
-        unstable=ordered[Answer.UNSTABLE],
-        axes=case.axes,
+        if any(found.answer is Answer.UNSTABLE for found in said.values()):  # random on one arch: luck on the others
+            said = dict.fromkeys(said, Finding(Answer.UNSTABLE))
+        for answer, section in _SECTIONS.items():
+            found = {arch: of for arch, of in said.items() if of.answer is answer}
+            if found:
+                rows[section].append(_row(case, codes, found))
+    ordered = {section: tuple(sorted(found, key=lambda row: row.key)) for section, found in rows.items()}
+    return Case(case.name, case.shapes, tuple(port.codes for port in case.ports), axes=case.axes, **ordered)
+
+
+def _row(case: CaseSpec, codes: tuple[str, ...], found: Mapping[str, Finding]) -> TableRow:
+    """One row for the archs that agree on the answer; what any of them asks of the ports, it asks."""
+    names, count = case.port_names, len(case.inputs)
+    fixed = {FixedPort(names[port], scale, zero) for of in found.values() for port, scale, zero in of.fixed}
+    return TableRow(
+        codes[:count],
+        codes[count:],
+        frozenset(found),
+        frozenset(names[port] for of in found.values() for port in of.symmetric),
+        frozenset(names[port] for of in found.values() for port in of.same),
+        tuple(sorted(fixed)),
     )
 
 

@@ -5,59 +5,95 @@ from __future__ import annotations
 import json
 import os
 import random
-import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import attrs
 
-from qnnsolve.errors import HostBackendError, UnknownNameError
-from qnnsolve.facts.tables import OpTable, Verdict
+from qnnsolve.errors import UnknownNameError
+from qnnsolve.facts.tables import OpTable, TableRow, Verdict
 from qnnsolve.probe.ask import SOCS, Backend
 from qnnsolve.probe.child import ask_one, mode_of
-from qnnsolve.probe.journal import Answer
+from qnnsolve.probe.children import MODES, Child, run_child
+from qnnsolve.probe.journal import Answer, Finding, Journal, Key, read
 from qnnsolve.probe.ops import OPS
 
-__all__ = ["Difference", "Question", "sample", "verify_sample"]
+__all__ = ["Difference", "Question", "Verification", "sample", "verify"]
 
-_SECONDS = 600
+_DIGEST = "verify"
 _VERDICT = {
     Answer.ACCEPTED: Verdict.ACCEPTED,
+    Answer.WRONG: Verdict.WRONG,
     Answer.VALIDATOR_ONLY: Verdict.VALIDATOR_ONLY,
     Answer.REJECTED: Verdict.REJECTED,
 }
+_SEED = 7
+"""Of the numbers that operators are fed with: not those of a sweep, whose turns count from 0."""
 
 
 @attrs.frozen
 class Question:
-    """One tuple of port codes of one case of an op, and what its table says."""
+    """One tuple of port codes of one case of an op, and what its table says of it.
+
+    ``symmetric`` and ``same`` are the ports whose encodings the table restricts there.
+    """
 
     op: str
     case: str
     codes: tuple[str, ...]
     verdict: Verdict
+    symmetric: frozenset[str] = frozenset()
+    same: frozenset[str] = frozenset()
 
 
 @attrs.frozen
 class Difference:
-    """The live backend says ``now`` about a question whose table says something else."""
+    """The live backend on ``soc`` says ``now`` about a question whose table says something else.
 
+    ``detail`` names ports of which it now asks more than the table; ``steps`` is how far off it computed.
+    """
+
+    soc: str
     question: Question
     now: Verdict
+    detail: str = ""
+    steps: float = 0.0
+
+    @property
+    def false_accept(self) -> bool:
+        """Whether the table calls legal what is not, or asks too little."""
+        return self.question.verdict is Verdict.ACCEPTED
 
     def __str__(self) -> str:
         asked = self.question
         codes = " ".join(asked.codes)
-        return f"{asked.op} ({asked.case}) {codes}: was {asked.verdict.value}, is {self.now.value}"
+        said = f"was {asked.verdict.value}, is {self.now.value}{self.detail}"
+        return f"{asked.op} ({asked.case}) {codes} on {self.soc}: {said}"
+
+
+@attrs.frozen
+class Verification:
+    """How many facts were asked again, per SoC, how many of them are accepted ones, and all that differs."""
+
+    asked: Mapping[str, int]
+    accepted: int
+    differences: tuple[Difference, ...]
+
+
+Progress = Callable[[str, int, int], None]
+"""Called with a SoC, and the facts asked so far and in all."""
 
 
 def sample(tables: Mapping[str, OpTable], samples: int, seed: int, arch: str) -> list[Question]:
     """Return ``samples`` questions, half of them about tuples in some row, half about any; the same for one seed."""
     chance = random.Random(seed)
     cases = [(table, case) for _, table in sorted(tables.items()) for case in table.cases if table.op in OPS]
-    rows = [(table, case, row.codes) for table, case in cases for row in (*case.rows, *case.validator_only)]
+    rows = [
+        (table, case, row.codes) for table, case in cases for row in (*case.rows, *case.wrong, *case.validator_only)
+    ]
     questions: list[Question] = []
     while len(questions) < samples:
         if len(questions) % 2:
@@ -66,56 +102,108 @@ def sample(tables: Mapping[str, OpTable], samples: int, seed: int, arch: str) ->
         else:
             table, case, codes = chance.choice(rows)
         verdict = table.verdict(case, codes, arch)
-        if verdict is not Verdict.UNKNOWN:
-            questions.append(Question(table.op, chance.choice(case.name.split("|")), codes, verdict))
+        if verdict is Verdict.UNKNOWN:
+            continue
+        row = next((row for row in case.rows if row.codes == codes), TableRow((), (), frozenset()))
+        name = chance.choice(case.name.split("|"))
+        questions.append(Question(table.op, name, codes, verdict, row.symmetric, row.same))
     return questions
 
 
-def verify_sample(tables: Mapping[str, OpTable], samples: int, seed: int, soc: str) -> list[Difference]:
-    """Ask again about ``samples`` facts on ``soc`` and return those that the backend answers differently now.
+def verify(
+    tables: Mapping[str, OpTable],
+    samples: int,
+    seed: int,
+    socs: Sequence[str] = tuple(SOCS.values()),
+    progress: Progress | None = None,
+    workers: int = 2,
+    child: Child | None = None,
+) -> Verification:
+    """Ask again about ``samples`` facts, as many on each of ``socs``: the validator, finalize and the emulator.
 
     Raises:
-        UnknownNameError: no arch was measured on ``soc``.
-        HostBackendError: no backend here, or it died.
+        UnknownNameError: no arch was measured on one of ``socs``.
+        HostBackendError: no backend here, or it dies before it is asked anything.
     """
     archs = {name: arch for arch, name in SOCS.items()}
-    if soc not in archs:
-        raise UnknownNameError("SoC", soc, archs)
-    questions = sample(tables, samples, seed, archs[soc])
-    differences: list[Difference] = []
-    for mode in ("quantized", "fp16"):
-        chosen = [question for question in questions if mode_of(question.codes) == mode]
-        for question, now in zip(chosen, _ask_again(soc, mode, chosen), strict=True):
-            if now is not question.verdict:
-                differences.append(Difference(question, now))
-    return differences
+    for soc in socs:
+        if soc not in archs:
+            raise UnknownNameError("SoC", soc, archs)
+    shares = [samples // len(socs) + (index < samples % len(socs)) for index in range(len(socs))]
+    asked = {
+        soc: sample(tables, share, seed + index, archs[soc])
+        for index, (soc, share) in enumerate(zip(socs, shares, strict=True))
+    }
+    jobs = [(soc, mode) for soc in socs for mode in MODES]
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(max_workers=workers) as pool:
+
+        def run(job: tuple[str, str]) -> list[Difference]:
+            soc, mode = job
+            chosen = [question for question in asked[soc] if mode_of(question.codes) == mode]
+            return _ask_again(soc, mode, chosen, Path(folder), child or Child(_COMMAND), progress)
+
+        found = [difference for part in pool.map(run, jobs) for difference in part]
+    accepted = sum(question.verdict is Verdict.ACCEPTED for questions in asked.values() for question in questions)
+    return Verification({soc: len(questions) for soc, questions in asked.items()}, accepted, tuple(found))
 
 
-def _ask_again(soc: str, mode: str, questions: list[Question]) -> list[Verdict]:
-    """Answers from a child: one process per SoC and precision, and finalize may kill it."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "questions.json"
-        path.write_text(json.dumps([(asked.op, asked.case, asked.codes) for asked in questions]), encoding="utf-8")
-        command = [sys.executable, "-m", "qnnsolve.probe.verify", soc, mode, str(path)]
-        try:
-            done = subprocess.run(command, capture_output=True, timeout=_SECONDS, check=False, text=True)
-        except subprocess.TimeoutExpired as error:
-            raise HostBackendError(f"the backend for {soc} ({mode}) did not answer within {_SECONDS} s") from error
-        if done.returncode != 0:
-            last = done.stderr.strip().splitlines()[-1:] or ["no message"]
-            raise HostBackendError(f"the backend for {soc} ({mode}) died: {last[0]}")
-        return [_VERDICT[Answer(said)] for said in json.loads(path.read_text(encoding="utf-8"))]
+_COMMAND = (sys.executable, "-m", "qnnsolve.probe.verify")
 
 
-def _child(soc: str, mode: str, path: Path) -> None:
+def _ask_again(
+    soc: str, mode: str, questions: list[Question], folder: Path, child: Child, progress: Progress | None
+) -> list[Difference]:
+    """What differs; a question at which two children died is answered by where they died."""
+    if not questions:
+        return []
+    path, journal = folder / f"{soc}-{mode}.json", folder / f"{soc}-{mode}.journal"
+    path.write_text(json.dumps([(asked.op, asked.case, asked.codes) for asked in questions]), encoding="utf-8")
+
+    def tell() -> None:
+        if progress is not None:
+            progress(f"{soc} {mode}", len(read(journal, _DIGEST).answers), len(questions))
+
+    command = attrs.evolve(child, command=(*child.command, soc, mode, str(path), str(journal)))
+    run_child(command, {journal: _DIGEST}, f"the check of {soc} ({mode})", tell)
+    answers = read(journal, _DIGEST).answers
+    told = [_difference(soc, question, answers[(0, index)]) for index, question in enumerate(questions)]
+    return [difference for difference in told if difference is not None]
+
+
+def _difference(soc: str, question: Question, found: Finding) -> Difference | None:
+    now = _VERDICT.get(found.answer, Verdict.UNKNOWN)
+    if now is not question.verdict:
+        return Difference(soc, question, now, steps=found.steps)
+    if now is Verdict.ACCEPTED:
+        names = next(case for case in OPS[question.op].cases if case.name == question.case).port_names
+        symmetric = {names[port] for port in found.symmetric} - question.symmetric
+        same = {names[port] for port in found.same} - question.same
+        if symmetric or same:
+            detail = f", with {' '.join(sorted(symmetric))} symmetric" if symmetric else ""
+            detail += f", with one encoding at {' '.join(sorted(same))}" if same else ""
+            return Difference(soc, question, now, detail, found.steps)
+    return None
+
+
+def _child(soc: str, mode: str, questions: Path, answers: Path) -> None:
+    import torch
+
+    torch.set_num_threads(1)
     backend = Backend(soc, mode == "fp16")
-    answers: list[str] = []
-    for op, name, codes in json.loads(path.read_text(encoding="utf-8")):
-        case = next(case for case in OPS[op].cases if case.name == name)
-        answers.append(ask_one(backend, OPS[op], case, tuple(codes)).value)
-    path.write_text(json.dumps(answers), encoding="utf-8")
+    quiet = os.open(os.devnull, os.O_WRONLY)
+    sys.stderr = os.fdopen(os.dup(2), "w")
+    os.dup2(quiet, 1)
+    os.dup2(quiet, 2)
+    known = read(answers, _DIGEST).answers
+    with Journal(answers, _DIGEST) as journal:
+        for index, (op, name, codes) in enumerate(json.loads(questions.read_text(encoding="utf-8"))):
+            key: Key = (0, index)
+            if key not in known:
+                case = next(case for case in OPS[op].cases if case.name == name)
+                journal.asking(key)
+                journal.answer(key, ask_one(backend, OPS[op], case, tuple(codes), _SEED, journal, key))
     os._exit(0)  # the adaptor's own teardown is slow and not always clean
 
 
 if __name__ == "__main__":
-    _child(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
+    _child(sys.argv[1], sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4]))
