@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -11,7 +11,7 @@ from qnnsolve.folding import fold
 from qnnsolve.results import SourceRecord
 
 if TYPE_CHECKING:
-    from qnnsolve.probe.verify import Difference
+    from qnnsolve.probe.verify import Verification
 
 __all__ = [
     "DIFF_SCHEMA",
@@ -37,33 +37,34 @@ def measure_json(paths: Sequence[Path], archs: Sequence[str], seconds: float) ->
     return {"schema": MEASURE_SCHEMA, "archs": list(archs), "tables": tables, "seconds": round(seconds, 3)}
 
 
-def verify_lines(found: Mapping[str, Sequence[Difference]], samples: int, seed: int) -> Iterator[str]:
+def verify_lines(done: Verification, archs: Sequence[str], seed: int) -> Iterator[str]:
     """One line per arch, and one per difference."""
-    for arch, differences in found.items():
+    for arch, (soc, asked) in zip(archs, done.asked.items(), strict=True):
+        differences = [it for it in done.differences if it.soc == soc]
         count = f"{len(differences)} differ" if differences else "no difference"
-        yield f"{arch}: {samples} facts asked again (seed {seed}), {count}"
+        yield f"{arch}: {asked} facts asked again (seed {seed}), {count}"
         yield from (f"  {difference}" for difference in differences)
 
 
-def verify_json(found: Mapping[str, Sequence[Difference]], samples: int, seed: int) -> Json:
+def verify_json(done: Verification, archs: Sequence[str], seed: int) -> Json:
     """The answer of ``qnnsolve facts verify`` (schema ``verify-1.json``)."""
+    arch_of = dict(zip(done.asked, archs, strict=True))
     differences = [
         {
-            "arch": arch,
+            "arch": arch_of[it.soc],
             "op": it.question.op,
             "case": it.question.case,
             "codes": list(it.question.codes),
             "was": it.question.verdict.value,
             "now": it.now.value,
         }
-        for arch, differing in found.items()
-        for it in differing
+        for it in done.differences
     ]
     return {
         "schema": VERIFY_SCHEMA,
-        "samples": samples,
+        "samples": sum(done.asked.values()),
         "seed": seed,
-        "archs": list(found),
+        "archs": list(archs),
         "differences": differences,
     }
 

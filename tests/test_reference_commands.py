@@ -196,9 +196,9 @@ def test_archs_in_short() -> None:
 def test_measure_asks_for_what_was_named(ask: Ask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     seen: list[object] = []
 
-    def measure(ops: list[str], archs: list[str], out: Path, work: Path, tell: object = None) -> list[Path]:
+    def measure(ops: list[str], archs: list[str], out: Path, work: Path, progress: object = None) -> sweep.Measurement:
         seen.extend((ops, archs, out, work))
-        return [out / f"{op}.json" for op in ops]
+        return sweep.Measurement(tuple(out / f"{op}.json" for op in ops), 0, 1.0)
 
     monkeypatch.setattr(host, "ensure_loaded", lambda: None)
     monkeypatch.setattr(sweep, "measure", measure)
@@ -215,14 +215,21 @@ def test_measure_asks_for_what_was_named(ask: Ask, monkeypatch: pytest.MonkeyPat
 
 def test_verify_lists_every_difference_and_exits_1(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     question = verify.Question("Relu", "rank4", ("u8", "u8"), Verdict.ACCEPTED)
-    answers = {"SM8350": [verify.Difference(question, Verdict.REJECTED)], "SM8750": []}
+    wrong = verify.Difference("SM8350", question, Verdict.REJECTED)
+
+    def verified(
+        tables: object, samples: int, seed: int, socs: list[str], progress: object = None
+    ) -> verify.Verification:
+        found = (wrong,) if "SM8350" in socs else ()
+        return verify.Verification(dict.fromkeys(socs, samples), 1, found)
+
     monkeypatch.setattr(host, "ensure_loaded", lambda: None)
-    monkeypatch.setattr(verify, "verify_sample", lambda tables, samples, seed, soc: answers[soc])
+    monkeypatch.setattr(verify, "verify", verified)
     code, out, err = ask("facts", "verify", "--samples", "5", "--seed", "3", "--soc", "SM8350", "--soc", "SM8750")
     assert (code, err) == (1, "")
     assert out.splitlines() == [
         "V68: 5 facts asked again (seed 3), 1 differ",
-        "  Relu (rank4) u8 u8: was accepted, is rejected",
+        "  Relu (rank4) u8 u8 on SM8350: was accepted, is rejected",
         "V79: 5 facts asked again (seed 3), no difference",
     ]
     document = _document(ask, "facts", "verify", "--samples", "5", "--soc", "V68")

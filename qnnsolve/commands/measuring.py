@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import itertools
 import tempfile
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
@@ -81,24 +79,16 @@ def _measure(arguments: argparse.Namespace, stdout: IO[str]) -> int:
     _check_folder(arguments.out)
     host.ensure_loaded()
 
-    from qnnsolve.probe.sweep import MODES, measure
+    from qnnsolve.probe.sweep import measure
 
-    start = time.monotonic()
     ops = list(dict.fromkeys(arguments.op or OPS))
     with progress_bar() as progress:
-        jobs = len(archs) * len(MODES) * max(OPS[op].turns for op in ops)
-        done = itertools.count(1)
-
-        def tell(_: str) -> None:
-            if progress is not None:
-                progress("measure", next(done), jobs)
-
-        paths = measure(ops, archs, arguments.out, arguments.work or arguments.out / ".work", tell)
-    seconds = time.monotonic() - start
+        done = measure(ops, archs, arguments.out, arguments.work or arguments.out / ".work", progress)
     if arguments.format == "json":
-        print(report_json.dumps(report_facts.measure_json(paths, archs, seconds)), file=stdout)
+        print(report_json.dumps(report_facts.measure_json(done.tables, archs, done.seconds)), file=stdout)
     else:
-        print(f"{len(paths)} table(s) for {', '.join(archs)} in {arguments.out}, {seconds:.0f} s", file=stdout)
+        tables = f"{len(done.tables)} table(s) for {', '.join(archs)} in {arguments.out}"
+        print(f"{tables}, {done.seconds:.0f} s", file=stdout)
     return 0
 
 
@@ -125,19 +115,15 @@ def _verify(arguments: argparse.Namespace, stdout: IO[str]) -> int:
     host.ensure_loaded()
 
     from qnnsolve.probe.ask import SOCS
-    from qnnsolve.probe.verify import verify_sample
+    from qnnsolve.probe.verify import verify
 
-    tables = shipped_tables("htp")
-    found = {}
     with progress_bar() as progress:
-        for done, arch in enumerate(archs):
-            if progress is not None:
-                progress("verify", done, len(archs))
-            found[arch] = verify_sample(tables, arguments.samples, arguments.seed, SOCS[arch])
+        socs = [SOCS[arch] for arch in archs]
+        done = verify(shipped_tables("htp"), arguments.samples, arguments.seed, socs, progress)
     if arguments.format == "json":
-        document = report_facts.verify_json(found, arguments.samples, arguments.seed)
+        document = report_facts.verify_json(done, archs, arguments.seed)
         print(report_json.dumps(document), file=stdout)
     else:
-        for line in report_facts.verify_lines(found, arguments.samples, arguments.seed):
+        for line in report_facts.verify_lines(done, archs, arguments.seed):
             print(line, file=stdout)
-    return 1 if any(found.values()) else 0
+    return 1 if done.differences else 0

@@ -18,7 +18,7 @@ from qnnsolve.probe.trial import Outcome, Trial, Variant, make_trial, variants_o
 __all__ = ["Asker", "ask_one", "ask_op", "journal_path", "main", "mode_of"]
 
 _TOGETHER = 64
-"""Tuples in one graph: 64 convolutions compile and run in the time of five alone. An eighth after a death."""
+"""Tuples in one graph: 64 convolutions compile and run in the time of five alone. One by one after a death."""
 
 
 class Asker(Protocol):
@@ -72,7 +72,7 @@ def ask_op(backend: Asker, spec: OpSpec, mode: str, path: Path, seed: int = 0) -
                     todo.append(((number, index), codes))
             found += _candidates(backend, spec, case, todo, journal)
         settling = _Settling(backend, spec, journal, seed)
-        size = max(1, _TOGETHER >> 3 * known.deaths_together)
+        size = 1 if known.deaths_together else _TOGETHER
         for start in range(0, len(found), size):
             settling.settle(found[start : start + size])
 

@@ -57,13 +57,16 @@ def _error(trial: Trial, outcome: Outcome, number: int, got: Reals, grid: Grid) 
             if got.ndim < values.ndim:
                 places, wanted = places[..., None], wanted[..., None]
             codes = values.astype(np.float64)
-            off = np.take_along_axis(codes, places, -1) - np.take_along_axis(codes, wanted, -1)
-            return np.abs(off) + (got != places.reshape(got.shape)).reshape(off.shape)
+            off: Reals = np.take_along_axis(codes, places, -1) - np.take_along_axis(codes, wanted, -1)
+            wrong_place: Reals = np.abs(off) + (got != places.reshape(got.shape)).reshape(off.shape)
+            return wrong_place
         case Check.JUMPS:
             near = [expected, *(trial.expect(nudge)[number] for nudge in (-1.01, -0.51, 0.51, 1.01))]
             low, high = np.minimum.reduce(near), np.maximum.reduce(near)
-            return np.maximum(np.maximum(low - got, got - high), 0.0)
-    return np.abs(got - expected)
+            outside: Reals = np.maximum(np.maximum(low - got, got - high), 0.0)
+            return outside
+    plain: Reals = np.abs(got - expected)
+    return plain
 
 
 def _step(grid: Grid, expected: Reals) -> float:
@@ -86,9 +89,9 @@ def _in_range(outcome: Outcome) -> Judgement:
     ((_, grid),) = outcome.trial.outputs
     got, params = grid.real(outcome.results[0]), outcome.trial.case.values
     if "low" in params:
-        low, high = float(params["low"]), float(params["high"])  # type: ignore[arg-type]
+        low, high = float(params["low"]), float(params["high"])
     else:
-        mean, scale = float(params["mean"]), float(params["scale"])  # type: ignore[arg-type]
+        mean, scale = float(params["mean"]), float(params["scale"])
         low, high = mean - _SIGMAS * scale, mean + _SIGMAS * scale
     inside = bool((got >= low - grid.step).all() and (got <= high + grid.step).all())
     return Judgement(inside and float(got.std()) > (high - low) / 50, 0.0)

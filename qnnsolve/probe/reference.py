@@ -160,7 +160,8 @@ def _pool_avg(x: Tensor, params: Mapping[str, Any]) -> Tensor:
 
 def _reduced(function: Callable[..., Tensor]) -> Reference:
     def compute(x: Tensor, params: Mapping[str, Any]) -> Tensor:
-        return function(x, dim=tuple(params["axes"]), keepdim=bool(params["keep_dims"]))
+        made: Tensor = function(x, dim=tuple(params["axes"]), keepdim=bool(params["keep_dims"]))
+        return made
 
     return _with(compute)
 
@@ -307,7 +308,7 @@ def _hadamard(x: Tensor, params: Mapping[str, Any]) -> Tensor:
     matrix = torch.ones(1, 1, dtype=x.dtype)
     while matrix.shape[0] < x.shape[-1]:
         matrix = torch.cat((torch.cat((matrix, matrix), 1), torch.cat((matrix, -matrix), 1)), 0)
-    return x @ matrix * params["scale"]
+    return x @ matrix * float(params["scale"])
 
 
 def _cumulative_sum(x: Tensor, params: Mapping[str, Any]) -> Tensor:
@@ -319,7 +320,7 @@ def _identity(inputs: Inputs, case: CaseSpec) -> tuple[Tensor, ...]:
 
 
 def _softplus(x: Tensor, params: Mapping[str, Any]) -> Tensor:
-    return functional.softplus(x, params.get("beta", 1.0), params.get("threshold", 20.0))
+    return functional.softplus(x, float(params.get("beta", 1.0)), float(params.get("threshold", 20.0)))
 
 
 def _elu(x: Tensor, params: Mapping[str, Any]) -> Tensor:
@@ -327,7 +328,7 @@ def _elu(x: Tensor, params: Mapping[str, Any]) -> Tensor:
 
 
 def _hard_sigmoid(x: Tensor, params: Mapping[str, Any]) -> Tensor:
-    return (x * params["alpha"] + params["beta"]).clamp(0.0, 1.0)
+    return (x * float(params["alpha"]) + float(params["beta"])).clamp(0.0, 1.0)
 
 
 def _anything(inputs: Inputs, case: CaseSpec) -> tuple[Tensor, ...]:
@@ -393,6 +394,7 @@ REFERENCES: Mapping[str, Reference] = MappingProxyType(
     | {f"ElementWiseBinary.{name}": _pointwise(function) for name, function in _BINARY.items()}
     | {f"ElementWiseNeuron.{name}": reference for name, reference in _NEURONS.items()}
     | {
+        "ElementWiseBinary.floor_divide": _pointwise(torch.floor_divide),
         "Argmax": _arg(torch.argmax),
         "Argmin": _arg(torch.argmin),
         "Batchnorm": _batchnorm,

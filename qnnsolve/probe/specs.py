@@ -6,6 +6,7 @@ import enum
 import hashlib
 from collections.abc import Iterator
 from itertools import product
+from typing import Any
 
 import attrs
 
@@ -113,8 +114,8 @@ class CaseSpec:
         return (*inputs, *(f"out[{index}]" for index in range(len(self.outputs))))
 
     @property
-    def values(self) -> dict[str, Nested]:
-        """The parameters' values, by name."""
+    def values(self) -> dict[str, Any]:
+        """The parameters' values, by name; what kind each has, its operator knows."""
         return {param.name: param.value for param in self.params}
 
     @property

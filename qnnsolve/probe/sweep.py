@@ -25,7 +25,7 @@ __all__ = ["Measurement", "Progress", "measure", "table_of"]
 
 Answers = Mapping[Key, Finding]
 Progress = Callable[[str, int, int], None]
-"""Called with what is being asked, and the operators done so far and in all, over all archs, precisions and turns."""
+"""Called with a name for it all, and the operators done so far and in all, over all archs, precisions and turns."""
 
 
 @attrs.frozen
@@ -45,11 +45,12 @@ def measure(
     progress: Progress | None = None,
     child: Child | None = None,
     workers: int = 2,
+    repeats: int | None = None,
 ) -> Measurement:
     """Ask everything about ``ops`` on ``archs`` and write one table per op to ``out_dir``.
 
     Answers are kept in ``work``: a sweep that was stopped goes on where it was. ``workers`` children run at a time;
-    ``progress`` is called from their threads.
+    ``progress`` is called from their threads. ``repeats`` limits in how many processes each question is put.
 
     Raises:
         UnknownNameError: no such operator or arch.
@@ -62,14 +63,14 @@ def measure(
     for arch in archs:
         if arch not in SOCS:
             raise UnknownNameError("HTP arch", arch, SOCS)
-    turns = max(OPS[op].turns for op in ops)
-    jobs = [(arch, mode, turn) for turn in range(turns) for arch in archs for mode in MODES]
-    total = sum(OPS[op].turns > turn for _, _, turn in jobs for op in ops)
+    turns = {op: min(OPS[op].turns, repeats or OPS[op].turns) for op in ops}
+    jobs = [(arch, mode, turn) for turn in range(max(turns.values())) for arch in archs for mode in MODES]
+    total = sum(turns[op] > turn for _, _, turn in jobs for op in ops)
     done = dict.fromkeys(jobs, 0)
 
     def run(job: tuple[str, str, int]) -> int:
         arch, mode, turn = job
-        asked = [op for op in (ops[::-1] if turn % 2 else ops) if OPS[op].turns > turn]
+        asked = [op for op in (ops[::-1] if turn % 2 else ops) if turns[op] > turn]
         paths = {op: journal_path(work, SOCS[arch], mode, turn, op) for op in asked}
         due = [op for op in asked if not _complete(OPS[op], paths[op], mode)]
 
@@ -77,7 +78,7 @@ def measure(
             begun = sum(paths[op].exists() for op in due)
             done[job] = len(asked) - len(due) + (max(begun - 1, 0) if finished is None else finished)
             if progress is not None:
-                progress(f"{arch} {mode}, turn {turn + 1} of {turns}", sum(done.values()), total)
+                progress("measure", sum(done.values()), total)
 
         deaths = 0
         if due:
@@ -91,14 +92,14 @@ def measure(
 
     with ThreadPoolExecutor(max_workers=workers) as pool:
         deaths = sum(pool.map(run, jobs))
-    written = tuple(_written(op, archs, out_dir, work) for op in ops)
+    written = tuple(_written(op, archs, out_dir, work, turns[op]) for op in ops)
     return Measurement(written, deaths, time.monotonic() - start)
 
 
-def _written(op: str, archs: Sequence[str], out_dir: Path, work: Path) -> Path:
+def _written(op: str, archs: Sequence[str], out_dir: Path, work: Path, turns: int) -> Path:
     out_dir.mkdir(parents=True, exist_ok=True)
     path = out_dir / f"{op}.json"
-    write_table(table_of(OPS[op], archs, work, _provenance()), path)
+    write_table(table_of(OPS[op], archs, work, turns, _provenance(turns)), path)
     load_table(path)
     return path
 
@@ -108,9 +109,9 @@ def _complete(spec: OpSpec, path: Path, mode: str) -> bool:
     return len(read(path, spec.digest).answers) == asked
 
 
-def table_of(spec: OpSpec, archs: Sequence[str], work: Path, provenance: Mapping[str, str]) -> OpTable:
-    """Return the table that the journals in ``work`` add up to."""
-    answers = {arch: _answers(spec, SOCS[arch], work) for arch in archs}
+def table_of(spec: OpSpec, archs: Sequence[str], work: Path, turns: int, provenance: Mapping[str, str]) -> OpTable:
+    """Return the table that the first ``turns`` journals in ``work`` add up to."""
+    answers = {arch: _answers(spec, SOCS[arch], work, turns) for arch in archs}
     cases = [_case(number, case, answers) for number, case in enumerate(spec.cases)]
     names = spec.cases[0].port_names
     count = len(spec.cases[0].inputs)
@@ -127,10 +128,10 @@ def table_of(spec: OpSpec, archs: Sequence[str], work: Path, provenance: Mapping
     )
 
 
-def _answers(spec: OpSpec, soc: str, work: Path) -> Answers:
+def _answers(spec: OpSpec, soc: str, work: Path, turns: int) -> Answers:
     """What all turns say; where two differ, nothing is known."""
     found: dict[Key, Finding] = {}
-    for turn in range(spec.turns):
+    for turn in range(turns):
         said: dict[Key, Finding] = {}
         for mode in MODES:
             said |= read(journal_path(work, soc, mode, turn, spec.op), spec.digest).answers
@@ -202,12 +203,14 @@ def _collapsed(cases: Sequence[Case]) -> list[Case]:
     return merged
 
 
-def _provenance() -> dict[str, str]:
+def _provenance(turns: int) -> dict[str, str]:
     from qnnsolve.host import ensure_loaded, package_version
 
     return {
         "kind": "measured",
         "by": "qnnsolve.probe",
+        "judges": "validator, finalize, emulator",
+        "processes": str(turns),
         "qnn": ensure_loaded().build_id,
         "onnxruntime_qnn": package_version() or "sdk",
         "executorch": importlib.metadata.version("executorch"),

@@ -89,7 +89,7 @@ Progress = Callable[[str, int, int], None]
 
 def sample(tables: Mapping[str, OpTable], samples: int, seed: int, arch: str) -> list[Question]:
     """Return ``samples`` questions, half of them about tuples in some row, half about any; the same for one seed."""
-    chance = random.Random(seed)
+    chance = random.Random(f"{seed} {arch}")
     cases = [(table, case) for _, table in sorted(tables.items()) for case in table.cases if table.op in OPS]
     rows = [
         (table, case, row.codes) for table, case in cases for row in (*case.rows, *case.wrong, *case.validator_only)
@@ -119,7 +119,7 @@ def verify(
     workers: int = 2,
     child: Child | None = None,
 ) -> Verification:
-    """Ask again about ``samples`` facts, as many on each of ``socs``: the validator, finalize and the emulator.
+    """Ask the validator, finalize and the emulator again about ``samples`` facts on each of ``socs``.
 
     Raises:
         UnknownNameError: no arch was measured on one of ``socs``.
@@ -129,11 +129,7 @@ def verify(
     for soc in socs:
         if soc not in archs:
             raise UnknownNameError("SoC", soc, archs)
-    shares = [samples // len(socs) + (index < samples % len(socs)) for index in range(len(socs))]
-    asked = {
-        soc: sample(tables, share, seed + index, archs[soc])
-        for index, (soc, share) in enumerate(zip(socs, shares, strict=True))
-    }
+    asked = {soc: sample(tables, samples, seed, archs[soc]) for soc in socs}
     jobs = [(soc, mode) for soc in socs for mode in MODES]
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(max_workers=workers) as pool:
 

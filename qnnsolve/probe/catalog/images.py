@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qnnsolve.probe.catalog.parts import ACT, ANY, FALSE, INDEX, INTS, TRUE, moved, reduction, u32
-from qnnsolve.probe.specs import Check, Fill, Nested, OpSpec, case, out, put, static
+from qnnsolve.probe.specs import CaseSpec, Check, Fill, Nested, OpSpec, case, out, put, static
 
 __all__ = ["IMAGES"]
 
@@ -11,17 +11,26 @@ _NONE: Nested = ((0, 0), (0, 0))
 _MOVES = Check.MOVES
 
 
-def _pool(size: int, pads: Nested = _NONE) -> dict[str, tuple[str, Nested]]:
-    return {"filter_size": u32((size, size)), "stride": u32((2, 2)), "pad_amount": u32(pads)}
+def _pool(name: str, kind: str, size: int = 2, pads: Nested = _NONE, batch: int = 1) -> CaseSpec:
+    counted = {"count_pad_for_edges": TRUE} if kind == "avg" else {}
+    return case(
+        name,
+        put(f"{batch}x8x8x32", ACT),
+        out(f"{batch}x4x4x32", ACT),
+        filter_size=u32((size, size)),
+        stride=u32((2, 2)),
+        pad_amount=u32(pads),
+        **counted,
+    )
 
 
 _POOLS = (
     OpSpec(
         "PoolMax2d",
         (
-            moved("2x2", "1x8x8x32", "1x4x4x32", ACT, **_pool(2)),
-            moved("3x3", "1x8x8x32", "1x4x4x32", ACT, **_pool(3, ((1, 0), (1, 0)))),
-            moved("batch", "2x8x8x32", "2x4x4x32", ACT, **_pool(2)),
+            _pool("2x2", "max"),
+            _pool("3x3", "max", 3, ((1, 0), (1, 0))),
+            _pool("batch", "max", batch=2),
         ),
         ("aten.max_pool2d.default",),
         check=_MOVES,
@@ -29,7 +38,7 @@ _POOLS = (
     OpSpec(
         "PoolAvg2d",
         (
-            moved("2x2", "1x8x8x32", "1x4x4x32", ACT, **_pool(2), count_pad_for_edges=TRUE),
+            _pool("2x2", "avg"),
             moved(
                 "global",
                 "1x8x8x32",
@@ -39,7 +48,7 @@ _POOLS = (
                 stride=u32((8, 8)),
                 pad_amount=u32(_NONE),
             ),
-            moved("batch", "2x8x8x32", "2x4x4x32", ACT, **_pool(2), count_pad_for_edges=TRUE),
+            _pool("batch", "avg", batch=2),
         ),
         ("aten.avg_pool2d.default", "aten.adaptive_avg_pool2d.default"),
     ),

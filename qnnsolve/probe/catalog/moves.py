@@ -32,7 +32,6 @@ _LAYOUT = (
             moved("rank2to3", "8x32", "1x8x32"),
             moved("rank4to2", "1x8x8x32", "64x32"),
             moved("rank4to5", "1x8x8x32", "1x8x2x4x32"),
-            moved("rank2to1", "8x32", "256"),
         ),
         ("aten.view_copy.default", "aten.squeeze_copy.dims", "aten.unsqueeze_copy.default"),
         check=_MOVES,

@@ -40,6 +40,8 @@ _BINARY_OPERATIONS = (
     *("Maximum", "Minimum", "Mod", "Multiply", "NotEqual", "Or", "Power", "SquaredDifference", "Subtract", "Xor"),
 )
 """In the order of ``ElementWiseBinary``'s parameter ``operation``."""
+_TABLE_OF = {"FloorDiv": "floor_divide"}
+"""Operations that ExecuTorch emits are named as it names them."""
 _COMPARISONS = {
     "Equal": "eq",
     "NotEqual": "ne",
@@ -67,7 +69,7 @@ def _of_binary(number: int, name: str) -> OpSpec:
     codes, result = (_BOOLS, None) if name in _LOGIC else (ANY, "b8 u8 i32" if name in _COMPARISONS else None)
     jumps = name in _COMPARISONS or name in ("FloorDiv", "Fmod", "Mod")
     return OpSpec(
-        f"ElementWiseBinary.{name}",
+        f"ElementWiseBinary.{_TABLE_OF.get(name, name)}",
         binary(codes, result, "3", _spans(name), operation=u32(number)),
         ("aten.floor_divide.default",) if name == "FloorDiv" else (),
         check=Check.JUMPS if jumps else Check.VALUES,
@@ -180,8 +182,8 @@ POINTWISE = (
         ),
         ("aten.cumsum.default",),
     ),
-    OpSpec("Convert", same(f"{ACT} s32 i32"), ("aten._to_copy.default",)),
-    OpSpec("Cast", same(DATA), ("aten._to_copy.default",)),
-    OpSpec("Quantize", same(f"{ACT} s32 i32"), ("quantized_decomposed.quantize_per_tensor.default",)),
-    OpSpec("Dequantize", same(f"{ACT} s32 i32"), ("quantized_decomposed.dequantize_per_tensor.default",)),
+    OpSpec("Convert", same(f"{ACT} s32 i32", "3 4"), ("aten._to_copy.default",)),
+    OpSpec("Cast", same(DATA, "3 4"), ("aten._to_copy.default",)),
+    OpSpec("Quantize", same(f"{ACT} s32 i32", "3 4"), ("quantized_decomposed.quantize_per_tensor.default",)),
+    OpSpec("Dequantize", same(f"{ACT} s32 i32", "3 4"), ("quantized_decomposed.dequantize_per_tensor.default",)),
 )
