@@ -93,5 +93,6 @@ def _in_range(outcome: Outcome) -> Judgement:
     else:
         mean, scale = float(params["mean"]), float(params["scale"])
         low, high = mean - _SIGMAS * scale, mean + _SIGMAS * scale
-    inside = bool((got >= low - grid.step).all() and (got <= high + grid.step).all())
+    slack = grid.step if is_quantized(grid.code) else (high - low) * _FLOAT_STEP
+    inside = bool((got >= low - slack).all() and (got <= high + slack).all())
     return Judgement(inside and float(got.std()) > (high - low) / 50, 0.0)
