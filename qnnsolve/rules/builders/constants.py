@@ -19,7 +19,6 @@ TABLE = table(
             "arange.default",
             "arange.start",
             "arange.start_step",
-            "linspace.default",
             "scalar_tensor.default",
             "full.default",
             "full_like.default",
@@ -34,5 +33,8 @@ TABLE = table(
     ),
     (op("RandomUniformLike"), ("rand.default", "rand_like.default")),
     (op("RandomNormalLike"), ("randn.default", "randn_like.default")),
-    (no_builder, ("bernoulli.default", "bernoulli.p", "randint.low", "randint.default", "randperm.default")),
+    (
+        no_builder,
+        ("linspace.default", "bernoulli.default", "bernoulli.p", "randint.low", "randint.default", "randperm.default"),
+    ),
 )
