@@ -40,6 +40,8 @@ CONFIGS = (
 )
 QUANTIZERS = ("qnnsolve", "upstream")
 BEFORE_V73 = ("SM8350", "SM8450")
+WRONG = 0.05
+"""An error above this is measured once more in fresh processes, since some answers are random (``fresh_max_rel``)."""
 START_SECONDS, COMPILE_SECONDS, RUN_SECONDS = 120.0, 120.0, 60.0
 BORDER = "quantizes or dequantizes at the border of a CPU op"
 
@@ -143,6 +145,16 @@ def run(options: argparse.Namespace) -> list[Record]:
 
 
 def one(job: Record, compiler: Worker, runner: Worker, scratch: Path) -> Record:
+    record = once(job, compiler, runner, scratch)
+    if record.get("max_rel") is not None and not record["max_rel"] <= WRONG:
+        compiler.stop()
+        runner.stop()
+        again = once(job, compiler, runner, scratch)
+        record |= {"fresh_max_rel": again.get("max_rel")}
+    return record
+
+
+def once(job: Record, compiler: Worker, runner: Worker, scratch: Path) -> Record:
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         weighted = job["soc"] in BEFORE_V73 or job["precision"] in ("16a4w", "16a16w")
         answer = compiler.ask({**job, "folder": folder, "weighted_only": weighted}, COMPILE_SECONDS)
@@ -231,7 +243,9 @@ def details(records: Sequence[Record]) -> str:
         rel = record.get("max_rel")
         if rel is not None and not rel <= 0.01:
             own, chip = record["converted_sqnr_db"], record["sqnr_db"]
-            lines.append(f"{label}: error {rel:.3%}; SQNR converted {own:.1f} dB, emulator {chip:.1f} dB")
+            fresh = record.get("fresh_max_rel")
+            again = "" if fresh is None else f" ({fresh:.3%} in fresh processes)"
+            lines.append(f"{label}: error {rel:.3%}{again}; SQNR converted {own:.1f} dB, emulator {chip:.1f} dB")
     return "\n".join(lines)
 
 
