@@ -66,8 +66,11 @@ _TABLE: dict[Any, Callable[..., Any]] = get_decompositions([_aten.baddbmm, _aten
 """Those that are composite by rule rather than by dispatch."""
 _TABLE[_aten.scatter.value] = _scatter_value
 
-_OUT_OF_PLACE: dict[object, Any] = {_aten.squeeze_.dim: _aten.squeeze.dim}
-"""What ``matmul`` does to a tensor of its own."""
+_AS_EXPORTED: dict[object, Any] = {
+    _aten.squeeze_.dim: _aten.squeeze.dim,
+    _aten.constant_pad_nd.default: _aten.pad.default,
+}
+"""What ``matmul`` does to a tensor of its own; and the padding that ExecuTorch's lowering gives all its arguments."""
 
 
 def expand_composites(model: GraphModule) -> GraphModule:
@@ -152,7 +155,7 @@ def _expand(model: GraphModule, node: Node) -> None:
 def _copied(model: GraphModule, part: Node, copies: dict[Node, Node], whole: Node) -> Node:
     """``part`` in the model's graph; it comes from the module and the line that ``whole`` comes from."""
     copy = model.graph.node_copy(part, lambda each: copies[each])
-    copy.target = _OUT_OF_PLACE.get(copy.target, copy.target)
+    copy.target = _AS_EXPORTED.get(copy.target, copy.target)
     copy.meta = {key: value for key, value in whole.meta.items() if key in ("nn_module_stack", "stack_trace", "custom")}
     copy.meta["val"] = part.meta["val"]
     return copy

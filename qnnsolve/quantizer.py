@@ -38,6 +38,7 @@ from qnnsolve.facts.graph import Node
 from qnnsolve.facts.socs import Soc, chipset, soc
 from qnnsolve.facts.user import UserFacts
 from qnnsolve.facts.user_file import read_user_facts
+from qnnsolve.low_ranks import lower_ranks
 from qnnsolve.opinfo_facts import FactsSource, facts_source, operator_facts, port_code
 from qnnsolve.results import Placement, SolveResult
 from qnnsolve.rewrites import NO_INTEGER_DIVISION, rewrite
@@ -128,7 +129,7 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         Before them, composites are spelled out, what the inputs do not decide is computed once, and what ExecuTorch
         cannot build is rewritten.
         """
-        spelled_out = fold_constants(expand_composites(model))
+        spelled_out = lower_ranks(fold_constants(expand_composites(model)))
         transformed: GraphModule = super().transform_for_annotation(
             rewrite(spelled_out, divides_integers=self._soc.htp_arch not in NO_INTEGER_DIVISION)
         )

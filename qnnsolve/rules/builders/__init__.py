@@ -7,14 +7,17 @@ One module per family of ops, each with a ``TABLE`` from aten target to builder.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from qnnsolve.facts.graph import Graph, Node
 from qnnsolve.rules.builders import constants, images, indexing, movement, norms, pointwise, products, reductions
-from qnnsolve.rules.builders.types import OUTPUT, Builder, Built, Fate, Input, Step
+from qnnsolve.rules.builders.types import OUTPUT, Builder, Built, Fate, Input, Step, on_cpu
 
-__all__ = ["BUILDERS", "OUTPUT", "Built", "Fate", "Input", "Step", "build"]
+__all__ = ["BUILDERS", "LARGEST_RANK", "OUTPUT", "Built", "Fate", "Input", "Step", "build"]
+
+LARGEST_RANK = 5
+"""Dimensions that HTP takes (measured, QNN 2.51: ``incorrect Rank 6`` for Reshape and Transpose)."""
 
 _FAMILIES = (pointwise, products, norms, images, reductions, movement, indexing, constants)
 
@@ -36,4 +39,13 @@ BUILDERS = _joined()
 def build(node: Node, graph: Graph) -> Built:
     """The fate of ``node``; :attr:`Fate.UNKNOWN` for a target that no builder here describes."""
     builder = BUILDERS.get(node.target)
-    return Built(Fate.UNKNOWN) if builder is None else builder(node, graph)
+    built = Built(Fate.UNKNOWN) if builder is None else builder(node, graph)
+    if built.fate is Fate.OP and max(map(len, _shapes(node, graph)), default=0) > LARGEST_RANK:
+        return on_cpu(f"the accelerator takes tensors of at most {LARGEST_RANK} dimensions")
+    return built
+
+
+def _shapes(node: Node, graph: Graph) -> Iterator[tuple[int | None, ...]]:
+    """The shapes of everything that a node reads and makes."""
+    for name in (node.name, *node.refs()):
+        yield from (tensor.shape for tensor in graph[name].tensors)
