@@ -91,7 +91,8 @@ def an_edge_equals_its_producer_or_converts(facts: Facts) -> Iterator[Constraint
     Why: where the two differ ExecuTorch inserts a convert, and not every pair has one: none behind a sigmoid, and
     none that compiles behind a constant. Nor can one stand before a node that lowering removes: it would land on
     the op after that, which the backend then rejects. At the border to the CPU a quantize or dequantize is inserted
-    instead.
+    instead; but an input of the graph that several nodes read is quantized once, since ExecuTorch (1.5.1,
+    ``annotate_quant_attrs.py``) declares it with one encoding.
 
     Instead: the producer's encoding on the edge.
     """
@@ -108,10 +109,13 @@ def an_edge_equals_its_producer_or_converts(facts: Facts) -> Iterator[Constraint
         constant = edge.node in facts.built and facts.built[edge.node].fate is Fate.CONSTANT
         removed = facts.built[edge.user].fate is Fate.IDENTITY
         fixed = constant or removed or node.target in facts.operators.curated.no_convert_after
-        key = (id(facts.domains[producer]), id(domain), fixed)
+        once = node.kind is NodeKind.INPUT and len(facts.graph.users[edge.node]) > 1
+        key = (id(facts.domains[producer]), id(domain), fixed, once)
         if key not in pairs:
             both = itertools.product(facts.domains[producer], domain)
-            pairs[key] = frozenset(pair for pair in both if _bridged(convert, *pair, fixed))
+            pairs[key] = frozenset(
+                pair for pair in both if _bridged(convert, *pair, fixed) and not (once and pair[0] == FLOAT)
+            )
         price = costs.convert(node.tensor.numel if node.tensor is not None else None)
         yield Convertible(producer, edge, pairs[key], price, stuck if fixed else reason)
 
@@ -215,31 +219,6 @@ def constants_are_not_read_across_the_border(facts: Facts) -> Iterator[Constrain
             )
 
 
-@rule("QC008")
-def an_input_has_one_encoding(facts: Facts) -> Iterator[Constraint]:
-    """All users of a graph input that are on the accelerator read it in one encoding.
-
-    Why: ExecuTorch (1.5.1, ``annotate_quant_attrs.py``) keeps one encoding per input, that of the last user; another
-    user is built with a dtype that the tensor does not have, and the backend rejects it.
-
-    Instead: the encoding that suits all users; one of them on the CPU is no hindrance.
-    """
-    relations: dict[tuple[object, ...], Relation] = {}
-    for node in facts.graph:
-        edges = [Site(node.name, user) for user in facts.graph.users[node.name]] if node.kind is NodeKind.INPUT else []
-        edges = [edge for edge in edges if edge in facts.domains]
-        # Each with the one before it and with the first: wide enough for inputs that every layer reads.
-        pairs = dict.fromkeys((*itertools.pairwise(edges), *((edges[0], edge) for edge in edges[1:])))
-        reason = facts.graph_reason("QC008", f"{node.name} is an input, which has one encoding")
-        for pair in pairs:
-            domains = tuple(facts.domains[site] for site in pair)
-            key = tuple(map(id, domains))
-            if key not in relations:
-                rows = tuple((a, b) for a, b in itertools.product(*domains) if a == b or FLOAT in (a, b))
-                relations[key] = Relation(rows, (0,) * len(rows))
-            yield Table(pair, relations[key], reason)
-
-
 RULES = (
     one_row_of_the_operator_table,
     bits_move_unchanged,
@@ -248,5 +227,4 @@ RULES = (
     one_dtype_for_all_parts,
     what_was_asked_for,
     constants_are_not_read_across_the_border,
-    an_input_has_one_encoding,
 )

@@ -107,6 +107,15 @@ def test_edges_from_parameters_are_free_and_those_from_an_input_are_not() -> Non
     assert (found.source, found.target) == (Site("x"), Site("x", "conv"))
 
 
+def test_an_input_that_several_nodes_read_is_quantized_once() -> None:
+    several = facts(X, RELU, call("s", "sigmoid.default", Ref("x")))
+    for found in of_kind(Convertible, yielded("QC004", several)):
+        assert {(U8, U16), (U8, FLOAT)} <= found.pairs
+        assert all(source != FLOAT for source, _ in found.pairs)
+    (alone,) = of_kind(Convertible, yielded("QC004", facts(X, RELU)))
+    assert (FLOAT, U8) in alone.pairs
+
+
 def test_an_input_has_one_encoding_whatever_its_readers_share() -> None:
     given = facts(X, call("a", "view.default", Ref("x")), call("b", "view.default", Ref("x")))
     outcome = solve(problem_of(given))
@@ -244,17 +253,3 @@ def test_prices_keep_their_order() -> None:
     ]  # fmt: skip
     assert order == sorted(set(order))
     assert costs.CPU > 50_000 * 4 * costs.NARROW_ACT
-
-
-def test_all_users_of_an_input_read_it_alike() -> None:
-    given = facts(X, RELU, call("s", "sigmoid.default", Ref("x")))
-    (found,) = yielded("QC008", given)
-    assert isinstance(found, Table)
-    assert found.sites == (Site("x", "relu"), Site("x", "s"))
-    assert {(U8, U8), (U16, U16), (U8, FLOAT)} <= rows(found).keys()
-    assert (U8, U16) not in rows(found)
-
-
-def test_one_user_of_an_input_and_users_of_a_node_are_free() -> None:
-    behind = (call("s", "sigmoid.default", Ref("relu")), call("t", "tanh.default", Ref("relu")))
-    assert yielded("QC008", facts(X, RELU, *behind)) == []
