@@ -19,6 +19,7 @@ __all__ = ["lower_ranks"]
 
 _aten = torch.ops.aten
 _VIEWS = (_aten.view.default, _aten.reshape.default, _aten._unsafe_view.default)
+_COPIES = (_aten.contiguous.default, _aten.clone.default)
 
 
 def lower_ranks(model: GraphModule) -> GraphModule:
@@ -29,14 +30,22 @@ def lower_ranks(model: GraphModule) -> GraphModule:
             if order is not None:
                 _permute_groups(model, node, _groups(_shape(node.args[0]), order))
     for node in list(model.graph.nodes):
-        if node.target in _VIEWS and node.args[0].target in _VIEWS and len(_shape(node.args[0])) > LARGEST_RANK:
-            node.args = (node.args[0].args[0], *node.args[1:])
-            node.target = _aten.reshape.default
+        if node.target in _VIEWS and len(_shape(node.args[0])) > LARGEST_RANK:
+            viewed = _uncopied(node.args[0])
+            if viewed.target in _VIEWS:
+                node.args = (viewed.args[0], *node.args[1:])
+                node.target = _aten.reshape.default
     for node in reversed(list(model.graph.nodes)):
-        if node.target in _VIEWS and len(_shape(node)) > LARGEST_RANK and not node.users:
+        if node.target in (*_VIEWS, *_COPIES) and len(_shape(node)) > LARGEST_RANK and not node.users:
             model.graph.erase_node(node)
     model.recompile()
     return model
+
+
+def _uncopied(node: Any) -> Any:
+    while node.target in _COPIES:
+        node = node.args[0]
+    return node
 
 
 def _shape(node: Any) -> tuple[Any, ...]:
@@ -73,7 +82,7 @@ def _groups(shape: tuple[int, ...], order: tuple[int, ...]) -> list[list[int]]:
 
 
 def _permute_groups(model: GraphModule, node: Node, groups: list[list[int]]) -> None:
-    if not 1 < len(groups) <= LARGEST_RANK:
+    if not 0 < len(groups) <= LARGEST_RANK:
         return
     source, shape = node.all_input_nodes[0], _shape(node.all_input_nodes[0])
     before = sorted(groups)
@@ -83,6 +92,7 @@ def _permute_groups(model: GraphModule, node: Node, groups: list[list[int]]) -> 
         (_aten.permute.default, [before.index(group) for group in groups]),
         (_aten.reshape.default, list(_shape(node))),
     ]
+    steps = steps[-1:] if len(groups) == 1 else steps
     with model.graph.inserting_before(node):
         for target, argument in steps:
             value = target(source.meta["val"], argument)

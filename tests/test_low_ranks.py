@@ -18,7 +18,7 @@ class Windows(nn.Module):
         self.batch = batch
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        cut = x.view(self.batch, 2, 4, 2, 4, 3).transpose(2, 3).reshape(-1, 4, 4, 3).relu()
+        cut = x.view(self.batch, 2, 4, 2, 4, 3).transpose(2, 3).contiguous().view(-1, 4, 4, 3).relu()
         return cut.view(self.batch, 2, 2, 4, 4, 3).permute(0, 1, 3, 2, 4, 5).reshape(self.batch, 8, 8, 3)
 
 
