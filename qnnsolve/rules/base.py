@@ -106,7 +106,7 @@ class Facts:
         site of its own: every edge from it is quantized by itself.
         """
         found: dict[Site, tuple[Encoding, ...]] = dict.fromkeys(
-            (Site(node.name) for node in self.inputs), self._candidates(Role.ACTIVATION, 2, 0, None)
+            (Site(node.name) for node in self.inputs), self._candidates(Role.ACTIVATION)
         )
         for node, built in self.calls:
             self._fixed_of(node.name)
@@ -134,7 +134,7 @@ class Facts:
 
     def _reach(self, built: Built, port: int, tensor: TensorFact) -> tuple[Encoding, ...]:
         entry = built.inputs[port]
-        reach = self._candidates(entry.role, len(tensor.shape), entry.ch_axis, self._channels(tensor, entry))
+        reach = self._candidates(entry.role, len(tensor.shape), entry.ch_axis)
         if entry.role not in (Role.ACTIVATION, Role.OPERAND):
             return reach
         fixed = {*self._fixed_of(str(entry.ref)), *self._fixed_at(built, port, reach)}
@@ -145,7 +145,7 @@ class Facts:
         if built.fate is Fate.UNKNOWN:
             return self._interned((FLOAT,))
         fixed = self._fixed_of(node.name)
-        reach = self._candidates(Role.ACTIVATION, 2, 0, None)
+        reach = self._candidates(Role.ACTIVATION)
         accepted = self.operators.accepted(str(built.op), built.case)
         if fixed and accepted is not None:
             bound = {code for code, _ in accepted.fixed_at(len(accepted.inputs))} - accepted.free_at(
@@ -170,7 +170,7 @@ class Facts:
         if built.fate is Fate.ITEM:
             return self._fixed_of(self.owner(Site(name)))
         output = len(built.inputs)
-        own = self._fixed_at(built, output, self._candidates(Role.ACTIVATION, 2, 0, None))
+        own = self._fixed_at(built, output, self._candidates(Role.ACTIVATION))
         ports = {0, output} if built.fate is Fate.IDENTITY else self.shared(str(built.op), built.case, output)[0]
         shares = output in ports
         through = [entry.ref for port, entry in enumerate(built.inputs) if shares and port in ports]
@@ -199,20 +199,14 @@ class Facts:
             if encoding.quantized and codes_of(encoding) == code
         )
 
-    def _candidates(self, role: Role, rank: int, ch_axis: int, channels: int | None) -> tuple[Encoding, ...]:
-        key = (role, rank, ch_axis, channels)
+    def _candidates(self, role: Role, rank: int = 2, ch_axis: int = 0) -> tuple[Encoding, ...]:
+        key = (role, rank, ch_axis)
         if key not in self._reached:
-            self._reached[key] = self._interned(self.request.reach(role, rank, ch_axis, channels))
+            self._reached[key] = self._interned(self.request.reach(role, rank, ch_axis))
         return self._reached[key]
 
     def _interned(self, domain: tuple[Encoding, ...]) -> tuple[Encoding, ...]:
         return self._pool.setdefault(domain, domain)
-
-    def _channels(self, tensor: TensorFact, entry: Input) -> int | None:
-        """Input channels of a weight, along which blocks run; None for anything else."""
-        if entry.role is not Role.WEIGHT or len(tensor.shape) < 2:
-            return None
-        return tensor.shape[1 if entry.ch_axis == 0 else 0]
 
     def asked(self, site: Site) -> Encoding:
         """The encoding that the user asked for at ``site``.
@@ -227,8 +221,7 @@ class Facts:
                 if entry.ref == site.node and tensor is not None:
                     if entry.role is Role.BIAS and built.op not in self.operators.curated.derived:
                         return self.request.asked_of_norm_bias
-                    channels = self._channels(tensor, entry)
-                    return self.request.asked(entry.role, len(tensor.shape), entry.ch_axis, channels)
+                    return self.request.asked(entry.role, len(tensor.shape), entry.ch_axis)
         return self.request.asked(Role.ACTIVATION)
 
     def graph_reason(self, code: str, text: str) -> Reason:

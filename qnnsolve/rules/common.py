@@ -5,7 +5,20 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-from qnnsolve.constraints import Constraint, Convertible, Derived, Prefer, Reason, Relation, Same, Site, Table
+from qnnsolve.constraints import (
+    Constraint,
+    Convertible,
+    Derived,
+    Forbid,
+    Prefer,
+    Reason,
+    Relation,
+    Same,
+    Site,
+    Source,
+    SourceKind,
+    Table,
+)
 from qnnsolve.encodings import FLOAT, FP16, Encoding, QScheme
 from qnnsolve.facts.accepted import Accepted
 from qnnsolve.facts.graph import NodeKind
@@ -219,6 +232,28 @@ def constants_are_not_read_across_the_border(facts: Facts) -> Iterator[Constrain
             )
 
 
+_WHOLE_BLOCKS = Source(SourceKind.DOCUMENT, "ExecuTorch 1.5.1, per_block_param_observer.py: a weight is cut into blocks")
+
+
+@rule("QC009", rests_on=(_WHOLE_BLOCKS,))
+def blocks_divide_the_input_channels(facts: Facts) -> Iterator[Constraint]:
+    """A weight is quantized per block (LPBQ) only where the block size divides its input channels.
+
+    Why: every block has the same size, so none may be left over at the end. A depthwise convolution has one input
+    channel per group, and so no blocks at all.
+
+    Instead: another ``--block-size``, or one scale per channel.
+    """
+    for node, built in facts.calls:
+        for _, entry, edge, tensor in facts.float_inputs(node, built):
+            blocks = frozenset(e for e in facts.domains[edge] if e.qscheme is QScheme.PER_BLOCK_SYMMETRIC)
+            size = facts.request.block_size
+            channels = tensor.shape[1 if entry.ch_axis == 0 else 0] if blocks else size
+            if channels % size:
+                text = f"block size {size} does not divide {channels} input channel{'s' if channels > 1 else ''}"
+                yield Forbid(edge, blocks, Reason("QC009", text, (_WHOLE_BLOCKS,)))
+
+
 RULES = (
     one_row_of_the_operator_table,
     bits_move_unchanged,
@@ -227,4 +262,5 @@ RULES = (
     one_dtype_for_all_parts,
     what_was_asked_for,
     constants_are_not_read_across_the_border,
+    blocks_divide_the_input_channels,
 )

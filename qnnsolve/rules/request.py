@@ -91,12 +91,12 @@ class Request:
         """The encoding asked for at the bias of a normalization: one scale, which nothing derives."""
         return FP16 if self.precision.fp16 else _S32
 
-    def asked(self, role: Role, rank: int = 2, ch_axis: int = 0, channels: int | None = None) -> Encoding:
+    def asked(self, role: Role, rank: int = 2, ch_axis: int = 0) -> Encoding:
         """The encoding asked for at a tensor of this role; weights also have a rank and a channel axis.
 
         What ExecuTorch's own presets ask for with per-channel convolutions and linears (``qconfig.py``,
         ``htp_rules.py``, 1.5.1): a normalization weight is as wide as the activations, and the second operand of
-        a 16-bit matrix product is signed.
+        a 16-bit matrix product is signed. Blocks are asked for even where they do not fit (``QC009``).
         """
         preset = self.precision
         match role:
@@ -109,10 +109,10 @@ class Request:
             case Role.BIAS:
                 return FP16 if preset.fp16 else Encoding.symmetric(DType.INT32, 32, ch_axis=0)
             case Role.WEIGHT:
-                block = self._block(rank, ch_axis, channels)
+                block = self._block(rank, ch_axis)
                 return Encoding.symmetric(_storage(preset.weight_bits), preset.weight_bits, ch_axis, block)
 
-    def reach(self, role: Role, rank: int = 2, ch_axis: int = 0, channels: int | None = None) -> tuple[Encoding, ...]:
+    def reach(self, role: Role, rank: int = 2, ch_axis: int = 0) -> tuple[Encoding, ...]:
         """All encodings that the solver may choose from at such a tensor, sorted; ``float`` is one of them."""
         fp16 = (FP16,) if self.precision.fp16 else ()
         activations = () if self.precision.fp16 else (_U8, _U16)
@@ -127,15 +127,15 @@ class Request:
                 reach = [_S32, Encoding.symmetric(DType.INT32, 32, ch_axis=0)]
             case Role.WEIGHT:
                 per_channel = [Encoding.symmetric(_storage(bits), bits, ch_axis) for bits in (4, 8, 16)]
-                reach = [_S4, _S8, _S16, *per_channel, self.asked(role, rank, ch_axis, channels)]
+                reach = [_S4, _S8, _S16, *per_channel, self.asked(role, rank, ch_axis)]
         return tuple(sorted({FLOAT, *fp16, *reach}))
 
-    def _block(self, rank: int, ch_axis: int, channels: int | None) -> tuple[int, ...] | None:
-        """Block sizes per dimension of a weight, or None where blocks do not apply or do not divide it.
+    def _block(self, rank: int, ch_axis: int) -> tuple[int, ...] | None:
+        """Block sizes per dimension of a weight; None where no blocks are asked for, or a weight has no input channels.
 
         Blocks run along the input channels, the first axis that is not ``ch_axis``.
         """
-        if not self.precision.per_block or channels is None or channels % self.block_size:
+        if not self.precision.per_block or rank < 2:
             return None
         block = [1] * rank
         block[1 if ch_axis == 0 else 0] = self.block_size

@@ -10,7 +10,7 @@ from qnnsolve.facts.accepted import FixedAt
 from qnnsolve.facts.graph import Ref
 from qnnsolve.opinfo_facts import operator_facts
 from qnnsolve.rules.request import PRECISIONS
-from tests.rules.graphs import CONV, B, X, call, facts, param, placeholder, yielded
+from tests.rules.graphs import CONV, B, X, call, facts, of_kind, param, placeholder, yielded
 
 
 @pytest.mark.parametrize(
@@ -73,11 +73,9 @@ def test_two_bits_are_forbidden_before_v73(arch: str, fires: bool) -> None:
         ((4, 64, 3), "conv1d.default", True),
         ((4, 64, 1, 1), "conv2d.default", False),
         ((4, 64), "linear.default", False),
-        ((4, 60, 3, 3), "conv2d.default", False),
     ],
 )
 def test_blocks_are_forbidden_over_a_kernel(shape: tuple[int, ...], target: str, fires: bool) -> None:
-    """60 input channels are no multiple of a block of 32: nothing asks for blocks there in the first place."""
     node = call("conv", target, Ref("x"), Ref("w"), Ref("b"))
     x = placeholder("x", 1, *(64, 8, 8)[: len(shape) - 1])
     found = yielded("QH004", facts(x, param("w", *shape), B, node, ask="16a4w_block", arch="V73"))
@@ -86,16 +84,24 @@ def test_blocks_are_forbidden_over_a_kernel(shape: tuple[int, ...], target: str,
 
 
 @pytest.mark.parametrize(
-    ("shape", "block"),
-    [((4, 64, 1, 1), (1, 32, 1, 1)), ((4, 96), (1, 32)), ((4, 48), None), ((4, 1, 3, 3), None)],
+    ("shape", "block", "why"),
+    [
+        ((4, 64, 1, 1), (1, 32, 1, 1), None),
+        ((4, 96), (1, 32), None),
+        ((4, 48), (1, 32), "block size 32 does not divide 48 input channels"),
+        ((4, 1, 3, 3), (1, 32, 1, 1), "block size 32 does not divide 1 input channel"),
+    ],
 )
-def test_blocks_run_along_input_channels_that_they_divide(
-    shape: tuple[int, ...], block: tuple[int, ...] | None
+def test_blocks_run_along_input_channels_which_they_have_to_divide(
+    shape: tuple[int, ...], block: tuple[int, ...], why: str | None
 ) -> None:
     target = "linear.default" if len(shape) == 2 else "conv2d.default"
     node = call("conv", target, Ref("x"), Ref("w"), Ref("b"))
-    asked = facts(placeholder("x", 1, 64), param("w", *shape), B, node, ask="16a4w_block").asked(Site("w", "conv"))
+    given = facts(placeholder("x", 1, 64), param("w", *shape), B, node, ask="16a4w_block", arch="V73")
+    asked = given.asked(Site("w", "conv"))
     assert (asked.block_size, asked.ch_axis) == (block, 0)
+    forbidden = [(each.site, *each.encodings, each.reason.text) for each in of_kind(Forbid, yielded("QC009", given))]
+    assert forbidden == ([(Site("w", "conv"), asked, why)] if why else [])
 
 
 @pytest.mark.parametrize("name", sorted(PRECISIONS))
