@@ -14,6 +14,7 @@ __all__ = [
     "Parser",
     "check_names",
     "check_output",
+    "facts_arguments",
     "operator_arguments",
     "output_arguments",
     "request_arguments",
@@ -53,15 +54,7 @@ def request_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--block-size", type=_block_size, metavar="N", help="weights per block, with 16a4w_block")
     parser.add_argument("--backend", default="htp", help="htp, lpai or a plugin's (default: %(default)s)")
-    parser.add_argument(
-        "--facts", action="append", default=[], metavar="FILE", help="a TOML file of your own facts; may be repeated"
-    )
-    parser.add_argument(
-        "--facts-source",
-        default="both",
-        help="whose operator tables count: both (what measurement and the SDK both accept), measured or sdk "
-        "(default: %(default)s)",
-    )
+    facts_arguments(parser)
     strictness = parser.add_mutually_exclusive_group()
     strictness.add_argument("--strict", dest="strict", action="store_true", help="refuse ops without facts")
     strictness.add_argument(
@@ -80,6 +73,19 @@ def operator_arguments(parser: argparse.ArgumentParser) -> None:
     """Which backend's facts, and on which chipset."""
     parser.add_argument("--soc", help="a chipset such as SM8350 (default: every arch)")
     parser.add_argument("--backend", default="htp", help="htp, lpai or a plugin's (default: %(default)s)")
+
+
+def facts_arguments(parser: argparse.ArgumentParser) -> None:
+    """Whose facts count."""
+    parser.add_argument(
+        "--facts", action="append", default=[], metavar="FILE", help="a TOML file of your own facts; may be repeated"
+    )
+    parser.add_argument(
+        "--facts-source",
+        default="both",
+        help="whose operator tables count: both (what measurement and the SDK both accept), measured or sdk "
+        "(default: %(default)s)",
+    )
 
 
 def _block_size(text: str) -> int:

@@ -125,6 +125,7 @@ def _converts(facts: Facts, solution: Solution) -> tuple[ConvertRecord, ...]:
     records = []
     for convert in solution.converts:
         tensor = facts.graph[convert.site.node].tensor
+        at_border = FLOAT in (convert.source, convert.target)  # ExecuTorch's own quantize or dequantize: no operator
         records.append(
             ConvertRecord(
                 producer=convert.site.node,
@@ -133,7 +134,9 @@ def _converts(facts: Facts, solution: Solution) -> tuple[ConvertRecord, ...]:
                 target=convert.target.name,
                 numel=None if tensor is None else tensor.numel,
                 price=convert.price,
-                reason=_AT_BORDER if FLOAT in (convert.source, convert.target) else convert.reason.text,
+                reason=_AT_BORDER if at_border else convert.reason.text,
+                rule=convert.reason.rule,
+                sources=() if at_border else source_records(convert.reason.sources),
             )
         )
     return tuple(records)

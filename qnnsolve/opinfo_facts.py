@@ -81,9 +81,14 @@ class OperatorFacts:
         return self.accepted(op) is not None
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Every operator that some source describes, sorted."""
+        return tuple(sorted({*self.tables, *(() if self.sdk is None else self.sdk.tables), *self.user.ops}))
+
+    @property
     def multiplier_bits(self) -> int | None:
         """Significant bits of the factor that brings an accumulator to its output's scale; None: enough of them."""
-        narrow = (bits for until, bits, _ in self.curated.multiplier if int(self.arch[1:]) < int(until[1:]))
+        narrow = (it.bits for it in self.curated.multiplier if int(self.arch[1:]) < int(it.until[1:]))
         return min(narrow, default=None)
 
     def accepted(self, op: str, case: str | None = None) -> Accepted | None:

@@ -170,11 +170,11 @@ def _deviations(deviations: Sequence[tuple[NodeRecord, Deviation]]) -> list[Line
     return lines
 
 
-def _cited(deviation: Deviation) -> str:
+def _cited(decision: Deviation | ConvertRecord) -> str:
     """The rule, and whose facts took part besides the shipped ones."""
-    user = [f"{source.kind}, {source.citation}" for source in deviation.sources if source.kind == "user"]
-    sdk = ["sdk"] if any(source.kind == "sdk" for source in deviation.sources) else []
-    return "; ".join([deviation.rule, *sdk, *user])
+    user = [f"{source.kind}, {source.citation}" for source in decision.sources if source.kind == "user"]
+    sdk = ["sdk"] if any(source.kind == "sdk" for source in decision.sources) else []
+    return "; ".join([decision.rule, *sdk, *user])
 
 
 def _general(node: NodeRecord, deviation: Deviation) -> str:
@@ -192,7 +192,7 @@ def _converts(result: SolveResult) -> list[Line]:
 
     def key(convert: ConvertRecord) -> tuple[str, ...]:
         reason = without_names(convert.reason, [convert.producer, convert.user])
-        return (*port(convert), convert.source, convert.target, reason)
+        return (*port(convert), convert.source, convert.target, reason, _cited(convert))
 
     lines = []
     for group in fold(result.converts, key):
@@ -200,9 +200,11 @@ def _converts(result: SolveResult) -> list[Line]:
         known = [each.numel for each in group if each.numel is not None]
         size = f", {sum(known):,} elements" + (" in all" if len(group) > 1 else "") if known else ""
         names = names_in_short([each.user for each in group])
-        reason = it.reason if len(group) == 1 else key(it)[-1]
+        reason = it.reason if len(group) == 1 else key(it)[-2]
         before = f"before {place} of {names} ({target})"
-        lines.append(Line(f"  {_many(group)}{it.source} -> {it.target} {before}{size}  because {reason}"))
+        lines.append(
+            Line(f"  {_many(group)}{it.source} -> {it.target} {before}{size}  because {reason} [{_cited(it)}]")
+        )
     return lines
 
 
@@ -210,7 +212,7 @@ def _floats(result: SolveResult) -> list[Line]:
     unverified = {name for name, _ in result.unverified}
 
     def why(node: NodeRecord) -> str:
-        return "; ".join(dict.fromkeys(f"{_general(node, it)} [{it.rule}]" for it in node.deviations))
+        return "; ".join(dict.fromkeys(f"{_general(node, it)} [{_cited(it)}]" for it in node.deviations))
 
     on_cpu = [node for node in result.nodes if node.placement is Placement.CPU]
     lines = []

@@ -14,8 +14,9 @@ from rich.text import Text
 
 from qnnsolve.facts.backends import backend as backend_of
 from qnnsolve.folding import fold
-from qnnsolve.reference.operators import CaseView, OperatorView, RowView, archs_text, axes_text, cited, folded
+from qnnsolve.reference.operators import CaseView, OperatorView, RowView, archs_text, axes_text, folded
 from qnnsolve.reference.rules import COMMON, RuleView
+from qnnsolve.reference.statements import cited
 
 __all__ = ["operator_blocks", "operators_blocks", "print_blocks", "rule_blocks", "rules_blocks"]
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from qnnsolve.constraints import Source
-from qnnsolve.reference.operators import CaseView, OperatorView, RowView, Statement
+from qnnsolve.reference.operators import CaseView, OperatorView, RowView
 from qnnsolve.reference.rules import RuleView
+from qnnsolve.reference.statements import Statement
 
 __all__ = [
     "OPERATORS_SCHEMA",

@@ -98,6 +98,9 @@ class ConvertRecord:
     numel: int | None
     price: int
     reason: str
+    rule: str
+    sources: tuple[SourceRecord, ...] = ()
+    """Of the facts that allow it."""
 
 
 @attrs.frozen

@@ -41,7 +41,7 @@ def matmul(index: int) -> NodeRecord:
 
 def convert(index: int) -> ConvertRecord:
     producer, user = numbered("view", 3 * index), numbered("bmm", index)
-    return ConvertRecord(producer, user, "u16", "u8", 1000, 3, f"{user} reads u8, {producer} gives u16")
+    return ConvertRecord(producer, user, "u16", "u8", 1000, 3, f"{user} reads u8, {producer} gives u16", "QC004")
 
 
 def solve_result() -> SolveResult:

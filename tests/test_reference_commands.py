@@ -22,8 +22,9 @@ from qnnsolve.facts.table_types import ARCHS, Verdict
 from qnnsolve.facts.tables import shipped_tables
 from qnnsolve.opinfo_facts import operator_facts
 from qnnsolve.probe import sweep, verify
-from qnnsolve.reference.operators import SECTIONS, RowView, archs_text, folded, operator_view
+from qnnsolve.reference.operators import RowView, archs_text, folded, operator_view
 from qnnsolve.reference.rules import rule_views
+from qnnsolve.reference.statements import SECTIONS
 from qnnsolve.rules import backend_rules
 
 ROOT = Path(__file__).parents[1]
@@ -155,6 +156,12 @@ def test_show_in_words(ask: Ask) -> None:
     _, every, _ = ask("facts", "show", "MatMul")
     assert re.search(r"^u16 +s16 +u16 +V73 and later ", every, re.MULTILINE)
     assert "\nSources\n" in every and "measured by qnnsolve.probe" in every
+
+
+@pytest.mark.parametrize(("soc", "narrow"), [("SM8350", True), ("SM8550", False)])
+def test_show_says_how_finely_an_op_multiplies(ask: Ask, soc: str, narrow: bool) -> None:
+    found = _document(ask, "facts", "show", "Conv2d", "--soc", soc)["statements"]
+    assert any("11 significant bits before V73" in each["text"] for each in found) == narrow
 
 
 def test_list_counts_what_show_shows(ask: Ask) -> None:

@@ -54,7 +54,7 @@ def test_the_text_of_an_export() -> None:
         "\n"
         "Converts inserted (12)\n"
         "  x12 u16 -> u8 before input 1 of bmm..bmm_11 (aten.bmm.default), 12,000 elements in all  "
-        "because * reads u8, * gives u16\n"
+        "because * reads u8, * gives u16 [QC004]\n"
         "\n"
         "Left on the CPU by the solve (1)\n"
         "  index (aten.index.Tensor, unverified)\n"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -114,3 +116,52 @@ def test_a_mistake_in_the_file_exits_2_with_its_line(tmp_path: Path, capsys: pyt
     assert json.loads(printed.out)["error"]["details"]["line"] == 3
     assert cli.main(["solve", "a:b", "--soc", "SM8350", "--facts-source", "measurd"]) == 2
     assert "did you mean measured" in capsys.readouterr().err
+
+
+def shown(capsys: pytest.CaptureFixture[str], *argv: str) -> dict[str, Any]:
+    assert cli.main(["facts", "show", *argv, "--format", "json"]) == 0
+    document: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return document
+
+
+def kinds(document: dict[str, Any], section: str) -> set[str]:
+    return {source["kind"] for case in document["cases"] for row in case[section] for source in row["sources"]}
+
+
+def test_show_counts_the_users_facts_in(capsys: pytest.CaptureFixture[str]) -> None:
+    own = shown(capsys, "Gelu", "--soc", "MYBOARD", "--facts", str(EXAMPLE))
+    assert (own["soc"], own["archs"], kinds(own, "accepted"), kinds(own, "refused")) == (
+        "MYBOARD",
+        ["V68"],
+        set(),
+        {"user"},
+    )
+    other = shown(capsys, "Gelu", "--soc", "SM8350", "--facts", str(EXAMPLE))
+    assert (kinds(other, "accepted"), kinds(other, "refused")) == ({"measured"}, set())
+
+
+def test_show_knows_an_operator_of_the_users_own(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text(
+        'format = 1\n[[op]]\nname = "Sparkle"\ninputs = ["in[0]"]\noutputs = ["out[0]"]\nwhy = "ours"\n'
+        '[[allow]]\nop = "Sparkle"\nrows = ["u8 > u8"]\nwhy = "tried"\n'
+    )
+    (case,) = shown(capsys, "sparkle", "--facts", str(mine))["cases"]
+    assert [row["codes"] for row in case["accepted"]] == [["u8", "u8"]]
+    assert cli.main(["facts", "list", "--facts", str(mine)]) == 0
+    assert re.search(r"^Sparkle ", capsys.readouterr().out, re.MULTILINE)
+    assert cli.main(["facts", "show", "sparkle"]) == 2
+
+
+def test_show_asks_the_sdk_about_the_chipset(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gelu = [stand_in.Variant((stand_in.U8,), (stand_in.U8,))]
+    stand_in.install(monkeypatch, {"Gelu": gelu, "Custom": gelu})
+    both = shown(capsys, "Gelu", "--soc", "SM8750")
+    assert kinds(both, "accepted") == {"measured", "sdk"} and kinds(both, "refused") == {"sdk"}
+    alone = shown(capsys, "Gelu", "--soc", "SM8750", "--facts-source", "sdk")
+    assert {source["kind"] for source in alone["sources"]} == {"sdk"}
+    assert kinds(shown(capsys, "custom", "--soc", "SM8750"), "accepted") == {"sdk"}
+    assert kinds(shown(capsys, "Gelu"), "accepted") == {"measured"}, "without a chipset there is nothing to ask about"
+    assert cli.main(["facts", "show", "Gelu", "--facts-source", "sdk"]) == 2

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
-from qnnsolve.arguments import operator_arguments
+from qnnsolve.arguments import facts_arguments, operator_arguments
 from qnnsolve.commands.groups import Group
+from qnnsolve.errors import UsageError
+
+if TYPE_CHECKING:
+    from qnnsolve.reference.operators import FactsOf
 
 __all__ = ["register"]
 
@@ -22,10 +26,12 @@ def register(group: Group) -> None:
     )
     show.add_argument("op", metavar="OPERATOR", help="a QNN operator, such as MatMul (qnnsolve facts list has them)")
     operator_arguments(show)
+    facts_arguments(show)
     listed = group.add(
         "list", _list, help="the operators that something is known about", description="List the operators with facts."
     )
     operator_arguments(listed)
+    facts_arguments(listed)
     diff = group.add(
         "diff",
         _diff,
@@ -40,28 +46,37 @@ def register(group: Group) -> None:
     operator_arguments(diff)
 
 
-def _archs(arguments: argparse.Namespace) -> tuple[str | None, tuple[str, ...]]:
-    """The chipset as its table writes it, and the archs that it stands for: all where none was named.
+def _asked(arguments: argparse.Namespace) -> tuple[str | None, tuple[str, ...], FactsOf]:
+    """The chipset as its table writes it, the archs that it stands for (all where none was named), and their facts.
 
     Raises:
-        UsageError: an unknown backend or chipset, or one without the backend's accelerator.
+        UsageError: an unknown backend, chipset or facts source, a chipset without the backend's accelerator, or none
+            where only the SDK is to be asked.
+        FactsError: a file of the user's facts says what cannot be.
     """
     from qnnsolve.facts.backends import backend
     from qnnsolve.facts.socs import soc
+    from qnnsolve.facts.user_file import read_user_facts
+    from qnnsolve.opinfo_facts import FactsSource, OperatorFacts, facts_source, operator_facts
 
-    known = backend(arguments.backend)
-    if arguments.soc is None:
-        return None, known.archs
-    chip = soc(arguments.soc)
-    return chip.name, (known.arch(chip),)
+    known, source = backend(arguments.backend), facts_source(arguments.facts_source)
+    user = read_user_facts(arguments.facts, arguments.backend)
+    if arguments.soc is None and source is FactsSource.SDK:
+        raise UsageError("--facts-source sdk goes with --soc: the SDK is asked about a chipset")
+    chip = None if arguments.soc is None else soc(arguments.soc, user.socs)
+
+    def facts(arch: str) -> OperatorFacts:
+        return operator_facts(arguments.backend, arch, chip, source, user)
+
+    return (None, known.archs, facts) if chip is None else (chip.name, (known.arch(chip),), facts)
 
 
 def _show(arguments: argparse.Namespace, stdout: IO[str]) -> int:
     from qnnsolve import report_json, report_reference, report_reference_json
     from qnnsolve.reference.operators import operator_view
 
-    soc, archs = _archs(arguments)
-    view = operator_view(arguments.op, arguments.backend, archs)
+    soc, archs, facts = _asked(arguments)
+    view = operator_view(arguments.op, arguments.backend, archs, facts)
     if arguments.format == "json":
         print(report_json.dumps(report_reference_json.operator_json(view, soc)), file=stdout)
     else:
@@ -73,8 +88,9 @@ def _list(arguments: argparse.Namespace, stdout: IO[str]) -> int:
     from qnnsolve import report_json, report_reference, report_reference_json
     from qnnsolve.reference.operators import operator_names, operator_view
 
-    soc, archs = _archs(arguments)
-    views = [operator_view(op, arguments.backend, archs) for op in operator_names(arguments.backend)]
+    soc, archs, facts = _asked(arguments)
+    names = operator_names(arguments.backend, archs, facts)
+    views = [operator_view(op, arguments.backend, archs, facts) for op in names]
     if arguments.format == "json":
         document = report_reference_json.operators_json(views, arguments.backend, soc)
         print(report_json.dumps(document), file=stdout)

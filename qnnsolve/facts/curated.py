@@ -14,7 +14,7 @@ from qnnsolve.constraints import Source, SourceKind
 from qnnsolve.errors import FactsError
 from qnnsolve.facts import backends
 
-__all__ = ["Curated", "DerivedScale", "FixedEncoding", "curated", "parse"]
+__all__ = ["Curated", "DerivedScale", "FixedEncoding", "NarrowMultiplier", "curated", "parse"]
 
 
 @attrs.frozen
@@ -38,6 +38,16 @@ class FixedEncoding:
 
 
 @attrs.frozen
+class NarrowMultiplier:
+    """Before arch ``until``, ``ops`` bring an accumulator to their output's scale with ``bits`` significant bits."""
+
+    ops: tuple[str, ...]
+    until: str
+    bits: int
+    source: Source
+
+
+@attrs.frozen
 class Curated:
     """All curated facts of a backend, by operator (or by aten target, or by port code)."""
 
@@ -53,8 +63,7 @@ class Curated:
     no_convert_after: Mapping[str, Source]
     since: Mapping[str, tuple[str, Source]]
     """Port code -> first HTP arch that computes it right."""
-    multiplier: tuple[tuple[str, int, Source], ...] = ()
-    """(first HTP arch with a full one, significant bits of the multiplier before it, source)."""
+    multiplier: tuple[NarrowMultiplier, ...] = ()
 
 
 @functools.cache
@@ -138,7 +147,10 @@ def _curated(data: dict[str, list[dict[str, Any]]]) -> Curated:
         },
         no_convert_after={target: _source(entry) for entry in data["no_convert_after"] for target in entry["targets"]},
         since={entry["code"]: (entry["arch"], _source(entry)) for entry in data["since"]},
-        multiplier=tuple((entry["until"], int(entry["bits"]), _source(entry)) for entry in data["multiplier"]),
+        multiplier=tuple(
+            NarrowMultiplier(tuple(entry["ops"]), entry["until"], int(entry["bits"]), _source(entry))
+            for entry in data["multiplier"]
+        ),
     )
 
 

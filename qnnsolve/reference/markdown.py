@@ -16,12 +16,12 @@ from qnnsolve.reference.operators import (
     RowView,
     archs_text,
     axes_text,
-    cited,
     folded,
     operator_names,
     operator_view,
 )
 from qnnsolve.reference.rules import COMMON, RuleView, rule_views
+from qnnsolve.reference.statements import cited
 
 __all__ = ["pages"]
 
@@ -94,7 +94,7 @@ def _operators() -> Iterator[str]:
         "",
         "Measured:",
         "",
-        *(f"- {text}" for text in dict.fromkeys(cited(view.measured) for view in views)),
+        *(f"- {text}" for text in dict.fromkeys(cited(view.described_by) for view in views)),
     )
     for first, group in groupby(views, key=lambda view: view.op[0]):
         yield from ("", f"## {first}")

@@ -6,7 +6,9 @@ what the measurement saw and nobody may use: tuples that only the validator take
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeAlias
 
 import attrs
 
@@ -16,32 +18,23 @@ from qnnsolve.facts.accepted import Accepted, AcceptedRow, joined
 from qnnsolve.facts.backends import backend as backend_of
 from qnnsolve.facts.curated import Curated, curated
 from qnnsolve.facts.table_types import CODES, Case, OpTable, TableRow
-from qnnsolve.facts.tables import shipped_tables
-from qnnsolve.opinfo_facts import operator_facts
+from qnnsolve.opinfo_facts import OperatorFacts, operator_facts
+from qnnsolve.reference.statements import SECTIONS, Statement, scale_text, statements
 
 __all__ = [
     "CaseView",
+    "FactsOf",
     "OperatorView",
     "RowView",
-    "Statement",
     "archs_text",
     "axes_text",
-    "cited",
     "folded",
-    "operator_name",
     "operator_names",
     "operator_view",
-    "statements",
 ]
 
-
-@attrs.frozen
-class Statement:
-    """A fact in words: what it is about (an operator, an aten target, a port code), and who says so."""
-
-    about: str
-    text: str
-    source: Source
+FactsOf: TypeAlias = Callable[[str], OperatorFacts]
+"""The facts of an arch."""
 
 
 @attrs.frozen
@@ -87,64 +80,75 @@ class OperatorView:
     cases: tuple[CaseView, ...]
     statements: tuple[Statement, ...]
     sources: tuple[Source, ...]
-    measured: Source
-    """Who measured the table."""
+    described_by: Source
+    """Who names its ports and shape classes."""
 
 
-def operator_names(backend: str) -> tuple[str, ...]:
-    """Every operator of ``backend`` that a table describes, sorted."""
-    return tuple(shipped_tables(backend))
+def operator_names(backend: str, archs: Sequence[str] = (), facts: FactsOf | None = None) -> tuple[str, ...]:
+    """Every operator of ``backend`` that some source describes on ``archs`` (default: all of the backend's), sorted."""
+    return tuple(sorted({name for of in _facts(backend, archs, facts).values() for name in of.names}))
 
 
-def operator_name(name: str, backend: str) -> str:
-    """The operator called ``name``, in any case.
+def operator_view(op: str, backend: str, archs: Sequence[str] = (), facts: FactsOf | None = None) -> OperatorView:
+    """What is known about ``op``, in any case, on ``archs`` (default: all of the backend's).
 
-    Raises:
-        UnknownNameError: nothing is known about one of that name; names the nearest.
-    """
-    names = operator_names(backend)
-    for known in names:
-        if known.lower() == name.strip().lower():
-            return known
-    raise UnknownNameError("operator", name, names)
-
-
-def operator_view(op: str, backend: str, archs: Sequence[str] = ()) -> OperatorView:
-    """What is known about ``op`` on ``archs`` (default: all of the backend's).
+    ``facts`` gives those of an arch; without it they are the shipped ones.
 
     Raises:
-        UnknownNameError: no such backend, or nothing is known about ``op`` there.
+        UnknownNameError: no such backend, or nothing is known about ``op`` there; names the nearest.
         FactsError: a facts file is damaged.
+        HostBackendError: the SDK's facts alone were asked for, and it does not answer.
     """
-    table = shipped_tables(backend)[operator_name(op, backend)]
-    wanted = tuple(archs) or backend_of(backend).archs
-    facts = {arch: operator_facts(backend, arch) for arch in wanted}
+    found = _facts(backend, archs, facts)
+    table = _layout(op, found.values())
     cases = []
     for case in table.cases:
         name = case.name.split("|")[0]
-        asked = {arch: of.accepted(table.op, name) for arch, of in facts.items()}
+        asked = {arch: of.accepted(table.op, name) for arch, of in found.items()}
         accepted = {arch: answer for arch, answer in asked.items() if answer is not None}
-        cases.append(_case(table, case, accepted, wanted))
-    found = tuple(_about(table, curated(backend), wanted))
+        cases.append(_case(table, case, accepted, tuple(found)))
+    about = tuple(_about(table, curated(backend), tuple(found)))
     return OperatorView(
         op=table.op,
         backend=backend,
-        archs=wanted,
+        archs=tuple(found),
         aten=tuple(sorted(table.aten)),
         inputs=table.inputs,
         outputs=table.outputs,
         repeats=table.repeats,
         cases=tuple(cases),
-        statements=found,
+        statements=about,
         sources=joined(
             (
                 table.source,
-                *(statement.source for statement in found),
+                *(statement.source for statement in about),
                 *(source for case in cases for row in (*case.accepted, *case.refused) for source in row.sources),
             )
         ),
-        measured=table.source,
+        described_by=table.source,
     )
+
+
+def _facts(backend: str, archs: Sequence[str], facts: FactsOf | None) -> dict[str, OperatorFacts]:
+    of = facts or functools.partial(operator_facts, backend)
+    return {arch: of(arch) for arch in archs or backend_of(backend).archs}
+
+
+def _layout(name: str, facts: Iterable[OperatorFacts]) -> OpTable:
+    """The table whose ports and shape classes an operator is shown by; a user's own operator has one class."""
+    known: dict[str, OperatorFacts] = {}
+    for of in facts:
+        known.update((each, of) for each in of.names if each not in known)
+    op = next((each for each in sorted(known) if each.lower() == name.strip().lower()), None)
+    if op is None:
+        raise UnknownNameError("operator", name, sorted(known))
+    of = known[op]
+    table = of.tables.get(op) or (None if of.sdk is None else of.sdk.table(op))
+    if table is not None:
+        return attrs.evolve(table, op=op)
+    new = of.user.ops[op]
+    case = Case("any", "as your file lists it", (), ())
+    return OpTable(op, of.backend, new.inputs, new.outputs, new.repeats, (case,), new.source)
 
 
 def _case(table: OpTable, case: Case, accepted: Mapping[str, Accepted], archs: tuple[str, ...]) -> CaseView:
@@ -221,18 +225,6 @@ def archs_text(archs: Sequence[str], known: Sequence[str]) -> str:
     return " ".join(held)
 
 
-def cited(source: Source) -> str:
-    """A source in words: its kind, unless the citation begins with it, and the citation."""
-    kind = source.kind.value
-    return source.citation if source.citation.startswith(kind) else f"{kind}: {source.citation}"
-
-
-def scale_text(scale: float) -> str:
-    """``1/256`` where the scale is one over a whole number, else its digits."""
-    inverse = 1 / scale
-    return f"1/{round(inverse)}" if inverse > 1 and abs(inverse - round(inverse)) < 1e-6 * inverse else f"{scale:g}"
-
-
 def _about(table: OpTable, facts: Curated, archs: tuple[str, ...]) -> Iterator[Statement]:
     """The curated statements that touch ``table``: about the op, its aten targets, or codes that its rows have."""
     codes = {code for case in table.cases for row in (*case.rows, *case.wrong) for code in row.codes}
@@ -241,65 +233,9 @@ def _about(table: OpTable, facts: Curated, archs: tuple[str, ...]) -> Iterator[S
         for statement in statements(facts, section):
             late = section == "since" and int(facts.since[statement.about][0][1:]) > oldest
             named = statement.about == table.op or statement.about in table.aten
-            if named or (late and statement.about in codes):
+            past = section == "multiplier" and all(int(it.until[1:]) <= oldest for it in facts.multiplier)
+            if (named and not past) or (late and statement.about in codes):
                 yield statement
-
-
-SECTIONS = ("invariant", "one_dtype", "derived", "fixed", "symmetric", "at_least", "no_convert_after", "since")
-"""Kinds of curated facts, as :class:`Curated` names them."""
-
-
-def listed(names: Sequence[str]) -> str:
-    """``in[0], in[2] and out[0]``."""
-    return " and ".join((", ".join(names[:-1]), names[-1]) if len(names) > 1 else names)
-
-
-def statements(facts: Curated, section: str) -> tuple[Statement, ...]:
-    """One kind of curated facts in words, sorted by what they are about.
-
-    Raises:
-        ValueError: there is no such kind.
-    """
-    match section:
-        case "invariant":
-            found = [
-                Statement(op, f"moves the bits unchanged: {listed(ports)} carry one encoding", source)
-                for op, (ports, source) in facts.invariant.items()
-            ]
-        case "one_dtype":
-            found = [Statement(op, "all inputs and the output have one dtype", s) for op, s in facts.one_dtype.items()]
-        case "derived":
-            found = [
-                Statement(op, f"the scale of {it.port} is that of {' times that of '.join(it.sources)}", it.source)
-                for op, it in facts.derived.items()
-            ]
-        case "fixed":
-            found = [
-                Statement(
-                    op, f"{it.port} at {it.code}: scale {scale_text(it.scale)}, zero point {it.zero_point}", it.source
-                )
-                for op, fixed in facts.fixed.items()
-                for it in fixed
-            ]
-        case "symmetric":
-            found = [
-                Statement(op, f"{port} at {' or '.join(sorted(codes))} is symmetric", source)
-                for (op, port), (codes, source) in facts.symmetric.items()
-            ]
-        case "at_least":
-            found = [
-                Statement(op, f"{port} at {code}: scale {scale_text(scale)} or more", source)
-                for (op, port), (scales, source) in facts.at_least.items()
-                for code, scale in scales.items()
-            ]
-        case "no_convert_after":
-            text = "no convert can stand behind it: every edge from it has its encoding"
-            found = [Statement(target, text, source) for target, source in facts.no_convert_after.items()]
-        case "since":
-            found = [Statement(code, f"is computed right from {arch} on", s) for code, (arch, s) in facts.since.items()]
-        case _:
-            raise ValueError(f"no curated facts are called {section}")
-    return tuple(sorted(found, key=lambda it: (it.about, it.text)))
 
 
 def folded(rows: Iterable[RowView]) -> tuple[RowView, ...]:

@@ -11,7 +11,7 @@ from qnnsolve.errors import UnknownNameError
 from qnnsolve.facts.backends import backend_names
 from qnnsolve.facts.curated import curated
 from qnnsolve.facts.tables import shipped_tables
-from qnnsolve.reference.operators import Statement, statements
+from qnnsolve.reference.statements import Statement, statements
 from qnnsolve.rules import common, own_rules
 from qnnsolve.rules.base import Rule
 

@@ -232,7 +232,9 @@ def constants_are_not_read_across_the_border(facts: Facts) -> Iterator[Constrain
             )
 
 
-_WHOLE_BLOCKS = Source(SourceKind.DOCUMENT, "ExecuTorch 1.5.1, per_block_param_observer.py: a weight is cut into blocks")
+_WHOLE_BLOCKS = Source(
+    SourceKind.DOCUMENT, "ExecuTorch 1.5.1, per_block_param_observer.py: a weight is cut into blocks"
+)
 
 
 @rule("QC009", rests_on=(_WHOLE_BLOCKS,))
@@ -244,13 +246,14 @@ def blocks_divide_the_input_channels(facts: Facts) -> Iterator[Constraint]:
 
     Instead: another ``--block-size``, or one scale per channel.
     """
-    for node, built in facts.calls:
+    size = facts.request.block_size
+    for node, built in facts.calls if facts.request.precision.per_block else ():
         for _, entry, edge, tensor in facts.float_inputs(node, built):
             blocks = frozenset(e for e in facts.domains[edge] if e.qscheme is QScheme.PER_BLOCK_SYMMETRIC)
-            size = facts.request.block_size
             channels = tensor.shape[1 if entry.ch_axis == 0 else 0] if blocks else size
-            if channels % size:
-                text = f"block size {size} does not divide {channels} input channel{'s' if channels > 1 else ''}"
+            if channels is None or channels % size:
+                of = "a varying number of" if channels is None else channels
+                text = f"block size {size} does not divide {of} input channel{'' if channels == 1 else 's'}"
                 yield Forbid(edge, blocks, Reason("QC009", text, (_WHOLE_BLOCKS,)))
 
 
