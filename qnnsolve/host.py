@@ -13,7 +13,6 @@ Two quirks shape this module (measured with ``onnxruntime-qnn`` 2.7.0, QNN 2.51,
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import functools
 import importlib.metadata
@@ -22,13 +21,13 @@ import mmap
 import os
 import platform
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import attrs
 
 from qnnsolve.errors import HostBackendError
+from qnnsolve.streams import unheard
 
 __all__ = ["COMPILED", "HostBackend", "ensure_compiler", "ensure_loaded", "find_sdk", "replace_slot", "slot"]
 
@@ -142,7 +141,7 @@ def _open(folder: Path) -> tuple[int, str]:
     """Load both libraries; the address of the interface's function table, and the build id."""
     flags = os.RTLD_LOCAL | os.RTLD_NOW
     try:
-        with _unheard():
+        with unheard():  # QNN 2.51 greets while it is loaded; errors are one line
             system = ctypes.CDLL(str(folder / "libQnnSystem.so"), mode=flags)
             htp = ctypes.CDLL(str(folder / "libQnnHtp.so"), mode=flags)
     except OSError as error:
@@ -159,22 +158,6 @@ def _open(folder: Path) -> tuple[int, str]:
     get_build_id = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p)(slot(table, _SLOT_GET_BUILD_ID).value or 0)
     get_build_id(ctypes.addressof(build_id))
     return table, (build_id.value or b"").decode()
-
-
-@contextlib.contextmanager
-def _unheard() -> Iterator[None]:
-    """Descriptors 1 and 2 lead nowhere inside: QNN 2.51 greets there while it is loaded, but errors are one line."""
-    kept = {descriptor: os.dup(descriptor) for descriptor in (1, 2)}
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        for descriptor in kept:
-            os.dup2(nowhere, descriptor)
-        yield
-    finally:
-        for descriptor, copy in kept.items():
-            os.dup2(copy, descriptor)
-            os.close(copy)
-        os.close(nowhere)
 
 
 def slot(table: int, index: int) -> ctypes.c_void_p:

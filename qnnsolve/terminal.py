@@ -10,6 +10,8 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import IO, TypeAlias
 
+from qnnsolve.streams import flush_native
+
 __all__ = ["Progress", "progress_bar", "report_stream"]
 
 Progress: TypeAlias = Callable[[str, int, "int | None"], None]
@@ -27,9 +29,11 @@ def report_stream(verbose: bool) -> Iterator[IO[str]]:
     with contextlib.ExitStack() as stack:
         if _is_descriptor_1(report):
             report.flush()
+            flush_native()
             kept = os.dup(1)
             stack.callback(os.close, kept)
             stack.callback(os.dup2, kept, 1)
+            stack.callback(flush_native)
             report = stack.enter_context(os.fdopen(os.dup(1), "w", encoding=report.encoding, errors=report.errors))
             os.dup2(2, 1)
         stack.enter_context(contextlib.redirect_stdout(sys.stderr))

@@ -46,6 +46,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("opinfo_facts",),
     ("facts", "facts.*"),
     ("host",),
+    ("streams",),
     ("results",),
     ("constraints",),
     ("encodings",),

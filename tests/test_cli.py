@@ -254,6 +254,7 @@ def test_no_libraries_is_3_before_the_model_is_loaded(
 
 def _command(*argv: str, cwd: Path, code: str = "") -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment.pop("PYTHONUNBUFFERED", None)  # it would empty C's buffers too, and hide what comes out of them late
     command = [sys.executable, "-c", code, *argv] if code else [sys.executable, "-m", "qnnsolve", *argv]
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
 
@@ -287,12 +288,13 @@ def test_names_and_help_need_no_torch(tmp_path: Path, argv: tuple[str, ...], cod
 
 
 NOISY = """
-import os, sys, types
+import ctypes, os, sys, types
 from qnnsolve.results import Status
 from tests.records import solve_result
 def solve(*args, **kwargs):
     print("python noise")
     os.write(1, b"native noise")
+    ctypes.CDLL(None).printf(b"buffered noise")
     return solve_result()
 pipeline = types.ModuleType("qnnsolve.pipeline")
 pipeline.solve = solve
@@ -309,4 +311,4 @@ def test_stdout_is_the_report_alone_even_when_libraries_write_to_it(tmp_path: Pa
     done = _command(*argv, cwd=tmp_path, code=NOISY)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["schema"] == "qnnsolve/solve/1"
-    assert "native noise" in done.stderr and "python noise" in done.stderr
+    assert all(f"{kind} noise" in done.stderr for kind in ("native", "python", "buffered"))
