@@ -189,7 +189,7 @@ def run_one(job: dict[str, Any]) -> dict[str, Any]:
     """Run the program in ``job["folder"]``, and compare it with the outputs kept there."""
     import torch
 
-    from qnnsolve.verification import compare
+    from qnnsolve.comparison import compare
 
     folder = Path(job["folder"])
     try:

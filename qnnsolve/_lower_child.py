@@ -19,8 +19,8 @@ from typing import Any
 from qnnsolve._child import Answer, Report, errors_in, serve
 from qnnsolve.errors import UsageError
 from qnnsolve.lowering import CPU_KEY, CPU_VALUE, LEFT_BY_SOLVER, NAME_KEY
+from qnnsolve.results import AT_BORDER
 
-_BORDER = "quantizes or dequantizes at the border of a CPU op"
 _FEEDS = "only feeds an op on the CPU"
 _UNSEEN = "accepted by the backend, but in none of its partitions"
 _QUANT_OPS = ("quantized_decomposed.", "torchao.")
@@ -223,7 +223,7 @@ def _cpu_ops(graph_module: Any, reasons: Mapping[str, str]) -> Iterator[tuple[st
             continue
         target, origin = _target(node), _origin(node)
         if target.startswith(_QUANT_OPS):
-            reason = _BORDER
+            reason = AT_BORDER
         elif _custom(node).get(CPU_KEY) == CPU_VALUE:
             reason = LEFT_BY_SOLVER
         else:

@@ -19,11 +19,11 @@ from qnnsolve.errors import BudgetExceededError, UnsatisfiableError, Unsupported
 from qnnsolve.facts.socs import compile_as
 from qnnsolve.facts.user import UserFacts
 from qnnsolve.host import ensure_compiler
-from qnnsolve.lowering import LEFT_BY_SOLVER, Lowered, check_writable, lower
+from qnnsolve.lowering import LEFT_BY_SOLVER, check_writable, lower
 from qnnsolve.opinfo_facts import FactsSource
-from qnnsolve.results import CpuOp, ExportResult, SolveResult, Verification
+from qnnsolve.results import CpuOp, ExportResult, SolveResult
 from qnnsolve.rules.request import precision as precision_of
-from qnnsolve.verification import compare, outputs_of, run_on_emulator
+from qnnsolve.verification import verify as verify_program
 
 if TYPE_CHECKING:
     import torch
@@ -181,7 +181,17 @@ def export(
             if verify:
                 original = model if isinstance(model, torch.nn.Module) else _module(model)
                 checked = [examples, *(sample for sample in samples if sample is not examples)][:VERIFIED_SAMPLES]
-                verification = _verified(lowered, converted, original, checked, tolerance, stages)
+                with stages("verify", len(checked)):
+                    verification = verify_program(
+                        lowered.pte,
+                        converted,
+                        original,
+                        checked,
+                        tolerance=tolerance,
+                        cpu_ops=lowered.cpu_ops,
+                        progress=progress,
+                    )
+                stages.seconds.append(("emulator", verification.emulator_seconds))
     solved = _result(quantizer)
     return ExportResult(
         solve=solved,
@@ -248,22 +258,6 @@ def _converted(
     with stages("convert"):
         converted: torch.fx.GraphModule = convert_pt2e(prepared)
     return converted
-
-
-def _verified(
-    lowered: Lowered,
-    converted: torch.fx.GraphModule,
-    original: torch.nn.Module,
-    samples: list[tuple[Any, ...]],
-    tolerance: float,
-    stages: _Stages,
-) -> Verification:
-    with stages("verify", len(samples)):
-        run = run_on_emulator(lowered.pte, samples, progress=stages.progress)
-        wanted = [outputs_of(converted, sample) for sample in samples]
-        floats = [outputs_of(original, sample) for sample in samples]
-    stages.seconds.append(("emulator", sum(run.seconds)))
-    return compare(run.outputs, wanted, floats, tolerance=tolerance, cpu_ops=lowered.cpu_ops)
 
 
 def _module(program: ExportedProgram) -> torch.fx.GraphModule:

@@ -23,6 +23,7 @@ from qnnsolve.results import (
     SolveResult,
     Status,
     Verification,
+    in_words,
 )
 
 __all__ = ["Line", "export_lines", "print_lines", "solve_lines"]
@@ -232,7 +233,7 @@ def _verification(verification: Verification | None) -> Iterator[Line]:
     if verification is None:
         yield from _paragraph("Emulator: not run (--no-verify)")
         return
-    worst = f"{_percent(verification.emulator_vs_converted_max_rel)} of the output's range"
+    worst = _worst(verification)
     limit = f"at most {_percent(verification.tolerance)} allowed"
     yield Line("")
     if verification.agrees:
@@ -240,12 +241,19 @@ def _verification(verification: Verification | None) -> Iterator[Line]:
     else:
         yield Line(f"Emulator DISAGREES with the converted model: largest error {worst} ({limit})", style="bold red")
     yield Line(f"SQNR against the float model: {verification.sqnr_db:.1f} dB over {_samples(verification.samples)}")
-    if len(verification.outputs) > 1 or not verification.agrees:
+    if len(verification.outputs) > 1:
         for output in verification.outputs:
-            figures = f"largest error {output.max_abs:.4g} ({_percent(output.max_rel)}), SQNR {output.sqnr_db:.1f} dB"
+            figures = f"largest error {output.max_abs:.4g} ({in_words(output)}), SQNR {output.sqnr_db:.1f} dB"
             yield Line(f"  output {output.index}: {figures}")
     if verification.note:
         yield from (Line(f"  {line}", style="yellow") for line in verification.note.splitlines())
+
+
+def _worst(verification: Verification) -> str:
+    """``1.6 % of the output's range, 4 steps of its 8-bit encoding``, at the output that is farthest off."""
+    share = f"{_percent(verification.emulator_vs_converted_max_rel)} of the output's range"
+    worst = max(verification.outputs, key=lambda output: output.max_rel, default=None)
+    return share if worst is None else share + in_words(worst).partition("of its range")[2]
 
 
 def _times(timings: tuple[tuple[str, float], ...]) -> Iterator[Line]:

@@ -119,6 +119,8 @@ def _verification(verification: Verification) -> Json:
                 "max_abs": _number(output.max_abs),
                 "max_rel": _number(output.max_rel),
                 "sqnr_db": _number(output.sqnr_db),
+                "steps": output.steps,
+                "bits": output.bits,
             }
             for output in verification.outputs
         ],

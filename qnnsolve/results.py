@@ -10,6 +10,7 @@ import enum
 import attrs
 
 __all__ = [
+    "AT_BORDER",
     "ConflictRecord",
     "ConvertRecord",
     "CpuOp",
@@ -23,6 +24,7 @@ __all__ = [
     "SourceRecord",
     "Status",
     "Verification",
+    "in_words",
 ]
 
 
@@ -143,9 +145,13 @@ class SolveResult:
         return tuple(deviation for node in self.nodes for deviation in node.deviations)
 
 
+AT_BORDER = "quantizes or dequantizes at the border of a CPU op"
+"""Why an op is on the CPU that only serves others there."""
+
+
 @attrs.frozen
 class CpuOp:
-    """An op that the lowered program leaves on the CPU, and why."""
+    """An op that the lowered program leaves on the CPU, and why (:data:`AT_BORDER`, or a sentence)."""
 
     name: str
     target: str
@@ -161,6 +167,18 @@ class OutputCheck:
     max_rel: float
     sqnr_db: float
     """Converted-and-lowered model against the float model, in decibel."""
+    steps: int | None = None
+    """``max_abs`` in steps of the output's encoding, where that is known."""
+    bits: int | None = None
+    """Of that encoding."""
+
+
+def in_words(check: OutputCheck) -> str:
+    """``1.6 % of its range, 4 steps of its 8-bit encoding``; one step at 8 bits is 0.39 % of the range."""
+    share = f"{check.max_rel * 100:.3g} % of its range"
+    if check.steps is None or check.bits is None:
+        return share
+    return f"{share}, {check.steps:,} step{'' if check.steps == 1 else 's'} of its {check.bits}-bit encoding"
 
 
 @attrs.frozen
@@ -174,6 +192,8 @@ class Verification:
     outputs: tuple[OutputCheck, ...]
     note: str | None = None
     """Where it disagrees: which output, by how much, and what lies between the delegates."""
+    emulator_seconds: float = 0.0
+    """What running the samples alone took."""
 
     @property
     def agrees(self) -> bool:

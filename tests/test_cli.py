@@ -312,3 +312,20 @@ def test_stdout_is_the_report_alone_even_when_libraries_write_to_it(tmp_path: Pa
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["schema"] == "qnnsolve/solve/1"
     assert all(f"{kind} noise" in done.stderr for kind in ("native", "python", "buffered"))
+
+
+LOADS = """
+from qnnsolve.host import ensure_loaded
+from qnnsolve.terminal import report_stream
+with report_stream(verbose=False) as stdout:
+    ensure_loaded()
+    print("{}", file=stdout)
+"""
+
+
+@pytest.mark.slow
+def test_the_htp_libraries_greet_neither_on_stdout_nor_on_stderr(tmp_path: Path) -> None:
+    """They print with C's buffer, which is emptied when the process ends: with a pipe, behind the report."""
+    done = _command(cwd=tmp_path, code=LOADS)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "{}\n", "")
+    assert _command(cwd=tmp_path, code="import qnnsolve.host as host; host.ensure_loaded()").stdout == ""

@@ -65,8 +65,8 @@ def test_the_text_of_an_export() -> None:
         "\n"
         "Emulator agrees with the converted model: largest error 0.4 % of the output's range (at most 1 % allowed)\n"
         "SQNR against the float model: 35.2 dB over 4 samples\n"
-        "  output 0: largest error 0.125 (0.4 %), SQNR 35.2 dB\n"
-        "  output 1: largest error 0 (0 %), SQNR inf dB\n"
+        "  output 0: largest error 0.125 (0.4 % of its range), SQNR 35.2 dB\n"
+        "  output 1: largest error 0 (0 % of its range), SQNR inf dB\n"
         "\n"
         "Time: 10.8 s (solve 0.50, lower 10.25)\n"
     )

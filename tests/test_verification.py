@@ -9,9 +9,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
-from qnnsolve.results import CpuOp, Verification
-from qnnsolve.verification import compare, outputs_of
+from qnnsolve.comparison import Grid, compare
+from qnnsolve.quantizer import SolveQuantizer
+from qnnsolve.results import AT_BORDER, CpuOp, Verification, in_words
+from qnnsolve.verification import output_grids, outputs_of
 
 RAMP = torch.linspace(-1.0, 3.0, 5)
 
@@ -34,7 +37,7 @@ def test_a_difference_counts_against_the_range_of_the_converted_output() -> None
     assert verification.outputs[0].max_abs == pytest.approx(0.4)
     assert not verification.agrees
     assert verification.note is not None
-    assert verification.note.splitlines()[0] == "output 0 differs by up to 0.4, 10.000% of its range"
+    assert verification.note.splitlines()[0] == "output 0 differs by up to 0.4, 10 % of its range"
 
 
 @given(st.floats(0.01, 100), st.floats(-10, 10))
@@ -102,10 +105,40 @@ def test_disagreement_names_the_first_ops_on_the_cpu() -> None:
     note = compare([[RAMP + 1]], [[RAMP]], [[RAMP]], cpu_ops=ops).note
     assert note is not None
     assert note.endswith(
-        "between the delegates, on the CPU: op_0 (aten.add.Tensor), op_1 (aten.add.Tensor), op_2 (aten.add.Tensor), "
-        "op_3 (aten.add.Tensor), op_4 (aten.add.Tensor) and 2 more"
+        "on the CPU, between or around the delegates: op_0 (aten.add.Tensor), op_1 (aten.add.Tensor), "
+        "op_2 (aten.add.Tensor), op_3 (aten.add.Tensor), op_4 (aten.add.Tensor) and 2 more"
     )
     assert compare([[RAMP]], [[RAMP]], [[RAMP]], cpu_ops=ops).note is None
+
+
+def test_ops_that_compute_are_named_before_those_that_only_quantize_for_them() -> None:
+    border, add = CpuOp("quantize", "quantize_per_tensor", AT_BORDER), CpuOp("add", "aten.add.Tensor", "")
+    note = compare([[RAMP + 1]], [[RAMP]], [[RAMP]], cpu_ops=[border, add]).note
+    assert note is not None and note.endswith("delegates: add (aten.add.Tensor)")
+    alone = compare([[RAMP + 1]], [[RAMP]], [[RAMP]], cpu_ops=[border]).note
+    assert alone is not None and alone.endswith("quantize (quantize_per_tensor)")
+
+
+def test_a_difference_is_counted_in_steps_of_the_output_too() -> None:
+    off = RAMP + torch.tensor([0, 0, 0, 0, 0.0625])
+    verification = compare([[off]], [[RAMP]], [[RAMP]], grids=[Grid(4 / 256, 8)])
+    assert (verification.outputs[0].steps, verification.outputs[0].bits) == (4, 8)
+    assert (verification.note or "").startswith(
+        "output 0 differs by up to 0.0625, 1.56 % of its range, 4 steps of its 8-bit encoding"
+    )
+    assert in_words(compare([[RAMP]], [[RAMP]], [[RAMP]]).outputs[0]) == "0 % of its range"
+    broken = compare([[RAMP * math.nan]], [[RAMP]], [[RAMP]], grids=[Grid(4 / 256, 8)])
+    assert broken.outputs[0].steps is None
+
+
+def test_the_encoding_of_an_output_is_the_one_it_is_dequantized_from() -> None:
+    model = torch.nn.Linear(8, 4).eval()
+    module = torch.export.export(model, (torch.randn(2, 8),)).module()
+    assert output_grids(module) == (None,)
+    prepared = prepare_pt2e(module, SolveQuantizer("htp", "SM8750", precision="16a8w"))
+    prepared(torch.randn(2, 8))
+    (grid,) = output_grids(convert_pt2e(prepared))
+    assert grid is not None and grid.bits == 16 and 0 < grid.scale < 1
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,39 @@
+"""Descriptors 1 and 2, for what native libraries print there behind Python's back.
+
+C buffers what it prints to a pipe or a file, and writes it when the process ends: whoever turns a descriptor aside has
+to empty that buffer first, or the text comes out after all, behind the report (QNN 2.51 greets so when it is loaded).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import sys
+from collections.abc import Iterator
+
+__all__ = ["flush_native", "unheard"]
+
+
+def flush_native() -> None:
+    """Write out what C code has printed so far. Nothing on Windows, where the libraries do not exist."""
+    if sys.platform != "win32":
+        ctypes.CDLL(None).fflush(None)
+
+
+@contextlib.contextmanager
+def unheard() -> Iterator[None]:
+    """Inside, descriptors 1 and 2 lead nowhere."""
+    flush_native()
+    kept = {descriptor: os.dup(descriptor) for descriptor in (1, 2)}
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        for descriptor in kept:
+            os.dup2(nowhere, descriptor)
+        yield
+    finally:
+        flush_native()
+        for descriptor, copy in kept.items():
+            os.dup2(copy, descriptor)
+            os.close(copy)
+        os.close(nowhere)
