@@ -7,6 +7,7 @@ that every part gets an encoding of its own.
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -145,6 +146,21 @@ def _log_sum_exp(emit: _Emitter, node: FxNode) -> FxNode:
     return emit(aten.add.Tensor, emit(aten.log.default, total), emit(aten.amax.default, source, dims, keep))
 
 
+def _acosh(emit: _Emitter, node: FxNode) -> FxNode:
+    """``log(x + sqrt((x - 1) (x + 1)))``: near 1, one step of ExecuTorch's ``x * x - 1`` is 0.05 of the result."""
+    x = node.args[0]
+    squared = emit(aten.mul.Tensor, emit(aten.sub.Tensor, x, 1.0), emit(aten.add.Tensor, x, 1.0))
+    return emit(aten.log.default, emit(aten.add.Tensor, x, emit(aten.sqrt.default, squared)))
+
+
+def _power_of_a_number(emit: _Emitter, node: FxNode) -> FxNode | None:
+    """``exp(x log(base))``: the accelerator computes one element only of a base that is broadcast."""
+    base, exponent = node.args
+    if not isinstance(base, int | float) or base <= 0 or not exponent.meta["val"].is_floating_point():  # type: ignore[union-attr]
+        return None
+    return emit(aten.exp.default, emit(aten.mul.Tensor, exponent, math.log(base)))
+
+
 def _narrow_indices(emit: _Emitter, node: FxNode) -> None:
     """The accelerator writes 32-bit indices where ExecuTorch 1.5.1 declares 64: whoever reads them there reads garbage.
 
@@ -198,6 +214,8 @@ REWRITTEN: Mapping[Any, _Rewrite] = MappingProxyType(
         aten.fmod.Tensor: _fmod,
         aten.logaddexp.default: _log_add_exp,
         aten.logsumexp.default: _log_sum_exp,
+        aten.acosh.default: _acosh,
+        aten.pow.Scalar: _power_of_a_number,
         aten.topk.default: _narrow_indices,
         aten.sort.default: _narrow_indices,
         aten.logical_or.default: _on_masks(aten.bitwise_or.Tensor),

@@ -35,6 +35,8 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[torch.Tensor, ...]]] = {
     "fmod.Tensor": (lambda x, y: torch.fmod(x, y), (X, X.abs() / 3 + 1)),
     "logaddexp.default": (torch.logaddexp, (X, X / 2)),
     "logsumexp.default": (lambda x: torch.logsumexp(x, (1, 2), keepdim=True), (X,)),
+    "acosh.default": (torch.acosh, (X.abs() + 1,)),
+    "pow.Scalar": (lambda x: torch.ops.aten.pow.Scalar(2.5, x), (X / 10,)),
     "topk.default": (lambda x: tuple(x.topk(3)), (X,)),
     "sort.default": (lambda x: tuple(x.sort()), (X,)),
     "logical_or.default": (torch.logical_or, (MASK, ~MASK)),
@@ -89,6 +91,8 @@ def test_what_a_rewrite_leaves_can_be_built(name: str) -> None:
         (lambda x: x.sum(), (torch.arange(4, dtype=torch.int32),)),
         (lambda x: x.mean(), (torch.tensor(1.0),)),
         (nn.functional.elu, (X,)),
+        (lambda x: torch.ops.aten.pow.Scalar(-2.0, x), (torch.arange(4.0),)),
+        (lambda x: torch.ops.aten.pow.Scalar(2, x), (torch.arange(4),)),
     ],
 )
 def test_other_forms_are_left_alone(compute: Callable[..., Any], inputs: tuple[torch.Tensor, ...]) -> None:
