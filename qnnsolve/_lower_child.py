@@ -36,6 +36,8 @@ def work(job: Mapping[str, Any], report: Report) -> Answer:
     import torch
     import torchao.quantization.pt2e.quantize_pt2e  # noqa: F401  (registers the ops of a converted model)
     from executorch.backends.qualcomm.utils.utils import to_edge_transform_and_lower_to_qnn
+    from executorch.exir import ExecutorchBackendConfig
+    from executorch.exir.passes.init_mutable_pass import InitializedMutableBufferPass
 
     program = torch.export.load(job["program"])
     inputs = torch.load(job["inputs"], weights_only=True)
@@ -46,7 +48,9 @@ def work(job: Mapping[str, Any], report: Report) -> Answer:
         passes, order = _passes(placement)
         specs = _specs(job["soc"], job["fp16"])
         module = program.module(check_guards=False)
-        return to_edge_transform_and_lower_to_qnn(module, inputs, specs, passes_job=passes, dep_table=order)
+        # The delegate would keep buffers that are written to in memory of its own, which starts as garbage.
+        options = {"passes_job": passes, "dep_table": order, "skip_mutable_buffer": True}
+        return to_edge_transform_and_lower_to_qnn(module, inputs, specs, **options)
 
     with torch.no_grad():
         try:
@@ -58,7 +62,9 @@ def work(job: Mapping[str, Any], report: Report) -> Answer:
     graph_module = edge.exported_program().graph_module
     # Read now: to_executorch() turns the same graph into calls of out variants and allocations.
     answer = {"delegates": _delegates(graph_module), "cpu_ops": list(_cpu_ops(graph_module, placement.reasons))}
-    executable = edge.to_executorch()
+    # Without it ExecuTorch's runtime leaves those buffers uninitialized, whatever the model has in them.
+    initialized = InitializedMutableBufferPass([""])
+    executable = edge.to_executorch(ExecutorchBackendConfig(passes=[initialized]))
     try:
         with Path(job["pte"]).open("wb") as file:
             executable.write_to_file(file)
@@ -228,6 +234,8 @@ def _cpu_ops(graph_module: Any, reasons: Mapping[str, str]) -> Iterator[tuple[st
             reason = LEFT_BY_SOLVER
         else:
             reason = reasons.get(node.name) or reasons.get(origin) or _UNSEEN
+        if reason == _FEEDS and NAME_KEY not in _custom(node):
+            origin = next((_origin(user) for user in node.users if NAME_KEY in _custom(user)), origin)
         yield origin, target, reason
 
 

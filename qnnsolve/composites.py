@@ -66,6 +66,14 @@ _TABLE: dict[Any, Callable[..., Any]] = get_decompositions([_aten.baddbmm, _aten
 """Those that are composite by rule rather than by dispatch."""
 _TABLE[_aten.scatter.value] = _scatter_value
 
+_NORMS = {
+    _aten.layer_norm.default: 2,
+    _aten.native_layer_norm.default: 2,
+    _aten.group_norm.default: 2,
+    _aten.rms_norm.default: 2,
+}
+"""Where each normalization that can do without a weight has it."""
+
 _AS_EXPORTED: dict[object, Any] = {
     _aten.squeeze_.dim: _aten.squeeze.dim,
     _aten.constant_pad_nd.default: _aten.pad.default,
@@ -76,11 +84,36 @@ _AS_EXPORTED: dict[object, Any] = {
 def expand_composites(model: GraphModule) -> GraphModule:
     """Replace, in place, every call of :data:`COMPOSITES` by the calls that it consists of. Returns ``model``."""
     for node in list(model.graph.nodes):
+        if node.op == "call_function" and node.target in _NORMS:
+            _give_weight(model, node, _NORMS[node.target])
         composite = node.target in COMPOSITES or _multiplies_a_vector(node) or _counts_padding(node)
         if node.op == "call_function" and composite and all("val" in each.meta for each in node.all_input_nodes):
             _expand(model, node)
     model.recompile()
     return model
+
+
+def _give_weight(model: GraphModule, node: Node, index: int) -> None:
+    """Write the weight of a normalization that has none: ones, with an encoding of their own.
+
+    ExecuTorch makes them up in lowering (``op_layer_norm.py``, 1.5.1) and declares them like the output, at whose scale
+    a one is off by up to half a step.
+    """
+    source, over = node.all_input_nodes[0], node.args[1]
+    if (len(node.args) > index and node.args[index] is not None) or "weight" in node.kwargs or "val" not in source.meta:
+        return
+    value = source.meta["val"]
+    shape = value.shape[1:2] if node.target is _aten.group_norm.default else tuple(over)  # type: ignore[arg-type]  # a list of sizes
+    number = 0
+    while hasattr(model, f"weight_of_ones_{number}"):
+        number += 1
+    name = f"weight_of_ones_{number}"
+    model.register_buffer(name, torch.ones(shape, dtype=value.dtype))
+    with model.graph.inserting_before(node):
+        weight = model.graph.get_attr(name)
+    with value.fake_mode:
+        weight.meta["val"] = torch.ones(shape, dtype=value.dtype)
+    node.args = (*node.args[:index], weight, *node.args[index + 1 :])
 
 
 def _counts_padding(node: Node) -> bool:

@@ -23,6 +23,7 @@ from qnnsolve.lowering import LEFT_BY_SOLVER, check_writable, lower
 from qnnsolve.opinfo_facts import FactsSource
 from qnnsolve.results import CpuOp, ExportResult, SolveResult
 from qnnsolve.rules.request import precision as precision_of
+from qnnsolve.verification import restored
 from qnnsolve.verification import verify as verify_program
 
 if TYPE_CHECKING:
@@ -249,9 +250,10 @@ def _converted(
 
     with stages("export"):
         module = _exported(model, examples)
+    state = tuple(module.buffers())
     with stages("prepare"):
         prepared = prepare_pt2e(module, quantizer)
-    with stages("calibrate", len(samples)), torch.no_grad():
+    with stages("calibrate", len(samples)), torch.no_grad(), restored(state):
         for done, sample in enumerate(samples):
             stages.step("calibrate", done, len(samples))
             prepared(*sample)

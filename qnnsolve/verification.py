@@ -5,8 +5,9 @@ The emulator runs in a child process, since it can abort or hang.
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from qnnsolve.results import CpuOp, Verification
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["EmulatorRun", "outputs_of", "run_on_emulator", "verify"]
+__all__ = ["EmulatorRun", "outputs_of", "restored", "run_on_emulator", "verify"]
 
 CHILD = "qnnsolve._run_child"
 TIMEOUT = 1800.0
@@ -63,12 +64,31 @@ def verify(
         HostBackendError: no emulator on this machine; or it failed, died or took too long.
     """
     run = run_on_emulator(pte, samples, progress=progress, timeout=timeout)
-    wanted = [outputs_of(converted, sample) for sample in samples]
-    original = [outputs_of(float_model, sample) for sample in samples]
+    with restored(_buffers(converted)):
+        wanted = [outputs_of(converted, sample) for sample in samples]
+    with restored(_buffers(float_model)):
+        original = [outputs_of(float_model, sample) for sample in samples]
     compared = compare(
         run.outputs, wanted, original, tolerance=tolerance, cpu_ops=cpu_ops, grids=output_grids(converted)
     )
     return attrs.evolve(compared, emulator_seconds=sum(run.seconds))
+
+
+@contextlib.contextmanager
+def restored(buffers: Sequence[torch.Tensor]) -> Iterator[None]:
+    """``buffers``, which running the model may change (a cache of keys and values), are afterwards what they were."""
+    before = [buffer.clone() for buffer in buffers]
+    try:
+        yield
+    finally:
+        for buffer, value in zip(buffers, before, strict=True):
+            buffer.copy_(value)
+
+
+def _buffers(model: Callable[..., Any]) -> tuple[torch.Tensor, ...]:
+    import torch
+
+    return tuple(model.buffers()) if isinstance(model, torch.nn.Module) else ()
 
 
 def run_on_emulator(

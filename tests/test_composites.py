@@ -95,3 +95,30 @@ def test_no_composite_but_one_is_an_op_that_executorch_annotates() -> None:
 def test_an_average_that_leaves_its_padding_out_stays_whole() -> None:
     graph, _ = exported(lambda x: F.avg_pool3d(x, 4, 2, 1, count_include_pad=False), 1, 2, 8, 8, 8)
     assert targets(expand_composites(graph)) == ["aten.avg_pool3d.default"]
+
+
+@pytest.mark.parametrize(
+    ("function", "shape", "size"),
+    [
+        (lambda x: F.layer_norm(x, (8,)), (1, 4, 8), (8,)),
+        (lambda x: F.layer_norm(x, (4, 8)), (1, 4, 8), (4, 8)),
+        (lambda x: F.group_norm(x, 2), (1, 4, 8), (4,)),
+        (lambda x: F.rms_norm(x, (8,)), (1, 4, 8), (8,)),
+    ],
+)
+def test_a_norm_without_a_weight_gets_one(
+    function: Callable[..., Any], shape: tuple[int, ...], size: tuple[int, ...]
+) -> None:
+    graph, sample = exported(lambda x: function(function(x)), *shape)
+    expand_composites(graph)
+    graph.graph.lint()
+    weights = [node for node in graph.graph.nodes if node.op == "get_attr"]
+    assert [node.target for node in weights] == ["weight_of_ones_0", "weight_of_ones_1"]
+    assert all(tuple(node.meta["val"].shape) == size for node in weights)
+    torch.testing.assert_close(graph(sample), function(function(sample)))
+
+
+def test_a_norm_with_a_weight_keeps_it() -> None:
+    graph = torch.export.export(nn.LayerNorm(8).eval(), (torch.rand(1, 4, 8),)).module(check_guards=False)
+    expand_composites(graph)
+    assert [node.target for node in graph.graph.nodes if node.op == "get_attr"] == ["weight", "bias"]

@@ -172,6 +172,34 @@ def test_what_is_solved_compiles_whole_and_computes_the_same(
     assert capfd.readouterr() == ("", "")
 
 
+class Cache(torch.nn.Module):
+    """Keeps what it is given, by position."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("kept", torch.full((1, 6, 8), 0.5))
+
+    def forward(self, position: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+        self.kept.index_copy_(1, position, value)  # type: ignore[operator]
+        return torch.relu(self.kept)  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_a_buffer_starts_as_the_model_has_it_and_keeps_what_is_written(tmp_path: Path) -> None:
+    samples = [(torch.tensor([at]), torch.rand(1, 1, 8) * 2 - 1) for at in (1, 4, 1)]
+    model = Cache()
+    result = pipeline.export(model, samples[0], out=tmp_path / "model.pte", calibration=samples)
+    assert (result.delegates, result.cpu_ops) == (1, ())
+    assert result.verification is not None
+    assert result.verification.agrees, result.verification.note
+    assert float(model.state_dict()["kept"].min()) == float(model.state_dict()["kept"].max()) == 0.5, (
+        "calibration and verification left their marks"
+    )
+    run = verification.run_on_emulator(tmp_path / "model.pte", samples)
+    for (got,), sample in zip(run.outputs, samples, strict=True):
+        assert float((got - model(*sample)).abs().max()) < 0.01
+
+
 def converted_net(net: type[torch.nn.Module], samples: list[Any]) -> tuple[torch.fx.GraphModule, SolveQuantizer]:
     quantizer = SolveQuantizer("htp", "SM8750", precision="16a8w")
     with quiet():

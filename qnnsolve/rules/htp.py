@@ -8,6 +8,7 @@ from qnnsolve.constraints import Constraint, Forbid, Reason, Same, Site, Source,
 from qnnsolve.encodings import QScheme
 from qnnsolve.opinfo_facts import port_code
 from qnnsolve.rules.base import Facts, rule
+from qnnsolve.rules.builders.indexing import state_of
 from qnnsolve.rules.request import Role
 
 __all__ = ["FOLDED", "RULES"]
@@ -88,4 +89,26 @@ def activation_folds_into_its_producer(facts: Facts) -> Iterator[Constraint]:
             yield Same((Site(ref), Site(ref, node.name), Site(node.name)), reason)
 
 
-RULES = (arch_computes_the_weight_right, activation_folds_into_its_producer, blocks_over_a_kernel)
+@rule("QH005")
+def writes_to_one_buffer_share(facts: Facts) -> Iterator[Constraint]:
+    """All writes to one buffer of the model (a cache of keys and values) have one encoding.
+
+    Why: each reads what the one before it wrote, and moves the bits of what it does not write itself.
+
+    Instead: converts on what is written, and behind the last write.
+    """
+    first: dict[str, Site] = {}
+    for node, built in facts.calls:
+        state, site = state_of(node, facts.graph), Site(node.name)
+        if state is None or site not in facts.domains or built.op != "ScatterNd":
+            continue
+        if first.setdefault(state, site) != site:
+            yield Same((first[state], site), facts.graph_reason("QH005", f"both write to {state}"))
+
+
+RULES = (
+    arch_computes_the_weight_right,
+    activation_folds_into_its_producer,
+    blocks_over_a_kernel,
+    writes_to_one_buffer_share,
+)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from qnnsolve.constraints import Same, Site
 from qnnsolve.facts.graph import Graph, Node, Ref
 from qnnsolve.rules.builders import OUTPUT, Built, Fate, Input, build
 from qnnsolve.rules.request import Role
-from tests.rules.graphs import call, param, placeholder
+from tests.rules.graphs import call, facts, of_kind, param, placeholder, yielded
 
 X = Ref("x")
 PAIR = (2, 2)
@@ -164,3 +165,42 @@ def test_a_buffer_that_is_written_to_has_no_edge() -> None:
     assert (kept.inputs[0].ref, kept.inputs[0].like, kept.inputs[2].ref) == (None, OUTPUT, "v")
     given = built(call("n", "index_put.default", Ref("x"), (Ref("i"),), Ref("v")), i, v, placeholder("x", 4, 8))
     assert given.inputs[0].ref == "x"
+
+
+CACHE, AT, NEW = param("cache", 4, 8), placeholder("i", 2, dtype="int64"), placeholder("v", 2, 8)
+PUT = call("put", "index_put_.default", Ref("cache"), (Ref("i"),), Ref("v"), shape=(4, 8))
+AGAIN = call("again", "index_copy_.default", Ref("cache"), 0, Ref("i"), Ref("v"), shape=(4, 8))
+
+
+@pytest.mark.parametrize(
+    ("other", "why"),
+    [
+        (call("read", "relu.default", Ref("cache"), shape=(4, 8)), "other ops use this one too"),
+        (call("add", "add_.Tensor", Ref("cache"), 1.0, shape=(4, 8)), "other ops use this one too"),
+        (AGAIN, ""),
+    ],
+)
+def test_a_buffer_with_other_users_stays_on_the_cpu(other: Node, why: str) -> None:
+    put = build(PUT, Graph.of((CACHE, AT, NEW, PUT, other)))
+    assert why in put.why
+    assert put.fate is (Fate.CPU if why else Fate.OP)
+
+
+def test_a_buffer_is_written_whole_by_the_runtime_and_in_place_by_the_cpu() -> None:
+    whole, part = placeholder("x", 4, 8), placeholder("x", 1, 8)
+    copied = call("n", "copy_.default", Ref("cache"), X, shape=(4, 8))
+    assert built(copied, CACHE, whole) == Built(Fate.IDENTITY, None, (Input(X),))
+    assert built(copied, CACHE, part).fate is Fate.CPU
+    added = built(call("n", "add_.Tensor", Ref("cache"), X, shape=(4, 8)), CACHE, whole)
+    assert "in place" in added.why
+    assert built(call("n", "add_.Tensor", X, X, shape=(4, 8)), whole).fate is Fate.OP
+
+
+def test_all_writes_to_one_buffer_share() -> None:
+    def shared(*writes: Node) -> list[tuple[Site, ...]]:
+        return [same.sites for same in of_kind(Same, yielded("QH005", facts(CACHE, AT, NEW, *writes)))]
+
+    assert shared(PUT, AGAIN) == [(Site("put"), Site("again"))]
+    assert shared(PUT) == []
+    elsewhere = call("again", "index_copy_.default", Ref("other"), 0, Ref("i"), Ref("v"), shape=(4, 8))
+    assert shared(PUT, param("other", 4, 8), elsewhere) == []

@@ -38,6 +38,8 @@ BUILDERS = _joined()
 
 def build(node: Node, graph: Graph) -> Built:
     """The fate of ``node``; :attr:`Fate.UNKNOWN` for a target that no builder here describes."""
+    if node.target not in indexing.TABLE and indexing.state_of(node, graph) is not None:
+        return on_cpu("what is written to a buffer in place, and not by index, has no encoding")
     builder = BUILDERS.get(node.target)
     built = Built(Fate.UNKNOWN) if builder is None else builder(node, graph)
     if built.fate is Fate.OP and max(map(len, _shapes(node, graph)), default=0) > LARGEST_RANK:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from qnnsolve.facts.graph import Argument, Graph, Node, Ref
 from qnnsolve.rules.builders.types import OUTPUT, Builder, Built, Fate, Input, no_builder, on_cpu, op, ref_at, table
 
-__all__ = ["TABLE"]
+__all__ = ["TABLE", "state_of"]
 
 
 def _index(node: Node, graph: Graph) -> Built:
@@ -47,11 +47,32 @@ def _written(node: Node, graph: Graph, value: Ref | None) -> Built:
     """ScatterNd; its indices are joined from constants and index tensors (builders/op_index_put.py).
 
     A buffer that is written to has no observer, since ``convert_pt2e`` would fold it; lowering gives it the encoding
-    of what comes out.
+    of what comes out. The buffer itself stays float, in the CPU's memory.
     """
-    target = ref_at(node, 0)
+    target, state = ref_at(node, 0), state_of(node, graph)
+    others = () if state is None else graph.users[state]
+    if any(graph[user].target not in _INTO_STATES or graph[user].args[0] != state for user in others):
+        return on_cpu("ExecuTorch gives a buffer one encoding, and other ops use this one too")
     kept = Input(None, like=OUTPUT) if graph.is_param(target) else Input(target)
     return Built(Fate.OP, "ScatterNd", (kept, Input(None, code="i32"), Input(value)))
+
+
+def _copied(node: Node, graph: Graph) -> Built:
+    """A buffer that is written whole: lowering writes what was computed, by an op of the runtime's own."""
+    source, written = ref_at(node, 1), graph[ref_at(node, 1) or node.name].tensor
+    if state_of(node, graph) is None or written is None or written != node.tensor:
+        return on_cpu("ExecuTorch has no builder for aten.copy_")
+    return Built(Fate.IDENTITY, None, (Input(source),))
+
+
+_INTO_STATES = ("aten.index_put_.default", "aten.index_copy_.default")
+
+
+def state_of(node: Node, graph: Graph) -> Ref | None:
+    """The buffer of the model that ``node`` writes to in place, as a cache of keys and values is; else None."""
+    target = ref_at(node, 0)
+    in_place = node.target.partition(".")[2].partition(".")[0].endswith("_")
+    return target if in_place and graph.is_param(target) else None
 
 
 def _slice_scatter(node: Node, graph: Graph) -> Built:
@@ -87,6 +108,7 @@ TABLE = table(
     (op("GatherElements", 0, 2), ("gather.default",)),
     (_index, ("index.Tensor",)),
     (_index_put, ("index_put.default", "index_put_.default")),
+    (_copied, ("copy_.default",)),
     (_index_copy, ("index_copy.default", "index_copy_.default")),
     (_slice_scatter, ("slice_scatter.default",)),
     (_scatter("replace"), ("scatter.src", "scatter.value")),
