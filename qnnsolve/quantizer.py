@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,36 +21,24 @@ os.environ.setdefault("QNN_SDK_ROOT", "")
 from executorch.backends.qualcomm.quantizer.quantizer import QnnQuantizer, QuantDtype
 from executorch.backends.qualcomm.serialization.qc_schema import QcomChipset, QnnExecuTorchBackendType
 from torch.fx import GraphModule
-from torch.fx import Node as FxNode
-from torchao.quantization.pt2e.quantizer import QuantizationAnnotation, QuantizationSpecBase, SharedQuantizationSpec
-from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
 
-from qnnsolve.composites import expand_composites
-from qnnsolve.constant_folding import fold_constants
-from qnnsolve.constraints import Derived, Problem, Same, Site, Table
-from qnnsolve.encodings import Encoding
+from qnnsolve.annotations import mark_cpu_nodes, write_annotations
+from qnnsolve.constraints import Problem, Table
 from qnnsolve.errors import BudgetExceededError, UnsatisfiableError, UnverifiedError, UsageError
 from qnnsolve.explain import describe, placements
 from qnnsolve.facts.backends import backend as backend_of
 from qnnsolve.facts.fx import read_graph
-from qnnsolve.facts.graph import Node
 from qnnsolve.facts.socs import Soc, chipset, soc
 from qnnsolve.facts.user import UserFacts
 from qnnsolve.facts.user_file import read_user_facts
-from qnnsolve.low_ranks import lower_ranks
-from qnnsolve.opinfo_facts import FactsSource, facts_source, operator_facts, port_code
+from qnnsolve.opinfo_facts import FactsSource, facts_source, operator_facts
 from qnnsolve.results import Placement, SolveResult
-from qnnsolve.rewrites import NO_INTEGER_DIVISION, rewrite
+from qnnsolve.rewriting import prepared
 from qnnsolve.rules import Facts, backend_rules, problem_of
-from qnnsolve.rules.htp import FOLDED
 from qnnsolve.rules.request import Request, precision
 from qnnsolve.solver import Limits, Solution, Unknown, Unsatisfiable, solve
-from qnnsolve.specs import bias_spec, concrete_spec
 
-__all__ = ["CPU_TAG", "SolveQuantizer"]
-
-CPU_TAG = ("qnnsolve", "cpu")
-"""Key and value in ``node.meta["custom"]`` of every node that the solution leaves on the CPU."""
+__all__ = ["SolveQuantizer"]
 
 
 class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no types
@@ -124,15 +111,8 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         self._request = attrs.evolve(self._request, precision=_precision(quant_dtype.name.removeprefix("use_")))
 
     def transform_for_annotation(self, model: GraphModule) -> GraphModule:
-        """Upstream's passes before annotation.
-
-        Before them, composites are spelled out, what the inputs do not decide is computed once, and what ExecuTorch
-        cannot build is rewritten.
-        """
-        spelled_out = lower_ranks(fold_constants(expand_composites(model)))
-        transformed: GraphModule = super().transform_for_annotation(
-            rewrite(spelled_out, divides_integers=self._soc.htp_arch not in NO_INTEGER_DIVISION)
-        )
+        """:mod:`qnnsolve.rewriting`, then upstream's passes before annotation."""
+        transformed: GraphModule = super().transform_for_annotation(prepared(model, self._soc.htp_arch))
         return transformed
 
     def annotate(self, model: GraphModule) -> GraphModule:
@@ -156,7 +136,10 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
             raise UnsatisfiableError(outcome.conflicts)
         if isinstance(outcome, Unknown):
             raise BudgetExceededError(outcome.limit, outcome.best)
-        self._write(model, facts, problem, outcome)
+        write_annotations(model, facts, problem, outcome)
+        placed = placements(facts, outcome.encodings)
+        self.cpu_nodes = frozenset(name for name, place in placed.items() if place is Placement.CPU)
+        mark_cpu_nodes(model, self.cpu_nodes)
         self._replace_inf(model)
         clock.lap("annotate")
         self.result = attrs.evolve(self.result, timings=clock.laps)
@@ -164,27 +147,6 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
 
     def validate(self, model: GraphModule) -> None:
         """Nothing is left to validate: what was annotated was solved for."""
-
-    def _write(self, model: GraphModule, facts: Facts, problem: Problem, solution: Solution) -> None:
-        by_name = {node.name: node for node in model.graph.nodes}
-        derived = {c.site: c for c in problem.constraints if isinstance(c, Derived)}
-        first: dict[Site, Site] = {}
-        order = {site: index for index, site in enumerate(_iteration_order(facts, solution.encodings))}
-        for group in solution.groups:
-            leader = min(group, key=lambda site: order[site])
-            first.update(dict.fromkeys(group, leader))
-        folded = (c.sites for c in problem.constraints if isinstance(c, Same) and c.reason.rule == FOLDED)
-        bounds = {first[sites[0]]: _bounds(facts.graph[sites[-1].node]) for sites in folded}
-        writer = _Writer(facts, solution.encodings, first, derived, bounds, _floors(facts, solution, first), by_name)
-        for node in facts.inputs:
-            writer.annotate_input(by_name[node.name])
-        for name in facts.built:
-            writer.annotate(by_name[name])
-        where = placements(facts, solution.encodings)
-        self.cpu_nodes = frozenset(name for name, place in where.items() if place is Placement.CPU)
-        for name in self.cpu_nodes:
-            custom = by_name[name].meta.setdefault("custom", {})
-            custom[CPU_TAG[0]] = CPU_TAG[1]
 
     def _not_yet(self, setting: str) -> NoReturn:
         raise UsageError(f"SolveQuantizer does not take {setting} yet")
@@ -257,91 +219,6 @@ def _tables_by_node(facts: Facts, problem: Problem) -> dict[str, tuple[Table, ..
         if isinstance(constraint, Table) and constraint.reason.rule == "QC001":
             found.setdefault(facts.owner(constraint.sites[0]), []).append(constraint)
     return {name: tuple(tables) for name, tables in found.items()}
-
-
-def _bounds(activation: Node) -> tuple[float, float]:
-    """Between which values a ReLU, hardtanh or clamp leaves its input alone."""
-    if "relu" in activation.target:
-        return 0.0, math.inf
-    default = (-1.0, 1.0) if "hardtanh" in activation.target else (-math.inf, math.inf)
-    names = ("min_val", "max_val") if "hardtanh" in activation.target else ("min", "max")
-    found = [activation.argument(index + 1, names[index]) for index in (0, 1)]
-    low, high = (float(v) if isinstance(v, (int, float)) else default[i] for i, v in enumerate(found))
-    return low, high
-
-
-def _floors(facts: Facts, solution: Solution, first: Mapping[Site, Site]) -> dict[Site, float]:
-    """The smallest scale of each group of sites, by its first one, where an operator asks for one."""
-    found: dict[Site, float] = {}
-    for node, built in facts.calls:
-        ports = {f"in[{port}]": edge for port, _, edge, _ in facts.float_inputs(node, built)}
-        for port, site in {**ports, "out[0]": Site(node.name)}.items():
-            scales = facts.operators.curated.at_least.get((str(built.op), port))
-            encoding = solution.encodings.get(site)
-            if scales is not None and encoding is not None and encoding.quantized:
-                leader = first.get(site, site)
-                found[leader] = max(found.get(leader, 0.0), scales[0].get(port_code(encoding), 0.0))
-    return found
-
-
-def _iteration_order(facts: Facts, encodings: Mapping[Site, Encoding]) -> Iterator[Site]:
-    """Sites as torchao meets them: per node its input edges in argument order, then its output.
-
-    The concrete spec of a sharing group has to sit on the first of them (torchao 0.18 ``prepare.py``).
-    """
-    yield from (Site(node.name) for node in facts.inputs)
-    for name, built in facts.built.items():
-        refs = [entry.ref for entry in built.inputs if entry.ref is not None] or list(facts.graph[name].refs())
-        yield from (Site(ref, name) for ref in dict.fromkeys(refs) if Site(ref, name) in encodings)
-        if Site(name) in encodings:
-            yield Site(name)
-
-
-@attrs.frozen(eq=False)
-class _Writer:
-    facts: Facts
-    encodings: Mapping[Site, Encoding]
-    first: Mapping[Site, Site]
-    derived: Mapping[Site, Derived]
-    bounds: Mapping[Site, tuple[float, float]]
-    floors: Mapping[Site, float]
-    by_name: Mapping[str, FxNode]
-
-    def annotate(self, node: FxNode) -> None:
-        """Write the node's annotation; implicit sharing is off, since the solution says what is shared."""
-        built = self.facts.built[node.name]
-        refs = dict.fromkeys(entry.ref for entry in built.inputs if entry.ref is not None)
-        edges = {self.by_name[ref]: self._spec(Site(ref, node.name)) for ref in refs}
-        output = self._spec(Site(node.name))
-        inputs = {producer: spec for producer, spec in edges.items() if spec is not None}
-        if inputs or output is not None:
-            node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(
-                input_qspec_map=inputs, output_qspec=output, allow_implicit_sharing=False, _annotated=True
-            )
-
-    def annotate_input(self, node: FxNode) -> None:
-        """One observer for an input of the graph: ExecuTorch declares one encoding for it, whatever its users read."""
-        output = self._spec(Site(node.name))
-        if output is not None:
-            node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(
-                output_qspec=output, allow_implicit_sharing=False, _annotated=True
-            )
-
-    def _spec(self, site: Site) -> QuantizationSpecBase | None:
-        encoding = self.encodings.get(site)
-        if encoding is None or not encoding.quantized:
-            return None
-        if site in self.derived:
-            return bias_spec(self.by_name[site.user], encoding)
-        leader = self.first[site]
-        if leader != site:
-            return SharedQuantizationSpec(self._edge_or_node(leader))
-        bits = self.facts.operators.multiplier_bits
-        return concrete_spec(encoding, self.bounds.get(site), self.floors.get(site, 0.0), bits)
-
-    def _edge_or_node(self, site: Site) -> Any:
-        node = self.by_name[site.node]
-        return (node, self.by_name[site.user]) if site.user else node
 
 
 class _Clock:

@@ -10,7 +10,8 @@ from torchao.quantization.pt2e import MinMaxObserver
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
 from qnnsolve.errors import UnknownNameError, UnverifiedError, UsageError
-from qnnsolve.quantizer import CPU_TAG, SolveQuantizer
+from qnnsolve.lowering import CPU_KEY, CPU_VALUE
+from qnnsolve.quantizer import SolveQuantizer
 from qnnsolve.results import Placement, Status
 from qnnsolve.solver import check
 
@@ -141,7 +142,7 @@ def test_lenient_leaves_them_float_and_says_so() -> None:
     assert record.placement is Placement.CPU
     assert record.output == "float"
     assert quantizer.result.unverified == ((record.name, record.target),)
-    tagged = [n.name for n in graph.graph.nodes if n.meta.get("custom", {}).get(CPU_TAG[0]) == CPU_TAG[1]]
+    tagged = [n.name for n in graph.graph.nodes if n.meta.get("custom", {}).get(CPU_KEY) == CPU_VALUE]
     assert tagged == [record.name] == list(quantizer.cpu_nodes)
 
 

@@ -17,7 +17,7 @@ import torch
 from torch.fx import GraphModule
 from torch.fx import Node as FxNode
 
-__all__ = ["NO_INTEGER_DIVISION", "REWRITTEN", "rewrite"]
+__all__ = ["NO_INTEGER_DIVISION", "REPLACED", "replace"]
 
 aten = torch.ops.aten
 NO_INTEGER_DIVISION = ("V68",)
@@ -42,7 +42,7 @@ class _Emitter:
         return made
 
 
-_Rewrite: TypeAlias = Callable[[_Emitter, FxNode], FxNode | None]
+_Replacement: TypeAlias = Callable[[_Emitter, FxNode], FxNode | None]
 """What replaces a node; None leaves it as it is."""
 
 
@@ -54,7 +54,7 @@ def _is_bool(*nodes: Any) -> bool:
     return all(isinstance(node, FxNode) and node.meta["val"].dtype == torch.bool for node in nodes)
 
 
-def _extreme(values: Any, indices: Any) -> _Rewrite:
+def _extreme(values: Any, indices: Any) -> _Replacement:
     """Values and indices apart: ExecuTorch 1.5.1 does so where it still knows which Python function was called, and
     crashes its compiler otherwise."""
 
@@ -70,7 +70,7 @@ def _extreme(values: Any, indices: Any) -> _Rewrite:
     return rewritten
 
 
-def _over_all(target: Any) -> _Rewrite:
+def _over_all(target: Any) -> _Replacement:
     """Over every dimension, named; a dtype to compute in is left alone."""
 
     def rewritten(emit: _Emitter, node: FxNode) -> FxNode | None:
@@ -176,7 +176,7 @@ def _narrow_indices(emit: _Emitter, node: FxNode) -> None:
                 reader.replace_input_with(user, wide)
 
 
-def _on_masks(target: Any) -> _Rewrite:
+def _on_masks(target: Any) -> _Replacement:
     """The bitwise op in place of the logical one, or the other way round: the same where all are masks."""
 
     def rewritten(emit: _Emitter, node: FxNode) -> FxNode | None:
@@ -185,7 +185,7 @@ def _on_masks(target: Any) -> _Rewrite:
     return rewritten
 
 
-def _all(target: Any) -> _Rewrite:
+def _all(target: Any) -> _Replacement:
     def rewritten(emit: _Emitter, node: FxNode) -> FxNode | None:
         if not _is_bool(node.args[0]):
             return None
@@ -195,7 +195,7 @@ def _all(target: Any) -> _Rewrite:
     return rewritten
 
 
-REWRITTEN: Mapping[Any, _Rewrite] = MappingProxyType(
+REPLACED: Mapping[Any, _Replacement] = MappingProxyType(
     {
         aten.max.dim: _extreme(aten.amax.default, aten.argmax.default),
         aten.min.dim: _extreme(aten.amin.default, aten.argmin.default),
@@ -236,8 +236,8 @@ def _floor_divide(emit: _Emitter, node: FxNode) -> FxNode | None:
     return emit(aten.div.Tensor_mode, *node.args, rounding_mode="floor")
 
 
-def rewrite(module: GraphModule, *, divides_integers: bool = True) -> GraphModule:
-    """``module`` itself, with every node of a target in :data:`REWRITTEN` replaced where its form allows it.
+def replace(module: GraphModule, *, divides_integers: bool = True) -> GraphModule:
+    """``module`` itself, with every node of a target in :data:`REPLACED` replaced where its form allows it.
 
     Args:
         module: as exported, each node with its fake value.
@@ -246,7 +246,7 @@ def rewrite(module: GraphModule, *, divides_integers: bool = True) -> GraphModul
     """
     changed = False
     for node in list(module.graph.nodes):
-        rule = REWRITTEN.get(node.target) if node.op == "call_function" else None
+        rule = REPLACED.get(node.target) if node.op == "call_function" else None
         if node.target is aten.floor_divide.default and not divides_integers:
             rule = _floor_divide
         if rule is None:

@@ -11,7 +11,7 @@ from torch import nn
 
 from qnnsolve.facts.fx import target_name
 from qnnsolve.quantizer import SolveQuantizer
-from qnnsolve.rewrites import REWRITTEN, rewrite
+from qnnsolve.rewriting.replacements import REPLACED, replace
 from qnnsolve.rules.builders import BUILDERS
 
 X = torch.linspace(-30, 30, 64).reshape(2, 4, 8)
@@ -64,7 +64,7 @@ def _targets(module: Any) -> set[str]:
 
 
 def test_every_rewrite_has_a_case() -> None:
-    assert {str(target) for target in REWRITTEN} == {f"aten.{name}" for name in CASES}
+    assert {str(target) for target in REPLACED} == {f"aten.{name}" for name in CASES}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -72,7 +72,7 @@ def test_a_rewritten_model_computes_the_same(name: str) -> None:
     compute, inputs = CASES[name]
     module = _module(compute, inputs)
     assert f"aten.{name}" in _targets(module), "the model does not have the target it is here for"
-    rewritten = rewrite(module)
+    rewritten = replace(module)
     torch.testing.assert_close(rewritten(*inputs), compute(*inputs))
     assert name in STAY or f"aten.{name}" not in _targets(rewritten)
 
@@ -98,7 +98,7 @@ def test_what_a_rewrite_leaves_can_be_built(name: str) -> None:
 def test_other_forms_are_left_alone(compute: Callable[..., Any], inputs: tuple[torch.Tensor, ...]) -> None:
     module = _module(compute, inputs)
     before = _targets(module)
-    assert _targets(rewrite(module)) == before
+    assert _targets(replace(module)) == before
 
 
 @pytest.mark.parametrize(("soc", "divided"), [("SM8750", "aten.floor_divide.default"), ("SM8350", "aten.div.Tensor")])

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from qnnsolve import constant_folding
-from qnnsolve.constant_folding import fold_constants
+from qnnsolve.rewriting import constants
+from qnnsolve.rewriting.constants import fold_constants
 
 
 class Positions(nn.Module):
@@ -91,7 +91,7 @@ def test_a_value_that_nothing_else_reads_becomes_the_output() -> None:
 
 
 def test_a_tensor_that_is_too_large_is_computed_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(constant_folding, "LARGEST", 15)
+    monkeypatch.setattr(constants, "LARGEST", 15)
     x = torch.randn(4, 4)
     folded = fold_constants(exported(Positions(), x))
     assert any(call.startswith("aten.le.") for call in calls(folded))

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from qnnsolve.composites import COMPOSITES, expand_composites
 from qnnsolve.facts.fx import target_name
+from qnnsolve.rewriting.composites import COMPOSITES, expand_composites
 from qnnsolve.rules.builders import BUILDERS
 
 CASES: dict[str, tuple[Callable[..., Any], tuple[int, ...]]] = {

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from qnnsolve.low_ranks import lower_ranks
+from qnnsolve.rewriting.ranks import lower_ranks
 from qnnsolve.rules.builders import LARGEST_RANK
 
 

@@ -1,0 +1,28 @@
+"""Rewrite a graph, before it is annotated, into one whose every tensor can have an encoding that lowering keeps.
+
+Each module is one step and exact in float; :func:`prepared` takes them in this order:
+
+==============  ======================================================================================================
+`composites`    what ExecuTorch would take apart after annotation is spelled out, by torch's own definition of each op
+`constants`     what the model's inputs do not decide is computed once
+`ranks`         what has more dimensions than the accelerator takes is permuted with fewer
+`replacements`  what ExecuTorch never builds, builds wrongly or tears up is written otherwise, by hand
+==============  ======================================================================================================
+"""
+
+from __future__ import annotations
+
+from torch.fx import GraphModule
+
+from qnnsolve.rewriting.composites import expand_composites
+from qnnsolve.rewriting.constants import fold_constants
+from qnnsolve.rewriting.ranks import lower_ranks
+from qnnsolve.rewriting.replacements import NO_INTEGER_DIVISION, replace
+
+__all__ = ["prepared"]
+
+
+def prepared(model: GraphModule, htp_arch: str) -> GraphModule:
+    """``model`` itself, rewritten for ``htp_arch`` (``V68`` ...). It is as exported, each node with its fake value."""
+    spelled_out = lower_ranks(fold_constants(expand_composites(model)))
+    return replace(spelled_out, divides_integers=htp_arch not in NO_INTEGER_DIVISION)
