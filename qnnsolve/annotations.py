@@ -18,9 +18,10 @@ from qnnsolve.facts.graph import Node
 from qnnsolve.lowering import CPU_KEY, CPU_VALUE
 from qnnsolve.opinfo_facts import port_code
 from qnnsolve.rules import Facts
+from qnnsolve.rules.builders import Fate
 from qnnsolve.rules.htp import FOLDED
 from qnnsolve.solver import Solution
-from qnnsolve.specs import bias_spec, concrete_spec
+from qnnsolve.specs import Bounds, bias_spec, concrete_spec
 
 __all__ = ["mark_cpu_nodes", "write_annotations"]
 
@@ -35,7 +36,9 @@ def write_annotations(model: GraphModule, facts: Facts, problem: Problem, soluti
         leader = min(group, key=lambda site: order[site])
         first.update(dict.fromkeys(group, leader))
     folded = (c.sites for c in problem.constraints if isinstance(c, Same) and c.reason.rule == FOLDED)
-    bounds = {first[sites[0]]: _bounds(facts.graph[sites[-1].node]) for sites in folded}
+    bounds = {first[sites[0]]: _bounds(facts.graph[sites[-1].node]) for sites in folded} | {
+        first[group[0]]: Bounds(softmax_dim=dim) for group, dim in _softmaxed(facts, solution)
+    }
     writer = _Writer(facts, solution.encodings, first, derived, bounds, _floors(facts, solution, first), by_name)
     for node in facts.inputs:
         writer.annotate_input(by_name[node.name])
@@ -50,15 +53,32 @@ def mark_cpu_nodes(model: GraphModule, cpu_nodes: Iterable[str]) -> None:
         by_name[name].meta.setdefault("custom", {})[CPU_KEY] = CPU_VALUE
 
 
-def _bounds(activation: Node) -> tuple[float, float]:
+def _bounds(activation: Node) -> Bounds:
     """Between which values a ReLU, hardtanh or clamp leaves its input alone."""
     if "relu" in activation.target:
-        return 0.0, math.inf
+        return Bounds(low=0.0)
     default = (-1.0, 1.0) if "hardtanh" in activation.target else (-math.inf, math.inf)
     names = ("min_val", "max_val") if "hardtanh" in activation.target else ("min", "max")
     found = [activation.argument(index + 1, names[index]) for index in (0, 1)]
     low, high = (float(v) if isinstance(v, (int, float)) else default[i] for i, v in enumerate(found))
-    return low, high
+    return Bounds(low, high)
+
+
+def _softmaxed(facts: Facts, solution: Solution) -> Iterator[tuple[tuple[Site, ...], int]]:
+    """Groups of sites that nothing but a softmax reads, and the dimension along which it does."""
+    group_of = {site: group for group in solution.groups for site in group}
+    for node, built in facts.calls:
+        ref, dim = built.inputs[0].ref if built.op == "Softmax" else None, node.argument(1, "dim")
+        chain: set[Site] = set()
+        reader = node.name
+        while ref is not None and facts.graph.users[ref] == (reader,):
+            chain |= {Site(ref, reader), Site(ref)}
+            before = facts.built.get(ref)
+            through = before is not None and before.fate is Fate.IDENTITY
+            reader, ref = ref, before.inputs[0].ref if before is not None and through else None
+        edge = next((site for site in chain if site.user == node.name), None)
+        if isinstance(dim, int) and edge is not None and chain.issuperset(group_of.get(edge, (Site(""),))):
+            yield group_of[edge], dim
 
 
 def _floors(facts: Facts, solution: Solution, first: Mapping[Site, Site]) -> dict[Site, float]:
@@ -96,7 +116,7 @@ class _Writer:
     encodings: Mapping[Site, Encoding]
     first: Mapping[Site, Site]
     derived: Mapping[Site, Derived]
-    bounds: Mapping[Site, tuple[float, float]]
+    bounds: Mapping[Site, Bounds]
     floors: Mapping[Site, float]
     by_name: Mapping[str, FxNode]
 

@@ -33,7 +33,7 @@ from qnnsolve.facts.user import UserFacts
 from qnnsolve.facts.user_file import read_user_facts
 from qnnsolve.opinfo_facts import FactsSource, facts_source, operator_facts
 from qnnsolve.results import Placement, SolveResult
-from qnnsolve.rewriting import prepared
+from qnnsolve.rewriting import bound_infinities, prepared
 from qnnsolve.rules import Facts, backend_rules, problem_of
 from qnnsolve.rules.request import Request, precision
 from qnnsolve.solver import Limits, Solution, Unknown, Unsatisfiable, solve
@@ -111,9 +111,9 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         self._request = attrs.evolve(self._request, precision=_precision(quant_dtype.name.removeprefix("use_")))
 
     def transform_for_annotation(self, model: GraphModule) -> GraphModule:
-        """:mod:`qnnsolve.rewriting`, then upstream's passes before annotation."""
+        """:mod:`qnnsolve.rewriting`, upstream's passes before annotation, and bounds for what is infinite after them."""
         transformed: GraphModule = super().transform_for_annotation(prepared(model, self._soc.htp_arch))
-        return transformed
+        return bound_infinities(transformed)
 
     def annotate(self, model: GraphModule) -> GraphModule:
         """Solve for ``model`` and write the annotations; see the class for what is raised."""
@@ -140,7 +140,6 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         placed = placements(facts, outcome.encodings)
         self.cpu_nodes = frozenset(name for name, place in placed.items() if place is Placement.CPU)
         mark_cpu_nodes(model, self.cpu_nodes)
-        self._replace_inf(model)
         clock.lap("annotate")
         self.result = attrs.evolve(self.result, timings=clock.laps)
         return model

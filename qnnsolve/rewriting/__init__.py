@@ -1,12 +1,13 @@
 """Rewrite a graph, before it is annotated, into one whose every tensor can have an encoding that lowering keeps.
 
-Each module is one step and exact in float; :func:`prepared` takes them in this order:
+Each module is one step and exact in float; :func:`prepared` takes all but the last in this order:
 
 ==============  ======================================================================================================
 `composites`    what ExecuTorch would take apart after annotation is spelled out, by torch's own definition of each op
 `constants`     what the model's inputs do not decide is computed once
 `ranks`         what has more dimensions than the accelerator takes is permuted with fewer
 `replacements`  what ExecuTorch never builds, builds wrongly or tears up is written otherwise, by hand
+`infinities`    after ExecuTorch's own passes, which write masks too: minus infinity becomes a number
 ==============  ======================================================================================================
 """
 
@@ -16,10 +17,11 @@ from torch.fx import GraphModule
 
 from qnnsolve.rewriting.composites import expand_composites
 from qnnsolve.rewriting.constants import fold_constants
+from qnnsolve.rewriting.infinities import bound_infinities
 from qnnsolve.rewriting.ranks import lower_ranks
 from qnnsolve.rewriting.replacements import NO_INTEGER_DIVISION, replace
 
-__all__ = ["prepared"]
+__all__ = ["bound_infinities", "prepared"]
 
 
 def prepared(model: GraphModule, htp_arch: str) -> GraphModule:

@@ -1,0 +1,113 @@
+"""Infinite values become numbers that integers can stand for, and what a softmax cannot see takes no range."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch.fx import GraphModule
+from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+from qnnsolve.encodings import DType, Encoding
+from qnnsolve.quantizer import SolveQuantizer
+from qnnsolve.rewriting.infinities import MASK, bound_infinities
+from qnnsolve.specs import Bounds, concrete_spec
+
+LEAST = torch.finfo(torch.float32).min
+
+
+class Masked(torch.nn.Module):
+    """Scores ``[batch, query, key]`` to attention weights, causally masked by a constant."""
+
+    def __init__(self, least: float, size: int = 8) -> None:
+        super().__init__()
+        self.register_buffer("mask", torch.full((size, size), least).triu(1))
+        self.mask: torch.Tensor
+
+    def forward(self, scores: torch.Tensor) -> torch.Tensor:
+        return torch.softmax(scores + self.mask, dim=-1)
+
+
+class Filled(torch.nn.Module):
+    """The same with a mask that is fed."""
+
+    def forward(self, scores: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return torch.softmax(scores.masked_fill(mask, -math.inf), dim=-1)
+
+
+def exported(model: torch.nn.Module, *inputs: torch.Tensor) -> GraphModule:
+    module = torch.export.export(model, inputs).module(check_guards=False)
+    assert isinstance(module, GraphModule)
+    return module
+
+
+def values(module: GraphModule) -> list[float]:
+    """Every number that the graph holds, in its arguments and its constants."""
+    found = [argument for node in module.graph.nodes for argument in node.args if isinstance(argument, float)]
+    for node in module.graph.nodes:
+        if node.op == "get_attr":
+            found += getattr(module, str(node.target)).flatten().tolist()
+    return found
+
+
+@pytest.mark.parametrize("least", [-math.inf, LEAST, -65504.0])
+def test_a_mask_becomes_a_number_and_the_model_keeps_its_own(least: float) -> None:
+    model = Masked(least)
+    module = bound_infinities(exported(model, torch.randn(1, 8, 8)))
+    assert min(values(module)) == -MASK
+    assert float(model.get_buffer("mask").min()) == least
+    scores = torch.randn(1, 8, 8)
+    torch.testing.assert_close(module(scores), model(scores))
+
+
+def test_a_number_in_an_argument_becomes_finite() -> None:
+    mask = torch.ones(8, 8).triu(1).bool()
+    module = bound_infinities(exported(Filled(), torch.randn(1, 8, 8), mask))
+    assert -MASK in values(module)
+    assert all(map(math.isfinite, values(module)))
+
+
+def test_finite_constants_and_bounds_of_a_clamp_stay() -> None:
+    class Plain(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.clamp(x + 1000.5, -math.inf, 3.0)
+
+    module = exported(Plain(), torch.randn(2))
+    before = [(node.op, node.target, node.args) for node in module.graph.nodes]
+    after = [(node.op, node.target, node.args) for node in bound_infinities(module).graph.nodes]
+    assert [str(each) for each in before] == [str(each) for each in after]
+
+
+def scale_of(spec: object, *samples: torch.Tensor) -> float:
+    observer = spec.observer_or_fake_quant_ctr(  # type: ignore[attr-defined]
+        dtype=spec.dtype,  # type: ignore[attr-defined]
+        qscheme=spec.qscheme,  # type: ignore[attr-defined]
+        quant_min=spec.quant_min,  # type: ignore[attr-defined]
+        quant_max=spec.quant_max,  # type: ignore[attr-defined]
+    )
+    for sample in samples:
+        observer(sample)
+    return float(observer.calculate_qparams()[0])
+
+
+def test_what_a_softmax_cannot_see_takes_no_range() -> None:
+    u16 = Encoding.affine(DType.UINT16)
+    rows = torch.tensor([[1.0, -MASK], [2.0, 0.0], [-MASK, -MASK]])
+    assert scale_of(concrete_spec(u16, Bounds(softmax_dim=-1)), rows) * 65535 == pytest.approx(2.0 + 23.0, rel=1e-3)
+    assert scale_of(concrete_spec(u16), rows) * 65535 == pytest.approx(2.0 + MASK, rel=1e-3)
+
+
+def test_rows_that_are_masked_whole_are_all_there_is() -> None:
+    u8 = Encoding.affine(DType.UINT8)
+    assert scale_of(concrete_spec(u8, Bounds(softmax_dim=0)), torch.full((4,), -MASK)) == pytest.approx(1.0, rel=1e-2)
+
+
+@pytest.mark.parametrize(("precision", "most"), [("16a8w", 5e-4), ("8a8w", 0.05)])
+def test_masked_scores_keep_their_precision(precision: str, most: float) -> None:
+    """With the mask in the range of the scores, a step would be 0.004 at 16 bits and 1.0 at 8."""
+    torch.manual_seed(0)
+    model, scores = Masked(-math.inf), torch.randn(1, 8, 8) * 3
+    prepared = prepare_pt2e(exported(model, scores), SolveQuantizer("htp", "SM8750", precision=precision))
+    prepared(scores)
+    assert float((convert_pt2e(prepared)(scores) - model(scores)).abs().max()) <= most
