@@ -111,7 +111,7 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         self._request = attrs.evolve(self._request, precision=_precision(quant_dtype.name.removeprefix("use_")))
 
     def transform_for_annotation(self, model: GraphModule) -> GraphModule:
-        """:mod:`qnnsolve.rewriting`, upstream's passes before annotation, and bounds for what is infinite after them."""
+        """:mod:`qnnsolve.rewriting`, then ExecuTorch's own passes, then bounds for what is infinite."""
         transformed: GraphModule = super().transform_for_annotation(prepared(model, self._soc.htp_arch))
         return bound_infinities(transformed)
 
