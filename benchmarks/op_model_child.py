@@ -9,7 +9,9 @@ takes longer than most op models. Everything else that is printed goes to stderr
 from __future__ import annotations
 
 import contextlib
+import copy
 import functools
+import hashlib
 import json
 import os
 import sys
@@ -51,13 +53,18 @@ def models() -> dict[str, OpModel]:
 
 
 def compile_one(job: dict[str, Any]) -> dict[str, Any]:
-    """Quantize ``job["case"]`` with ``job["quantizer"]`` and compile it into ``job["folder"]``."""
+    """Quantize ``job["case"]`` with ``job["quantizer"]`` and compile it into ``job["folder"]``.
+
+    Where that gives the model whose fingerprint is ``job["known"]``, it is not compiled again.
+    """
     import torch
 
     model, folder = models()[job["case"]], Path(job["folder"])
     with torch.no_grad():
         with stage("export"):
-            exported = torch.export.export(model.module, model.inputs, strict=True).module(check_guards=False)
+            # A copy, since calibrating writes to the buffers of a model that has a cache.
+            exported = torch.export.export(copy.deepcopy(model.module), model.inputs, strict=True)
+            exported = exported.module(check_guards=False)
         if job["weighted_only"] and not has_weights(exported):
             return {"skipped": "no weights"}
         log_start = os.fstat(2).st_size
@@ -99,6 +106,9 @@ def solved(model: OpModel, exported: Any, job: dict[str, Any], folder: Path) -> 
         prepared(*model.inputs)
     with stage("convert"):
         converted = convert_pt2e(prepared)
+    quantized = {"fingerprint": fingerprint(converted, quantizer.cpu_nodes)}
+    if quantized["fingerprint"] == job.get("known"):
+        return {"unchanged": True}
     keep_outputs(model, converted, folder)
     with stage("lower"), fresh_hooks():
         _save(converted, model.inputs, quantizer.cpu_nodes, folder)
@@ -117,7 +127,19 @@ def solved(model: OpModel, exported: Any, job: dict[str, Any], folder: Path) -> 
         for node in result.nodes
         if node.placement is Placement.CPU
     ]
-    return {**answer, "predicted": predicted, "deviations": len(result.deviations)}
+    return {**answer, **quantized, "predicted": predicted, "deviations": len(result.deviations)}
+
+
+def fingerprint(converted: Any, cpu_nodes: frozenset[str]) -> str:
+    """Of everything that lowering sees: the graph with its encodings, its constants, and what stays on the CPU."""
+    import torch
+
+    digest = hashlib.sha256(f"{converted.graph} {sorted(cpu_nodes)}".encode())
+    for name, value in sorted(converted.state_dict(keep_vars=False).items()):
+        digest.update(name.encode())
+        if isinstance(value, torch.Tensor):
+            digest.update(value.detach().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def upstream(model: OpModel, exported: Any, job: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -169,7 +191,8 @@ def fresh_hooks() -> Iterator[None]:
 
 
 def keep_outputs(model: OpModel, converted: Any, folder: Path) -> None:
-    """The outputs of the converted and of the float model, each twice, so that random ones can be told."""
+    """The outputs of the converted model, twice so that random ones can be told, and of the float model; of copies,
+    so that what is lowered still has its buffers as they were."""
     import torch
     from torch.utils import _pytree as pytree
 
@@ -177,9 +200,9 @@ def keep_outputs(model: OpModel, converted: Any, folder: Path) -> None:
 
     with stage("reference"):
         kept = {
-            "converted": outputs_of(converted, model.inputs),
-            "again": outputs_of(converted, model.inputs),
-            "float": outputs_of(model.module, model.inputs),
+            "converted": outputs_of(copy.deepcopy(converted), model.inputs),
+            "again": outputs_of(copy.deepcopy(converted), model.inputs),
+            "float": outputs_of(copy.deepcopy(model.module), model.inputs),
         }
         torch.save([[_dense(leaf) for leaf in pytree.tree_leaves(model.inputs)]], folder / "samples.pt")
         torch.save(kept, folder / "expected.pt")

@@ -8,7 +8,8 @@ The models are the first case of each test in ExecuTorch's installed ``TestQNNQu
 (:mod:`benchmarks.op_model_cases`), each calibrated with its own input. 16a4w and 16a16w differ from 16a8w in weights
 only, so there, and on the chips before V73, only models run that have one: a float parameter, or a matrix product.
 
-Each result is a line of JSON in ``--out``; what is there already is not run again.
+Each result is a line of JSON in ``--out``; what is there already is not run again, or with ``--refresh`` only where
+qnnsolve now gives another quantized model.
 """
 
 from __future__ import annotations
@@ -133,11 +134,15 @@ def run(options: argparse.Namespace) -> list[Record]:
                 ]
                 for index, (case, precision, quantizer) in enumerate(jobs):
                     record: Record = {"case": case, "soc": soc, "precision": precision, "quantizer": quantizer}
-                    if key(record) not in done:
-                        record |= one(record, compiler, runner, Path(name))
-                        done[key(record)] = record
-                        write(options.out, record)
-                        tell(index, len(jobs), record)
+                    known = done.get(key(record))
+                    if known is None or (options.refresh and refreshable(known)):
+                        answer = one(
+                            {**record, "known": (known or {}).get("fingerprint")}, compiler, runner, Path(name)
+                        )
+                        if "unchanged" not in answer:
+                            done[key(record)] = record | answer
+                            write(options.out, done[key(record)])
+                            tell(index, len(jobs), done[key(record)])
                     found.append(done[key(record)])
             finally:
                 compiler.stop()
@@ -156,6 +161,11 @@ def one(job: Record, compiler: Worker, runner: Worker, scratch: Path) -> Record:
     return {**fresh, "used": used, "seconds": round(record["seconds"] + fresh["seconds"], 2)}
 
 
+def refreshable(record: Record) -> bool:
+    """Whether another version of qnnsolve may give another result."""
+    return record["quantizer"] == "qnnsolve" and "skipped" not in record
+
+
 def suspect(record: Record) -> bool:
     """Whether a result may come from what the children had done before."""
     if "exception" in record:
@@ -167,7 +177,7 @@ def once(job: Record, compiler: Worker, runner: Worker, scratch: Path) -> Record
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         weighted = job["soc"] in BEFORE_V73 or job["precision"] in ("16a4w", "16a16w")
         answer = compiler.ask({**job, "folder": folder, "weighted_only": weighted}, COMPILE_SECONDS)
-        if "exception" in answer or "skipped" in answer:
+        if answer.keys() & {"exception", "skipped", "unchanged"}:
             return answer
         ran = runner.ask({"folder": folder}, RUN_SECONDS)
     seconds = answer["seconds"] + ran["seconds"]
@@ -179,9 +189,11 @@ def key(record: Record) -> tuple[str, ...]:
 
 
 def read(path: Path | None) -> list[Record]:
+    """The last result of each model there."""
     if path is None or not path.exists():
         return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return list({key(record): record for record in records}.values())
 
 
 def write(path: Path | None, record: Record) -> None:
@@ -267,6 +279,9 @@ def parsed(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--quantizer", choices=(*QUANTIZERS, "both"), default="both")
     parser.add_argument("--match", action="append", help="only models with this in their name; again for more")
     parser.add_argument("--out", type=Path, help="JSON lines, appended to; results in it are not run again")
+    parser.add_argument(
+        "--refresh", action="store_true", help="quantize what is in --out again, and measure what comes out otherwise"
+    )
     parser.add_argument("--report", action="store_true", help="only print what is in --out")
     options = parser.parse_args(argv)
     socs, precisions = options.soc, options.precision

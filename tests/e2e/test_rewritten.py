@@ -1,4 +1,4 @@
-"""What is rewritten before annotation compiles whole and computes the same: both forms are wrong or refused unrewritten."""
+"""What is rewritten before annotation compiles whole and computes the same; unrewritten it is refused, or wrong."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.nets import seeded
 
 
 class WindowsAndVolumes(nn.Module):
-    """Windows of an image, through six dimensions as Swin cuts them; and an average over volumes that counts padding."""
+    """Windows of an image, through six dimensions as Swin cuts them; an average over volumes that counts padding."""
 
     def __init__(self) -> None:
         super().__init__()
