@@ -217,7 +217,7 @@ def run_one(job: dict[str, Any]) -> dict[str, Any]:
     folder = Path(job["folder"])
     try:
         with stage("run"):
-            _run_child.work(
+            said = _run_child.work(
                 {
                     "pte": str(folder / "model.pte"),
                     "samples": str(folder / "samples.pt"),
@@ -225,6 +225,8 @@ def run_one(job: dict[str, Any]) -> dict[str, Any]:
                 },
                 lambda stage, done, total: None,
             )
+            if "refused" in said:
+                return {"max_rel": None, "note": "kernel {} refuses its arguments ({})".format(*said["refused"])}
             kept = torch.load(folder / "expected.pt", weights_only=True)
             got = [tuple(torch.as_tensor(value) for value in sample) for sample in torch.load(folder / "outputs.pt")]
             if not all(torch.equal(a, b) for a, b in zip(kept["converted"], kept["again"], strict=True)):

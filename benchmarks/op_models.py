@@ -179,6 +179,8 @@ def once(job: Record, compiler: Worker, runner: Worker, scratch: Path) -> Record
         answer = compiler.ask({**job, "folder": folder, "weighted_only": weighted}, COMPILE_SECONDS)
         if answer.keys() & {"exception", "skipped", "unchanged"}:
             return answer
+        if answer.get("missing"):
+            return {**answer, "max_rel": None, "note": f"no kernel {', '.join(name for name, _ in answer['missing'])}"}
         ran = runner.ask({"folder": folder}, RUN_SECONDS)
     seconds = answer["seconds"] + ran["seconds"]
     return {**answer, **ran, "seconds": round(seconds, 2)}

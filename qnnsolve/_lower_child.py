@@ -12,18 +12,20 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from qnnsolve._child import Answer, Report, errors_in, serve
-from qnnsolve.errors import UsageError
-from qnnsolve.lowering import CPU_KEY, CPU_VALUE, LEFT_BY_SOLVER, NAME_KEY
-from qnnsolve.results import AT_BORDER
+from qnnsolve.errors import HostBackendError, UsageError
+from qnnsolve.lowering import CPU_KEY, CPU_VALUE, LEFT_BY_SOLVER, NAME_KEY, calling
+from qnnsolve.results import AT_BORDER, CpuOp
 
 _FEEDS = "only feeds an op on the CPU"
 _UNSEEN = "accepted by the backend, but in none of its partitions"
 _QUANT_OPS = ("quantized_decomposed.", "torchao.")
+_FAILED_PASS = re.compile(r"An error occurred when running the '(\w+)' pass")
 _NOT_DECOMPOSED = "was not decomposed or delegated"
 
 
@@ -59,12 +61,18 @@ def work(job: Mapping[str, Any], report: Report) -> Answer:
             if _NOT_DECOMPOSED not in str(error) or not placement.give_in():
                 raise
             edge = lower_once()
+        except Exception as error:  # what ExecuTorch's pass manager raises, with nothing in it but the passes' names
+            if (found := _FAILED_PASS.match(str(error))) is None:
+                raise
+            raise HostBackendError(f"ExecuTorch's pass {found[1]} fails on this model: {_root(error)}") from error
     graph_module = edge.exported_program().graph_module
     # Read now: to_executorch() turns the same graph into calls of out variants and allocations.
-    answer = {"delegates": _delegates(graph_module), "cpu_ops": list(_cpu_ops(graph_module, placement.reasons))}
+    cpu_ops = list(_cpu_ops(graph_module, placement.reasons))
+    answer: dict[str, Any] = {"delegates": _delegates(graph_module), "cpu_ops": cpu_ops}
     # Without it ExecuTorch's runtime leaves those buffers uninitialized, whatever the model has in them.
     initialized = InitializedMutableBufferPass([""])
     executable = edge.to_executorch(ExecutorchBackendConfig(passes=[initialized]))
+    answer["missing"] = list(_missing(executable.executorch_program, cpu_ops))
     try:
         with Path(job["pte"]).open("wb") as file:
             executable.write_to_file(file)
@@ -73,6 +81,13 @@ def work(job: Mapping[str, Any], report: Report) -> Answer:
     except OSError as error:
         raise UsageError(f"the output cannot be written: {error.strerror}") from error
     return answer
+
+
+def _root(error: BaseException) -> str:
+    """What was raised first, in one line."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
 
 
 def _specs(soc: str, fp16: bool) -> Any:
@@ -154,9 +169,13 @@ class _Placement:
 
         def is_node_supported(support: Any, submodules: Any, node: Any) -> bool:
             log_start = os.fstat(2).st_size
-            supported = bool(ask(support, submodules, node))
+            try:
+                supported, raised = bool(ask(support, submodules, node)), ""
+            except Exception as error:  # a builder may raise anything; without this one op would end the whole export
+                support.nodes_to_wrappers.clear()
+                supported, raised = False, " ".join(f"{type(error).__name__}: {error}".split())[:200]
             if node.op == "call_function":
-                self._note(support, node, supported, log_start, report)
+                self._note(support, node, supported, raised, log_start, report)
             return supported
 
         def ops_to_not_decompose(partitioner: Any, program: Any) -> tuple[Any, Any]:
@@ -167,13 +186,14 @@ class _Placement:
         QnnPartitioner.ops_to_not_decompose = ops_to_not_decompose
         _announce_compile(report)
 
-    def _note(self, support: Any, node: Any, supported: bool, log_start: int, report: Report) -> None:
+    def _note(self, support: Any, node: Any, supported: bool, raised: str, log_start: int, report: Report) -> None:
         if self._seen % 50 == 0:
             total = sum(other.op == "call_function" for other in node.graph.nodes)
             report("lower", min(self._seen, total), total)
         self._seen += 1
         if not supported:
-            reason = self.reasons.get(_origin(node)) or _reason(support, node, log_start)
+            failed = f"ExecuTorch's builder of this op failed: {raised}" if raised else ""
+            reason = self.reasons.get(_origin(node)) or failed or _reason(support, node, log_start)
             self.reasons.setdefault(node.name, reason)
             self.reasons.setdefault(_origin(node), reason)
 
@@ -237,6 +257,18 @@ def _cpu_ops(graph_module: Any, reasons: Mapping[str, str]) -> Iterator[tuple[st
         if reason == _FEEDS and NAME_KEY not in _custom(node):
             origin = next((_origin(user) for user in node.users if NAME_KEY in _custom(user)), origin)
         yield origin, target, reason
+
+
+def _missing(program: Any, cpu_ops: Iterable[tuple[str, str, str]]) -> Iterator[tuple[str, list[str]]]:
+    """(kernel, names of the ops that call it) of each kernel that ExecuTorch's runtime does not have."""
+    from executorch.runtime import Runtime
+
+    ops = [CpuOp(*op) for op in cpu_ops]
+    known = Runtime.get().operator_registry.operator_names
+    for called in (operator for plan in program.execution_plan for operator in plan.operators):
+        kernel = f"{called.name}.{called.overload}" if called.overload else called.name
+        if kernel not in known:
+            yield kernel, list(calling(kernel, ops))
 
 
 def _target(node: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,9 +11,15 @@ from typing import Any
 from qnnsolve._child import Answer, Report, serve
 from qnnsolve.errors import HostBackendError
 
+_REFUSED = re.compile(r"KernelCall failed at instruction \S+ in operator (\S+): (0x[0-9a-fA-F]+)")
+"""How ExecuTorch 1.5.1 says which kernel returned an error."""
+
 
 def work(job: Mapping[str, Any], report: Report) -> Answer:
-    """Run ``job["samples"]`` through ``job["pte"]`` into ``job["outputs"]``; seconds to load, and per sample."""
+    """Run ``job["samples"]`` through ``job["pte"]`` into ``job["outputs"]``; seconds to load, and per sample.
+
+    Or ``refused``: the kernel that returned an error, and its code.
+    """
     from qnnsolve.host import ensure_loaded
 
     ensure_loaded()
@@ -31,7 +38,12 @@ def work(job: Mapping[str, Any], report: Report) -> Answer:
     for index, sample in enumerate(samples):
         report("verify", index, len(samples))
         start = time.perf_counter()
-        got = method.execute(sample)
+        try:
+            got = method.execute(sample)
+        except RuntimeError:
+            if refused := _REFUSED.findall(Path("/proc/self/fd/2").read_text(errors="replace")):
+                return {"refused": refused[-1]}
+            raise
         seconds.append(time.perf_counter() - start)
         # Copied, since the next run reuses the program's memory.
         outputs.append([value.clone() if isinstance(value, torch.Tensor) else value for value in got])

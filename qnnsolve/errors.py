@@ -30,6 +30,7 @@ __all__ = [
     "BudgetExceededError",
     "FactsError",
     "HostBackendError",
+    "KernelError",
     "MismatchError",
     "PluginError",
     "QnnSolveError",
@@ -136,6 +137,14 @@ class HostBackendError(QnnSolveError):
     """What needs Qualcomm's libraries cannot run here, or the compiler failed or died."""
 
     exit_code = 3
+
+
+class KernelError(HostBackendError):
+    """A kernel of ExecuTorch's runtime, ``kernel``, refuses the arguments of an op on the CPU; its ``code``."""
+
+    def __init__(self, kernel: str, code: str) -> None:
+        self.kernel, self.code = kernel, code
+        super().__init__(f"ExecuTorch's kernel {kernel} refuses its arguments (error {code})")
 
 
 class PluginError(QnnSolveError):

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +20,12 @@ import attrs
 from qnnsolve import _child
 from qnnsolve._child import Progress
 from qnnsolve.errors import UsageError
-from qnnsolve.results import CpuOp
+from qnnsolve.results import CpuOp, Unrunnable
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Lowered", "check_writable", "lower"]
+__all__ = ["Lowered", "calling", "check_writable", "lower"]
 
 CHILD = "qnnsolve._lower_child"
 TIMEOUT = 3600.0
@@ -35,18 +35,29 @@ CPU_KEY, CPU_VALUE = "qnnsolve", "cpu"
 NAME_KEY = "qnnsolve_node"
 """The node's name in the converted graph, under which the lowered program's ops are reported."""
 
+NO_KERNEL = "ExecuTorch's runtime has no such kernel"
 LEFT_BY_SOLVER = "left on the CPU by the solver"
 
 
 @attrs.frozen
 class Lowered:
-    """A compiled program: ``delegates`` calls into the accelerator, and ``cpu_ops`` between them."""
+    """A compiled program: ``delegates`` calls into the accelerator, and ``cpu_ops`` between them.
+
+    ``unrunnable`` are the kernels for those that ExecuTorch's runtime here does not have.
+    """
 
     delegates: int
     cpu_ops: tuple[CpuOp, ...]
     pte: Path
     pte_bytes: int
     seconds: float
+    unrunnable: tuple[Unrunnable, ...] = ()
+
+
+def calling(kernel: str, cpu_ops: Iterable[CpuOp]) -> tuple[str, ...]:
+    """The names of those ops on the CPU that call ``kernel`` (``aten::sort.values``)."""
+    op = kernel.partition(".")[0].replace("::", ".")
+    return tuple(dict.fromkeys(each.name for each in cpu_ops if each.target.rpartition(".")[0] == op))
 
 
 def check_writable(out: Path) -> Path:
@@ -117,7 +128,8 @@ def lower(
             shutil.copymode(target, partial)
         partial.replace(target)
     cpu_ops = tuple(CpuOp(*op) for op in answer["cpu_ops"])
-    return Lowered(answer["delegates"], cpu_ops, target, size, time.perf_counter() - start)
+    unrunnable = tuple(Unrunnable(kernel, tuple(nodes), NO_KERNEL) for kernel, nodes in answer["missing"])
+    return Lowered(answer["delegates"], cpu_ops, target, size, time.perf_counter() - start, unrunnable)
 
 
 @contextlib.contextmanager
@@ -139,8 +151,28 @@ def _save(
         # torch 2.13 copies its own deprecated tree specs while it exports a GraphModule.
         warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)
         program = torch.export.export(converted, example_inputs, strict=True)
-    torch.export.save(program, folder / "program.pt2")
+        try:
+            torch.export.save(program, folder / "program.pt2")
+        except NotImplementedError:  # outputs of a type that torch makes up, like those of max over a dimension
+            program = torch.export.export(_flat(converted), example_inputs, strict=True)
+            torch.export.save(program, folder / "program.pt2")
     torch.save(example_inputs, folder / "inputs.pt")
+
+
+def _flat(converted: torch.fx.GraphModule) -> torch.nn.Module:
+    """``converted`` with its outputs as a plain tuple, which is all that the runtime knows of them anyway."""
+    import torch
+    from torch.utils import _pytree as pytree
+
+    class Flat(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = converted
+
+        def forward(self, *inputs: Any) -> Any:
+            return tuple(leaf for leaf in pytree.tree_leaves(self.model(*inputs)) if leaf is not None)
+
+    return Flat()
 
 
 @contextlib.contextmanager

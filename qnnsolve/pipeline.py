@@ -15,13 +15,13 @@ import attrs
 
 from qnnsolve._child import Progress
 from qnnsolve._quiet import quiet
-from qnnsolve.errors import BudgetExceededError, UnsatisfiableError, UnsupportedGraphError, UsageError
+from qnnsolve.errors import BudgetExceededError, KernelError, UnsatisfiableError, UnsupportedGraphError, UsageError
 from qnnsolve.facts.socs import compile_as
 from qnnsolve.facts.user import UserFacts
 from qnnsolve.host import ensure_compiler
-from qnnsolve.lowering import LEFT_BY_SOLVER, check_writable, lower
+from qnnsolve.lowering import LEFT_BY_SOLVER, Lowered, calling, check_writable, lower
 from qnnsolve.opinfo_facts import FactsSource
-from qnnsolve.results import CpuOp, ExportResult, SolveResult
+from qnnsolve.results import CpuOp, ExportResult, SolveResult, Unrunnable, Verification
 from qnnsolve.rules.request import precision as precision_of
 from qnnsolve.verification import restored
 from qnnsolve.verification import verify as verify_program
@@ -178,21 +178,15 @@ def export(
                     out=target,
                     progress=progress,
                 )
-            verification = None
-            if verify:
+            verification, unrunnable = None, lowered.unrunnable
+            if verify and not unrunnable:
                 original = model if isinstance(model, torch.nn.Module) else _module(model)
                 checked = [examples, *(sample for sample in samples if sample is not examples)][:VERIFIED_SAMPLES]
-                with stages("verify", len(checked)):
-                    verification = verify_program(
-                        lowered.pte,
-                        converted,
-                        original,
-                        checked,
-                        tolerance=tolerance,
-                        cpu_ops=lowered.cpu_ops,
-                        progress=progress,
-                    )
-                stages.seconds.append(("emulator", verification.emulator_seconds))
+                try:
+                    verification = _verified(lowered, converted, original, checked, tolerance, stages)
+                except KernelError as error:
+                    refused = f"its kernel refuses the arguments (error {error.code})"
+                    unrunnable = (Unrunnable(error.kernel, calling(error.kernel, lowered.cpu_ops), refused),)
     solved = _result(quantizer)
     return ExportResult(
         solve=solved,
@@ -202,6 +196,7 @@ def export(
         pte_bytes=lowered.pte_bytes,
         verification=verification,
         timings=(*solved.timings, *stages.seconds),
+        unrunnable=unrunnable,
     )
 
 
@@ -260,6 +255,28 @@ def _converted(
     with stages("convert"):
         converted: torch.fx.GraphModule = convert_pt2e(prepared)
     return converted
+
+
+def _verified(
+    lowered: Lowered,
+    converted: torch.fx.GraphModule,
+    original: torch.nn.Module,
+    samples: list[tuple[Any, ...]],
+    tolerance: float,
+    stages: _Stages,
+) -> Verification:
+    with stages("verify", len(samples)):
+        verification = verify_program(
+            lowered.pte,
+            converted,
+            original,
+            samples,
+            tolerance=tolerance,
+            cpu_ops=lowered.cpu_ops,
+            progress=stages.progress,
+        )
+    stages.seconds.append(("emulator", verification.emulator_seconds))
+    return verification
 
 
 def _module(program: ExportedProgram) -> torch.fx.GraphModule:

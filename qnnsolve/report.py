@@ -22,6 +22,7 @@ from qnnsolve.results import (
     Placement,
     SolveResult,
     Status,
+    Unrunnable,
     Verification,
     in_words,
 )
@@ -63,7 +64,8 @@ def export_lines(result: ExportResult, model: str) -> tuple[Line, ...]:
         *_paragraph(f"Program: {result.pte}, {result.pte_bytes:,} bytes, {_count(result.delegates, 'delegate')}"),
         Line(f"Ops on the CPU: {len(result.cpu_ops) or 'none'}", style="bold"),
         *cpu,
-        *_verification(result.verification),
+        *_unrunnable(result.unrunnable),
+        *(() if result.unrunnable else _verification(result.verification)),
         *_times(result.timings),
     )
 
@@ -227,6 +229,13 @@ def _floats(result: SolveResult) -> list[Line]:
 
 def _cpu_key(op: CpuOp) -> tuple[str, str]:
     return op.target, op.reason
+
+
+def _unrunnable(kernels: tuple[Unrunnable, ...]) -> Iterator[Line]:
+    if kernels:
+        yield Line("")
+        yield Line("Emulator: not run, since ExecuTorch's runtime here cannot run the program", style="bold red")
+        yield from (Line(f"  {kernel}") for kernel in kernels)
 
 
 def _verification(verification: Verification | None) -> Iterator[Line]:

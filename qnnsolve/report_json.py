@@ -40,6 +40,7 @@ def export_json(result: ExportResult, model: str) -> Json:
         "pte": result.pte,
         "pte_bytes": result.pte_bytes,
         "verification": None if result.verification is None else _verification(result.verification),
+        "unrunnable": [attrs.asdict(kernel) for kernel in result.unrunnable],
         "timings": _timings(result.timings),
     }
 

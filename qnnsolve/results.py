@@ -159,6 +159,21 @@ class CpuOp:
 
 
 @attrs.frozen
+class Unrunnable:
+    """A kernel that a program calls on the CPU and that ExecuTorch's runtime here lacks, or that refuses its arguments.
+
+    ``kernel`` as the runtime names it (``aten::sort.values``); ``nodes`` are the model's ops that call it.
+    """
+
+    kernel: str
+    nodes: tuple[str, ...]
+    why: str
+
+    def __str__(self) -> str:
+        return f"{', '.join(self.nodes) or 'an op'} ({self.kernel}): {self.why}"
+
+
+@attrs.frozen
 class OutputCheck:
     """One output of the emulator against the converted model; ``max_rel`` is relative to its range."""
 
@@ -203,7 +218,10 @@ class Verification:
 
 @attrs.frozen
 class ExportResult:
-    """A solve, and the program that came of it. ``timings`` cover every stage, the solve included."""
+    """A solve, and the program that came of it. ``timings`` cover every stage, the solve included.
+
+    ``verification`` is None where it was not asked for, or where the program is ``unrunnable`` here.
+    """
 
     solve: SolveResult
     delegates: int
@@ -212,3 +230,4 @@ class ExportResult:
     pte_bytes: int
     verification: Verification | None
     timings: tuple[tuple[str, float], ...]
+    unrunnable: tuple[Unrunnable, ...] = ()

@@ -16,6 +16,7 @@ import attrs
 from qnnsolve import _child
 from qnnsolve._child import Progress
 from qnnsolve.comparison import Grid, compare
+from qnnsolve.errors import KernelError
 from qnnsolve.results import CpuOp, Verification
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def verify(
 
     Raises:
         HostBackendError: no emulator on this machine; or it failed, died or took too long.
+        KernelError: an op on the CPU has arguments that its kernel refuses.
     """
     run = run_on_emulator(pte, samples, progress=progress, timeout=timeout)
     with restored(_buffers(converted)):
@@ -98,6 +100,7 @@ def run_on_emulator(
 
     Raises:
         HostBackendError: no emulator on this machine; or it failed, died or took too long.
+        KernelError: an op on the CPU has arguments that its kernel refuses.
     """
     import torch
     from torch.utils import _pytree as pytree
@@ -112,6 +115,8 @@ def run_on_emulator(
             "outputs": str(folder / "outputs.pt"),
         }
         answer = _child.run(CHILD, job, folder, what="the HTP emulator", timeout=timeout, progress=progress)
+        if "refused" in answer:
+            raise KernelError(*answer["refused"])
         outputs = torch.load(folder / "outputs.pt", weights_only=True)
     return EmulatorRun(
         tuple(tuple(map(torch.as_tensor, values)) for values in outputs), answer["load"], tuple(answer["seconds"])

@@ -25,7 +25,7 @@ from qnnsolve.errors import (
     UnsatisfiableError,
     UnverifiedError,
 )
-from qnnsolve.results import Status
+from qnnsolve.results import Status, Unrunnable
 from tests.records import export_result, solve_result
 
 ROOT = Path(__file__).parents[1]
@@ -125,6 +125,26 @@ def test_export_that_disagrees_reports_and_exits_4(run: Callable[..., int], caps
     assert "DISAGREES" in out
     assert err.splitlines()[-1].startswith("error: the emulator differs")
     assert "vit.pte is kept" in err
+
+
+UNRUNNABLE = attrs.evolve(
+    export_result(),
+    verification=None,
+    unrunnable=(Unrunnable("aten::sort.values", ("sort", "sort_1"), "ExecuTorch's runtime has no such kernel"),),
+)
+
+
+def test_a_program_that_cannot_run_here_reports_and_exits_3(
+    run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*EXPORT, answer=lambda *_, **__: UNRUNNABLE) == 3
+    out, err = capsys.readouterr()
+    said = "sort, sort_1 (aten::sort.values): ExecuTorch's runtime has no such kernel"
+    assert "Emulator: not run" in out and said in out and "--no-verify" not in out
+    assert err.splitlines()[1:] == [f"error: the program cannot run here: {said}; vit.pte is kept"]
+    assert run(*EXPORT, "--no-verify", answer=lambda *_, **__: UNRUNNABLE) == 0
+    out, err = capsys.readouterr()
+    assert said in out and "error" not in err
 
 
 def test_a_nan_from_the_emulator_is_a_disagreement(run: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
@@ -289,7 +309,7 @@ def test_names_and_help_need_no_torch(tmp_path: Path, argv: tuple[str, ...], cod
 
 NOISY = """
 import ctypes, os, sys, types
-from qnnsolve.results import Status
+from qnnsolve.results import Status, Unrunnable
 from tests.records import solve_result
 def solve(*args, **kwargs):
     print("python noise")

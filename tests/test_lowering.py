@@ -12,8 +12,8 @@ from torch.fx import GraphModule
 
 from qnnsolve import lowering
 from qnnsolve.errors import HostBackendError, UsageError
-from qnnsolve.lowering import Lowered, check_writable, lower
-from qnnsolve.results import CpuOp
+from qnnsolve.lowering import NO_KERNEL, Lowered, calling, check_writable, lower
+from qnnsolve.results import CpuOp, Unrunnable
 from tests.nets import ConvNet, images, seeded
 
 
@@ -103,6 +103,7 @@ def test_a_complete_program_replaces_the_old_one_and_keeps_its_mode(
     assert out.stat().st_mode & 0o777 == 0o640
     assert lowered.cpu_ops == (CpuOp("add", "aten.add.Tensor", "because"),)
     assert (lowered.delegates, lowered.pte_bytes) == (1, 4)
+    assert lowered.unrunnable == (Unrunnable("aten::add.out", ("add",), NO_KERNEL),)
     assert steps == [("lower", 3, 4)]
 
 
@@ -127,3 +128,24 @@ def test_names_and_tags_reach_the_child(net: GraphModule, tmp_path: Path) -> Non
     assert custom["relu"] == "cpu"
     assert {name: tag for name, tag in custom.items() if tag} == {"relu": "cpu"}
     assert set(custom) == {node.name for node in net.graph.nodes if node.op == "call_function"}
+
+
+def test_kernels_are_traced_to_the_ops_that_call_them() -> None:
+    named = {"sort": "aten.sort.default", "again": "aten.sort.stable", "add": "aten.add.Tensor"}
+    ops = [CpuOp(name, target, "") for name, target in named.items()]
+    assert calling("aten::sort.values", ops) == ("sort", "again")
+    assert calling("aten::sorted.out", ops) == ()
+
+
+class Tuple(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> Any:
+        return torch.max(x, 1)
+
+
+def test_a_model_that_returns_what_torch_names_can_be_saved(tmp_path: Path) -> None:
+    sample = (torch.rand(2, 3, 4),)
+    lowering._save(graph_of(Tuple(), sample), sample, frozenset(), tmp_path)
+    program = torch.export.load(tmp_path / "program.pt2")
+    assert "qnnsolve_node" in {key for node in program.graph.nodes for key in node.meta.get("custom", ())}
+    outputs = program.module()(*sample)
+    assert [tuple(each.shape) for each in outputs] == [(2, 4), (2, 4)]

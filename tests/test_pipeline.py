@@ -200,6 +200,40 @@ def test_a_buffer_starts_as_the_model_has_it_and_keeps_what_is_written(tmp_path:
         assert float((got - model(*sample)).abs().max()) < 0.01
 
 
+class Sorting(torch.nn.Module):
+    """Smallest first, which no accelerator here has, and no kernel of ExecuTorch's runtime either."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(x).sort(1, descending=False)[0]
+
+
+@pytest.mark.slow
+def test_a_program_without_a_kernel_is_kept_and_says_so(tmp_path: Path) -> None:
+    out = tmp_path / "model.pte"
+    result = pipeline.export(Sorting(), (torch.rand(2, 5),), out=out)
+    assert result.verification is None
+    (missing,) = result.unrunnable
+    assert (missing.kernel, missing.nodes) == ("aten::sort.values", ("sort",))
+    assert out.stat().st_size == result.pte_bytes
+
+
+@pytest.mark.slow
+def test_a_kernel_that_refuses_its_arguments_is_named(tmp_path: Path) -> None:
+    model = torch.nn.Sequential(torch.nn.Conv3d(4, 4, 3, groups=4), torch.nn.ReLU())
+    result = pipeline.export(model, (torch.rand(1, 4, 6, 6, 6),), out=tmp_path / "model.pte")
+    assert result.verification is None
+    assert [(each.kernel, each.nodes) for each in result.unrunnable] == [("aten::convolution.out", ("conv3d",))]
+
+
+@pytest.mark.slow
+def test_a_pass_of_executorch_that_fails_is_named_in_one_line(tmp_path: Path) -> None:
+    model, sample = torch.nn.EmbeddingBag(10, 8, mode="max"), (torch.tensor([[1, 2, 4]]),)
+    with pytest.raises(
+        HostBackendError, match=r"^ExecuTorch's pass I64toI32 fails on this model: AssertionError: [^\n]+$"
+    ):
+        pipeline.export(model, sample, out=tmp_path / "model.pte", strict=False)
+
+
 def converted_net(net: type[torch.nn.Module], samples: list[Any]) -> tuple[torch.fx.GraphModule, SolveQuantizer]:
     quantizer = SolveQuantizer("htp", "SM8750", precision="16a8w")
     with quiet():

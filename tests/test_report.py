@@ -15,7 +15,7 @@ from qnnsolve.errors import BudgetExceededError, UnknownNameError, Unsatisfiable
 from qnnsolve.folding import names_in_short, without_names
 from qnnsolve.report import Line, export_lines, print_lines, solve_lines
 from qnnsolve.report_json import dumps, error_json, export_json, solve_json
-from qnnsolve.results import ExportResult, SolveResult, Status
+from qnnsolve.results import ExportResult, SolveResult, Status, Unrunnable
 from qnnsolve.terminal import progress_bar
 from tests.records import LAYERS, conflict, export_result, solve_result
 
@@ -159,6 +159,9 @@ def test_export_json_holds_to_its_schema(max_rel: float) -> None:
     assert read["timings"] == {"solve": 0.5, "lower": 10.25}
     unverified = validate(export_json(attrs.evolve(export_result(), verification=None), "m.pt2"), "export")
     assert unverified["verification"] is None
+    kernel = Unrunnable("aten::sort.values", ("sort",), "no such kernel")
+    unrunnable = validate(export_json(attrs.evolve(export_result(), unrunnable=(kernel,)), "m.pt2"), "export")
+    assert unrunnable["unrunnable"] == [{"kernel": "aten::sort.values", "nodes": ["sort"], "why": "no such kernel"}]
 
 
 def test_export_json_has_every_field_of_solve_json() -> None:

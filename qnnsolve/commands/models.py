@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from qnnsolve.arguments import check_names, check_output, request_arguments
 from qnnsolve.commands.groups import Group
-from qnnsolve.errors import MismatchError
+from qnnsolve.errors import HostBackendError, MismatchError
 
 if TYPE_CHECKING:
     from qnnsolve.results import ExportResult, SolveResult
@@ -140,11 +140,15 @@ def _export(arguments: argparse.Namespace, stdout: IO[str]) -> int:
         print(report_json.dumps(report_json.export_json(result, arguments.model)), file=stdout)
     else:
         report.print_lines(report.export_lines(result, arguments.model), stdout)
-    return _export_exit(result, arguments.strict)
+    return _export_exit(result, arguments.strict, arguments.no_verify)
 
 
-def _export_exit(result: ExportResult, strict: bool) -> int:
+def _export_exit(result: ExportResult, strict: bool, unverified: bool) -> int:
     solved = _solve_exit(result.solve, strict)
+    if result.unrunnable and not solved and not unverified:
+        listed = "; ".join(map(str, result.unrunnable))
+        print(f"error: the program cannot run here: {listed}; {result.pte} is kept", file=sys.stderr)
+        return HostBackendError.exit_code
     if solved or result.verification is None or result.verification.agrees:
         return solved
     worst = result.verification.emulator_vs_converted_max_rel

@@ -86,7 +86,7 @@ def expand_composites(model: GraphModule) -> GraphModule:
     for node in list(model.graph.nodes):
         if node.op == "call_function" and node.target in _NORMS:
             _give_weight(model, node, _NORMS[node.target])
-        composite = node.target in COMPOSITES or _multiplies_a_vector(node) or _counts_padding(node)
+        composite = node.target in COMPOSITES or any(is_one(node) for is_one in (_multiplies_a_vector, *_WRITTEN_HERE))
         if node.op == "call_function" and composite and all("val" in each.meta for each in node.all_input_nodes):
             _expand(model, node)
     model.recompile()
@@ -146,6 +146,53 @@ def _padded_average(
     return averaged
 
 
+_SUM, _MEAN = 0, 1
+"""How an ``embedding_bag`` joins its rows."""
+
+
+def _joins_bags(node: Node) -> bool:
+    """An ``embedding_bag`` by sum or mean of which only the result is read; ExecuTorch's passes raise on it (1.5.1)."""
+    if node.target is not _aten.embedding_bag.padding_idx:
+        return False
+    return node.args[4] in (_SUM, _MEAN) and all(item.args[1] == 0 for item in node.users if item.users)
+
+
+def _joined_bags(
+    weight: torch.Tensor,
+    indices: torch.Tensor,
+    offsets: torch.Tensor,
+    scale_grad: bool,
+    mode: int,
+    sparse: bool,
+    per_row: torch.Tensor | None,
+    has_end: bool,
+    skipped: int | None,
+) -> tuple[torch.Tensor]:
+    """Bags as a product: the matrix of which row is in which bag, times the rows. All but ``weight`` as for aten."""
+    rows = _aten.embedding(weight, indices)
+    place = torch.arange(indices.shape[0], device=indices.device)
+    starts = offsets[:-1] if has_end else offsets
+    begun = (place >= starts.unsqueeze(1)).to(rows.dtype)
+    ends = offsets[1:].unsqueeze(1)
+    ended = (place >= ends).to(rows.dtype)
+    inside = begun - (ended if has_end else _aten.constant_pad_nd(ended, [0, 0, 0, 1]))
+    if skipped is not None:
+        inside = inside * (indices != skipped).to(rows.dtype)
+    if per_row is not None:
+        rows = rows * per_row.unsqueeze(1)
+    joined = torch.mm(inside, rows)
+    if mode == _MEAN:
+        joined = joined / inside.sum(1, True).clamp(1)
+    return (joined,)
+
+
+_WRITTEN_HERE: dict[Callable[[Node], bool], Callable[..., Any]] = {
+    _counts_padding: _padded_average,
+    _joins_bags: _joined_bags,
+}
+"""Composites that are told by more than their target, and the parts of each."""
+
+
 def _multiplies_a_vector(node: Node) -> bool:
     """A ``matmul`` with a vector, which the accelerator has no op for."""
     return node.target is _aten.matmul.default and any(
@@ -156,8 +203,7 @@ def _multiplies_a_vector(node: Node) -> bool:
 def _expand(model: GraphModule, node: Node) -> None:
     sources = node.all_input_nodes
     target: Callable[..., Any] = node.target  # type: ignore[assignment]  # an OpOverload, as COMPOSITES are
-    if _counts_padding(node):
-        target = _padded_average
+    target = next((written for is_one, written in _WRITTEN_HERE.items() if is_one(node)), target)
 
     def call(*tensors: torch.Tensor) -> Any:
         given = dict(zip(sources, tensors, strict=True))
@@ -177,7 +223,8 @@ def _expand(model: GraphModule, node: Node) -> None:
         node.replace_all_uses_with(copies[results])
     else:
         for item in list(node.users):
-            item.replace_all_uses_with(copies[results[item.args[1]]])
+            if item.users:
+                item.replace_all_uses_with(copies[results[item.args[1]]])
             model.graph.erase_node(item)
     model.graph.erase_node(node)
     for copy in reversed(list(copies.values())[len(sources) :]):

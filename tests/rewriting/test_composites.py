@@ -122,3 +122,21 @@ def test_a_norm_with_a_weight_keeps_it() -> None:
     graph = torch.export.export(nn.LayerNorm(8).eval(), (torch.rand(1, 4, 8),)).module(check_guards=False)
     expand_composites(graph)
     assert [node.target for node in graph.graph.nodes if node.op == "get_attr"] == ["weight", "bias"]
+
+
+@pytest.mark.parametrize("mode", ["sum", "mean"])
+@pytest.mark.parametrize("has_end", [True, False])
+@pytest.mark.parametrize("skipped", [None, 4])
+def test_bags_of_embeddings_are_a_product(mode: str, has_end: bool, skipped: int | None) -> None:
+    bags = nn.EmbeddingBag(10, 8, mode=mode, include_last_offset=has_end, padding_idx=skipped).eval()
+    sample = (torch.tensor([1, 2, 4, 5, 4, 3]), torch.tensor([0, 2, 2, 6] if has_end else [0, 2, 2]))
+    graph = torch.export.export(bags, sample).module(check_guards=False)
+    assert not [target for target in targets(expand_composites(graph)) if "bag" in target]
+    graph.graph.lint()
+    torch.testing.assert_close(graph(*sample), bags(*sample))
+
+
+def test_a_bag_of_which_the_largest_counts_stays_whole() -> None:
+    sample = (torch.tensor([1, 2, 4]), torch.tensor([0, 2]))
+    graph = torch.export.export(nn.EmbeddingBag(10, 8, mode="max"), sample).module(check_guards=False)
+    assert "aten.embedding_bag.padding_idx" in targets(expand_composites(graph))
