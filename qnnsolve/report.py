@@ -214,14 +214,15 @@ def _converts(result: SolveResult) -> list[Line]:
 def _floats(result: SolveResult) -> list[Line]:
     unverified = {name for name, _ in result.unverified}
 
-    def why(node: NodeRecord) -> str:
-        return "; ".join(dict.fromkeys(f"{_general(node, it)} [{_cited(it)}]" for it in node.deviations))
+    def why(node: NodeRecord, alone: bool = False) -> str:
+        told = ((it.reason if alone else _general(node, it), _cited(it)) for it in node.deviations)
+        return "; ".join(dict.fromkeys(f"{reason} [{cited}]" for reason, cited in told))
 
     on_cpu = [node for node in result.nodes if node.placement is Placement.CPU]
     lines = []
     for group in fold(on_cpu, lambda node: (node.target, node.name in unverified, why(node))):
         node, names = group[0], names_in_short([each.name for each in group])
-        reason = f"  because {why(node)}" if node.deviations else ""
+        reason = f"  because {why(node, alone=len(group) == 1)}" if node.deviations else ""
         mark = ", unverified" if node.name in unverified else ""
         lines.append(Line(f"  {_many(group)}{names} ({node.target}{mark}){reason}", "yellow" if mark else ""))
     return lines

@@ -194,6 +194,8 @@ def test_a_buffer_is_written_whole_by_the_runtime_and_in_place_by_the_cpu() -> N
     added = built(call("n", "add_.Tensor", Ref("cache"), X, shape=(4, 8)), CACHE, whole)
     assert "in place" in added.why
     assert built(call("n", "add_.Tensor", X, X, shape=(4, 8)), whole).fate is Fate.OP
+    assert "in place" in built(call("n", "__iand__.Tensor", Ref("cache"), X, shape=(4, 8)), CACHE, whole).why
+    assert built(call("n", "__and__.Tensor", Ref("cache"), X, shape=(4, 8)), CACHE, whole).fate is Fate.OP
 
 
 def test_all_writes_to_one_buffer_share() -> None:

@@ -71,7 +71,8 @@ _INTO_STATES = ("aten.index_put_.default", "aten.index_copy_.default")
 def state_of(node: Node, graph: Graph) -> Ref | None:
     """The buffer of the model that ``node`` writes to in place, as a cache of keys and values is; else None."""
     target = ref_at(node, 0)
-    in_place = node.target.partition(".")[2].partition(".")[0].endswith("_")
+    name = node.target.partition(".")[2].partition(".")[0]
+    in_place = name.startswith("__i") if name.endswith("__") else name.endswith("_")
     return target if in_place and graph.is_param(target) else None
 
 
