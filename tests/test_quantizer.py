@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+
 import pytest
 import torch
 from executorch.backends.qualcomm.quantizer.quantizer import QnnQuantizer, QuantDtype
@@ -190,3 +192,53 @@ def test_the_factor_of_a_16_bit_convolution_fits_the_chip(soc: str, narrow: bool
     factors = conv.args[0].args[1] * weight.double() / relu.args[1]
     mantissas, _ = torch.frexp(factors)
     assert bool((mantissas * 2**11 % 1 == 0).all()) == narrow
+
+
+class Several(nn.Module):
+    """Ops with several outputs, which torchao shares by the nodes that take each one out."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.kind == "topk":
+            values, _ = torch.relu(x).topk(2, dim=-1)
+            return values + 1
+        if self.kind == "unbind":
+            left, right = torch.unbind(x + 1, 1)
+            return left * right
+        left, right = torch.split(torch.sigmoid(x + 1) if self.kind == "fixed" else x + 1, 2, dim=1)
+        return torch.cat((torch.relu(left), right * 2), dim=1)
+
+
+def after(graph: torch.fx.GraphModule, node: torch.fx.Node) -> nn.Module:
+    """The one observer of what ``node`` yields."""
+    found = [user for user in node.users if user.op == "call_module"]
+    assert len(found) == 1, node.name
+    return dict(graph.named_modules(remove_duplicate=False))[str(found[0].target)]
+
+
+@pytest.mark.parametrize("precision", ["8a8w", "16a8w"])
+@pytest.mark.parametrize("kind", ["split", "fixed", "unbind", "topk"])
+def test_what_is_taken_out_of_a_tuple_shares_the_observer_of_what_went_in(kind: str, precision: str) -> None:
+    shape = (2, 2, 6) if kind == "unbind" else (2, 4, 6)
+    graph, sample = prepared(Several(kind), SolveQuantizer("htp", "SM8750", precision=precision), *shape)
+    items = [node for node in graph.graph.nodes if node.target is operator.getitem]
+    floats = [item for item in items if item.meta["val"].is_floating_point()]
+    assert len(floats) == (1 if kind == "topk" else 2)
+    observers = [after(graph, item) for item in floats]
+    source = items[0].args[0].args[0]
+    entering = dict(graph.named_modules(remove_duplicate=False))[str(source.target)]
+    assert all(observer is entering for observer in observers)
+    indices = [item for item in items if item not in floats]
+    assert not [user for item in indices for user in item.users if user.op == "call_module"], "indices are observed"
+    converted = convert_pt2e(graph)
+    grids = {
+        tuple(node.args[1:3])
+        for node in converted.graph.nodes
+        if node.target == torch.ops.quantized_decomposed.quantize_per_tensor.default
+        and node.args[0].target is operator.getitem
+    }
+    assert len(grids) == 1
+    assert float((converted(sample) - Several(kind)(sample)).abs().max()) < 0.1
