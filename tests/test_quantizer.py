@@ -216,7 +216,8 @@ def after(graph: torch.fx.GraphModule, node: torch.fx.Node) -> nn.Module:
     """The one observer of what ``node`` yields."""
     found = [user for user in node.users if user.op == "call_module"]
     assert len(found) == 1, node.name
-    return dict(graph.named_modules(remove_duplicate=False))[str(found[0].target)]
+    observer: nn.Module = dict(graph.named_modules(remove_duplicate=False))[str(found[0].target)]
+    return observer
 
 
 @pytest.mark.parametrize("precision", ["8a8w", "16a8w"])

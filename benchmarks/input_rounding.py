@@ -1,0 +1,61 @@
+"""How the chip rounds a float input of a model, and what a maximum makes of it: steps apart from torch, at 8 bits.
+
+    python -m benchmarks.input_rounding SM8750
+
+Each op is run on numbers as they come, and on the same numbers moved onto the grid of their encoding before: there the
+chip has nothing to round.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.nn.functional import max_pool2d
+
+from qnnsolve import export
+from qnnsolve.verification import run_on_emulator
+
+SCALE, ZERO_POINT = 1 / 28, 132
+OPS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "reshape": lambda x: x.reshape(1, 28, 35, 21),
+    "max_pool2d": lambda x: max_pool2d(x, 3, 1),
+}
+
+
+class Applied(nn.Module):
+    def __init__(self, function: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.function(x)
+
+
+def steps_apart(soc: str, function: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> Counter[int]:
+    """How many values of the output are how many steps above (or below) those that torch rounds to."""
+    with tempfile.TemporaryDirectory() as folder:
+        export(Applied(function), (x,), out=Path(folder) / "model.pte", soc=soc, verify=False)
+        got = run_on_emulator(Path(folder) / "model.pte", [(x,)]).outputs[0][0]
+    wanted = (function(x) / SCALE).round() * SCALE
+    return Counter(((got - wanted) / SCALE).round().int().flatten().tolist())
+
+
+def main() -> None:
+    numbers = torch.randn(1, 28, 21, 35, generator=torch.Generator().manual_seed(0))
+    grid = (numbers / SCALE).round()
+    # Both ends of the range are there, so that calibration finds this very scale.
+    for x in (numbers, grid):
+        x.view(-1)[0], x.view(-1)[1] = (-ZERO_POINT, 255 - ZERO_POINT) if x is grid else (-ZERO_POINT / 28, 123 / 28)
+    for name, function in OPS.items():
+        for kind, x in (("as they come", numbers), ("on the grid", grid * SCALE)):
+            print(f"{name:10} {kind:12} {dict(sorted(steps_apart(sys.argv[1], function, x).items()))}")
+
+
+if __name__ == "__main__":
+    main()
