@@ -13,7 +13,7 @@ from qnnsolve.results import AT_BORDER, CpuOp, OutputCheck, Verification, in_wor
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Grid", "compare"]
+__all__ = ["Grid", "compare", "sqnr_db"]
 
 LISTED_CPU_OPS = 5
 ROUNDING_DB = 1.5
@@ -59,7 +59,7 @@ def compare(
             index,
             max_abs,
             max_rel,
-            min(_sqnr_db(got, ref) for got, _, ref in rows),
+            min(sqnr_db(got, ref) for got, _, ref in rows),
             steps=None if grid is None or not math.isfinite(max_abs) else round(max_abs / grid.scale),
             bits=None if grid is None else grid.bits,
         )
@@ -101,7 +101,7 @@ def _differences(got: torch.Tensor, want: torch.Tensor) -> tuple[float, float]:
     return largest, largest / scale
 
 
-def _sqnr_db(got: torch.Tensor, original: torch.Tensor) -> float:
+def sqnr_db(got: torch.Tensor, original: torch.Tensor) -> float:
     """Signal to quantization noise, ``10 log10(sum of squares / sum of squared errors)``; infinite without noise."""
     if got.shape != original.shape:
         return -math.inf
@@ -143,7 +143,7 @@ def _verdict(
     from torch, either way, which leaves the SQNR as it is and still adds up over layers; a wrong scale costs SQNR.
     """
     own = [
-        min(_sqnr_db(want[check.index], ref[check.index]) for want, ref in zip(converted, original, strict=True))
+        min(sqnr_db(want[check.index], ref[check.index]) for want, ref in zip(converted, original, strict=True))
         for check in checks
     ]
     lost = max(mine - check.sqnr_db for mine, check in zip(own, checks, strict=True) if mine != check.sqnr_db)
