@@ -23,7 +23,7 @@ from qnnsolve.results import (
 from qnnsolve.rules.base import Facts
 from qnnsolve.rules.builders import Built, Fate
 from qnnsolve.rules.request import Role
-from qnnsolve.rules.rows import accepts, refusing
+from qnnsolve.rules.rows import accepts, emitted, refusing
 from qnnsolve.solver import Solution, Unknown, Unsatisfiable
 
 __all__ = ["describe", "placements"]
@@ -272,26 +272,26 @@ class _Describer:
                 reason, rule = f"no facts about {missing} on {self.facts.operators.arch}", "QC001"
             case _ if not is_float and accepts(self.facts, node, built):
                 reason, rule = self._only_feeds(node), "QC004"
-            case _ if kept := self._kept_on_cpu(built):
+            case _ if kept := self._kept_on_cpu(node, built):
                 reason, rule = kept, "QC001"
             case _:
                 dtype = "" if tensor is None or tensor.is_float else f" for {tensor.dtype}"
                 reason, rule = f"{built.op} on {self.facts.operators.arch} takes nothing{dtype} that fits here", "QC001"
-        sources = self._about(built) if rule == "QC001" else ()
+        sources = self._about(node, built) if rule == "QC001" else ()
         return Deviation(node.name, asked, "float" if is_float else "CPU", reason, rule, sources)
 
-    def _kept_on_cpu(self, built: Built) -> str:
+    def _kept_on_cpu(self, node: Node, built: Built) -> str:
         """Why an op that other sources know stays on the CPU by the user's word alone; empty where it is not so."""
-        for op in built.ops:
-            accepted = self.facts.operators.accepted(op, built.case)
+        for op in emitted(self.facts, node, built):
+            accepted = self.facts.operators.accepted(op.op, op.form)
             refusing = {source for sources in accepted.refused.values() for source in sources} if accepted else set()
             if accepted and not accepted.rows and any(source.kind is SourceKind.USER for source in refusing):
-                return f"your facts leave {op} nothing on the accelerator"
+                return f"your facts leave {op.op} nothing on the accelerator"
         return ""
 
-    def _about(self, built: Built) -> tuple[SourceRecord, ...]:
+    def _about(self, node: Node, built: Built) -> tuple[SourceRecord, ...]:
         """Every source that was asked about the ops of a node."""
-        known = (self.facts.operators.accepted(op, built.case) for op in built.ops)
+        known = (self.facts.operators.accepted(op.op, op.form) for op in emitted(self.facts, node, built))
         return source_records(source for each in known if each is not None for source in each.known_from)
 
     def _refusing(self, table: Table) -> tuple[SourceRecord, ...]:

@@ -14,6 +14,7 @@ from qnnsolve.facts import backends
 from qnnsolve.facts.accepted import Accepted, AcceptedRow, Codes
 from qnnsolve.facts.combine import counterpart
 from qnnsolve.facts.curated import curated
+from qnnsolve.facts.forms import Form
 from qnnsolve.facts.socs import Soc
 from qnnsolve.facts.tables import OpTable, Verdict, load_table, shipped_tables
 from qnnsolve.facts.user import UserFacts
@@ -116,7 +117,7 @@ def _ops(of: Side) -> set[str]:
 
 
 def _compared(one: Side, other: Side, op: str, case: str | None, arch: str) -> Iterator[Difference]:
-    mine, theirs = one.facts[arch].accepted(op, case), other.facts[arch].accepted(op, case)
+    mine, theirs = (of.facts[arch].accepted(op, Form(case)) for of in (one, other))
     record = functools.partial(Difference, op, case)
     if mine is None or theirs is None:
         if mine is not theirs:

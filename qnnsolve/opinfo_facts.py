@@ -18,6 +18,7 @@ from qnnsolve.errors import HostBackendError, UnknownNameError
 from qnnsolve.facts.accepted import Accepted, AcceptedRow
 from qnnsolve.facts.combine import accepted_of, intersected
 from qnnsolve.facts.curated import Curated, curated
+from qnnsolve.facts.forms import ANY_FORM, Form
 from qnnsolve.facts.sdk import SdkFacts, SdkState, sdk_facts
 from qnnsolve.facts.socs import Soc
 from qnnsolve.facts.tables import OpTable, codes_of, shipped_tables
@@ -74,7 +75,7 @@ class OperatorFacts:
     sdk: SdkFacts | None = None
     user: UserFacts = NO_USER_FACTS
     soc: str = ""
-    _found: dict[tuple[str, str | None], Accepted | None] = attrs.field(factory=dict, init=False, repr=False)
+    _found: dict[tuple[str, Form], Accepted | None] = attrs.field(factory=dict, init=False, repr=False)
 
     def knows(self, op: str) -> bool:
         """Whether there is any fact about ``op``; without one it is unverified."""
@@ -91,21 +92,25 @@ class OperatorFacts:
         narrow = (it.bits for it in self.curated.multiplier if int(self.arch[1:]) < int(it.until[1:]))
         return min(narrow, default=None)
 
-    def accepted(self, op: str, case: str | None = None) -> Accepted | None:
-        """What ``op`` accepts here; None where nothing is known.
+    def accepted(self, op: str, form: Form | str = ANY_FORM) -> Accepted | None:
+        """What ``op`` accepts here of a node of this form (or of the case of that name); None: nothing is known.
 
-        Without ``case``, or with one that was not measured apart, a tuple counts only if every measured case
-        (shape class) accepts it.
+        Of the cases (classes of shapes) that measure the node, every one that was asked about a tuple has to accept it.
+        Of a node that no case measures, all do.
         """
-        if (op, case) not in self._found:
-            self._found[op, case] = self._accepted(op, case)
-        return self._found[op, case]
+        form = Form(form) if isinstance(form, str) else form
+        if (op, form) not in self._found:
+            self._found[op, form] = self._accepted(op, form)
+        return self._found[op, form]
 
-    def _accepted(self, op: str, case: str | None) -> Accepted | None:
+    def _accepted(self, op: str, form: Form) -> Accepted | None:
         tables = (self.tables.get(op), None if self.sdk is None else self.sdk.table(op))
-        known = [accepted_of(table, case, self.arch, self.curated) for table in tables if table is not None]
+        told = [table for table in tables if table is not None]
+        known = [accepted_of(table, form, self.arch, self.curated) for table in told]
         both = functools.reduce(intersected, known) if known else None
-        return self.user.narrowed(both, op, case, self.arch, self.soc)
+        cases = {name for table in told for _, names in table.measuring(form) for name in names}
+        named = cases if form.name is None else cases | {form.name}
+        return self.user.narrowed(both, op, named, self.arch, self.soc)
 
     @property
     def records(self) -> tuple[FactsRecord, ...]:

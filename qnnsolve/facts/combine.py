@@ -9,6 +9,7 @@ import attrs
 from qnnsolve.constraints import Source
 from qnnsolve.facts.accepted import Accepted, AcceptedRow, Codes, FixedAt, joined
 from qnnsolve.facts.curated import Curated
+from qnnsolve.facts.forms import Form
 from qnnsolve.facts.tables import OpTable, TableRow
 
 __all__ = ["accepted_of", "counterpart", "intersected"]
@@ -16,28 +17,29 @@ __all__ = ["accepted_of", "counterpart", "intersected"]
 Refused = dict[Codes, tuple[Source, ...]]
 
 
-def accepted_of(table: OpTable, case: str | None, arch: str, curated: Curated) -> Accepted:
-    """What ``table`` accepts on ``arch``, narrowed by the curated facts.
+def accepted_of(table: OpTable, form: Form, arch: str, curated: Curated) -> Accepted:
+    """What ``table`` accepts on ``arch`` of a node of this form, narrowed by the curated facts.
 
-    Without ``case``, or with one that the table does not keep apart, a tuple counts only if every case accepts it;
-    what one case asks of a port, all do.
+    Of the cases that measure the node, every one that was asked about a tuple has to accept it; what one of them asks
+    of a port, all do. A tuple that none of them was asked about is not accepted.
     """
-    cases = [each for each in table.cases if case in each.name.split("|")] or list(table.cases)
+    cases = [case for case, _ in table.measuring(form)]
     ports = (*table.inputs, *table.outputs)
     found = [{row.codes: _row(table, row, dict(each.axes)) for row in each.rows if arch in row.archs} for each in cases]
     rows: dict[Codes, AcceptedRow] = {}
     refused: Refused = {}
-    for codes in set(found[0]).intersection(*found[1:]):
-        narrowed: AcceptedRow | None = found[0][codes]
-        for other in found[1:]:
-            narrowed = narrowed and narrowed.narrowed(other[codes])
+    for codes in {codes for accepted in found for codes in accepted}:
+        asked = [accepted.get(codes) for case, accepted in zip(cases, found, strict=True) if case.asks(codes)]
+        narrowed = asked[0]
+        for other in asked[1:]:
+            narrowed = None if narrowed is None or other is None else narrowed.narrowed(other)
+        if narrowed is None:
+            continue
         late = [fact[1] for code in codes if (fact := curated.since.get(code)) and _number(arch) < _number(fact[0])]
         if late:
             refused[codes] = joined(late)
-        elif narrowed is not None:
-            narrowed = narrowed.narrowed(_curated_row(table.op, ports, codes, curated))
-            if narrowed is not None:
-                rows[codes] = narrowed
+        elif (narrowed := narrowed.narrowed(_curated_row(table.op, ports, codes, curated))) is not None:
+            rows[codes] = narrowed
     repeats = None if table.repeats is None else ports.index(table.repeats)
     ordered = dict(sorted(rows.items()))
     return Accepted(ordered, table.inputs, table.outputs, repeats, refused, (table.source,))

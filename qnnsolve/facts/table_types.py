@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import enum
 import functools
+import operator
 
 import attrs
 
 from qnnsolve.constraints import Source
 from qnnsolve.encodings import DType, Encoding, QScheme
+from qnnsolve.facts.forms import Form, When
 
 __all__ = ["ARCHS", "CODES", "Case", "FixedPort", "OpTable", "TableRow", "Verdict", "codes_of"]
 
@@ -91,9 +93,10 @@ class TableRow:
 class Case:
     """One shape class: ``shapes`` says which, ``asked`` has the codes per port (inputs, then outputs).
 
-    ``name`` joins with ``|`` the names of the classes that were measured to be equal (``rank3|rank4``). ``axes`` has
-    the ports that were asked with per-channel or per-block codes, and the channel axis that those had. ``wrong`` has
-    what validator and finalize accept and the emulator computes wrongly.
+    ``name`` joins with ``|`` the names of the classes that were measured to be equal (``rank3|rank4``); ``when`` has
+    for each of these names the nodes that it measures, or is empty where that is every node. ``axes`` has the ports
+    that were asked with per-channel or per-block codes, and the channel axis that those had. ``wrong`` has what
+    validator and finalize accept and the emulator computes wrongly.
     """
 
     name: str
@@ -104,6 +107,22 @@ class Case:
     validator_only: tuple[TableRow, ...] = ()
     unstable: tuple[TableRow, ...] = ()
     axes: tuple[tuple[str, int], ...] = ()
+    when: tuple[When, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all classes that this case stands for."""
+        return tuple(self.name.split("|"))
+
+    def measuring(self, form: Form) -> tuple[str, ...]:
+        """The names of those classes that measure a node of this form, of which none is asked for by name."""
+        if not self.when:
+            return self.names
+        return tuple(name for name, when in zip(self.names, self.when, strict=True) if when.fits(form))
+
+    def asks(self, codes: tuple[str, ...]) -> bool:
+        """Whether these codes (inputs, then outputs) were asked."""
+        return len(codes) == len(self.asked) and all(map(operator.contains, self.asked, codes))
 
     @functools.cached_property
     def verdicts(self) -> dict[tuple[str, ...], dict[str, Verdict]]:
@@ -146,16 +165,28 @@ class OpTable:
             KeyError: no case has that name.
         """
         for case in self.cases:
-            if name == case.name or name in case.name.split("|"):
+            if name == case.name or name in case.names:
                 return case
         raise KeyError(name)
+
+    def measuring(self, form: Form) -> tuple[tuple[Case, tuple[str, ...]], ...]:
+        """The cases that measure a node of this form, each with the names of its classes that do.
+
+        The one that is asked for by name; else those whose conditions the node meets. Where no class measures it, all
+        cases count, with the names of none.
+        """
+        fitting: list[tuple[Case, tuple[str, ...]]] = []
+        if form.name is not None:
+            fitting = [(case, (form.name,)) for case in self.cases if form.name in case.names]
+        fitting = fitting or [(case, names) for case in self.cases if (names := case.measuring(form))]
+        return tuple(fitting) or tuple((case, ()) for case in self.cases)
 
     def verdict(self, case: Case | str, codes: tuple[str, ...], arch: str) -> Verdict:
         """Return what was measured for ``codes`` (inputs, then outputs); what was not asked is ``UNKNOWN``."""
         of = self.case(case) if isinstance(case, str) else case
-        if arch not in ARCHS or len(codes) != len(of.asked):
+        if arch not in ARCHS:
             return Verdict.UNKNOWN
-        if any(code not in asked for code, asked in zip(codes, of.asked, strict=True)):
+        if not of.asks(codes):
             return Verdict.UNKNOWN
         if self.repeats is not None:
             count = len(self.inputs)

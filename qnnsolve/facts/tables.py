@@ -1,9 +1,10 @@
 """The measured operator tables: what one QNN operator takes on its ports, per HTP arch, as files.
 
-A table has one or more *cases* (the same operator under another shape or parameter class). A case names the port
-codes that were ``asked`` on every port; a tuple of their product that stands in no row was measured as rejected,
-anything outside the product is unknown. Rows hold per arch; ``symmetric``, ``same`` and ``fixed`` say what else a row
-asks of its ports' encodings. Files are canonical: writing a table that was read gives the same bytes.
+A table has one or more *cases* (the same operator under another shape or parameter class); ``when`` says which nodes a
+case measures (:mod:`qnnsolve.facts.forms`). A case names the port codes that were ``asked`` on every port; a tuple of
+their product that stands in no row was measured as rejected, anything outside the product is unknown. Rows hold per
+arch; ``symmetric``, ``same`` and ``fixed`` say what else a row asks of its ports' encodings. Files are canonical:
+writing a table that was read gives the same bytes.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import attrs
 from qnnsolve.constraints import Source, SourceKind
 from qnnsolve.errors import FactsError, UnknownNameError
 from qnnsolve.facts import backends
+from qnnsolve.facts.forms import When
 from qnnsolve.facts.table_types import ARCHS, CODES, Case, FixedPort, OpTable, TableRow, Verdict, codes_of
 
 __all__ = [
@@ -173,11 +175,20 @@ class _Reader:
             rows["validator_only"],
             rows["unstable"],
             axes=self._axes(raw.get("axes", {}), ports, where),
+            when=self._when(raw.get("when", ""), name, where),
         )
         said = sum(len(row.archs) for key in _ROW_KEYS for row in rows[key])
         if said != sum(map(len, case.verdicts.values())):
             raise self._fail(f"{where} says two things about one tuple")
         return case
+
+    def _when(self, raw: Any, name: str, where: str) -> tuple[When, ...]:
+        """The conditions of every class of the case, or none at all."""
+        parts = raw.split(" | ") if isinstance(raw, str) and raw else []
+        found = tuple(when for when in map(When.parse, parts) if when is not None)
+        if not isinstance(raw, str) or len(found) != len(parts) or (parts and len(parts) != len(name.split("|"))):
+            raise self._fail(f"{where}: 'when' says {raw!r}, which are not the conditions of its classes")
+        return found
 
     def _notes(
         self, raw: Mapping[str, Any], key: str, parse: Callable[[str], _Of | None], where: str
@@ -288,7 +299,7 @@ def dump_table(table: OpTable) -> str:
 def _case_body(case: Case, ports: tuple[str, ...]) -> dict[str, Any]:
     """What the file says of a case; sections that would be empty are left out."""
     asked = {port: " ".join(codes) for port, codes in zip(ports, case.asked, strict=True)}
-    sections: dict[str, Any] = {"axes": dict(case.axes)}
+    sections: dict[str, Any] = {"axes": dict(case.axes), "when": " | ".join(map(str, case.when))}
     for key in _ROW_KEYS:
         sections[key] = {row.key: _archs(row.archs) for row in getattr(case, key)}
     every: list[TableRow] = [row for key in _ROW_KEYS for row in getattr(case, key)]

@@ -5,7 +5,7 @@ The format is described in ``docs/facts.md``. Whatever a user's fact decides is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import attrs
@@ -26,10 +26,10 @@ class Where:
     socs: frozenset[str] = frozenset()
     case: str | None = None
 
-    def covers(self, op: str, case: str | None, arch: str, soc: str) -> bool:
-        """Whether the fact is about this operator, here."""
+    def covers(self, op: str, cases: Collection[str], arch: str, soc: str) -> bool:
+        """Whether the fact is about this operator, here; ``cases`` are the classes that measure the node."""
         here = (not self.archs or arch in self.archs) and (not self.socs or soc in self.socs)
-        return op == self.op and here and (self.case is None or self.case == case)
+        return op == self.op and here and (self.case is None or self.case in cases)
 
 
 @attrs.frozen
@@ -105,13 +105,13 @@ class UserFacts:
     entries: tuple[Entry, ...] = ()
     paths: tuple[Path, ...] = ()
 
-    def narrowed(self, known: Accepted | None, op: str, case: str | None, arch: str, soc: str) -> Accepted | None:
+    def narrowed(self, known: Accepted | None, op: str, cases: Collection[str], arch: str, soc: str) -> Accepted | None:
         """What ``op`` accepts once the user's facts are counted in: allowed rows first, then what narrows them."""
         if known is None and op in self.ops:
             new = self.ops[op]
             repeats = None if new.repeats is None else (*new.inputs, *new.outputs).index(new.repeats)
             known = Accepted({}, new.inputs, new.outputs, repeats, known_from=(new.source,))
-        about = [entry for entry in self.entries if entry.where.covers(op, case, arch, soc)]
+        about = [entry for entry in self.entries if entry.where.covers(op, cases, arch, soc)]
         if known is None or not about:
             return known
         ports = (*known.inputs, *known.outputs)

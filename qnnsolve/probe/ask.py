@@ -28,6 +28,8 @@ SOCS = {"V68": "SM8350", "V69": "SM8450", "V73": "SM8550", "V75": "SM8650", "V79
 _SCALE, _OFFSET = 0.02, -100
 _SLOTS = 16
 """Tensor numbers per operator in a graph."""
+_BYSTANDER: Mapping[int, Stored] = {_SLOTS - 1: np.zeros((1, 8), np.uint8)}
+"""What an operator is fed with that stands in a graph for the sake of having an input."""
 
 
 class Backend:
@@ -60,8 +62,11 @@ class Backend:
 
         ``before`` is called when finalize has accepted. Some tuples are refused at the graph's edge only (MatMul's
         second input cannot be an ``s16`` that the graph is fed with, but can be one that a Convert makes): they are
-        asked a second time behind Converts.
+        asked a second time behind Converts. What reads nothing (random numbers) stands beside an operator that does: a
+        graph without an input is refused.
         """
+        if not trial.fed:
+            return self._outcomes([self._trial_op(trial, {}, 0), self._bystander()], [trial], _BYSTANDER, before)[0]
         outcome = self._outcomes([self._trial_op(trial, {}, 0)], [trial], trial.fed, before)[0]
         converted = [index for index in trial.fed if can_convert(trial.grids[index])]
         if outcome.compiled or not converted:
@@ -102,12 +107,23 @@ class Backend:
             for number, arrays in enumerate(results)
             for index, array in arrays.items()
         }
+        if fed is _BYSTANDER:
+            outputs[f"output_{_SLOTS - 1}_t"] = np.zeros_like(fed[_SLOTS - 1])
         self._emulator.feed({f"input_{slot}_t": numbers for slot, numbers in fed.items()}, outputs, before)
         compiled = self._finalizes(ops)
         ran = compiled and self._emulator.ran
         self._emulator.feed({}, {})
         told = zip(trials, results, strict=True)
         return tuple(Outcome(compiled, ran, tuple(arrays.values()), trial) for trial, arrays in told)
+
+    def _bystander(self) -> Any:
+        """An operator that reads an input of the graph and writes an output of it, both of no interest."""
+        ports = (Port(role, (1, 8), ("u8",)) for role in (Role.INPUT, Role.OUTPUT))
+        tensors = [(port, self._tensor(port, _any_grid(port, "u8"), _SLOTS - 1)) for port in ports]
+        op = self._qnn.PyQnnOpWrapper("bystander", "qti.aisw", "Relu")
+        op.AddInputTensors([tensor for port, tensor in tensors if port.role is Role.INPUT])
+        op.AddOutputTensors([tensor for port, tensor in tensors if port.role is Role.OUTPUT])
+        return op
 
     def _finalizes(self, ops: list[Any]) -> bool:
         graph = f"g{next(self._names)}"

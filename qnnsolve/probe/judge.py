@@ -47,7 +47,7 @@ def judge(outcome: Outcome) -> Judgement:
 
 
 def _error(trial: Trial, outcome: Outcome, number: int, got: Reals, grid: Grid) -> Reals:
-    expected = trial.expected[number]
+    expected = trial.wanted(number)
     match trial.spec.check:
         case Check.PLACES if grid.code in ("i32", "u32"):
             first, values = trial.grids[0], trial.stored[0]

@@ -82,11 +82,7 @@ def _transpose_conv(inputs: Inputs, case: CaseSpec) -> tuple[Tensor, ...]:
     spatial = weight.dim() - 2
     convolve = functional.conv_transpose2d if spatial == 2 else functional.conv_transpose3d
     groups = params.get("group", 1)
-    kernel = weight.permute(spatial, spatial + 1, *range(spatial))  # I O/g k: HWIO with all outputs in the last axis
-    if groups > 1:
-        per_group = kernel.shape[1] // groups
-        parts = [kernel[:, g * per_group : (g + 1) * per_group] for g in range(groups)]
-        kernel = torch.cat(parts, 0)
+    kernel = weight.permute(spatial, spatial + 1, *range(spatial))
     pads = [pair[0] for pair in params["pad_amount"]]
     y = convolve(x, kernel, inputs[2], stride=params["stride"], padding=pads, groups=groups)
     return (_last(y),)
@@ -308,7 +304,7 @@ def _hadamard(x: Tensor, params: Mapping[str, Any]) -> Tensor:
     matrix = torch.ones(1, 1, dtype=x.dtype)
     while matrix.shape[0] < x.shape[-1]:
         matrix = torch.cat((torch.cat((matrix, matrix), 1), torch.cat((matrix, -matrix), 1)), 0)
-    return x @ matrix * float(params["scale"])
+    return x @ matrix * (float(params["scale"]) / math.sqrt(x.shape[-1]))
 
 
 def _cumulative_sum(x: Tensor, params: Mapping[str, Any]) -> Tensor:
@@ -331,9 +327,18 @@ def _hard_sigmoid(x: Tensor, params: Mapping[str, Any]) -> Tensor:
     return (x * float(params["alpha"]) + float(params["beta"])).clamp(0.0, 1.0)
 
 
+_FAR = 5.0
+"""Deviations from the mean beyond which normal numbers are not looked for."""
+
+
 def _anything(inputs: Inputs, case: CaseSpec) -> tuple[Tensor, ...]:
-    """Nothing in particular: random numbers are only held to their range."""
-    return tuple(torch.zeros(port.shape, dtype=torch.float64) for port in case.outputs)
+    """Numbers over the range of the random ones, which are held to no more than that."""
+    params = case.values
+    low, high = (params["low"], params["high"]) if "low" in params else (params["mean"] - _FAR, params["mean"] + _FAR)
+    return tuple(
+        torch.linspace(low, high, math.prod(port.shape), dtype=torch.float64).reshape(port.shape)
+        for port in case.outputs
+    )
 
 
 _UNARY: dict[str, Callable[..., Tensor]] = {

@@ -10,7 +10,23 @@ from typing import Any
 
 import attrs
 
-__all__ = ["CaseSpec", "Check", "Fill", "OpSpec", "Param", "Port", "Role", "case", "out", "put", "static", "tied"]
+from qnnsolve.facts.forms import When
+
+__all__ = [
+    "CaseSpec",
+    "Check",
+    "Fill",
+    "OpSpec",
+    "Param",
+    "Port",
+    "Role",
+    "case",
+    "out",
+    "put",
+    "static",
+    "tied",
+    "when",
+]
 
 PROTOCOL = 3
 """Counts the ways in which questions were put; answers to another way are stale."""
@@ -32,6 +48,7 @@ class Check(enum.Enum):
     ``VALUES``: to within a tolerance. ``MOVES``: values that are only moved, so to within one output step.
     ``JUMPS``: as ``VALUES``, to any value that the reference takes within one input step (floor, comparisons).
     ``PLACES``: integer outputs hold places along the last axis of the first input, at which the wanted values stand.
+    ``CASTS``: as ``VALUES``, but integers hold numbers without their fraction, and masks whether they are not 0.
     ``RANGE``: random numbers lie in a range and are not all one.
     """
 
@@ -39,6 +56,7 @@ class Check(enum.Enum):
     MOVES = "moves"
     JUMPS = "jumps"
     PLACES = "places"
+    CASTS = "casts"
     RANGE = "range"
 
 
@@ -96,6 +114,8 @@ class CaseSpec:
     params: tuple[Param, ...] = ()
     tied: tuple[int, ...] = ()
     """Positions that are asked with one code only: one of them stands for all (Concat's inputs, Split's outputs)."""
+    when: When | None = attrs.field(default=None, repr=False)
+    """The nodes that it measures; None: told by its ranks and constants (no question: not part of the digest)."""
 
     @property
     def inputs(self) -> tuple[Port, ...]:
@@ -112,6 +132,16 @@ class CaseSpec:
         """``in[0] in[1] ... out[0] ...``, as QNN counts ports."""
         inputs = tuple(f"in[{index}]" for index in range(len(self.inputs)))
         return (*inputs, *(f"out[{index}]" for index in range(len(self.outputs))))
+
+    @property
+    def constant(self) -> tuple[int, ...]:
+        """The inputs that are static."""
+        return tuple(index for index, port in enumerate(self.inputs) if port.role is Role.STATIC)
+
+    @property
+    def rank(self) -> int:
+        """The largest rank of its tensors."""
+        return max(len(port.shape) for port in self.ports)
 
     @property
     def values(self) -> dict[str, Any]:
@@ -164,10 +194,27 @@ class OpSpec:
         """The operator's name to QNN."""
         return self.op.partition(".")[0]
 
+    def when(self, case: CaseSpec) -> When:
+        """The nodes that ``case`` measures: those that it says, or of its rank where others have another one.
+
+        A case with other constants than the first is told by these, whatever its rank.
+        """
+        if case.when is not None:
+            return case.when
+        first = self.cases[0]
+        if case.constant != first.constant:
+            return When(constant=case.constant)
+        alike = {other.rank for other in self.cases if other.constant == first.constant and not _is_named(other)}
+        return When(rank=case.rank) if len(alike) > 1 else When()
+
     @property
     def digest(self) -> str:
         """Changes whenever a question does: answers kept under another digest are stale."""
         return hashlib.sha256(repr((PROTOCOL, self.op, self.check, self.fixed, self.cases)).encode()).hexdigest()[:16]
+
+
+def _is_named(case: CaseSpec) -> bool:
+    return case.when is not None and case.when.by_name
 
 
 Span = tuple[float, float]
@@ -198,6 +245,13 @@ def case(name: str, *ports: Port, **params: tuple[str, Nested]) -> CaseSpec:
 def tied(of: CaseSpec, *positions: int) -> CaseSpec:
     """Return the case with one code at all ``positions``."""
     return attrs.evolve(of, tied=positions)
+
+
+def when(of: CaseSpec, conditions: str) -> CaseSpec:
+    """Return the case for nodes that meet ``conditions`` (``kernel 1x1``, ``by name``)."""
+    parsed = When.parse(conditions)
+    assert parsed is not None, f"{conditions} is not how conditions are written"
+    return attrs.evolve(of, when=parsed)
 
 
 def _shape(text: str) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ import attrs
 
 from qnnsolve.constraints import Source, SourceKind
 from qnnsolve.errors import HostBackendError, UnknownNameError
+from qnnsolve.facts.forms import When
 from qnnsolve.facts.tables import Case, FixedPort, OpTable, TableRow, load_table, write_table
 from qnnsolve.probe.ask import SOCS
 from qnnsolve.probe.child import journal_path, mode_of
@@ -112,7 +113,9 @@ def _complete(spec: OpSpec, path: Path, mode: str) -> bool:
 def table_of(spec: OpSpec, archs: Sequence[str], work: Path, turns: int, provenance: Mapping[str, str]) -> OpTable:
     """Return the table that the first ``turns`` journals in ``work`` add up to."""
     answers = {arch: _answers(spec, SOCS[arch], work, turns) for arch in archs}
-    cases = [_case(number, case, answers) for number, case in enumerate(spec.cases)]
+    cases = _collapsed([_case(number, case, answers, spec.when(case)) for number, case in enumerate(spec.cases)])
+    if len(cases) == 1:  # it measures every node, whatever its form
+        cases = [attrs.evolve(cases[0], when=())]
     names = spec.cases[0].port_names
     count = len(spec.cases[0].inputs)
     return OpTable(
@@ -121,7 +124,7 @@ def table_of(spec: OpSpec, archs: Sequence[str], work: Path, turns: int, provena
         inputs=names[:count],
         outputs=names[count:],
         repeats=spec.repeats,
-        cases=tuple(sorted(_collapsed(cases), key=lambda case: case.name)),
+        cases=tuple(sorted(cases, key=lambda case: case.name)),
         source=Source(SourceKind.MEASURED, ""),
         aten=spec.aten,
         measured=tuple(sorted(provenance.items())),
@@ -129,7 +132,7 @@ def table_of(spec: OpSpec, archs: Sequence[str], work: Path, turns: int, provena
 
 
 def _answers(spec: OpSpec, soc: str, work: Path, turns: int) -> Answers:
-    """What all turns say; where two differ, nothing is known."""
+    """What all turns say together."""
     found: dict[Key, Finding] = {}
     for turn in range(turns):
         said: dict[Key, Finding] = {}
@@ -143,6 +146,9 @@ def _answers(spec: OpSpec, soc: str, work: Path, turns: int) -> Answers:
 
 
 def _agreed(one: Finding, other: Finding) -> Finding:
+    """What holds for both turns, which feed other numbers: right is only what is right with all of them."""
+    if {one.answer, other.answer} == {Answer.ACCEPTED, Answer.WRONG}:
+        return one if one.answer is Answer.WRONG else other
     if one.answer is not other.answer or one.symmetric != other.symmetric:
         return Finding(Answer.UNSTABLE)
     worst = one if one.steps >= other.steps else other
@@ -161,7 +167,7 @@ _SECTIONS = {
 }
 
 
-def _case(number: int, case: CaseSpec, answers: Mapping[str, Answers]) -> Case:
+def _case(number: int, case: CaseSpec, answers: Mapping[str, Answers], when: When) -> Case:
     rows: dict[str, list[TableRow]] = {section: [] for section in _SECTIONS.values()}
     for index, codes in enumerate(case.tuples()):
         said = {arch: of[(number, index)] for arch, of in answers.items()}
@@ -171,8 +177,9 @@ def _case(number: int, case: CaseSpec, answers: Mapping[str, Answers]) -> Case:
             found = {arch: of for arch, of in said.items() if of.answer is answer}
             if found:
                 rows[section].append(_row(case, codes, found))
-    ordered = {section: tuple(sorted(found, key=lambda row: row.key)) for section, found in rows.items()}
-    return Case(case.name, case.shapes, tuple(port.codes for port in case.ports), axes=case.axes, **ordered)
+    accepted, wrong, late, unstable = (tuple(sorted(found, key=lambda row: row.key)) for found in rows.values())
+    asked = tuple(port.codes for port in case.ports)
+    return Case(case.name, case.shapes, asked, accepted, wrong, late, unstable, case.axes, (when,))
 
 
 def _row(case: CaseSpec, codes: tuple[str, ...], found: Mapping[str, Finding]) -> TableRow:
@@ -194,9 +201,9 @@ def _collapsed(cases: Sequence[Case]) -> list[Case]:
     merged: list[Case] = []
     for case in cases:
         for index, other in enumerate(merged):
-            if attrs.evolve(case, name=other.name, shapes=other.shapes) == other:
+            if attrs.evolve(case, name=other.name, shapes=other.shapes, when=other.when) == other:
                 names, shapes = f"{other.name}|{case.name}", f"{other.shapes} | {case.shapes}"
-                merged[index] = attrs.evolve(other, name=names, shapes=shapes)
+                merged[index] = attrs.evolve(other, name=names, shapes=shapes, when=(*other.when, *case.when))
                 break
         else:
             merged.append(case)

@@ -72,6 +72,14 @@ class Trial:
             reals[0] = reals[0] + nudge * first.scale
         return _computed(self.spec, self.case, reals)
 
+    def wanted(self, number: int) -> Reals:
+        """What output ``number`` should hold, in real units: what is expected, as far as its dtype can say it."""
+        expected, (_, grid) = self.expected[number], self.outputs[number]
+        if self.spec.check is not Check.CASTS or grid.code not in ("i32", "u32", "b8"):
+            return expected
+        whole: Reals = np.trunc(expected) if grid.code != "b8" else (expected != 0).astype(np.float64)
+        return whole
+
 
 @attrs.frozen(eq=False)
 class Outcome:
@@ -209,7 +217,7 @@ def _bias_grid(port: Port, grid: Grid, grids: list[Grid | None]) -> Grid:
     first, second = grids[0], grids[1]
     assert first is not None and second is not None
     weights = second.channel_scales if second.channel_scales is not None else second.scale.reshape(-1)
-    per_channel = float(first.scale.max()) * np.broadcast_to(weights, (port.shape[-1],))
+    per_channel = float(first.scale.max()) * np.resize(weights, port.shape[-1])  # groups repeat their scales
     if grid.code == "s32":
         per_channel = np.broadcast_to(per_channel.mean(), per_channel.shape)
     top = int(_BIAS_REACH / float(per_channel.max()))

@@ -8,23 +8,39 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import attrs
 
 from qnnsolve.constraints import Constraint, Reason, Site, Source, SourceKind
 from qnnsolve.encodings import FLOAT, Encoding
 from qnnsolve.facts.accepted import Accepted
+from qnnsolve.facts.forms import Form, Kernel
 from qnnsolve.facts.graph import Graph, Node, NodeKind, TensorFact
 from qnnsolve.facts.table_types import codes_of
 from qnnsolve.opinfo_facts import OperatorFacts
-from qnnsolve.rules.builders import Built, Fate, Input, build
+from qnnsolve.rules.builders import Built, Fate, Input, Step, build
 from qnnsolve.rules.request import Request, Role
 
 __all__ = ["Facts", "Rule", "rule"]
 
 _GRAPH = Source(SourceKind.GRAPH, "the model's graph")
 _UNKNOWN = Built(Fate.UNKNOWN)
+
+
+def _rank(tensors: Iterable[TensorFact | None]) -> int | None:
+    """The largest rank; a scalar becomes a tensor of one element."""
+    return max((max(len(tensor.shape), 1) for tensor in tensors if tensor is not None), default=None)
+
+
+def _is_weight(entry: Input) -> bool:
+    return entry.role is Role.WEIGHT
+
+
+def _kernel(tensor: TensorFact | None) -> Kernel | None:
+    """Of a weight with channels in front; None where the channels are all that it has."""
+    positions = () if tensor is None else tensor.shape[2:]
+    return None if not positions else Kernel.POINT if set(positions) == {1} else Kernel.WIDER
 
 
 @attrs.frozen(eq=False)
@@ -39,6 +55,7 @@ class Facts:
     _pool: dict[tuple[Encoding, ...], tuple[Encoding, ...]] = attrs.field(factory=dict, init=False, repr=False)
     _reached: dict[tuple[object, ...], tuple[Encoding, ...]] = attrs.field(factory=dict, init=False, repr=False)
     _fixed: dict[str, tuple[Encoding, ...]] = attrs.field(factory=dict, init=False, repr=False)
+    _forms: dict[str, Form] = attrs.field(factory=dict, init=False, repr=False)
     _fixed_ports: dict[tuple[object, ...], tuple[Encoding, ...]] = attrs.field(factory=dict, init=False, repr=False)
 
     @classmethod
@@ -90,6 +107,30 @@ class Facts:
         """The tensor that an input reads, or None where it is absent or not a single tensor."""
         return None if entry.ref is None else self.graph[entry.ref].tensor
 
+    def form(self, node: Node, built: Built) -> Form:
+        """What the tables need to know of the op that ``node`` becomes: its case, ranks, kernel and constant inputs."""
+        if node.name not in self._forms:
+            tensors = [self.tensor(entry) for entry in built.inputs]
+            kernels = (
+                _kernel(tensor) for tensor, entry in zip(tensors, built.inputs, strict=True) if _is_weight(entry)
+            )
+            constant = tuple(self._is_constant(entry) for entry in built.inputs)
+            rank = _rank((*tensors, *node.tensors))
+            self._forms[node.name] = Form(built.case, rank, next(kernels, None), constant)
+        return self._forms[node.name]
+
+    def step_form(self, node: Node, built: Built, step: Step) -> Form:
+        """What is known of an op beside the main one: the ranks of the tensors for which its ports stand."""
+        tensors = (*(self.tensor(entry) for entry in built.inputs), *node.tensors)
+        return Form(step.case, _rank(tensors[port] for port in step.ports if isinstance(port, int)))
+
+    def _is_constant(self, entry: Input) -> bool | None:
+        """Whether lowering makes the input a static tensor; None for what is absent."""
+        if entry.ref is None:
+            return None if entry.code == "-" and entry.like is None else True
+        built = self.built.get(entry.ref)
+        return self.graph.is_param(entry.ref) or (built is not None and built.fate is Fate.CONSTANT)
+
     def unverified(self) -> tuple[Node, ...]:
         """Calls about which nothing is known, in order; constants and identities need no facts."""
         return tuple(
@@ -111,7 +152,7 @@ class Facts:
         for node, built in self.calls:
             self._fixed_of(node.name)
             for port, _, edge, tensor in self.float_inputs(node, built):
-                found.setdefault(edge, self._reach(built, port, tensor))
+                found.setdefault(edge, self._reach(node, built, port, tensor))
             if built.fate is Fate.UNKNOWN:
                 for ref in node.refs():
                     tensor_read = self.graph[ref].tensor
@@ -121,32 +162,33 @@ class Facts:
                 found[Site(node.name)] = self._outputs(node)
         return found
 
-    def shared(self, op: str, case: str | None, inputs: int, outputs: int = 1) -> tuple[set[int], tuple[Source, ...]]:
+    def shared(self, op: str, form: Form, inputs: int, outputs: int = 1) -> tuple[set[int], tuple[Source, ...]]:
         """Positions of the ports of an op (inputs, then outputs) that carry one encoding, and who says so.
 
         What one row of the op asks for holds for the op.
         """
-        accepted = self.operators.accepted(op, case)
+        accepted = self.operators.accepted(op, form)
         if accepted is None:
             return set(), ()
         positions, sources = accepted.same
         return {port for at in positions for port in accepted.places(at, inputs, outputs)}, sources
 
-    def _reach(self, built: Built, port: int, tensor: TensorFact) -> tuple[Encoding, ...]:
+    def _reach(self, node: Node, built: Built, port: int, tensor: TensorFact) -> tuple[Encoding, ...]:
         entry = built.inputs[port]
         reach = self._candidates(entry.role, len(tensor.shape), entry.ch_axis)
         if entry.role not in (Role.ACTIVATION, Role.OPERAND):
             return reach
-        fixed = {*self._fixed_of(str(entry.ref)), *self._fixed_at(built, port, reach)}
+        fixed = {*self._fixed_of(str(entry.ref)), *self._fixed_at(node, built, port, reach)}
         return self._interned(tuple(sorted({*reach, *fixed}))) if fixed else reach
 
     def _outputs(self, node: Node) -> tuple[Encoding, ...]:
-        built = self.built.get(self.owner(Site(node.name)), _UNKNOWN)
+        owner = self.graph[self.owner(Site(node.name))]
+        built = self.built.get(owner.name, _UNKNOWN)
         if built.fate is Fate.UNKNOWN:
             return self._interned((FLOAT,))
         fixed = self._fixed_of(node.name)
         reach = self._candidates(Role.ACTIVATION)
-        accepted = self.operators.accepted(str(built.op), built.case)
+        accepted = self.operators.accepted(str(built.op), self.form(owner, built))
         if fixed and accepted is not None:
             bound = {code for code, _ in accepted.fixed_at(len(accepted.inputs))} - accepted.free_at(
                 len(accepted.inputs)
@@ -170,18 +212,24 @@ class Facts:
         if built.fate is Fate.ITEM:
             return self._fixed_of(self.owner(Site(name)))
         output = len(built.inputs)
-        own = self._fixed_at(built, output, self._candidates(Role.ACTIVATION))
-        ports = {0, output} if built.fate is Fate.IDENTITY else self.shared(str(built.op), built.case, output)[0]
+        node = self.graph[name]
+        own = self._fixed_at(node, built, output, self._candidates(Role.ACTIVATION))
+        ports = (
+            {0, output}
+            if built.fate is Fate.IDENTITY
+            else self.shared(str(built.op), self.form(node, built), output)[0]
+        )
         shares = output in ports
         through = [entry.ref for port, entry in enumerate(built.inputs) if shares and port in ports]
         return tuple(dict.fromkeys((*own, *(e for ref in through if ref is not None for e in self._fixed_of(ref)))))
 
-    def _fixed_at(self, built: Built, port: int, reach: tuple[Encoding, ...]) -> tuple[Encoding, ...]:
+    def _fixed_at(self, node: Node, built: Built, port: int, reach: tuple[Encoding, ...]) -> tuple[Encoding, ...]:
         """The encodings of ``reach`` with the scale and zero point that rows of the op fix at ``port``."""
-        accepted = self.operators.accepted(str(built.op), built.case)
+        form = self.form(node, built)
+        accepted = self.operators.accepted(str(built.op), form)
         if accepted is None:
             return ()
-        key = (built.op, built.case, len(built.inputs), port, reach)
+        key = (built.op, form, len(built.inputs), port, reach)
         if key not in self._fixed_ports:
             self._fixed_ports[key] = self._find_fixed_at(accepted, built, port, reach)
         return self._fixed_ports[key]

@@ -47,7 +47,7 @@ def bits_move_unchanged(facts: Facts) -> Iterator[Constraint]:
             edges = (edge for _, _, edge, _ in facts.float_inputs(node, built))
             yield from _same((*edges, Site(node.name)), reason, facts)
         for op in emitted(facts, node, built):
-            positions, sources = facts.shared(op.op, op.case, op.inputs, len(op.ports) - op.inputs)
+            positions, sources = facts.shared(op.op, op.form, op.inputs, len(op.ports) - op.inputs)
             ports = (port for at, port in enumerate(op.ports) if at in positions and isinstance(port, Site))
             yield from _same(tuple(ports), Reason("QC002", f"{op.op} moves the bits unchanged", sources), facts)
         for sites in facts.outputs(node):

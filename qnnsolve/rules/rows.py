@@ -11,6 +11,7 @@ import attrs
 from qnnsolve.constraints import Constraint, Reason, Relation, Site, Source, Table
 from qnnsolve.encodings import BOOL, FLOAT, INT32, Encoding
 from qnnsolve.facts.accepted import joined
+from qnnsolve.facts.forms import ANY_FORM, Form
 from qnnsolve.facts.graph import Node, TensorFact
 from qnnsolve.opinfo_facts import port_code
 from qnnsolve.rules import costs
@@ -34,7 +35,7 @@ class Emitted:
     """
 
     op: str
-    case: str | None
+    form: Form
     ports: tuple[Port, ...]
     inputs: int
     weights: tuple[int, ...] = ()
@@ -58,10 +59,15 @@ def emitted(facts: Facts, node: Node, built: Built) -> tuple[Emitted, ...]:
     )
     written = outputs if built.outputs is None else tuple(outputs[port] for port in built.outputs)
     weights = tuple(port for port, entry in enumerate(built.inputs) if entry.role is Role.WEIGHT)
-    main = Emitted(built.op, built.case, (*inputs, *written), len(inputs), weights)
+    main = Emitted(built.op, facts.form(node, built), (*inputs, *written), len(inputs), weights)
     ports = (*inputs, *outputs)
     steps = (
-        Emitted(step.op, step.case, tuple(_port(ports, port) for port in step.ports), len(step.ports) - 1)
+        Emitted(
+            step.op,
+            facts.step_form(node, built, step),
+            tuple(_port(ports, port) for port in step.ports),
+            len(step.ports) - 1,
+        )
         for step in built.steps
     )
     return (main, *steps)
@@ -96,7 +102,7 @@ def accepts(facts: Facts, node: Node, built: Built) -> bool:
 
 
 def _accepts(facts: Facts, op: Emitted) -> bool:
-    accepted = facts.operators.accepted(op.op, op.case)
+    accepted = facts.operators.accepted(op.op, op.form)
     return accepted is not None and accepted.admits(tuple(map(str, op.ports)))
 
 
@@ -104,7 +110,7 @@ def refusing(facts: Facts, node: Node, built: Built, chosen: Mapping[Site, Encod
     """The sources that refuse these encodings at the ports of ``node`` where another source accepts them."""
     found: list[Source] = []
     for op, ports in _tables(facts, node, built) if built.fate is Fate.OP else ():
-        accepted = facts.operators.accepted(op.op, op.case)
+        accepted = facts.operators.accepted(op.op, op.form)
         sites = tuple(dict.fromkeys(port for port in ports if isinstance(port, Site)))
         if accepted is not None and all(site in chosen for site in sites):
             columns = tuple(sites.index(port) if isinstance(port, Site) else port for port in ports)
@@ -130,7 +136,7 @@ def one_row_of_the_operator_table(facts: Facts) -> Iterator[Constraint]:
                 continue
             columns = tuple(sites.index(port) if isinstance(port, Site) else port for port in ports)
             domains = tuple(facts.domains[site] for site in sites)
-            key = (op.op, op.case, built.why, columns, op.weights, price, tuple(map(id, domains)))
+            key = (op.op, op.form, built.why, columns, op.weights, price, tuple(map(id, domains)))
             if key not in relations:
                 relations[key] = _relation(facts, built, op, columns, domains, price)
             relation, reason = relations[key]
@@ -143,9 +149,9 @@ def _tables(facts: Facts, node: Node, built: Built) -> Iterator[tuple[Emitted, t
     if built.fate is Fate.CPU:
         edges = tuple(edge for _, _, edge, _ in facts.float_inputs(node, built))
         results = tuple(site for sites in facts.outputs(node) if isinstance(sites, tuple) for site in sites)
-        yield Emitted("", None, (*edges, *results), len(edges)), (*edges, *results)
+        yield Emitted("", ANY_FORM, (*edges, *results), len(edges)), (*edges, *results)
     for op in emitted(facts, node, built) if built.fate is Fate.OP else ():
-        accepted = facts.operators.accepted(op.op, op.case)
+        accepted = facts.operators.accepted(op.op, op.form)
         instances = [op.ports] if accepted is None else accepted.instances(op.ports)
         yield from ((op, ports) for ports in instances)
 
@@ -160,7 +166,7 @@ def _relation(
 ) -> tuple[Relation, Reason]:
     """The rows over ``domains`` that the table accepts, plus the all-float row at ``price``."""
     floats = tuple(FLOAT for _ in domains)
-    accepted = None if built.fate is Fate.CPU else facts.operators.accepted(op.op, op.case)
+    accepted = None if built.fate is Fate.CPU else facts.operators.accepted(op.op, op.form)
     rows: list[tuple[Encoding, ...]] = []
     sources: set[Source] = set()
     for row in itertools.product(*domains) if accepted is not None else ():

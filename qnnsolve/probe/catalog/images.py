@@ -205,6 +205,7 @@ _REDUCTIONS = (
         (case("rank3", static("3", "u32 i32", span=(8, 8)), out("8x8x8", ACT), low=("f32", 0.0), high=("f32", 1.0)),),
         ("aten.rand.default", "aten.rand_like.default"),
         check=Check.RANGE,
+        fixed=(0.0, 1.0),
     ),
 )
 

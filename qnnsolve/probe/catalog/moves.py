@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qnnsolve.probe.catalog.parts import DATA, INDEX, INTS, moved, u32
-from qnnsolve.probe.specs import CaseSpec, Check, OpSpec, Span, case, out, put, static, tied
+from qnnsolve.probe.specs import CaseSpec, Check, OpSpec, Span, case, out, put, static, tied, when
 
 __all__ = ["MOVES"]
 
@@ -54,7 +54,11 @@ _LAYOUT = (
         (moved("rank2to3", "8x32", "1x8x32", axis=u32(0)), moved("rank3to4", "1x8x32", "1x1x8x32", axis=u32(1))),
         check=_MOVES,
     ),
-    OpSpec("Squeeze", (moved("rank3to2", "1x8x32", "8x32"), moved("rank4to3", "1x1x8x32", "1x8x32")), check=_MOVES),
+    OpSpec(
+        "Squeeze",
+        (moved("rank3to2", "1x8x32", "8x32"), moved("rank4to3", "1x1x8x32", "1x8x32", axes=u32((1,)))),
+        check=_MOVES,
+    ),
     OpSpec(
         "Tile",
         (
@@ -90,8 +94,8 @@ _LAYOUT = (
                 "constant", "1x8x8x32", "1x10x10x32", scheme=u32(0), pad_constant_value=("f32", 0.0), pad_amount=_PADS_4
             ),
             moved("rank3", "1x8x32", "1x10x32", scheme=u32(0), pad_constant_value=("f32", 0.0), pad_amount=_PADS_3),
-            moved("reflect", "1x8x8x32", "1x10x10x32", scheme=u32(2), pad_amount=_PADS_4),
-            moved("edge", "1x8x8x32", "1x10x10x32", scheme=u32(3), pad_amount=_PADS_4),
+            when(moved("reflect", "1x8x8x32", "1x10x10x32", scheme=u32(2), pad_amount=_PADS_4), "by name"),
+            when(moved("edge", "1x8x8x32", "1x10x10x32", scheme=u32(3), pad_amount=_PADS_4), "by name"),
         ),
         ("aten.constant_pad_nd.default", "aten.reflection_pad2d.default"),
         check=_MOVES,
@@ -142,14 +146,20 @@ _PLACES = (
     OpSpec(
         "Gather",
         (
-            case(
-                "embedding",
-                static("16x32", DATA),
-                put("1x8", INDEX, span=(0, 15)),
-                out("1x8x32", DATA),
-                axis=("i32", 0),
+            when(
+                case(
+                    "embedding",
+                    static("16x32", DATA),
+                    put("1x8", INDEX, span=(0, 15)),
+                    out("1x8x32", DATA),
+                    axis=("i32", 0),
+                ),
+                "constant in[0]",
             ),
-            case("data", put("1x8x32", DATA), put("4", INDEX, span=_EIGHT), out("1x4x32", DATA), axis=("i32", 1)),
+            when(
+                case("data", put("1x8x32", DATA), put("4", INDEX, span=_EIGHT), out("1x4x32", DATA), axis=("i32", 1)),
+                "fed",
+            ),
             case("fixed", put("1x8x32", DATA), static("4", INDEX, span=_EIGHT), out("1x4x32", DATA), axis=("i32", 1)),
             case(
                 "fixed_rank4",

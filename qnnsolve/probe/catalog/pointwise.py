@@ -8,6 +8,8 @@ from qnnsolve.probe.specs import CaseSpec, Check, OpSpec, Port, Span, case, out,
 __all__ = ["POINTWISE"]
 
 _POSITIVE: Span = (0.15, 4.0)
+_FAR_DOWN: Span = (0.004, 4.0)
+"""Inputs of a logarithm whose results span so much that its 16-bit output has a legal scale (curated, at_least)."""
 _AWAY: Span = (0.4, 2.6)
 """Divisors, away from zero."""
 
@@ -19,7 +21,7 @@ _UNARY: tuple[tuple[str, str, Span | None, Check], ...] = (
     ("Cos", "cos", (-3.0, 2.8), Check.VALUES),
     ("Exp", "exp", (-3.0, 1.5), Check.VALUES),
     ("Floor", "floor", (-3.7, 4.4), Check.JUMPS),
-    ("Log", "log", _POSITIVE, Check.VALUES),
+    ("Log", "log", _FAR_DOWN, Check.VALUES),
     ("Neg", "neg", None, Check.VALUES),
     ("Round", "round", (-3.7, 4.4), Check.JUMPS),
     ("Rsqrt", "rsqrt", _POSITIVE, Check.VALUES),
@@ -183,7 +185,7 @@ POINTWISE = (
         ("aten.cumsum.default",),
     ),
     OpSpec("Convert", same(f"{ACT} s32 i32", "3 4"), ("aten._to_copy.default",)),
-    OpSpec("Cast", same(DATA, "3 4"), ("aten._to_copy.default",)),
+    OpSpec("Cast", same(DATA, "3 4"), ("aten._to_copy.default",), check=Check.CASTS, fixed=(0.0, 256.0)),
     OpSpec("Quantize", same(f"{ACT} s32 i32", "3 4"), ("quantized_decomposed.quantize_per_tensor.default",)),
     OpSpec("Dequantize", same(f"{ACT} s32 i32", "3 4"), ("quantized_decomposed.dequantize_per_tensor.default",)),
 )

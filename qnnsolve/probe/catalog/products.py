@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qnnsolve.probe.catalog.parts import ACT, FALSE, INTS, TRUE, WEIGHT, bias, moved, norm, same, u32
-from qnnsolve.probe.specs import CaseSpec, Nested, OpSpec, Port, case, out, put, static
+from qnnsolve.probe.specs import CaseSpec, Nested, OpSpec, Port, case, out, put, static, when
 
 __all__ = ["PRODUCTS"]
 
@@ -28,7 +28,9 @@ def _conv(
         params["group"] = u32(group)
     size = int(weight.rpartition("x")[2])
     kernel = static(weight, codes, axis=weight.count("x"), blocks=blocks, span=_CONV_SPAN)
-    return case(name, put(before, ACT), kernel, bias(size=size), out(after, ACT), **params)
+    made = case(name, put(before, ACT), kernel, bias(size=size), out(after, ACT), **params)
+    wide = "kernel 1x1" if set(weight.split("x")[:-2]) == {"1"} else "kernel wider"
+    return when(made, f"{wide}, by name" if set(dilation) != {1} else wide)
 
 
 _NONE: Nested = ((0, 0), (0, 0))
@@ -99,7 +101,7 @@ PRODUCTS = (
         (
             _transpose_conv("2x2", "2x2x32x32", "1x8x8x32"),
             _transpose_conv("3x3", "3x3x32x32", "1x9x9x32"),
-            _transpose_conv("grouped", "2x2x16x32", "1x8x8x32", group=2),
+            when(_transpose_conv("grouped", "2x2x32x16", "1x8x8x32", group=2), "by name"),
         ),
         ("aten.convolution.default",),
     ),
@@ -141,7 +143,7 @@ PRODUCTS = (
             _linear("rank2", "8x32", "8x32"),
             _linear("rank3", "1x8x32", "8x32"),
             _linear("rank4", "1x2x8x32", "16x32"),
-            _linear("keep_dims", "1x8x32", "1x8x32", keep_dims=TRUE),
+            when(_linear("keep_dims", "1x8x32", "1x8x32", keep_dims=TRUE), "by name"),
             _linear("lpbq_8", "8x32", "8x32", 4, "s4b"),
             _linear("lpbq_32", "8x32", "8x32", 1, "s4b"),
         ),
@@ -158,7 +160,7 @@ PRODUCTS = (
             _matmul("rank4x2", "1x2x8x32", put("32x8", INTS), "1x2x8x8"),
             _matmul("transposed", "1x2x8x32", put("1x2x8x32", INTS), "1x2x8x8", turned=True),
             _matmul("constant", "1x2x8x32", static("1x2x32x8", _CONSTANT, axis=3), "1x2x8x8"),
-            _matmul("constant_rank2", "8x32", static("32x8", _CONSTANT, axis=1), "8x8"),
+            when(_matmul("constant_rank2", "8x32", static("32x8", _CONSTANT, axis=1), "8x8"), "rank 2, constant in[1]"),
         ),
         ("aten.matmul.default", "aten.mm.default", "aten.bmm.default"),
     ),

@@ -16,13 +16,15 @@ def _convolution(groups: int, transposed: bool) -> Builder:
     """A convolution whose groups are at argument ``groups``; a weight's output channels are its axis 0, or else 1."""
 
     def builder(node: Node, graph: Graph) -> Built:
-        return _convolved(node, graph, node.argument(groups, "groups", 1), transposed)
+        dilation = node.argument(7 if transposed else 5, "dilation", 1)
+        return _convolved(node, graph, node.argument(groups, "groups", 1), transposed, dilation)
 
     return builder
 
 
 def _any_convolution(node: Node, graph: Graph) -> Built:
-    return _convolved(node, graph, node.argument(8, "groups", 1), bool(node.argument(6, "transposed", False)))
+    transposed, dilation = bool(node.argument(6, "transposed", False)), node.argument(5, "dilation", 1)
+    return _convolved(node, graph, node.argument(8, "groups", 1), transposed, dilation)
 
 
 def _same_convolution(node: Node, graph: Graph) -> Built:
@@ -33,10 +35,10 @@ def _same_convolution(node: Node, graph: Graph) -> Built:
     spans = (step * (size - 1) for step, size in zip(sizes, shape[2:], strict=False) if isinstance(step, int) and size)
     if node.argument(4, "padding", "valid") == "same" and any(span % 2 for span in spans):
         return on_cpu("ExecuTorch pads an even kernel by an op of its own, which has no encoding")
-    return _convolved(node, graph, node.argument(6, "groups", 1), transposed=False)
+    return _convolved(node, graph, node.argument(6, "groups", 1), transposed=False, dilation=dilation)
 
 
-def _convolved(node: Node, graph: Graph, groups: object, transposed: bool) -> Built:
+def _convolved(node: Node, graph: Graph, groups: object, transposed: bool, dilation: object) -> Built:
     weight = ref_at(node, 1)
     shape, before = shape_of(graph, weight), shape_of(graph, ref_at(node, 0))
     if not graph.is_param(weight) or _computed(graph, node, 2):
@@ -56,7 +58,16 @@ def _convolved(node: Node, graph: Graph, groups: object, transposed: bool) -> Bu
         name = "Conv3d" if volume else "Conv2d"
     # A convolution of sequences is one of images (_passes/canonicalize_conv.py).
     steps = (Step("Reshape", (_IN, _IN)), Step("Reshape", (_OUT, _OUT))) if len(shape) == 3 else ()
-    return Built(Fate.OP, name, _weighted(node, weight, 1 if transposed else 0), steps=steps)
+    case = _case(name, shape, groups, dilation)
+    return Built(Fate.OP, name, _weighted(node, weight, 1 if transposed else 0), case, steps=steps)
+
+
+def _case(name: str, shape: tuple[int | None, ...], groups: object, dilation: object) -> str | None:
+    """The case of the tables that no shape tells: taps that are apart, and groups of a transposed convolution."""
+    taps = dilation if isinstance(dilation, tuple) else (dilation,)
+    if name == "Conv2d" and set(taps) != {1} and set(shape[2:]) != {1}:
+        return "dilated"
+    return "grouped" if name == "TransposeConv2d" and groups != 1 else None
 
 
 def _computed(graph: Graph, node: Node, index: int) -> bool:
