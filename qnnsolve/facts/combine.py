@@ -21,15 +21,18 @@ def accepted_of(table: OpTable, form: Form, arch: str, curated: Curated) -> Acce
     """What ``table`` accepts on ``arch`` of a node of this form, narrowed by the curated facts.
 
     Of the cases that measure the node, every one that was asked about a tuple has to accept it; what one of them asks
-    of a port, all do. A tuple that none of them was asked about is not accepted.
+    of a port, all do. A tuple that none of them was asked about is not accepted. Of a node that no case measures, every
+    case has to accept it.
     """
-    cases = [case for case, _ in table.measuring(form)]
+    measuring = table.measuring(form)
+    cases, unmeasured = [case for case, _ in measuring], not any(names for _, names in measuring)
     ports = (*table.inputs, *table.outputs)
     found = [{row.codes: _row(table, row, dict(each.axes)) for row in each.rows if arch in row.archs} for each in cases]
     rows: dict[Codes, AcceptedRow] = {}
     refused: Refused = {}
     for codes in {codes for accepted in found for codes in accepted}:
-        asked = [accepted.get(codes) for case, accepted in zip(cases, found, strict=True) if case.asks(codes)]
+        told = zip(cases, found, strict=True)
+        asked = [accepted.get(codes) for case, accepted in told if unmeasured or codes in accepted or case.asks(codes)]
         narrowed = asked[0]
         for other in asked[1:]:
             narrowed = None if narrowed is None or other is None else narrowed.narrowed(other)

@@ -130,7 +130,7 @@ class _Settling:
             self._answer(candidate, Finding(Answer.WRONG, candidate.symmetric, steps=off))
 
     def settle_one(self, candidate: _Candidate) -> Finding:
-        """The answer for one, asked alone."""
+        """The answer for one, asked in a graph of its own."""
         steps = 0.0
         for stage in range(len(candidate.variants)):
             outcome = self._alone(candidate, stage)
@@ -191,15 +191,29 @@ def ask_one(
     spec: OpSpec,
     case: CaseSpec,
     codes: tuple[str, ...],
-    seed: int = 0,
+    seeds: Sequence[int] = (0,),
+    variant: Variant | None = None,
     journal: Journal | None = None,
     key: Key = (0, 0),
 ) -> Finding:
-    """Return what the backend says about one tuple, asked once and alone; ``journal`` gets to know the steps taken."""
+    """Return what the backend says about one tuple, asked in graphs of its own, with the numbers of each of ``seeds``.
+
+    Right is what is right with all of them: in ``variant``, or without one in any that :func:`variants_of` gives.
+    ``journal`` gets to know the steps taken.
+    """
     ports = _validated(backend, spec, case, codes)
     if ports is None:
         return Finding(Answer.REJECTED)
-    return _Settling(backend, spec, journal, seed).settle_one(_candidate(spec, case, key, codes, ports))
+    candidate = _candidate(spec, case, key, codes, ports)
+    if variant is not None:
+        candidate = attrs.evolve(candidate, variants=(variant,))
+    found = Finding(Answer.ACCEPTED)
+    for seed in seeds:
+        said = _Settling(backend, spec, journal, seed).settle_one(candidate)
+        if said.answer is not Answer.ACCEPTED:
+            return said
+        found = said if said.steps >= found.steps else found
+    return found
 
 
 def _validated(backend: Asker, spec: OpSpec, case: CaseSpec, codes: tuple[str, ...]) -> tuple[int, ...] | None:

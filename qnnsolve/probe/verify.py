@@ -20,6 +20,8 @@ from qnnsolve.probe.child import ask_one, mode_of
 from qnnsolve.probe.children import MODES, Child, run_child
 from qnnsolve.probe.journal import Answer, Finding, Journal, Key, read
 from qnnsolve.probe.ops import OPS
+from qnnsolve.probe.specs import CaseSpec
+from qnnsolve.probe.trial import Variant
 
 __all__ = ["Difference", "Question", "Verification", "sample", "verify"]
 
@@ -30,15 +32,16 @@ _VERDICT = {
     Answer.VALIDATOR_ONLY: Verdict.VALIDATOR_ONLY,
     Answer.REJECTED: Verdict.REJECTED,
 }
-_SEED = 7
-"""Of the numbers that operators are fed with: not those of a sweep, whose turns count from 0."""
+_SEEDS = (7, 0, 1)
+"""Of the numbers that operators are fed with: those of a sweep, whose turns count from 0, and others before."""
 
 
 @attrs.frozen
 class Question:
     """One tuple of port codes of one case of an op, and what its table says of it.
 
-    ``symmetric`` and ``same`` are the ports whose encodings the table restricts there.
+    ``symmetric`` and ``same`` are the ports whose encodings the table restricts there; ``fixed``: one of them has one
+    encoding only.
     """
 
     op: str
@@ -47,13 +50,27 @@ class Question:
     verdict: Verdict
     symmetric: frozenset[str] = frozenset()
     same: frozenset[str] = frozenset()
+    fixed: bool = False
+
+    @property
+    def spec(self) -> CaseSpec:
+        """The probe that asks it."""
+        return next(case for case in OPS[self.op].cases if case.name == self.case)
+
+    @property
+    def variant(self) -> Variant | None:
+        """How the table says that it is right; None where it says that it is not."""
+        if self.verdict is not Verdict.ACCEPTED:
+            return None
+        same = tuple(index for index, port in enumerate(self.spec.port_names) if port in self.same)
+        return Variant(same, OPS[self.op].fixed if self.fixed else None)
 
 
 @attrs.frozen
 class Difference:
     """The live backend on ``soc`` says ``now`` about a question whose table says something else.
 
-    ``detail`` names ports of which it now asks more than the table; ``steps`` is how far off it computed.
+    ``detail`` names ports that it wants symmetric beyond those of the table; ``steps`` is how far off it computed.
     """
 
     soc: str
@@ -106,7 +123,7 @@ def sample(tables: Mapping[str, OpTable], samples: int, seed: int, arch: str) ->
             continue
         row = next((row for row in case.rows if row.codes == codes), TableRow((), (), frozenset()))
         name = chance.choice(case.name.split("|"))
-        questions.append(Question(table.op, name, codes, verdict, row.symmetric, row.same))
+        questions.append(Question(table.op, name, codes, verdict, row.symmetric, row.same, bool(row.fixed)))
     return questions
 
 
@@ -153,7 +170,8 @@ def _ask_again(
     if not questions:
         return []
     path, journal = folder / f"{soc}-{mode}.json", folder / f"{soc}-{mode}.journal"
-    path.write_text(json.dumps([(asked.op, asked.case, asked.codes) for asked in questions]), encoding="utf-8")
+    told = [(asked.op, asked.case, asked.codes, asked.variant and attrs.astuple(asked.variant)) for asked in questions]
+    path.write_text(json.dumps(told), encoding="utf-8")
 
     def tell() -> None:
         if progress is not None:
@@ -162,8 +180,8 @@ def _ask_again(
     command = attrs.evolve(child, command=(*child.command, soc, mode, str(path), str(journal)))
     run_child(command, {journal: _DIGEST}, f"the check of {soc} ({mode})", tell)
     answers = read(journal, _DIGEST).answers
-    told = [_difference(soc, question, answers[(0, index)]) for index, question in enumerate(questions)]
-    return [difference for difference in told if difference is not None]
+    found = [_difference(soc, question, answers[(0, index)]) for index, question in enumerate(questions)]
+    return [difference for difference in found if difference is not None]
 
 
 def _difference(soc: str, question: Question, found: Finding) -> Difference | None:
@@ -171,13 +189,10 @@ def _difference(soc: str, question: Question, found: Finding) -> Difference | No
     if now is not question.verdict:
         return Difference(soc, question, now, steps=found.steps)
     if now is Verdict.ACCEPTED:
-        names = next(case for case in OPS[question.op].cases if case.name == question.case).port_names
+        names = question.spec.port_names
         symmetric = {names[port] for port in found.symmetric} - question.symmetric
-        same = {names[port] for port in found.same} - question.same
-        if symmetric or same:
-            detail = f", with {' '.join(sorted(symmetric))} symmetric" if symmetric else ""
-            detail += f", with one encoding at {' '.join(sorted(same))}" if same else ""
-            return Difference(soc, question, now, detail, found.steps)
+        if symmetric:
+            return Difference(soc, question, now, f", with {' '.join(sorted(symmetric))} symmetric", found.steps)
     return None
 
 
@@ -192,12 +207,17 @@ def _child(soc: str, mode: str, questions: Path, answers: Path) -> None:
     os.dup2(quiet, 2)
     known = read(answers, _DIGEST).answers
     with Journal(answers, _DIGEST) as journal:
-        for index, (op, name, codes) in enumerate(json.loads(questions.read_text(encoding="utf-8"))):
+        asked = json.loads(questions.read_text(encoding="utf-8"))
+        for index, (op, name, codes, shared) in enumerate(asked):
             key: Key = (0, index)
             if key not in known:
                 case = next(case for case in OPS[op].cases if case.name == name)
+                variant = (
+                    None if shared is None else Variant(tuple(shared[0]), shared[1] and (shared[1][0], shared[1][1]))
+                )
                 journal.asking(key)
-                journal.answer(key, ask_one(backend, OPS[op], case, tuple(codes), _SEED, journal, key))
+                found = ask_one(backend, OPS[op], case, tuple(codes), _SEEDS, variant, journal, key)
+                journal.answer(key, found)
     os._exit(0)  # the adaptor's own teardown is slow and not always clean
 
 

@@ -9,6 +9,7 @@ from qnnsolve.encodings import DType, Encoding
 from qnnsolve.facts.accepted import Accepted, AcceptedRow, FixedAt
 from qnnsolve.facts.combine import accepted_of
 from qnnsolve.facts.curated import Curated
+from qnnsolve.facts.forms import ANY_FORM, Form
 from qnnsolve.facts.tables import Case, FixedPort, OpTable, TableRow
 
 U8, U16 = Encoding.affine(DType.UINT8), Encoding.affine(DType.UINT16)
@@ -115,26 +116,28 @@ def test_without_a_case_a_row_asks_what_every_case_asks() -> None:
     plain = TableRow(("u8",), ("u8",), on)
     asking = TableRow(("u8",), ("u8",), on, frozenset(), frozenset({"in[0]", "out[0]"}), (FixedPort("out[0]", 0.5, 0),))
     table = _table(("a", plain), ("b", asking))
-    both = accepted_of(table, None, "V68", NOTHING).rows["u8", "u8"]
+    both = accepted_of(table, ANY_FORM, "V68", NOTHING).rows["u8", "u8"]
     assert both == AcceptedRow(frozenset(), frozenset({0, 1}), (FixedAt(1, 0.5, 0),), (), (MEASURED,))
-    assert accepted_of(table, "a", "V68", NOTHING).rows["u8", "u8"] == AcceptedRow(sources=(MEASURED,))
-    assert accepted_of(table, "a", "V69", NOTHING).rows == {}
+    assert accepted_of(table, Form("a"), "V68", NOTHING).rows["u8", "u8"] == AcceptedRow(sources=(MEASURED,))
+    assert accepted_of(table, Form("a"), "V69", NOTHING).rows == {}
 
 
 def test_a_curated_gate_refuses_and_says_who() -> None:
     gate = attrs.evolve(NOTHING, since={"u8": ("V69", SDK)})
     table = _table(("a", TableRow(("u8",), ("u8",), frozenset({"V68", "V73"}))))
-    old = accepted_of(table, None, "V68", gate)
+    old = accepted_of(table, ANY_FORM, "V68", gate)
     assert old.rows == {}
     assert old.refusing(("u8", "u8")) == (SDK,)
-    assert accepted_of(table, None, "V73", gate).admits(("u8", "u8"))
+    assert accepted_of(table, ANY_FORM, "V73", gate).admits(("u8", "u8"))
 
 
 def test_an_axis_is_torchs_where_the_weight_is_laid_out_anew() -> None:
     row = TableRow(("u8", "s8c"), ("u8",), frozenset({"V68"}))
     case = Case("a", "", (("u8",), ("s8c",), ("u8",)), (row,), axes=(("in[1]", 3),))
     asked = [
-        accepted_of(OpTable(op, "htp", ("in[0]", "in[1]"), ("out[0]",), None, (case,), MEASURED), None, "V68", NOTHING)
+        accepted_of(
+            OpTable(op, "htp", ("in[0]", "in[1]"), ("out[0]",), None, (case,), MEASURED), ANY_FORM, "V68", NOTHING
+        )
         for op in ("Conv2d", "TransposeConv2d", "MatMul")
     ]
     assert [of.rows["u8", "s8c", "u8"].axis for of in asked] == [((1, frozenset({at})),) for at in (0, 1, 3)]

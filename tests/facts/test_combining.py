@@ -78,7 +78,7 @@ def test_an_operator_that_one_source_knows_is_as_that_source_says() -> None:
 
 @pytest.mark.usefixtures("sdk")
 def test_both_ask_what_each_asks() -> None:
-    tanh = of(FactsSource.BOTH).accepted("Tanh")
+    tanh = of(FactsSource.BOTH).accepted("Tanh", "rank4")
     assert tanh is not None
     (fixed,) = tanh.rows["u16", "u16"].fixed
     assert fixed.zero_point == 32768, "the SDK's offset of -32768 and the curated zero point are one"

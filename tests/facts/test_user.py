@@ -43,7 +43,7 @@ def test_codes_are_forbidden_at_a_port(tmp_path: Path) -> None:
 
 
 def test_an_operator_is_kept_on_the_cpu(tmp_path: Path) -> None:
-    gelu = facts(read(tmp_path, '[[cpu]]\nop = "Gelu"\nwhy = "bug 123"\n')).accepted("Gelu")
+    gelu = facts(read(tmp_path, '[[cpu]]\nop = "Gelu"\nwhy = "bug 123"\n')).accepted("Gelu", "rank4")
     assert gelu is not None and not gelu.rows and gelu.refusing(("u8", "u8"))
 
 
@@ -62,7 +62,7 @@ def test_an_encoding_is_fixed_and_another_set_free(tmp_path: Path) -> None:
     fix = '[[fixed]]\nop = "HardSwish"\nport = "out[0]"\ncode = "u8"\nscale = 0.5\nzero_point = 3\nwhy = "x"\n'
     free = '[[fixed]]\nop = "Sigmoid"\nport = "out[0]"\ncode = "u16"\nfree = true\nwhy = "y"\n'
     found = facts(read(tmp_path, fix + free))
-    hardswish, sigmoid = found.accepted("HardSwish"), found.accepted("Sigmoid")
+    hardswish, sigmoid = found.accepted("HardSwish", "rank4"), found.accepted("Sigmoid")
     assert hardswish is not None and sigmoid is not None
     ((code, port),) = hardswish.fixed_at(1)
     assert (code, port.scale, port.zero_point) == ("u8", 0.5, 3)

@@ -7,6 +7,7 @@ import pytest
 from qnnsolve.constraints import Forbid, Site
 from qnnsolve.encodings import FP16, DType, QScheme
 from qnnsolve.facts.accepted import FixedAt
+from qnnsolve.facts.forms import Form, Kernel
 from qnnsolve.facts.graph import Ref
 from qnnsolve.opinfo_facts import operator_facts
 from qnnsolve.rules.request import PRECISIONS
@@ -28,7 +29,7 @@ from tests.rules.graphs import CONV, B, X, call, facts, of_kind, param, placehol
     ],
 )
 def test_an_output_has_a_fixed_scale_and_zero_point(op: str, code: str, fixed: tuple[float, int] | None) -> None:
-    accepted = operator_facts("htp", "V79").accepted(op)
+    accepted = operator_facts("htp", "V79").accepted(op, "rank4")
     assert accepted is not None
     wanted = () if fixed is None else (FixedAt(1, *fixed),)
     found = [row.fixed for codes, row in accepted.rows.items() if codes[1] == code]
@@ -43,7 +44,7 @@ def test_an_output_has_a_smallest_scale(op: str, floor: dict[str, float] | None)
 
 @pytest.mark.parametrize(("op", "shares"), [("Reshape", True), ("Transpose", True), ("Gather", True), ("Relu", False)])
 def test_what_moves_bits_shares_one_encoding(op: str, shares: bool) -> None:
-    accepted = operator_facts("htp", "V68").accepted(op)
+    accepted = operator_facts("htp", "V68").accepted(op, Form(rank=4))
     assert accepted is not None
     assert ({0, len(accepted.inputs)} <= accepted.same[0]) is shares
 
@@ -53,7 +54,7 @@ def test_what_moves_bits_shares_one_encoding(op: str, shares: bool) -> None:
     [("V68", "s4b", False), ("V69", "s4b", True), ("V69", "s2c", False), ("V73", "s2c", True), ("V68", "s4c", True)],
 )
 def test_a_weight_format_has_a_first_arch(arch: str, code: str, computes: bool) -> None:
-    accepted = operator_facts("htp", arch).accepted("Conv2d")
+    accepted = operator_facts("htp", arch).accepted("Conv2d", Form(kernel=Kernel.POINT))
     assert accepted is not None
     assert any(code in codes for codes in accepted.rows) is computes
 
