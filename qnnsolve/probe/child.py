@@ -15,7 +15,7 @@ from qnnsolve.probe.judge import judge
 from qnnsolve.probe.specs import CaseSpec, OpSpec
 from qnnsolve.probe.trial import Outcome, Trial, Variant, make_trial, variants_of
 
-__all__ = ["Asker", "ask_one", "ask_op", "journal_path", "main", "mode_of"]
+__all__ = ["Asker", "Claim", "ask_claims", "ask_op", "journal_path", "main", "mode_of"]
 
 _TOGETHER = 64
 """Tuples in one graph: 64 convolutions compile and run in the time of five alone. One by one after a death."""
@@ -110,8 +110,10 @@ class _Settling:
 
     backend: Asker
     spec: OpSpec
-    journal: Journal | None
+    journal: Journal
     seed: int
+    kept: dict[Key, Finding] | None = None
+    """Where answers go; None: to the journal."""
 
     def settle(self, candidates: Sequence[_Candidate]) -> None:
         """Answer for all, in one variant after the other until they are computed right."""
@@ -129,17 +131,6 @@ class _Settling:
         for candidate, off in left:
             self._answer(candidate, Finding(Answer.WRONG, candidate.symmetric, steps=off))
 
-    def settle_one(self, candidate: _Candidate) -> Finding:
-        """The answer for one, asked in a graph of its own."""
-        steps = 0.0
-        for stage in range(len(candidate.variants)):
-            outcome = self._alone(candidate, stage)
-            found = self._found(candidate, stage, outcome)
-            if found is not None:
-                return found
-            steps = steps or judge(outcome).steps
-        return Finding(Answer.WRONG, candidate.symmetric, steps=steps)
-
     def _found(self, candidate: _Candidate, stage: int, outcome: Outcome) -> Finding | None:
         """What one run settles; None where it is not right and another variant may be."""
         if not outcome.compiled:
@@ -153,8 +144,7 @@ class _Settling:
             return [(runs[0], self._alone(runs[0], stage))]
         if not runs:
             return []
-        if self.journal is not None:
-            self.journal.together(runs[0].key)
+        self.journal.together(runs[0].key)
         trials = [self._trial(candidate, stage) for candidate in runs]
         outcomes = self.backend.run_together(trials)
         if outcomes is None:
@@ -164,19 +154,19 @@ class _Settling:
 
     def _alone(self, candidate: _Candidate, stage: int) -> Outcome:
         def before() -> None:
-            if self.journal is not None:
-                self.journal.running(candidate.key)
+            self.journal.running(candidate.key)
 
-        if self.journal is not None:
-            self.journal.compiling(candidate.key)
+        self.journal.compiling(candidate.key)
         return self.backend.run(self._trial(candidate, stage), before)
 
     def _trial(self, candidate: _Candidate, stage: int) -> Trial:
         return make_trial(self.spec, candidate.case, candidate.codes, candidate.variants[stage], self.seed)
 
     def _answer(self, candidate: _Candidate, found: Finding) -> None:
-        if self.journal is not None:
+        if self.kept is None:
             self.journal.answer(candidate.key, found)
+        else:
+            self.kept[candidate.key] = found
 
 
 def _right(candidate: _Candidate, variant: Variant, outcome: Outcome, steps: float) -> Finding:
@@ -186,55 +176,53 @@ def _right(candidate: _Candidate, variant: Variant, outcome: Outcome, steps: flo
     return Finding(Answer.ACCEPTED, candidate.symmetric, variant.same, fixed, steps)
 
 
-def ask_one(
-    backend: Asker,
-    spec: OpSpec,
-    case: CaseSpec,
-    codes: tuple[str, ...],
-    seeds: Sequence[int] = (0,),
-    variant: Variant | None = None,
-    journal: Journal | None = None,
-    key: Key = (0, 0),
-) -> Finding:
-    """Return what the backend says about one tuple, asked in graphs of its own, with the numbers of each of ``seeds``.
+@attrs.frozen
+class Claim:
+    """A tuple of one operator, and the one variant in which it is claimed to be right; None: any will do."""
 
-    Right is what is right with all of them: in ``variant``, or without one in any that :func:`variants_of` gives.
-    ``journal`` gets to know the steps taken.
+    key: Key
+    case: CaseSpec
+    codes: tuple[str, ...]
+    variant: Variant | None = None
+
+
+def ask_claims(
+    backend: Asker, spec: OpSpec, claims: Sequence[Claim], seeds: Sequence[int], journal: Journal, together: bool = True
+) -> None:
+    """Note in ``journal`` what the backend says about ``claims``, with the numbers of each of ``seeds``.
+
+    Right is only what is right with all of them. The claims share a graph, unless they are not asked ``together``.
     """
-    ports = _validated(backend, spec, case, codes)
-    if ports is None:
-        return Finding(Answer.REJECTED)
-    candidate = _candidate(spec, case, key, codes, ports)
-    if variant is not None:
-        candidate = attrs.evolve(candidate, variants=(variant,))
-    found = _right_at_once(backend, spec, candidate, seeds, journal) if len(seeds) > 1 else None
-    if found is not None:
-        return found
-    found = Finding(Answer.ACCEPTED)
+    left: list[_Candidate] = []
+    for claim in claims:
+        journal.asking(claim.key)
+        ports = _validated(backend, spec, claim.case, claim.codes)
+        if ports is None:
+            journal.answer(claim.key, Finding(Answer.REJECTED))
+            continue
+        candidate = _candidate(spec, claim.case, claim.key, claim.codes, ports)
+        left.append(candidate if claim.variant is None else attrs.evolve(candidate, variants=(claim.variant,)))
+    size = _TOGETHER if together else 1
+    for start in range(0, len(left), size):
+        _ask_with_all_numbers(backend, spec, left[start : start + size], seeds, journal)
+
+
+def _ask_with_all_numbers(
+    backend: Asker, spec: OpSpec, candidates: list[_Candidate], seeds: Sequence[int], journal: Journal
+) -> None:
+    right: dict[Key, Finding] = {}
     for seed in seeds:
-        said = _Settling(backend, spec, journal, seed).settle_one(candidate)
-        if said.answer is not Answer.ACCEPTED:
-            return said
-        found = said if said.steps >= found.steps else found
-    return found
-
-
-def _right_at_once(
-    backend: Asker, spec: OpSpec, candidate: _Candidate, seeds: Sequence[int], journal: Journal | None
-) -> Finding | None:
-    """The answer where one graph with all numbers computes them right in the first variant; None: ask one by one."""
-    if journal is not None:
-        if journal.deaths_together:
-            return None
-        journal.together(candidate.key)
-    variant = candidate.variants[0]
-    outcomes = backend.run_together(
-        [make_trial(spec, candidate.case, candidate.codes, variant, seed) for seed in seeds]
-    )
-    judgements = [judge(outcome) for outcome in outcomes or ()]
-    if outcomes is None or not all(judgement.right for judgement in judgements):
-        return None
-    return _right(candidate, variant, outcomes[0], max(judgement.steps for judgement in judgements))
+        found: dict[Key, Finding] = {}
+        _Settling(backend, spec, journal, seed, found).settle(candidates)
+        for key, finding in found.items():
+            if finding.answer is not Answer.ACCEPTED:
+                journal.answer(key, finding)
+                right.pop(key, None)
+            elif key not in right or finding.steps > right[key].steps:
+                right[key] = finding
+        candidates = [candidate for candidate in candidates if candidate.key in right]
+    for key, finding in right.items():
+        journal.answer(key, finding)
 
 
 def _validated(backend: Asker, spec: OpSpec, case: CaseSpec, codes: tuple[str, ...]) -> tuple[int, ...] | None:

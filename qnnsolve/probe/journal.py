@@ -61,8 +61,6 @@ class Journal:
         if not _is_current(path, digest):
             path.write_text(f"{digest}\n", encoding="ascii")
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND)
-        self.deaths_together = read(path, digest).deaths_together
-        """How often several tuples in one graph have killed a child before."""
 
     def __enter__(self) -> Self:
         return self

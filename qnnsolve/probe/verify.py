@@ -16,9 +16,9 @@ import attrs
 from qnnsolve.errors import UnknownNameError
 from qnnsolve.facts.tables import OpTable, TableRow, Verdict
 from qnnsolve.probe.ask import SOCS, Backend
-from qnnsolve.probe.child import ask_one, mode_of
+from qnnsolve.probe.child import Claim, ask_claims, mode_of
 from qnnsolve.probe.children import MODES, Child, run_child
-from qnnsolve.probe.journal import Answer, Finding, Journal, Key, read
+from qnnsolve.probe.journal import Answer, Finding, Journal, read
 from qnnsolve.probe.ops import OPS
 from qnnsolve.probe.specs import CaseSpec
 from qnnsolve.probe.trial import Variant
@@ -153,7 +153,7 @@ def verify(
         def run(job: tuple[str, str]) -> list[Difference]:
             soc, mode = job
             chosen = [question for question in asked[soc] if mode_of(question.codes) == mode]
-            return _ask_again(soc, mode, chosen, Path(folder), child or Child(_COMMAND), progress)
+            return _ask_again(soc, mode, chosen, Path(folder), child or Child(_COMMAND, silence_seconds=180.0), progress)
 
         found = [difference for part in pool.map(run, jobs) for difference in part]
     accepted = sum(question.verdict is Verdict.ACCEPTED for questions in asked.values() for question in questions)
@@ -205,19 +205,16 @@ def _child(soc: str, mode: str, questions: Path, answers: Path) -> None:
     sys.stderr = os.fdopen(os.dup(2), "w")
     os.dup2(quiet, 1)
     os.dup2(quiet, 2)
-    known = read(answers, _DIGEST).answers
+    known = read(answers, _DIGEST)
+    claims: dict[str, list[Claim]] = {}
+    for index, (op, name, codes, shared) in enumerate(json.loads(questions.read_text(encoding="utf-8"))):
+        case = next(case for case in OPS[op].cases if case.name == name)
+        variant = None if shared is None else Variant(tuple(shared[0]), shared[1] and (shared[1][0], shared[1][1]))
+        if (0, index) not in known.answers:
+            claims.setdefault(op, []).append(Claim((0, index), case, tuple(codes), variant))
     with Journal(answers, _DIGEST) as journal:
-        asked = json.loads(questions.read_text(encoding="utf-8"))
-        for index, (op, name, codes, shared) in enumerate(asked):
-            key: Key = (0, index)
-            if key not in known:
-                case = next(case for case in OPS[op].cases if case.name == name)
-                variant = (
-                    None if shared is None else Variant(tuple(shared[0]), shared[1] and (shared[1][0], shared[1][1]))
-                )
-                journal.asking(key)
-                found = ask_one(backend, OPS[op], case, tuple(codes), _SEEDS, variant, journal, key)
-                journal.answer(key, found)
+        for op in sorted(claims):
+            ask_claims(backend, OPS[op], claims[op], _SEEDS, journal, together=not known.deaths_together)
     os._exit(0)  # the adaptor's own teardown is slow and not always clean
 
 
