@@ -153,7 +153,9 @@ def verify(
         def run(job: tuple[str, str]) -> list[Difference]:
             soc, mode = job
             chosen = [question for question in asked[soc] if mode_of(question.codes) == mode]
-            return _ask_again(soc, mode, chosen, Path(folder), child or Child(_COMMAND, silence_seconds=180.0), progress)
+            return _ask_again(
+                soc, mode, chosen, Path(folder), child or Child(_COMMAND, silence_seconds=180.0), progress
+            )
 
         found = [difference for part in pool.map(run, jobs) for difference in part]
     accepted = sum(question.verdict is Verdict.ACCEPTED for questions in asked.values() for question in questions)

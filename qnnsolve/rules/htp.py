@@ -41,7 +41,7 @@ _OVER_A_KERNEL = Source(
 )
 
 
-@rule("QH004", rests_on=(_OVER_A_KERNEL,))
+@rule("QH004", rests_on=("tables", _OVER_A_KERNEL))
 def blocks_over_a_kernel(facts: Facts) -> Iterator[Constraint]:
     """Weights are quantized per block (LPBQ) in linears and 1x1 convolutions only.
 

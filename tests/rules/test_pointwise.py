@@ -50,7 +50,7 @@ def ports(found: Built) -> list[str]:
         ("amax.default", (x, (-1,)), "ReduceMax", ["x"]),
         ("sum.dim_IntList", (x, (-1,)), "ReduceSum", ["x"]),
         ("round.default", (x,), "ElementWiseRound", ["x"]),
-        ("rand.default", ((1, 4),), "RandomUniformLike", []),
+        ("rand.default", ((1, 4),), "RandomUniformLike", ["u32"]),
     ],
 )
 def test_an_op_and_its_ports(target: str, args: tuple[object, ...], op: str, inputs: list[str]) -> None:

@@ -215,6 +215,7 @@ _PLACES = (
         ),
         ("aten.scatter.src", "aten.scatter.value"),
         check=_MOVES,
+        turns=6,
     ),
 )
 

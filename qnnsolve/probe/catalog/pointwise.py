@@ -75,7 +75,7 @@ def _of_binary(number: int, name: str) -> OpSpec:
         binary(codes, result, "3", _spans(name), operation=u32(number)),
         ("aten.floor_divide.default",) if name == "FloorDiv" else (),
         check=Check.JUMPS if jumps else Check.VALUES,
-        turns=4 if name in ("Multiply", "Add", "Subtract") else 2,
+        turns=6 if name in ("FloorDiv", "Power") else 4 if name in ("Multiply", "Add", "Subtract") else 2,
     )
 
 
@@ -122,10 +122,10 @@ POINTWISE = (
     OpSpec("ElementWiseSubtract", binary(f"{ANY} b8"), ("aten.sub.Tensor",)),
     OpSpec("ElementWiseMultiply", binary(f"{ANY} b8"), ("aten.mul.Tensor",), turns=4),  # i32, u32: random per process
     OpSpec("ElementWiseDivide", binary(spans=(None, _AWAY)), ("aten.div.Tensor",)),
-    OpSpec("ElementWiseFloorDiv", binary(spans=(None, _AWAY)), check=Check.JUMPS),
+    OpSpec("ElementWiseFloorDiv", binary(spans=(None, _AWAY)), check=Check.JUMPS, turns=6),
     OpSpec("ElementWiseMaximum", binary(), ("aten.maximum.default",)),
     OpSpec("ElementWiseMinimum", binary(), ("aten.minimum.default",)),
-    OpSpec("ElementWisePower", binary(INTS, spans=(_POSITIVE, (-1.2, 1.6))), ("aten.pow.Tensor_Tensor",)),
+    OpSpec("ElementWisePower", binary(INTS, spans=(_POSITIVE, (-1.2, 1.6))), ("aten.pow.Tensor_Tensor",), turns=6),
     *(
         OpSpec(f"ElementWise{name}", binary(f"{ANY} b8", "b8 u8 i32"), (f"aten.{aten}.Tensor",), check=Check.JUMPS)
         for name, aten in _COMPARISONS.items()
