@@ -21,6 +21,7 @@ from torch.fx import GraphModule, Interpreter
 from torch.fx.graph import CodeGen
 
 import examples.models
+import examples.more_models
 from qnnsolve._quiet import quiet
 from qnnsolve.facts.socs import soc as soc_of
 from qnnsolve.lowering import lower
@@ -28,6 +29,10 @@ from qnnsolve.pipeline import _converted, _evaluating, _Stages
 from qnnsolve.verification import run_on_emulator
 
 QUANTIZE, DEQUANTIZE = "quantized_decomposed.quantize_per_tensor", "quantized_decomposed.dequantize_per_tensor"
+
+EXAMPLES = {
+    name: getattr(module, name) for module in (examples.models, examples.more_models) for name in module.__all__
+}
 
 
 @attrs.frozen
@@ -104,7 +109,7 @@ def _error(node: Any, value: torch.Tensor, got: torch.Tensor) -> LocalError:
 
 def converted_example(name: str, soc: str, precision: str) -> tuple[GraphModule, tuple[Any, ...]]:
     """The example model as ``qnnsolve export`` converts it, and its inputs."""
-    model, inputs, calibration = getattr(examples.models, name)()
+    model, inputs, calibration = EXAMPLES[name]()
     with quiet(), _evaluating(model):
         from qnnsolve.quantizer import SolveQuantizer
 
@@ -128,7 +133,7 @@ def local_errors(name: str, soc: str, precision: str) -> list[LocalError]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", choices=examples.models.__all__)
+    parser.add_argument("model", choices=EXAMPLES)
     parser.add_argument("soc")
     parser.add_argument("precision")
     options = parser.parse_args()

@@ -161,6 +161,16 @@ def _power_of_a_number(emit: _Emitter, node: FxNode) -> FxNode | None:
     return emit(aten.exp.default, emit(aten.mul.Tensor, exponent, math.log(base)))
 
 
+def _average_over_volumes(emit: _Emitter, node: FxNode) -> FxNode | None:
+    """Without padding nothing is there to count, and told to count it the accelerator's average is off (QNN 2.51)."""
+    padding, counts = _argument(node, 3, "padding", 0), _argument(node, 5, "count_include_pad", True)
+    if not counts or any([padding] if isinstance(padding, int) else padding):
+        return None
+    stride, rounds_up = _argument(node, 2, "stride", []), _argument(node, 4, "ceil_mode", False)
+    rest = (stride, 0, rounds_up, False, _argument(node, 6, "divisor_override"))
+    return emit(aten.avg_pool3d.default, node.args[0], node.args[1], *rest)
+
+
 def _narrow_indices(emit: _Emitter, node: FxNode) -> None:
     """The accelerator writes 32-bit indices where ExecuTorch 1.5.1 declares 64: whoever reads them there reads garbage.
 
@@ -216,6 +226,7 @@ REPLACED: Mapping[Any, _Replacement] = MappingProxyType(
         aten.logsumexp.default: _log_sum_exp,
         aten.acosh.default: _acosh,
         aten.pow.Scalar: _power_of_a_number,
+        aten.avg_pool3d.default: _average_over_volumes,
         aten.topk.default: _narrow_indices,
         aten.sort.default: _narrow_indices,
         aten.logical_or.default: _on_masks(aten.bitwise_or.Tensor),

@@ -37,6 +37,7 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[torch.Tensor, ...]]] = {
     "logsumexp.default": (lambda x: torch.logsumexp(x, (1, 2), keepdim=True), (X,)),
     "acosh.default": (torch.acosh, (X.abs() + 1,)),
     "pow.Scalar": (lambda x: torch.ops.aten.pow.Scalar(2.5, x), (X / 10,)),
+    "avg_pool3d.default": (lambda x: nn.functional.avg_pool3d(x, 2, ceil_mode=True), (X.reshape(1, 2, 2, 4, 4),)),
     "topk.default": (lambda x: tuple(x.topk(3)), (X,)),
     "sort.default": (lambda x: tuple(x.sort()), (X,)),
     "logical_or.default": (torch.logical_or, (MASK, ~MASK)),
@@ -47,7 +48,7 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[torch.Tensor, ...]]] = {
     "all.dims": (lambda m: torch.all(m, (1, 2)), (MASK,)),
 }
 
-STAY = ("elu.default", "topk.default", "sort.default")
+STAY = ("avg_pool3d.default", "elu.default", "topk.default", "sort.default")
 """Targets that the rewritten model still has, in another form or with other ops behind them."""
 
 
@@ -91,6 +92,7 @@ def test_what_a_rewrite_leaves_can_be_built(name: str) -> None:
         (lambda x: x.sum(), (torch.arange(4, dtype=torch.int32),)),
         (lambda x: x.mean(), (torch.tensor(1.0),)),
         (nn.functional.elu, (X,)),
+        (lambda x: nn.functional.avg_pool3d(x, 2, padding=1), (X.reshape(1, 2, 2, 4, 4),)),
         (lambda x: torch.ops.aten.pow.Scalar(-2.0, x), (torch.arange(4.0),)),
         (lambda x: torch.ops.aten.pow.Scalar(2, x), (torch.arange(4),)),
     ],

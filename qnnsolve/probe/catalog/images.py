@@ -63,7 +63,7 @@ _POOLS = (
                 filter_size=u32((2, 2, 2)),
                 stride=u32((2, 2, 2)),
                 pad_amount=u32(((0, 0), (0, 0), (0, 0))),
-                count_pad_for_edges=TRUE,
+                count_pad_for_edges=FALSE,
                 rounding_mode=u32(0),
             ),
         ),
