@@ -80,7 +80,8 @@ class TensorObserver(_Rounded, MinMaxObserver):  # type: ignore[misc]  # torchao
 
     def forward(self, x_orig: torch.Tensor) -> torch.Tensor:
         """Observe ``x_orig`` within the bounds; return it unchanged."""
-        super().forward(x_orig if self.bounds is None else self._within(x_orig.detach(), self.bounds))
+        x = _bounded(x_orig.detach())
+        super().forward(x if self.bounds is None else self._within(x, self.bounds))
         return x_orig
 
     def _within(self, x: torch.Tensor, bounds: Bounds) -> torch.Tensor:
@@ -92,6 +93,15 @@ class TensorObserver(_Rounded, MinMaxObserver):  # type: ignore[misc]  # torchao
         return kept if kept.numel() else x
 
 
+def _bounded(x: torch.Tensor) -> torch.Tensor:
+    """``x`` with what is as good as infinite at plus or minus :data:`MASK`, as in the model itself: a mask that comes in
+    as an input of the model, and what is added to it."""
+    endless = x.abs() > _ENDLESS
+    return torch.where(endless, x.sign() * MASK, x) if bool(endless.any()) else x
+
+
+_ENDLESS = 1e30
+"""No activation is as large. Masks written as the least float32 or bfloat16 are, and minus infinity."""
 _SOFTMAX_REACH = {False: 12.0, True: 24.0}
 """How far below the largest of its row a softmax's input still counts, at 8 bits and above 8: exp(-12) and exp(-24) are
 less than a six-hundredth of an output's step, so that a thousand masked places add no step."""

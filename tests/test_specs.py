@@ -39,6 +39,14 @@ def test_a_later_sample_is_not_cut_off() -> None:
     assert int(zero_point) == 16384
 
 
+def test_a_mask_of_infinities_counts_as_far_as_its_stand_in() -> None:
+    least = torch.finfo(torch.float32).min
+    scale, _ = observed(U16, torch.tensor([-math.inf, least, 0.0, 1.0]))
+    assert float(scale) * 65535 == pytest.approx(256.0)
+    scale, _ = observed(U16, torch.tensor([-1e20, 1e20]))
+    assert float(scale) * 65535 == pytest.approx(2e20)
+
+
 @pytest.mark.parametrize(("encoding", "bits"), [(U16, 1), (U8, 11)])
 def test_scales_take_the_bits_there_are_and_still_hold_the_range(encoding: Encoding, bits: int) -> None:
     low, high = -0.7312, 2.9137

@@ -36,9 +36,17 @@ def test_an_output_has_a_fixed_scale_and_zero_point(op: str, code: str, fixed: t
     assert found and all(tuple(each for each in row if each.position == 1) == wanted for row in found)
 
 
-@pytest.mark.parametrize(("op", "floor"), [("ElementWiseLog", {"u16": 1e-4}), ("ElementWiseExp", None)])
-def test_an_output_has_a_smallest_scale(op: str, floor: dict[str, float] | None) -> None:
-    found = operator_facts("htp", "V79").curated.at_least.get((op, "out[0]"))
+@pytest.mark.parametrize(
+    ("op", "port", "floor"),
+    [
+        ("ElementWiseLog", "out[0]", {"u16": 1e-4}),
+        ("ElementWiseExp", "out[0]", None),
+        ("Softmax", "in[0]", {"u16": 4e-4}),
+        ("Softmax", "out[0]", None),
+    ],
+)
+def test_a_port_has_a_smallest_scale(op: str, port: str, floor: dict[str, float] | None) -> None:
+    found = operator_facts("htp", "V79").curated.at_least.get((op, port))
     assert (None if found is None else dict(found[0])) == floor
 
 
