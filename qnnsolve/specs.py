@@ -94,8 +94,9 @@ class TensorObserver(_Rounded, MinMaxObserver):  # type: ignore[misc]  # torchao
 
 
 def _bounded(x: torch.Tensor) -> torch.Tensor:
-    """``x`` with what is as good as infinite at plus or minus :data:`MASK`, as in the model itself: a mask that comes in
-    as an input of the model, and what is added to it."""
+    """``x`` with what is as good as infinite at plus or minus :data:`MASK`, as the model's own constants have it.
+
+    It comes from a mask that is an input of the model."""
     endless = x.abs() > _ENDLESS
     return torch.where(endless, x.sign() * MASK, x) if bool(endless.any()) else x
 
