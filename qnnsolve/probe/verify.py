@@ -32,8 +32,8 @@ _VERDICT = {
     Answer.VALIDATOR_ONLY: Verdict.VALIDATOR_ONLY,
     Answer.REJECTED: Verdict.REJECTED,
 }
-_SEEDS = (7, 0, 1)
-"""Of the numbers that operators are fed with: those of a sweep, whose turns count from 0, and others before."""
+_SEED = 7
+"""Of numbers that no usual sweep feeds; its turns count from 0, and their numbers are fed too."""
 
 
 @attrs.frozen
@@ -216,7 +216,8 @@ def _child(soc: str, mode: str, questions: Path, answers: Path) -> None:
             claims.setdefault(op, []).append(Claim((0, index), case, tuple(codes), variant))
     with Journal(answers, _DIGEST) as journal:
         for op in sorted(claims):
-            ask_claims(backend, OPS[op], claims[op], _SEEDS, journal, together=not known.deaths_together)
+            seeds = (_SEED, *range(OPS[op].turns))
+            ask_claims(backend, OPS[op], claims[op], seeds, journal, together=not known.deaths_together)
     os._exit(0)  # the adaptor's own teardown is slow and not always clean
 
 

@@ -12,13 +12,13 @@ import pytest
 from qnnsolve.errors import HostBackendError, UnknownNameError
 from qnnsolve.facts.tables import Verdict, load_table, shipped_tables
 from qnnsolve.probe.ask import SOCS
-from qnnsolve.probe.child import ask_op, journal_path, mode_of
+from qnnsolve.probe.child import Claim, ask_claims, ask_op, journal_path, mode_of
 from qnnsolve.probe.children import Child, run_child
 from qnnsolve.probe.journal import Answer, Finding, Journal, Known, bury, read
 from qnnsolve.probe.ops import OPS
 from qnnsolve.probe.specs import CaseSpec, OpSpec, out, put
 from qnnsolve.probe.sweep import measure
-from qnnsolve.probe.trial import Outcome, Trial
+from qnnsolve.probe.trial import Outcome, Trial, Variant
 from qnnsolve.probe.verify import sample, verify
 
 CHILD = """
@@ -156,6 +156,46 @@ def test_random_answers_are_dropped_and_symmetric_ports_found(tmp_path: Path) ->
     assert said[("u16", "u16")] == Finding(Answer.ACCEPTED, (0,))
     assert said[("s16", "s16")] == Finding(Answer.VALIDATOR_ONLY, (0,))
     assert said[("u8", "s16")] == Finding(Answer.REJECTED)
+
+
+class Lucky:
+    """A backend that takes everything and is right where encodings are shared, or else the first time only."""
+
+    def __init__(self) -> None:
+        self.runs = 0
+
+    def validate(self, spec: OpSpec, case: CaseSpec, codes: tuple[str, ...]) -> bool:
+        return True
+
+    def run_together(self, trials: Sequence[Trial]) -> None:
+        return None
+
+    def run(self, trial: Trial, before: Callable[[], None]) -> Outcome:
+        first, last = trial.grids
+        assert first is not None and last is not None
+        self.runs += 1
+        right = self.runs == 1 or first.step == last.step
+        return Outcome(True, True, (last.quantize(trial.expected[0] + (0 if right else 9)),), trial)
+
+
+@pytest.mark.parametrize(
+    ("variant", "seeds", "answer"),
+    [
+        (Variant(), (0,), Answer.ACCEPTED),
+        (Variant(), (0, 1), Answer.WRONG),
+        (Variant((0, 1)), (0, 1), Answer.ACCEPTED),
+        (None, (0, 1), Answer.ACCEPTED),
+    ],
+    ids=["by luck", "right once", "as claimed", "in any variant"],
+)
+def test_a_claim_is_right_with_all_numbers_or_wrong(
+    tmp_path: Path, variant: Variant | None, seeds: tuple[int, ...], answer: Answer
+) -> None:
+    claim = Claim((0, 3), SPEC.cases[0], ("u8", "u8"), variant)
+    with Journal(tmp_path / "journal", "d") as journal:
+        ask_claims(Lucky(), SPEC, [claim], seeds, journal)
+    found = read(tmp_path / "journal", "d").answers
+    assert {key: finding.answer for key, finding in found.items()} == {(0, 3): answer}
 
 
 def test_a_journal_survives_a_torn_line_and_forgets_another_digest(tmp_path: Path) -> None:

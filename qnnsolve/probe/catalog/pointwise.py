@@ -122,7 +122,7 @@ POINTWISE = (
     OpSpec("ElementWiseSubtract", binary(f"{ANY} b8"), ("aten.sub.Tensor",)),
     OpSpec("ElementWiseMultiply", binary(f"{ANY} b8"), ("aten.mul.Tensor",), turns=4),  # i32, u32: random per process
     OpSpec("ElementWiseDivide", binary(spans=(None, _AWAY)), ("aten.div.Tensor",)),
-    OpSpec("ElementWiseFloorDiv", binary(spans=(None, _AWAY)), check=Check.JUMPS, turns=6),
+    OpSpec("ElementWiseFloorDiv", binary(spans=(None, _AWAY)), check=Check.JUMPS, turns=8),
     OpSpec("ElementWiseMaximum", binary(), ("aten.maximum.default",)),
     OpSpec("ElementWiseMinimum", binary(), ("aten.minimum.default",)),
     OpSpec("ElementWisePower", binary(INTS, spans=(_POSITIVE, (-1.2, 1.6))), ("aten.pow.Tensor_Tensor",), turns=6),
