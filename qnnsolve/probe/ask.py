@@ -61,15 +61,16 @@ class Backend:
         """Compile ``trial`` and run it on the emulator. Both may kill the process: ask in a child.
 
         ``before`` is called when finalize has accepted. Some tuples are refused at the graph's edge only (MatMul's
-        second input cannot be an ``s16`` that the graph is fed with, but can be one that a Convert makes): they are
-        asked a second time behind Converts. What reads nothing (random numbers) stands beside an operator that does: a
-        graph without an input is refused.
+        second input cannot be an ``s16`` that the graph is fed with, but can be one that a Convert makes), and some
+        graphs are accepted and then not executed (an 8-bit Conv3d that the graph itself is fed with; from a program it
+        runs): they are asked a second time behind Converts. What reads nothing (random numbers) stands beside an
+        operator that does: a graph without an input is refused.
         """
         if not trial.fed:
             return self._outcomes([self._trial_op(trial, {}, 0), self._bystander()], [trial], _BYSTANDER, before)[0]
         outcome = self._outcomes([self._trial_op(trial, {}, 0)], [trial], trial.fed, before)[0]
         converted = [index for index in trial.fed if can_convert(trial.grids[index])]
-        if outcome.compiled or not converted:
+        if outcome.ran or not converted:
             return outcome
         behind = behind_converts(trial, converted)
         fed, made, ops = behind.fed, {}, []
@@ -82,7 +83,8 @@ class Backend:
             op.AddOutputTensors([made[index]])
             ops.append(op)
             fed[index] = feeder.stored
-        return self._outcomes([*ops, self._trial_op(behind, made, 0)], [behind], fed, before)[0]
+        again = self._outcomes([*ops, self._trial_op(behind, made, 0)], [behind], fed, before)[0]
+        return again if again.ran or not outcome.compiled else outcome
 
     def run_together(self, trials: Sequence[Trial]) -> tuple[Outcome, ...] | None:
         """What :meth:`run` gives for each, from one graph that holds them all; None where it is refused as a whole."""
