@@ -270,7 +270,7 @@ class _Describer:
             case _ if not all(map(self.facts.operators.knows, built.ops)):
                 missing = next(op for op in built.ops if not self.facts.operators.knows(op))
                 reason, rule = f"no facts about {missing} on {self.facts.operators.arch}", "QC001"
-            case _ if not is_float and accepts(self.facts, node, built):
+            case _ if not is_float and (accepts(self.facts, node, built) or self._all_users_stay(node)):
                 reason, rule = self._only_feeds(node), "QC004"
             case _ if kept := self._kept_on_cpu(node, built):
                 reason, rule = kept, "QC001"
@@ -304,6 +304,13 @@ class _Describer:
         found = refusing(self.facts, self.facts.graph[name], self.facts.built[name], asked)
         others = [source for source in table.reason.sources if source.kind is not SourceKind.USER]
         return source_records(found or others or table.reason.sources)
+
+    def _all_users_stay(self, node: Node) -> bool:
+        """Whether ExecuTorch builds none of its users, so that the accelerator would have no use for this node."""
+        users = self.facts.graph.readers(node.name)
+        return bool(users) and all(
+            self.facts.built[user].fate is Fate.CPU for user in users if user in self.facts.built
+        )
 
     def _only_feeds(self, node: Node) -> str:
         users = ", ".join(dict.fromkeys(self.facts.graph[user].target for user in self.facts.graph.readers(node.name)))
