@@ -104,10 +104,10 @@ def test_a_16_bit_log_has_no_smaller_scale_than_the_chip_takes(precision: str, a
 @pytest.mark.parametrize(("channels", "told"), [(64, []), (48, ["block size 32 does not divide 48 input channels"])])
 def test_a_weight_that_blocks_do_not_divide_deviates_and_says_so(channels: int, told: list[str]) -> None:
     quantizer = SolveQuantizer("htp", "SM8750", precision="16a4w_block")
-    prepared(nn.Linear(channels, 16), quantizer, 1, channels)
+    prepared(nn.Conv2d(channels, 16, 1), quantizer, 1, channels, 4, 4)
     assert quantizer.result is not None
     found = [(d.requested, d.chosen, d.rule, d.reason) for d in quantizer.result.deviations]
-    assert found == [("s4/block1x32@0", "s4/ch0", "QC009", reason) for reason in told]
+    assert found == [("s4/block1x32x1x1@0", "s4/ch0", "QC009", reason) for reason in told]
 
 
 def test_the_solution_is_what_an_independent_checker_accepts() -> None:

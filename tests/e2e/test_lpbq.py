@@ -10,7 +10,6 @@ import torch
 from qnnsolve import export, solve
 
 CASES = {
-    "linear": (torch.nn.Linear(64, 48), (4, 64), "s4/block1x32@0"),
     "pointwise convolution": (torch.nn.Conv2d(64, 32, 1), (1, 64, 8, 8), "s4/block1x32x1x1@0"),
 }
 
@@ -57,3 +56,9 @@ def test_a_convolution_over_a_kernel_gets_another_config() -> None:
     result = solve(layer, (torch.zeros(1, 64, 8, 8),), soc="SM8750", precision="16a4w_block")
     assert _weight(result.nodes[0].inputs) == "s4/ch0"
     assert [each.rule for each in result.deviations] == ["QC001"], "the table itself has the row among the wrong ones"
+
+
+def test_a_linear_gets_another_config() -> None:
+    result = solve(torch.nn.Linear(64, 48), (torch.zeros(4, 64),), soc="SM8750", precision="16a4w_block")
+    assert _weight(result.nodes[0].inputs) == "s4/ch0"
+    assert [each.rule for each in result.deviations] == ["QH004"]

@@ -81,10 +81,10 @@ def test_two_bits_are_forbidden_before_v73(arch: str, fires: bool) -> None:
         ((4, 64, 1, 3), "conv2d.default", True),
         ((4, 64, 3), "conv1d.default", True),
         ((4, 64, 1, 1), "conv2d.default", False),
-        ((4, 64), "linear.default", False),
+        ((4, 64), "linear.default", True),
     ],
 )
-def test_blocks_are_forbidden_over_a_kernel(shape: tuple[int, ...], target: str, fires: bool) -> None:
+def test_blocks_are_forbidden_outside_1x1_convolutions(shape: tuple[int, ...], target: str, fires: bool) -> None:
     node = call("conv", target, Ref("x"), Ref("w"), Ref("b"))
     x = placeholder("x", 1, *(64, 8, 8)[: len(shape) - 1])
     found = yielded("QH004", facts(x, param("w", *shape), B, node, ask="16a4w_block", arch="V73"))
