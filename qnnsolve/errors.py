@@ -41,7 +41,11 @@ __all__ = [
     "UnverifiedError",
     "UsageError",
     "nearest",
+    "suggestion",
 ]
+
+LISTED = 12
+"""So many names can still be read in one line."""
 
 
 def nearest(name: str, known: Iterable[str], limit: int = 3) -> tuple[str, ...]:
@@ -50,6 +54,19 @@ def nearest(name: str, known: Iterable[str], limit: int = 3) -> tuple[str, ...]:
 
     hits = process.extract(name, sorted(known), scorer=fuzz.WRatio, processor=str.lower, limit=limit, score_cutoff=55)
     return tuple(hit[0] for hit in hits)
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """``did you mean A or B?``; where nothing comes close, all that is known, or of many the three least unlike."""
+    names = list(known)
+    if near := nearest(name, names):
+        return f"did you mean {' or '.join(near)}?"
+    if len(names) <= LISTED:
+        return f"known: {', '.join(names)}"
+    from rapidfuzz import fuzz, process
+
+    hits = process.extract(name, sorted(names), scorer=fuzz.ratio, processor=str.lower, limit=3)
+    return f"the nearest of {len(names)} are {', '.join(hit[0] for hit in hits)}"
 
 
 class QnnSolveError(Exception):
@@ -71,8 +88,7 @@ class UnknownNameError(UsageError):
         self.kind, self.name = kind, name
         self.known = tuple(sorted(known))
         self.near = nearest(name, self.known)
-        hint = f"did you mean {' or '.join(self.near)}?" if self.near else f"known: {', '.join(self.known)}"
-        super().__init__(f"unknown {kind} '{name}': {hint}")
+        super().__init__(f"unknown {kind} '{name}': {suggestion(name, self.known)}")
 
 
 class FactsError(QnnSolveError):

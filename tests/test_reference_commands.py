@@ -90,7 +90,9 @@ def test_every_rule_reads_well(view: Any) -> None:
         assert text.endswith((".", ")")) and not re.search(r"``|:\w+:`", text), text
 
 
-@pytest.mark.parametrize("rule", {*backend_rules("htp"), *backend_rules("lpai")}, ids=lambda rule: rule.code)
+@pytest.mark.parametrize(
+    "rule", dict.fromkeys((*backend_rules("htp"), *backend_rules("lpai"))), ids=lambda rule: rule.code
+)
 def test_a_rule_declares_the_curated_facts_that_it_reads(rule: Any) -> None:
     """What a generator names of ``operators.curated`` is in ``rests_on``, so that ``qnnsolve rule`` shows it."""
     tree = ast.parse(inspect.cleandoc(inspect.getsource(rule.generate)))
@@ -106,6 +108,7 @@ def test_a_rule_declares_the_curated_facts_that_it_reads(rule: Any) -> None:
     ("argv", "message"),
     [
         (("rule", "QC0022"), "unknown rule 'QC0022': did you mean QC002"),
+        (("rule", "QX999"), "unknown rule 'QX999': the nearest of "),
         (("rules", "--backend", "hpt"), "unknown backend 'hpt': did you mean htp"),
         (("facts", "show", "MatMull"), "unknown operator 'MatMull': did you mean MatMul"),
         (("facts", "show", "MatMul", "--soc", "SM8351"), "unknown SoC 'SM8351': did you mean SM8350"),

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import attrs
 
 from qnnsolve.constraints import Source, SourceKind
-from qnnsolve.errors import FactsError, nearest
+from qnnsolve.errors import FactsError, suggestion
 from qnnsolve.facts import backends
 from qnnsolve.facts.accepted import Codes
 from qnnsolve.facts.socs import Soc, soc, socs
@@ -102,10 +102,7 @@ class _Reader:
         raise FactsError(self.path, what, self.lines.get(where, 1))
 
     def _unknown(self, where: Position, kind: str, name: str, known: Iterable[str], hint: str = "") -> NoReturn:
-        names = list(known)
-        near = nearest(name, names)
-        rest = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names)}"
-        self._fail(where, f"unknown {kind} '{name}': {rest}{hint}")
+        self._fail(where, f"unknown {kind} '{name}': {suggestion(name, known)}{hint}")
 
     def _entries(self, section: str) -> Iterator[tuple[Position, Mapping[str, Any]]]:
         """The tables of a section, each with known keys of the right types, and none missing."""
