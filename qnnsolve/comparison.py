@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
@@ -37,8 +37,9 @@ def compare(
     tolerance: float = 0.01,
     cpu_ops: Sequence[CpuOp] = (),
     grids: Sequence[Grid | None] = (),
+    random: Collection[int] = (),
 ) -> Verification:
-    """The worst figures over samples (outer) and outputs (inner).
+    """The worst figures over samples (outer) and outputs (inner), those at ``random`` excepted.
 
     ``max_rel`` is the largest difference between emulator and converted model over the range (max - min) of the
     converted output; over its magnitude where it is constant. Integers and booleans count the fraction of values
@@ -47,7 +48,7 @@ def compare(
     """
     checks: list[OutputCheck] = []
     notes: list[str] = []
-    for index in range(len(converted[0])):
+    for index in (each for each in range(len(converted[0])) if each not in random):
         rows = [
             (_as_scalar(got[index], want[index]), want[index], ref[index])
             for got, want, ref in zip(emulator, converted, original, strict=True)
@@ -65,18 +66,19 @@ def compare(
         )
         checks.append(check)
         notes.extend(_notes(check, rows, tolerance))
-    worst = max((check.max_rel for check in checks), default=0.0)
+    worst = max((check.max_rel for check in checks), default=math.nan if random else 0.0)
     if tolerance < worst < math.inf:
         notes.append(_verdict(checks, converted, original))
     if worst > tolerance and cpu_ops:
         notes.append(f"on the CPU, between or around the delegates: {_listed(cpu_ops)}")
     return Verification(
         emulator_vs_converted_max_rel=worst,
-        sqnr_db=min((check.sqnr_db for check in checks), default=math.inf),
+        sqnr_db=min((check.sqnr_db for check in checks), default=math.nan if random else math.inf),
         tolerance=tolerance,
         samples=len(converted),
         outputs=tuple(checks),
         note="\n".join(notes) or None,
+        random_outputs=tuple(sorted(random)),
     )
 
 

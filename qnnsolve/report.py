@@ -243,20 +243,29 @@ def _verification(verification: Verification | None) -> Iterator[Line]:
     if verification is None:
         yield from _paragraph("Emulator: not run (--no-verify)")
         return
+    yield Line("")
+    yield from _agreement(verification)
+    if len(verification.outputs) + len(verification.random_outputs) > 1:
+        for output in verification.outputs:
+            figures = f"largest error {output.max_abs:.4g} ({in_words(output)}), SQNR {output.sqnr_db:.1f} dB"
+            yield Line(f"  output {output.index}: {figures}")
+    for index in verification.random_outputs:
+        yield Line(f"  output {index} is random: not compared")
+    if verification.note:
+        yield from (Line(f"  {line}", style="yellow") for line in verification.note.splitlines())
+
+
+def _agreement(verification: Verification) -> Iterator[Line]:
+    if verification.agrees is None:
+        yield Line("Emulator: ran; every output is random, so there is nothing to compare", style="yellow")
+        return
     worst = _worst(verification)
     limit = f"at most {_percent(verification.tolerance)} allowed"
-    yield Line("")
     if verification.agrees:
         yield Line(f"Emulator agrees with the converted model: largest error {worst} ({limit})", style="green")
     else:
         yield Line(f"Emulator DISAGREES with the converted model: largest error {worst} ({limit})", style="bold red")
     yield Line(f"SQNR against the float model: {verification.sqnr_db:.1f} dB over {_samples(verification.samples)}")
-    if len(verification.outputs) > 1:
-        for output in verification.outputs:
-            figures = f"largest error {output.max_abs:.4g} ({in_words(output)}), SQNR {output.sqnr_db:.1f} dB"
-            yield Line(f"  output {output.index}: {figures}")
-    if verification.note:
-        yield from (Line(f"  {line}", style="yellow") for line in verification.note.splitlines())
 
 
 def _worst(verification: Verification) -> str:

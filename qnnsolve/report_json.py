@@ -125,6 +125,7 @@ def _verification(verification: Verification) -> Json:
             }
             for output in verification.outputs
         ],
+        "random_outputs": list(verification.random_outputs),
         "note": verification.note,
     }
 

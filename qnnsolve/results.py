@@ -198,7 +198,10 @@ def in_words(check: OutputCheck) -> str:
 
 @attrs.frozen
 class Verification:
-    """The ``.pte`` on the emulator: worst figures over all outputs and samples."""
+    """The ``.pte`` on the emulator: worst figures over all samples, and all outputs that are not random.
+
+    Both figures are NaN where every output is random, so that there was nothing to compare.
+    """
 
     emulator_vs_converted_max_rel: float
     sqnr_db: float
@@ -209,10 +212,14 @@ class Verification:
     """Where it disagrees: which output, by how much, and what lies between the delegates."""
     emulator_seconds: float = 0.0
     """What running the samples alone took."""
+    random_outputs: tuple[int, ...] = ()
+    """Outputs that hang on random numbers: drawn anew on each run, they are not compared and not in ``outputs``."""
 
     @property
-    def agrees(self) -> bool:
-        """Whether the largest error is within the tolerance."""
+    def agrees(self) -> bool | None:
+        """Whether the largest error is within the tolerance; None where there was nothing to compare."""
+        if self.random_outputs and not self.outputs:
+            return None
         return self.emulator_vs_converted_max_rel <= self.tolerance
 
 

@@ -15,8 +15,9 @@ import attrs
 
 from qnnsolve import _child
 from qnnsolve._child import Progress
-from qnnsolve.comparison import Grid, compare
+from qnnsolve.comparison import compare
 from qnnsolve.errors import KernelError
+from qnnsolve.graph_outputs import output_grids, random_outputs
 from qnnsolve.results import CpuOp, Verification
 
 if TYPE_CHECKING:
@@ -71,7 +72,13 @@ def verify(
     with restored(_buffers(float_model)):
         original = [outputs_of(float_model, sample) for sample in samples]
     compared = compare(
-        run.outputs, wanted, original, tolerance=tolerance, cpu_ops=cpu_ops, grids=output_grids(converted)
+        run.outputs,
+        wanted,
+        original,
+        tolerance=tolerance,
+        cpu_ops=cpu_ops,
+        grids=output_grids(converted),
+        random=random_outputs(converted),
     )
     return attrs.evolve(compared, emulator_seconds=sum(run.seconds))
 
@@ -138,28 +145,3 @@ def outputs_of(model: Callable[..., Any], sample: tuple[Any, ...]) -> tuple[torc
     with torch.no_grad():
         leaves = pytree.tree_leaves(model(*sample))
     return tuple(torch.as_tensor(leaf).detach() for leaf in leaves if leaf is not None)
-
-
-def output_grids(converted: Callable[..., Any]) -> tuple[Grid | None, ...]:
-    """Per flat output of a converted model, the encoding that it is dequantized from, where it is.
-
-    Empty for what is no graph.
-    """
-    import torch
-    from torch.utils import _pytree as pytree
-
-    if not isinstance(converted, torch.fx.GraphModule):
-        return ()
-    (output,) = (node for node in converted.graph.nodes if node.op == "output")
-    leaves = (leaf for leaf in pytree.tree_leaves(output.args[0]) if leaf is not None)
-    return tuple(_grid(leaf) if isinstance(leaf, torch.fx.Node) else None for leaf in leaves)
-
-
-def _grid(node: torch.fx.Node) -> Grid | None:
-    """Of a ``dequantize_per_tensor(values, scale, zero_point, quant_min, quant_max, dtype)``."""
-    if "dequantize_per_tensor" not in str(node.target):
-        return None
-    match node.args[1:5]:
-        case (float(scale), _, int(low), int(high)):
-            return Grid(scale, (high - low).bit_length())
-    return None

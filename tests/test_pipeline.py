@@ -200,6 +200,21 @@ def test_a_buffer_starts_as_the_model_has_it_and_keeps_what_is_written(tmp_path:
         assert float((got - model(*sample)).abs().max()) < 0.01
 
 
+class Noisy(torch.nn.Module):
+    """One output that hangs on random numbers, and one that does not."""
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.relu(x), torch.rand_like(x) * x
+
+
+@pytest.mark.slow
+def test_a_random_output_runs_and_is_not_compared(tmp_path: Path) -> None:
+    result = pipeline.export(Noisy(), (torch.rand(4, 8),), out=tmp_path / "model.pte")
+    assert (result.delegates, result.cpu_ops) == (1, ())
+    assert result.verification is not None
+    assert (result.verification.agrees, result.verification.random_outputs) == (True, (1,))
+
+
 class Sorting(torch.nn.Module):
     """Smallest first, which no accelerator here has, and no kernel of ExecuTorch's runtime either."""
 

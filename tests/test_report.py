@@ -15,7 +15,7 @@ from qnnsolve.errors import BudgetExceededError, UnknownNameError, Unsatisfiable
 from qnnsolve.folding import names_in_short, without_names
 from qnnsolve.report import Line, export_lines, print_lines, solve_lines
 from qnnsolve.report_json import dumps, error_json, export_json, solve_json
-from qnnsolve.results import ExportResult, SolveResult, Status, Unrunnable
+from qnnsolve.results import ExportResult, SolveResult, Status, Unrunnable, Verification
 from qnnsolve.terminal import progress_bar
 from tests.records import LAYERS, conflict, export_result, solve_result
 
@@ -76,6 +76,21 @@ def test_a_disagreement_says_where() -> None:
     printed = text(export_lines(export_result(max_rel=0.73), "m.pt2"))
     assert "Emulator DISAGREES with the converted model: largest error 73 % of the output's range" in printed
     assert "aten.index.Tensor lies between delegates 1 and 2" in printed
+
+
+NOTHING_COMPARED = Verification(float("nan"), float("nan"), 0.01, 1, (), random_outputs=(0, 1))
+
+
+def test_random_outputs_are_said_to_be_so() -> None:
+    checked = export_result().verification
+    assert checked is not None
+    one = attrs.evolve(checked, outputs=checked.outputs[:1], random_outputs=(1,))
+    printed = text(export_lines(attrs.evolve(export_result(), verification=one), "m.pt2"))
+    assert "agrees with the converted model" in printed
+    assert "  output 0: largest error 0.125" in printed and "  output 1 is random: not compared\n" in printed
+    printed = text(export_lines(attrs.evolve(export_result(), verification=NOTHING_COMPARED), "m.pt2"))
+    assert "Emulator: ran; every output is random, so there is nothing to compare\n" in printed
+    assert "agrees" not in printed and "SQNR" not in printed
 
 
 def test_an_export_without_verification_says_so() -> None:
@@ -159,6 +174,8 @@ def test_export_json_holds_to_its_schema(max_rel: float) -> None:
     assert read["timings"] == {"solve": 0.5, "lower": 10.25}
     unverified = validate(export_json(attrs.evolve(export_result(), verification=None), "m.pt2"), "export")
     assert unverified["verification"] is None
+    read = validate(export_json(attrs.evolve(export_result(), verification=NOTHING_COMPARED), "m.pt2"), "export")
+    assert [read["verification"][key] for key in ("agrees", "sqnr_db", "random_outputs")] == [None, "nan", [0, 1]]
     kernel = Unrunnable("aten::sort.values", ("sort",), "no such kernel")
     unrunnable = validate(export_json(attrs.evolve(export_result(), unrunnable=(kernel,)), "m.pt2"), "export")
     assert unrunnable["unrunnable"] == [{"kernel": "aten::sort.values", "nodes": ["sort"], "why": "no such kernel"}]

@@ -7,14 +7,16 @@ from collections.abc import Sequence
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
 from qnnsolve.comparison import Grid, compare
+from qnnsolve.graph_outputs import output_grids, random_outputs
 from qnnsolve.quantizer import SolveQuantizer
 from qnnsolve.results import AT_BORDER, CpuOp, Verification, in_words
-from qnnsolve.verification import output_grids, outputs_of
+from qnnsolve.verification import outputs_of
 
 RAMP = torch.linspace(-1.0, 3.0, 5)
 
@@ -139,6 +141,42 @@ def test_the_encoding_of_an_output_is_the_one_it_is_dequantized_from() -> None:
     prepared(torch.randn(2, 8))
     (grid,) = output_grids(convert_pt2e(prepared))
     assert grid is not None and grid.bits == 16 and 0 < grid.scale < 1
+
+
+def test_random_outputs_are_not_compared() -> None:
+    broken = compare([[RAMP, RAMP + 1]], [[RAMP, RAMP]], [[RAMP, RAMP]])
+    assert broken.agrees is False
+    spared = compare([[RAMP, RAMP + 1]], [[RAMP, RAMP]], [[RAMP, RAMP]], random=[1])
+    assert (spared.agrees, spared.note, spared.random_outputs) == (True, None, (1,))
+    assert [check.index for check in spared.outputs] == [0]
+    nothing = compare([[RAMP + 1]], [[RAMP]], [[RAMP]], random=[0])
+    assert nothing.agrees is None
+    assert math.isnan(nothing.emulator_vs_converted_max_rel) and math.isnan(nothing.sqnr_db)
+
+
+class Noise(torch.nn.Module):
+    """Outputs beside, behind and away from random numbers, and one that hangs on a buffer which they are written to."""
+
+    kept: torch.Tensor
+    fixed: torch.Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("kept", torch.zeros(3))
+        self.register_buffer("fixed", torch.ones(3))
+
+    def forward(self, x: torch.Tensor) -> Sequence[torch.Tensor]:
+        earlier = self.kept * x
+        noise = torch.rand_like(x)
+        self.kept.copy_(noise[0])
+        fixed = F.dropout(x, 0.5, training=False), F.scaled_dot_product_attention(x, x, x)
+        return x * self.fixed, (noise + x).relu(), F.dropout(x, 0.5), earlier, *fixed
+
+
+def test_what_hangs_on_random_numbers_is_told_by_the_graph() -> None:
+    graph = torch.export.export(Noise(), (torch.rand(2, 3),)).module(check_guards=False)
+    assert random_outputs(graph) == {1, 2, 3}
+    assert random_outputs(Noise()) == frozenset(), "no graph"
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,7 @@ def _export_exit(result: ExportResult, strict: bool, unverified: bool) -> int:
         listed = "; ".join(map(str, result.unrunnable))
         print(f"error: the program cannot run here: {listed}; {result.pte} is kept", file=sys.stderr)
         return HostBackendError.exit_code
-    if solved or result.verification is None or result.verification.agrees:
+    if solved or result.verification is None or result.verification.agrees is not False:
         return solved
     worst = result.verification.emulator_vs_converted_max_rel
     print(
