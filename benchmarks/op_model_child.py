@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from qnnsolve import _lower_child, _run_child
+from qnnsolve import _lower_child, _lowered_graph, _run_child
 from qnnsolve._child import errors_in
 
 if TYPE_CHECKING:
@@ -163,8 +163,8 @@ def upstream(model: OpModel, exported: Any, job: dict[str, Any], folder: Path) -
         edge = to_edge_transform_and_lower_to_qnn(converted, model.inputs, specs)
         graph_module = edge.exported_program().graph_module
         answer = {
-            "delegates": _lower_child._delegates(graph_module),
-            "cpu_ops": list(_lower_child._cpu_ops(graph_module, {})),
+            "delegates": _lowered_graph.delegates_in(graph_module),
+            "cpu_ops": list(_lowered_graph.cpu_ops_of(graph_module, {})),
         }
         with (folder / "model.pte").open("wb") as file:
             edge.to_executorch().write_to_file(file)
@@ -173,7 +173,7 @@ def upstream(model: OpModel, exported: Any, job: dict[str, Any], folder: Path) -
 
 @contextlib.contextmanager
 def fresh_hooks() -> Iterator[None]:
-    """What ``_lower_child`` hooks into ExecuTorch for the one program of its life, taken out again."""
+    """What ``_placement`` hooks into ExecuTorch for the one program of its life, taken out again."""
     from executorch.backends.qualcomm.partition.qnn_partitioner import QnnOperatorSupport, QnnPartitioner
     from executorch.backends.qualcomm.qnn_preprocess import QnnBackend
 
