@@ -120,6 +120,7 @@ def solved(model: OpModel, exported: Any, job: dict[str, Any], folder: Path) -> 
             "pte": str(folder / "model.pte"),
         }
         answer = _lower_child.work(lowering, lambda stage, done, total: None)
+        answer["cpu_ops"] = [op[:3] for op in answer["cpu_ops"]]
     result = quantizer.result
     assert result is not None
     predicted = [
@@ -164,7 +165,7 @@ def upstream(model: OpModel, exported: Any, job: dict[str, Any], folder: Path) -
         graph_module = edge.exported_program().graph_module
         answer = {
             "delegates": _lowered_graph.delegates_in(graph_module),
-            "cpu_ops": list(_lowered_graph.cpu_ops_of(graph_module, {})),
+            "cpu_ops": [(op.name, op.target, op.reason) for op in _lowered_graph.cpu_ops_of(graph_module, {})],
         }
         with (folder / "model.pte").open("wb") as file:
             edge.to_executorch().write_to_file(file)

@@ -60,7 +60,10 @@ def work(job: Mapping[str, Any], report: Report) -> Answer:
     graph_module = edge.exported_program().graph_module
     # Read now: to_executorch() turns the same graph into calls of out variants and allocations.
     cpu_ops = list(cpu_ops_of(graph_module, placement.reasons))
-    answer: dict[str, Any] = {"delegates": delegates_in(graph_module), "cpu_ops": cpu_ops}
+    answer: dict[str, Any] = {
+        "delegates": delegates_in(graph_module),
+        "cpu_ops": [[op.name, op.target, op.reason, op.stand.value] for op in cpu_ops],
+    }
     # Without it ExecuTorch's runtime leaves those buffers uninitialized, whatever the model has in them.
     initialized = InitializedMutableBufferPass([""])
     executable = edge.to_executorch(ExecutorchBackendConfig(passes=[initialized]))

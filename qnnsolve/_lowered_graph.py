@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from qnnsolve.lowering import CPU_KEY, CPU_VALUE, LEFT_BY_SOLVER, NAME_KEY, calling
-from qnnsolve.results import AT_BORDER, CpuOp
+from qnnsolve.results import AT_BORDER, CpuOp, Stand
 
 __all__ = [
     "FEEDS",
@@ -27,24 +27,25 @@ QUANT_OPS = ("quantized_decomposed.", "torchao.")
 
 def delegates_in(graph_module: Any) -> int:
     """How many calls into the accelerator there are."""
-    from executorch.exir.delegate import executorch_call_delegate
-
     return sum(
-        node.op == "call_function"
-        and node.target is executorch_call_delegate
-        and getattr(graph_module, node.args[0].target).backend_id == "QnnBackend"
+        _is_delegate(node) and getattr(graph_module, node.args[0].target).backend_id == "QnnBackend"
         for node in graph_module.graph.nodes
     )
 
 
-def cpu_ops_of(graph_module: Any, reasons: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    """(name in the converted graph, op, reason) of each op outside the delegates, in the order of execution."""
-    import operator
-
+def _is_delegate(node: Any) -> bool:
     from executorch.exir.delegate import executorch_call_delegate
 
+    return node.op == "call_function" and node.target is executorch_call_delegate
+
+
+def cpu_ops_of(graph_module: Any, reasons: Mapping[str, str]) -> Iterator[CpuOp]:
+    """Each op outside the delegates, by its name in the converted graph, in the order of execution."""
+    import operator
+
+    fed, feeding = _fed_by_delegates(graph_module.graph), _feeding_delegates(graph_module.graph)
     for node in graph_module.graph.nodes:
-        if node.op != "call_function" or node.target in (operator.getitem, executorch_call_delegate):
+        if node.op != "call_function" or node.target is operator.getitem or _is_delegate(node):
             continue
         target, origin = target_of(node), origin_of(node)
         if target.startswith(QUANT_OPS):
@@ -55,19 +56,43 @@ def cpu_ops_of(graph_module: Any, reasons: Mapping[str, str]) -> Iterator[tuple[
             reason = reasons.get(node.name) or reasons.get(origin) or _UNSEEN
         if reason == FEEDS and NAME_KEY not in custom_of(node):
             origin = next((origin_of(user) for user in node.users if NAME_KEY in custom_of(user)), origin)
-        yield origin, target, reason
+        yield CpuOp(origin, target, reason, _STANDS[node in fed, node in feeding])
 
 
-def missing_kernels(program: Any, cpu_ops: Iterable[tuple[str, str, str]]) -> Iterator[tuple[str, list[str]]]:
+_STANDS = {
+    (False, True): Stand.BEFORE,
+    (True, True): Stand.BETWEEN,
+    (True, False): Stand.AFTER,
+    (False, False): Stand.APART,
+}
+
+
+def _fed_by_delegates(graph: Any) -> set[Any]:
+    """Every node that the result of a delegate reaches; not by way of a buffer, which it reaches in the next run."""
+    found: set[Any] = set()
+    for node in graph.nodes:
+        if any(source in found or _is_delegate(source) for source in node.all_input_nodes):
+            found.add(node)
+    return found
+
+
+def _feeding_delegates(graph: Any) -> set[Any]:
+    found: set[Any] = set()
+    for node in reversed(graph.nodes):
+        if any(user in found or _is_delegate(user) for user in node.users):
+            found.add(node)
+    return found
+
+
+def missing_kernels(program: Any, cpu_ops: Sequence[CpuOp]) -> Iterator[tuple[str, list[str]]]:
     """(kernel, names of the ops that call it) of each kernel that ExecuTorch's runtime does not have."""
     from executorch.runtime import Runtime
 
-    ops = [CpuOp(*op) for op in cpu_ops]
     known = Runtime.get().operator_registry.operator_names
     for called in (operator for plan in program.execution_plan for operator in plan.operators):
         kernel = f"{called.name}.{called.overload}" if called.overload else called.name
         if kernel not in known:
-            yield kernel, list(calling(kernel, ops))
+            yield kernel, list(calling(kernel, cpu_ops))
 
 
 def target_of(node: Any) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
 
-from qnnsolve.results import AT_BORDER, CpuOp, OutputCheck, Verification, in_words
+from qnnsolve.results import AT_BORDER, CpuOp, OutputCheck, Stand, Verification, in_words
 
 if TYPE_CHECKING:
     import torch
@@ -69,8 +69,8 @@ def compare(
     worst = max((check.max_rel for check in checks), default=math.nan if random else 0.0)
     if tolerance < worst < math.inf:
         notes.append(_verdict(checks, converted, original))
-    if worst > tolerance and cpu_ops:
-        notes.append(f"on the CPU, between or around the delegates: {_listed(cpu_ops)}")
+    if worst > tolerance:
+        notes.extend(_around_delegates(cpu_ops))
     return Verification(
         emulator_vs_converted_max_rel=worst,
         sqnr_db=min((check.sqnr_db for check in checks), default=math.nan if random else math.inf),
@@ -155,9 +155,20 @@ def _verdict(
     return f"SQNR against the float model: {figures}; so the emulator computes something else"
 
 
-def _listed(cpu_ops: Sequence[CpuOp]) -> str:
-    """The ops that compute something; what only quantizes or dequantizes for them where there is nothing else."""
+_WHERE = {
+    Stand.BETWEEN: "between the delegates",
+    Stand.BEFORE: "before the delegates",
+    Stand.AFTER: "after the delegates",
+    Stand.APART: "apart from the delegates",
+}
+
+
+def _around_delegates(cpu_ops: Sequence[CpuOp]) -> Iterator[str]:
+    """A line per place: the ops that compute something; what only quantizes for them where there is nothing else."""
     computing = [op for op in cpu_ops if op.reason != AT_BORDER] or cpu_ops
-    names = [f"{op.name} ({op.target})" for op in computing]
-    more = len(names) - LISTED_CPU_OPS
-    return ", ".join(names[:LISTED_CPU_OPS]) + (f" and {more} more" if more > 0 else "")
+    for stand, where in _WHERE.items():
+        names = [f"{op.name} ({op.target})" for op in computing if op.stand is stand]
+        more = len(names) - LISTED_CPU_OPS
+        if names:
+            listed = ", ".join(names[:LISTED_CPU_OPS]) + (f" and {more} more" if more > 0 else "")
+            yield f"on the CPU, {where}: {listed}"

@@ -20,7 +20,7 @@ import attrs
 from qnnsolve import _child
 from qnnsolve._child import Progress
 from qnnsolve.errors import UsageError
-from qnnsolve.results import CpuOp, Unrunnable
+from qnnsolve.results import CpuOp, Stand, Unrunnable
 
 if TYPE_CHECKING:
     import torch
@@ -41,7 +41,7 @@ LEFT_BY_SOLVER = "left on the CPU by the solver"
 
 @attrs.frozen
 class Lowered:
-    """A compiled program: ``delegates`` calls into the accelerator, and ``cpu_ops`` between them.
+    """A compiled program: ``delegates`` calls into the accelerator, and ``cpu_ops`` between and around them.
 
     ``unrunnable`` are the kernels for those that ExecuTorch's runtime here does not have.
     """
@@ -127,7 +127,7 @@ def lower(
         if target.exists():
             shutil.copymode(target, partial)
         partial.replace(target)
-    cpu_ops = tuple(CpuOp(*op) for op in answer["cpu_ops"])
+    cpu_ops = tuple(CpuOp(name, target, why, Stand(stand)) for name, target, why, stand in answer["cpu_ops"])
     unrunnable = tuple(Unrunnable(kernel, tuple(nodes), NO_KERNEL) for kernel, nodes in answer["missing"])
     return Lowered(answer["delegates"], cpu_ops, target, size, time.perf_counter() - start, unrunnable)
 

@@ -36,7 +36,7 @@ def export_json(result: ExportResult, model: str) -> Json:
         "model": model,
         **_solve_fields(result.solve),
         "delegates": result.delegates,
-        "cpu_ops": [attrs.asdict(op) for op in result.cpu_ops],
+        "cpu_ops": [attrs.asdict(op) | {"stand": op.stand.value} for op in result.cpu_ops],
         "pte": result.pte,
         "pte_bytes": result.pte_bytes,
         "verification": None if result.verification is None else _verification(result.verification),

@@ -22,6 +22,7 @@ __all__ = [
     "Placement",
     "SolveResult",
     "SourceRecord",
+    "Stand",
     "Status",
     "Verification",
     "in_words",
@@ -149,13 +150,23 @@ AT_BORDER = "quantizes or dequantizes at the border of a CPU op"
 """Why an op is on the CPU that only serves others there."""
 
 
+class Stand(enum.Enum):
+    """Where an op on the CPU stands among the delegates: by whether any delegate feeds it, and whether it feeds any."""
+
+    BEFORE = "before"
+    BETWEEN = "between"
+    AFTER = "after"
+    APART = "apart"
+
+
 @attrs.frozen
 class CpuOp:
-    """An op that the lowered program leaves on the CPU, and why (:data:`AT_BORDER`, or a sentence)."""
+    """An op that the lowered program leaves on the CPU, why (:data:`AT_BORDER`, or a sentence), and where it stands."""
 
     name: str
     target: str
     reason: str
+    stand: Stand = Stand.APART
 
 
 @attrs.frozen

@@ -36,7 +36,8 @@ def work(job: Mapping[str, Any], report: Report) -> Answer:
         case "import":
             return {"value": importlib.import_module(job["module"]).VALUE}
     report("lower", 3, 4)
-    return {"delegates": 1, "cpu_ops": [["add", "aten.add.Tensor", "because"]], "missing": [["aten::add.out", ["add"]]]}
+    cpu_ops = [["add", "aten.add.Tensor", "because", "after"]]
+    return {"delegates": 1, "cpu_ops": cpu_ops, "missing": [["aten::add.out", ["add"]]]}
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from torch.fx import GraphModule
 from qnnsolve import lowering
 from qnnsolve.errors import HostBackendError, UsageError
 from qnnsolve.lowering import NO_KERNEL, Lowered, calling, check_writable, lower
-from qnnsolve.results import CpuOp, Unrunnable
+from qnnsolve.results import CpuOp, Stand, Unrunnable
 from tests.nets import ConvNet, images, seeded
 
 
@@ -101,7 +101,7 @@ def test_a_complete_program_replaces_the_old_one_and_keeps_its_mode(
     lowered = lower_with("", net, out, monkeypatch, progress=lambda *step: steps.append(step))
     assert out.read_bytes() == b"half"
     assert out.stat().st_mode & 0o777 == 0o640
-    assert lowered.cpu_ops == (CpuOp("add", "aten.add.Tensor", "because"),)
+    assert lowered.cpu_ops == (CpuOp("add", "aten.add.Tensor", "because", Stand.AFTER),)
     assert (lowered.delegates, lowered.pte_bytes) == (1, 4)
     assert lowered.unrunnable == (Unrunnable("aten::add.out", ("add",), NO_KERNEL),)
     assert steps == [("lower", 3, 4)]

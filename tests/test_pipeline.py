@@ -16,7 +16,7 @@ from qnnsolve._quiet import quiet
 from qnnsolve.errors import HostBackendError, UnknownNameError, UnsupportedGraphError, UsageError
 from qnnsolve.lowering import LEFT_BY_SOLVER, lower
 from qnnsolve.quantizer import SolveQuantizer
-from qnnsolve.results import Status
+from qnnsolve.results import Stand, Status
 from tests.nets import IMAGE, Attention, ConvNet, TwoConvs, images, seeded
 
 EXAMPLE = images(1)[0]
@@ -270,6 +270,8 @@ def test_an_op_left_on_the_cpu_stays_there_and_the_rest_is_delegated(tmp_path: P
     )
     assert lowered.delegates == 2
     assert {op.name for op in lowered.cpu_ops if op.reason == LEFT_BY_SOLVER} == {"softmax", "linear"}
+    stands = {op.name: op.stand for op in lowered.cpu_ops if op.reason == LEFT_BY_SOLVER}
+    assert stands == {"softmax": Stand.BETWEEN, "linear": Stand.AFTER}
     others = {op.reason for op in lowered.cpu_ops} - {LEFT_BY_SOLVER}
     assert others <= {"only feeds an op on the CPU", "quantizes or dequantizes at the border of a CPU op"}
     assert verification.verify(lowered.pte, converted, seeded(TwoConvs), samples).agrees

@@ -15,7 +15,7 @@ from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 from qnnsolve.comparison import Grid, compare
 from qnnsolve.graph_outputs import output_grids, random_outputs
 from qnnsolve.quantizer import SolveQuantizer
-from qnnsolve.results import AT_BORDER, CpuOp, Verification, in_words
+from qnnsolve.results import AT_BORDER, CpuOp, Stand, Verification, in_words
 from qnnsolve.verification import outputs_of
 
 RAMP = torch.linspace(-1.0, 3.0, 5)
@@ -102,14 +102,17 @@ def test_the_worst_of_all_outputs_and_samples_counts() -> None:
     assert verification.sqnr_db == verification.outputs[1].sqnr_db < math.inf
 
 
-def test_disagreement_names_the_first_ops_on_the_cpu() -> None:
-    ops = [CpuOp(f"op_{index}", "aten.add.Tensor", "") for index in range(7)]
+def test_disagreement_names_the_first_ops_on_the_cpu_by_where_they_stand() -> None:
+    ops = [CpuOp(f"op_{index}", "aten.add.Tensor", "", Stand.BETWEEN) for index in range(7)]
+    ops += [CpuOp("late", "aten.sort.default", "", Stand.AFTER), CpuOp("early", "aten.any.default", "", Stand.BEFORE)]
     note = compare([[RAMP + 1]], [[RAMP]], [[RAMP]], cpu_ops=ops).note
     assert note is not None
-    assert note.endswith(
-        "on the CPU, between or around the delegates: op_0 (aten.add.Tensor), op_1 (aten.add.Tensor), "
-        "op_2 (aten.add.Tensor), op_3 (aten.add.Tensor), op_4 (aten.add.Tensor) and 2 more"
-    )
+    assert note.splitlines()[-3:] == [
+        "on the CPU, between the delegates: op_0 (aten.add.Tensor), op_1 (aten.add.Tensor), "
+        "op_2 (aten.add.Tensor), op_3 (aten.add.Tensor), op_4 (aten.add.Tensor) and 2 more",
+        "on the CPU, before the delegates: early (aten.any.default)",
+        "on the CPU, after the delegates: late (aten.sort.default)",
+    ]
     assert compare([[RAMP]], [[RAMP]], [[RAMP]], cpu_ops=ops).note is None
 
 
@@ -118,7 +121,7 @@ def test_ops_that_compute_are_named_before_those_that_only_quantize_for_them() -
     note = compare([[RAMP + 1]], [[RAMP]], [[RAMP]], cpu_ops=[border, add]).note
     assert note is not None and note.endswith("delegates: add (aten.add.Tensor)")
     alone = compare([[RAMP + 1]], [[RAMP]], [[RAMP]], cpu_ops=[border]).note
-    assert alone is not None and alone.endswith("quantize (quantize_per_tensor)")
+    assert alone is not None and alone.endswith("apart from the delegates: quantize (quantize_per_tensor)")
 
 
 def test_a_difference_is_counted_in_steps_of_the_output_too() -> None:
