@@ -245,15 +245,17 @@ def _converted(
 
     with stages("export"):
         module = _exported(model, examples)
-    state = tuple(module.buffers())
-    with stages("prepare"):
-        prepared = prepare_pt2e(module, quantizer)
-    with stages("calibrate", len(samples)), torch.no_grad(), restored(state):
-        for done, sample in enumerate(samples):
-            stages.step("calibrate", done, len(samples))
-            prepared(*sample)
-    with stages("convert"):
-        converted: torch.fx.GraphModule = convert_pt2e(prepared)
+    # Calibrating writes to a model's states, and so does converting: torchao 0.18 folds constants, for which it runs
+    # every op that hangs on no input, those in place included (a counter would start at 1).
+    with restored(tuple(module.buffers())):
+        with stages("prepare"):
+            prepared = prepare_pt2e(module, quantizer)
+        with stages("calibrate", len(samples)), torch.no_grad():
+            for done, sample in enumerate(samples):
+                stages.step("calibrate", done, len(samples))
+                prepared(*sample)
+        with stages("convert"):
+            converted: torch.fx.GraphModule = convert_pt2e(prepared)
     return converted
 
 

@@ -200,6 +200,45 @@ def test_a_buffer_starts_as_the_model_has_it_and_keeps_what_is_written(tmp_path:
         assert float((got - model(*sample)).abs().max()) < 0.01
 
 
+class States(torch.nn.Module):
+    """What a model keeps from run to run: a cache, a counter and a mean, both of which no input decides, statistics."""
+
+    kept: torch.Tensor
+    steps: torch.Tensor
+    mean: torch.Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = torch.nn.BatchNorm1d(6)
+        self.register_buffer("kept", torch.full((1, 6, 8), 0.5))
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("mean", torch.ones(8))
+
+    def forward(self, position: torch.Tensor, value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        self.steps.add_(1)
+        self.mean.mul_(0.9).add_(value.mean((0, 1)))
+        return self.norm(self.kept.index_copy_(1, position, value)) + self.mean, self.steps + 1
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_what_is_lowered_has_the_model_s_own_states(training: bool) -> None:
+    """Neither calibrating nor converting (which folds constants) leaves its marks in the buffers."""
+    samples = [(torch.tensor([at]), torch.rand(1, 1, 8)) for at in range(3)]
+    model: Any = States().train(training)
+    before = {name: value.clone() for name, value in model.named_buffers()}
+    if training:  # so that the statistics of the normalization are written to as well
+        model = torch.export.export(model, samples[0])
+    quantizer = SolveQuantizer("htp", "SM8750", strict=False)
+    with quiet():
+        converted = pipeline._converted(model, samples[0], samples, quantizer, pipeline._Stages(None))
+    found = {name: value for name, value in converted.named_buffers() if name in before}
+    assert {"kept", "steps", "mean", "norm.running_mean"} <= set(found)
+    assert [name for name, value in found.items() if not torch.equal(value, before[name])] == []
+    with torch.no_grad():
+        converted(*samples[0])
+    assert int(found["steps"]) == 1, "the converted model counts for itself"
+
+
 class Noisy(torch.nn.Module):
     """One output that hangs on random numbers, and one that does not."""
 
