@@ -294,7 +294,7 @@ def _exported(model: torch.nn.Module | ExportedProgram, examples: tuple[Any, ...
     import torch
 
     if not isinstance(model, torch.nn.Module):
-        return _module(model)
+        return _evaluated(_module(model))
     said = io.StringIO()
     try:
         # A graph that cannot be traced is printed there (torch 2.13); the error says where it stands.
@@ -304,7 +304,21 @@ def _exported(model: torch.nn.Module | ExportedProgram, examples: tuple[Any, ...
     except (RuntimeError, TypeError, ValueError, AttributeError, LookupError, AssertionError) as error:
         what = " ".join(f"{type(error).__name__}: {error}".split("\n\n")[0].split())
         raise UnsupportedGraphError(type(model).__name__, f"torch.export cannot trace it: {what[:400]}") from error
-    return _module(program)
+    return _evaluated(_module(program))
+
+
+def _evaluated(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
+    """``module``, in which no normalization computes the statistics of its input, which nothing lowers.
+
+    Raises:
+        UnsupportedGraphError: one does, as in a program that was exported in training mode.
+    """
+    import torch
+
+    for node in module.graph.nodes:
+        if node.target is torch.ops.aten.batch_norm.default and node.args[5]:
+            raise UnsupportedGraphError(node.name, "batch_norm is in training mode; call .eval() before torch.export")
+    return module
 
 
 @contextlib.contextmanager

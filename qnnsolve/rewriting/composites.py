@@ -146,15 +146,15 @@ def _padded_average(
     return averaged
 
 
-_SUM, _MEAN = 0, 1
-"""How an ``embedding_bag`` joins its rows."""
+_MEAN, _MAX = 1, 2
+"""How an ``embedding_bag`` joins its rows, where it does not add them up."""
 
 
 def _joins_bags(node: Node) -> bool:
-    """An ``embedding_bag`` by sum or mean of which only the result is read; ExecuTorch's passes raise on it (1.5.1)."""
+    """An ``embedding_bag`` of which only the result is read; ExecuTorch's passes raise on it (1.5.1)."""
     if node.target is not _aten.embedding_bag.padding_idx:
         return False
-    return node.args[4] in (_SUM, _MEAN) and all(item.args[1] == 0 for item in node.users if item.users)
+    return all(item.args[1] == 0 for item in node.users if item.users)
 
 
 def _joined_bags(
@@ -168,7 +168,10 @@ def _joined_bags(
     has_end: bool,
     skipped: int | None,
 ) -> tuple[torch.Tensor]:
-    """Bags as a product: the matrix of which row is in which bag, times the rows. All but ``weight`` as for aten."""
+    """Bags as a product: the matrix of which row is in which bag, times the rows. All but ``weight`` as for aten.
+
+    The largest of a bag is that of all rows, those outside counting as the least of all numbers; 0 where it is empty.
+    """
     rows = _aten.embedding(weight, indices)
     place = torch.arange(indices.shape[0], device=indices.device)
     starts = offsets[:-1] if has_end else offsets
@@ -180,6 +183,10 @@ def _joined_bags(
         inside = inside * (indices != skipped).to(rows.dtype)
     if per_row is not None:
         rows = rows * per_row.unsqueeze(1)
+    if mode == _MAX:
+        least = rows.amin((0, 1), True).unsqueeze(0)
+        largest = torch.where(inside.unsqueeze(2) > 0, rows.unsqueeze(0), least).amax(1)
+        return (largest * (inside.sum(1, True) > 0).to(rows.dtype),)
     joined = torch.mm(inside, rows)
     if mode == _MEAN:
         joined = joined / inside.sum(1, True).clamp(1)

@@ -74,6 +74,7 @@ def test_what_is_built(found: Built, ops: str) -> None:
         (on(SEQUENCE, "repeat.default", (2, 1, 1, 1), out=(2, 1, 4, 8)), "new dimensions"),
         (on(SEQUENCE, "view.default", (1, 2, 2, 2, 2, 2), out=(1, 2, 2, 2, 2, 2)), "5 dimensions"),
         (on(SEQUENCE, "layer_norm.default", (4, 8)), "last dimension"),
+        (on(IMAGE, "batch_norm.default", None, None, None, None, True, 0.1, 1e-5, False), "training mode"),
         (on(SEQUENCE, "index.Tensor", (X, None)), "along the last"),
         (on(SEQUENCE, "index_put.default", (X,), X, True), "accumulates"),
         (on(SEQUENCE, "scatter_reduce.two", 1, X, X, "mean"), "mean"),

@@ -35,6 +35,8 @@ def _rms_norm(node: Node, graph: Graph) -> Built:
 
 
 def _batch_norm(node: Node, graph: Graph) -> Built:
+    if node.argument(5, "training", False):
+        return on_cpu("it is in training mode, with the statistics of its input: export the model after .eval()")
     return Built(Fate.OP, "Batchnorm", _affine(node, 1))
 
 
