@@ -3,6 +3,7 @@
 Each module is one step and exact in float; :func:`prepared` takes all but the last in this order:
 
 ==============  ======================================================================================================
+`writes`        writes in place become what they compute, where others see them
 `composites`    what ExecuTorch would take apart after annotation is spelled out, by torch's own definition of each op
 `constants`     what the model's inputs do not decide is computed once
 `ranks`         what has more dimensions than the accelerator takes is permuted with fewer
@@ -20,11 +21,12 @@ from qnnsolve.rewriting.constants import fold_constants
 from qnnsolve.rewriting.infinities import bound_infinities
 from qnnsolve.rewriting.ranks import lower_ranks
 from qnnsolve.rewriting.replacements import NO_INTEGER_DIVISION, replace
+from qnnsolve.rewriting.writes import spell_out_writes
 
 __all__ = ["bound_infinities", "prepared"]
 
 
 def prepared(model: GraphModule, htp_arch: str) -> GraphModule:
     """``model`` itself, rewritten for ``htp_arch`` (``V68`` ...). It is as exported, each node with its fake value."""
-    spelled_out = lower_ranks(fold_constants(expand_composites(model)))
+    spelled_out = lower_ranks(fold_constants(expand_composites(spell_out_writes(model))))
     return replace(spelled_out, divides_integers=htp_arch not in NO_INTEGER_DIVISION)

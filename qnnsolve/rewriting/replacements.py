@@ -17,6 +17,8 @@ import torch
 from torch.fx import GraphModule
 from torch.fx import Node as FxNode
 
+from qnnsolve.rewriting.emitting import Emitter, argument
+
 __all__ = ["NO_INTEGER_DIVISION", "REPLACED", "replace"]
 
 aten = torch.ops.aten
@@ -26,28 +28,8 @@ _SELU = (1.6732632423543772, 1.0507009873554805)
 """Alpha and scale of SELU, as torch has them."""
 
 
-class _Emitter:
-    """Puts new nodes before ``node``, each with the value that torch's fake tensors give it."""
-
-    def __init__(self, node: FxNode) -> None:
-        self.node = node
-
-    def __call__(self, target: Any, *args: Any, **kwargs: str) -> FxNode:
-        graph = self.node.graph
-        with graph.inserting_before(self.node):
-            made = graph.call_function(target, args, dict(kwargs))
-        made.meta = {key: value for key, value in self.node.meta.items() if key in ("nn_module_stack", "stack_trace")}
-        values = torch.fx.node.map_arg(args, lambda arg: arg.meta["val"])
-        made.meta["val"] = target(*values, **kwargs)
-        return made
-
-
-_Replacement: TypeAlias = Callable[[_Emitter, FxNode], FxNode | None]
+_Replacement: TypeAlias = Callable[[Emitter, FxNode], FxNode | None]
 """What replaces a node; None leaves it as it is."""
-
-
-def _argument(node: FxNode, index: int, name: str, default: Any = None) -> Any:
-    return node.args[index] if len(node.args) > index else node.kwargs.get(name, default)
 
 
 def _is_bool(*nodes: Any) -> bool:
@@ -58,8 +40,8 @@ def _extreme(values: Any, indices: Any) -> _Replacement:
     """Values and indices apart: ExecuTorch 1.5.1 does so where it still knows which Python function was called, and
     crashes its compiler otherwise."""
 
-    def rewritten(emit: _Emitter, node: FxNode) -> None:
-        dim, keep = node.args[1], _argument(node, 2, "keepdim", False)
+    def rewritten(emit: Emitter, node: FxNode) -> None:
+        dim, keep = node.args[1], argument(node, 2, "keepdim", False)
         for user in list(node.users):
             if user.target is operator.getitem:
                 first = user.args[1] == 0
@@ -73,7 +55,7 @@ def _extreme(values: Any, indices: Any) -> _Replacement:
 def _over_all(target: Any) -> _Replacement:
     """Over every dimension, named; a dtype to compute in is left alone."""
 
-    def rewritten(emit: _Emitter, node: FxNode) -> FxNode | None:
+    def rewritten(emit: Emitter, node: FxNode) -> FxNode | None:
         source = node.args[0]
         assert isinstance(source, FxNode)
         rank = source.meta["val"].dim()
@@ -83,77 +65,77 @@ def _over_all(target: Any) -> _Replacement:
     return rewritten
 
 
-def _softplus_of(emit: _Emitter, x: Any) -> FxNode:
+def _softplus_of(emit: Emitter, x: Any) -> FxNode:
     """``relu(x) + log1p(exp(-|x|))``: no part is larger than its result has to be."""
     small = emit(aten.exp.default, emit(aten.neg.default, emit(aten.abs.default, x)))
     return emit(aten.add.Tensor, emit(aten.relu.default, x), emit(aten.log1p.default, small))
 
 
-def _softplus(emit: _Emitter, node: FxNode) -> FxNode | None:
-    usual = (_argument(node, 1, "beta", 1), _argument(node, 2, "threshold", 20)) == (1, 20)
+def _softplus(emit: Emitter, node: FxNode) -> FxNode | None:
+    usual = (argument(node, 1, "beta", 1), argument(node, 2, "threshold", 20)) == (1, 20)
     return _softplus_of(emit, node.args[0]) if usual else None
 
 
-def _mish(emit: _Emitter, node: FxNode) -> FxNode:
+def _mish(emit: Emitter, node: FxNode) -> FxNode:
     return emit(aten.mul.Tensor, node.args[0], emit(aten.tanh.default, _softplus_of(emit, node.args[0])))
 
 
-def _log_sigmoid(emit: _Emitter, node: FxNode) -> FxNode:
+def _log_sigmoid(emit: Emitter, node: FxNode) -> FxNode:
     return emit(aten.neg.default, _softplus_of(emit, emit(aten.neg.default, node.args[0])))
 
 
-def _selu(emit: _Emitter, node: FxNode) -> FxNode:
+def _selu(emit: Emitter, node: FxNode) -> FxNode:
     return emit(aten.mul.Tensor, emit(aten.elu.default, node.args[0], _SELU[0]), _SELU[1])
 
 
-def _elu(emit: _Emitter, node: FxNode) -> FxNode | None:
+def _elu(emit: Emitter, node: FxNode) -> FxNode | None:
     """The outer scale by itself, which ExecuTorch's builder drops."""
-    scale = _argument(node, 2, "scale", 1)
-    if scale == 1 or _argument(node, 3, "input_scale", 1) != 1:
+    scale = argument(node, 2, "scale", 1)
+    if scale == 1 or argument(node, 3, "input_scale", 1) != 1:
         return None
-    return emit(aten.mul.Tensor, emit(aten.elu.default, node.args[0], _argument(node, 1, "alpha", 1)), scale)
+    return emit(aten.mul.Tensor, emit(aten.elu.default, node.args[0], argument(node, 1, "alpha", 1)), scale)
 
 
-def _clamp(emit: _Emitter, node: FxNode) -> FxNode | None:
-    low, high = _argument(node, 1, "min"), _argument(node, 2, "max")
+def _clamp(emit: Emitter, node: FxNode) -> FxNode | None:
+    low, high = argument(node, 1, "min"), argument(node, 2, "max")
     raised = node.args[0] if low is None else emit(aten.maximum.default, node.args[0], low)
     return raised if high is None else emit(aten.minimum.default, raised, high)  # type: ignore[return-value]
 
 
-def _round(emit: _Emitter, node: FxNode) -> FxNode:
-    factor = float(10 ** _argument(node, 1, "decimals", 0))
+def _round(emit: Emitter, node: FxNode) -> FxNode:
+    factor = float(10 ** argument(node, 1, "decimals", 0))
     rounded = emit(aten.round.default, emit(aten.mul.Tensor, node.args[0], factor))
     return emit(aten.div.Tensor, rounded, factor)
 
 
-def _fmod(emit: _Emitter, node: FxNode) -> FxNode | None:
+def _fmod(emit: Emitter, node: FxNode) -> FxNode | None:
     if not node.meta["val"].is_floating_point():
         return None
     whole = emit(aten.trunc.default, emit(aten.div.Tensor, *node.args))
     return emit(aten.sub.Tensor, node.args[0], emit(aten.mul.Tensor, whole, node.args[1]))
 
 
-def _log_add_exp(emit: _Emitter, node: FxNode) -> FxNode:
+def _log_add_exp(emit: Emitter, node: FxNode) -> FxNode:
     apart = emit(aten.neg.default, emit(aten.abs.default, emit(aten.sub.Tensor, *node.args)))
     tail = emit(aten.log1p.default, emit(aten.exp.default, apart))
     return emit(aten.add.Tensor, emit(aten.maximum.default, *node.args), tail)
 
 
-def _log_sum_exp(emit: _Emitter, node: FxNode) -> FxNode:
-    source, dims, keep = node.args[0], node.args[1], _argument(node, 2, "keepdim", False)
+def _log_sum_exp(emit: Emitter, node: FxNode) -> FxNode:
+    source, dims, keep = node.args[0], node.args[1], argument(node, 2, "keepdim", False)
     below = emit(aten.sub.Tensor, source, emit(aten.amax.default, source, dims, True))
     total = emit(aten.sum.dim_IntList, emit(aten.exp.default, below), dims, keep)
     return emit(aten.add.Tensor, emit(aten.log.default, total), emit(aten.amax.default, source, dims, keep))
 
 
-def _acosh(emit: _Emitter, node: FxNode) -> FxNode:
+def _acosh(emit: Emitter, node: FxNode) -> FxNode:
     """``log(x + sqrt((x - 1) (x + 1)))``: near 1, one step of ExecuTorch's ``x * x - 1`` is 0.05 of the result."""
     x = node.args[0]
     squared = emit(aten.mul.Tensor, emit(aten.sub.Tensor, x, 1.0), emit(aten.add.Tensor, x, 1.0))
     return emit(aten.log.default, emit(aten.add.Tensor, x, emit(aten.sqrt.default, squared)))
 
 
-def _power_of_a_number(emit: _Emitter, node: FxNode) -> FxNode | None:
+def _power_of_a_number(emit: Emitter, node: FxNode) -> FxNode | None:
     """``exp(x log(base))``: the accelerator computes one element only of a base that is broadcast."""
     base, exponent = node.args
     if not isinstance(base, int | float) or base <= 0 or not exponent.meta["val"].is_floating_point():  # type: ignore[union-attr]
@@ -161,17 +143,17 @@ def _power_of_a_number(emit: _Emitter, node: FxNode) -> FxNode | None:
     return emit(aten.exp.default, emit(aten.mul.Tensor, exponent, math.log(base)))
 
 
-def _average_over_volumes(emit: _Emitter, node: FxNode) -> FxNode | None:
+def _average_over_volumes(emit: Emitter, node: FxNode) -> FxNode | None:
     """Without padding nothing is there to count, and told to count it the accelerator's average is off (QNN 2.51)."""
-    padding, counts = _argument(node, 3, "padding", 0), _argument(node, 5, "count_include_pad", True)
+    padding, counts = argument(node, 3, "padding", 0), argument(node, 5, "count_include_pad", True)
     if not counts or any([padding] if isinstance(padding, int) else padding):
         return None
-    stride, rounds_up = _argument(node, 2, "stride", []), _argument(node, 4, "ceil_mode", False)
-    rest = (stride, 0, rounds_up, False, _argument(node, 6, "divisor_override"))
+    stride, rounds_up = argument(node, 2, "stride", []), argument(node, 4, "ceil_mode", False)
+    rest = (stride, 0, rounds_up, False, argument(node, 6, "divisor_override"))
     return emit(aten.avg_pool3d.default, node.args[0], node.args[1], *rest)
 
 
-def _narrow_indices(emit: _Emitter, node: FxNode) -> None:
+def _narrow_indices(emit: Emitter, node: FxNode) -> None:
     """The accelerator writes 32-bit indices where ExecuTorch 1.5.1 declares 64: whoever reads them there reads garbage.
 
     A cast to 32 bits and back says what they are.
@@ -179,7 +161,7 @@ def _narrow_indices(emit: _Emitter, node: FxNode) -> None:
     for user in list(node.users):
         if user.target is operator.getitem and user.args[1] == 1:
             readers = list(user.users)
-            after = _Emitter(user.next)
+            after = Emitter(user.next)
             narrow = after(aten.to.dtype, user, torch.int32)
             wide = after(aten.to.dtype, narrow, torch.int64)
             for reader in readers:
@@ -189,14 +171,14 @@ def _narrow_indices(emit: _Emitter, node: FxNode) -> None:
 def _on_masks(target: Any) -> _Replacement:
     """The bitwise op in place of the logical one, or the other way round: the same where all are masks."""
 
-    def rewritten(emit: _Emitter, node: FxNode) -> FxNode | None:
+    def rewritten(emit: Emitter, node: FxNode) -> FxNode | None:
         return emit(target, *node.args) if _is_bool(*node.args) else None
 
     return rewritten
 
 
 def _all(target: Any) -> _Replacement:
-    def rewritten(emit: _Emitter, node: FxNode) -> FxNode | None:
+    def rewritten(emit: Emitter, node: FxNode) -> FxNode | None:
         if not _is_bool(node.args[0]):
             return None
         inverse = emit(aten.logical_not.default, node.args[0])
@@ -240,7 +222,7 @@ REPLACED: Mapping[Any, _Replacement] = MappingProxyType(
 """By aten target, what is written instead."""
 
 
-def _floor_divide(emit: _Emitter, node: FxNode) -> FxNode | None:
+def _floor_divide(emit: Emitter, node: FxNode) -> FxNode | None:
     """Integers in a form whose parts are placed one by one; ExecuTorch's own parts lose what keeps them on the CPU."""
     if node.meta["val"].is_floating_point():
         return None
@@ -262,7 +244,7 @@ def replace(module: GraphModule, *, divides_integers: bool = True) -> GraphModul
             rule = _floor_divide
         if rule is None:
             continue
-        made = rule(_Emitter(node), node)
+        made = rule(Emitter(node), node)
         if made is not None:
             node.replace_all_uses_with(made)
         if not node.users:

@@ -1,0 +1,32 @@
+"""How a rewriting step writes nodes: :class:`Emitter`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.fx import Node as FxNode
+
+__all__ = ["Emitter", "argument"]
+
+
+class Emitter:
+    """Puts new nodes before ``node``, each with the value that torch's fake tensors give it."""
+
+    def __init__(self, node: FxNode) -> None:
+        self.node = node
+
+    def __call__(self, target: Any, *args: Any, **kwargs: Any) -> FxNode:
+        """The new node that calls ``target``."""
+        graph = self.node.graph
+        with graph.inserting_before(self.node):
+            made = graph.call_function(target, args, dict(kwargs))
+        made.meta = {key: value for key, value in self.node.meta.items() if key in ("nn_module_stack", "stack_trace")}
+        values, named = torch.fx.node.map_arg((args, kwargs), lambda arg: arg.meta["val"])
+        made.meta["val"] = target(*values, **named)
+        return made
+
+
+def argument(node: FxNode, index: int, name: str, default: Any = None) -> Any:
+    """The argument of ``node`` at ``index``, or by ``name``, or what it is by ``default``."""
+    return node.args[index] if len(node.args) > index else node.kwargs.get(name, default)

@@ -1,0 +1,167 @@
+"""Writes in place are spelled out, so that whoever shares the memory reads what was written; and the model computes the
+same, run after run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from qnnsolve.errors import UnsupportedGraphError
+from qnnsolve.rewriting.writes import spell_out_writes
+
+Step = Callable[[torch.Tensor, torch.Tensor], Any]
+
+
+class Model(nn.Module):
+    """What ``step`` does with a tensor of its own, or with a state that it keeps, and the input."""
+
+    kept: torch.Tensor
+
+    def __init__(self, step: Step, keeps: bool, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__()
+        self.step, self.keeps = step, keeps
+        self.register_buffer("kept", torch.arange(24).reshape(2, 3, 4).to(dtype))
+
+    def forward(self, x: torch.Tensor) -> Any:
+        own = self.kept if self.keeps else x * 2
+        result = self.step(own, x)
+        return (own * 1, result * 3) if isinstance(result, torch.Tensor) else own * 1
+
+
+def rewritten(model: nn.Module) -> torch.fx.GraphModule:
+    graph = torch.export.export(model, (torch.rand(2, 3, 4),)).module(check_guards=False)
+    assert isinstance(graph, torch.fx.GraphModule)
+    spell_out_writes(graph)
+    graph.graph.lint()
+    return graph
+
+
+def writes(graph: torch.fx.GraphModule) -> list[str]:
+    """The targets of those that are left."""
+    calls = (node.target for node in graph.graph.nodes if node.op == "call_function")
+    return [str(target) for target in calls if isinstance(target, torch._ops.OpOverload) and target._schema.is_mutable]
+
+
+def by_part(own: torch.Tensor, x: torch.Tensor) -> None:
+    own[:, 1:3] = x[:, 1:3] + 1
+
+
+def by_number(own: torch.Tensor, x: torch.Tensor) -> None:
+    own[..., -2:] = 0
+
+
+def by_every_second(own: torch.Tensor, x: torch.Tensor) -> None:
+    own[:, :, ::2].add_(x[:, :, ::2])
+
+
+def by_broadcast(own: torch.Tensor, x: torch.Tensor) -> None:
+    own[1] = x[0, 0].double()
+
+
+def by_row(own: torch.Tensor, x: torch.Tensor) -> None:
+    own[-1, 0].mul_(x[0, 0])
+
+
+def by_turning(own: torch.Tensor, x: torch.Tensor) -> None:
+    own.permute(2, 0, 1)[1:].transpose(0, 1).add_(1)
+
+
+def by_another_shape(own: torch.Tensor, x: torch.Tensor) -> None:
+    own.view(6, 4).unsqueeze(0).flatten(1)[0, 3:9].zero_()
+
+
+def by_piece(own: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    first, second = own.chunk(2, -1)
+    first.mul_(second)
+    return second
+
+
+def by_chain(own: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    before = own[0]
+    own.mul_(0.5).add_(x)
+    return before
+
+
+def by_turns(own: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    part, row = own[:, :2], own[0]
+    part.add_(1)
+    row.mul_(2)
+    part.sub_(x[:, :2])
+    return row
+
+
+def by_mask(own: torch.Tensor, x: torch.Tensor) -> None:
+    own.masked_fill_(x > 0.5, 2.0)
+
+
+def by_a_copy(own: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    other = x + 1
+    own.copy_(other)
+    return other.mul_(3)
+
+
+STEPS = (
+    by_part,
+    by_number,
+    by_every_second,
+    by_broadcast,
+    by_row,
+    by_turning,
+    by_another_shape,
+    by_piece,
+    by_chain,
+    by_turns,
+    by_mask,
+    by_a_copy,
+)
+
+
+@pytest.mark.parametrize("keeps", [False, True], ids=["own", "state"])
+@pytest.mark.parametrize("step", STEPS)
+def test_the_same_is_computed_without_writes(step: Step, keeps: bool) -> None:
+    model = Model(step, keeps)
+    graph = rewritten(Model(step, keeps))
+    assert writes(graph) == ["aten.copy_.default"] * keeps
+    for _ in range(2):
+        x = torch.rand(2, 3, 4)
+        torch.testing.assert_close(graph(x), model(x))
+    torch.testing.assert_close(dict(graph.named_buffers()), dict(model.named_buffers()))
+
+
+def test_nothing_is_put_back_where_nobody_reads_it() -> None:
+    def step(own: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        return x.view(6, 4).relu().view(-1).mul_(2)
+
+    graph = rewritten(Model(step, keeps=False))
+    assert not writes(graph)
+    assert [str(node.target) for node in graph.graph.nodes].count("aten.reshape.default") == 0
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.float32])
+def test_what_stays(dtype: torch.dtype) -> None:
+    """A counter; and a cache that is written to by index alone."""
+
+    def step(own: torch.Tensor, x: torch.Tensor) -> None:
+        own.index_copy_(1, torch.tensor([1]), x[:, :1].to(dtype))
+
+    assert writes(rewritten(Model(step, keeps=True, dtype=dtype))) == ["aten.index_copy_.default"]
+    counted = writes(rewritten(Model(lambda own, x: own.add_(1), keeps=True, dtype=dtype)))
+    assert counted == ["aten.add_.Tensor" if dtype == torch.int64 else "aten.copy_.default"]
+
+    def both(own: torch.Tensor, x: torch.Tensor) -> None:
+        step(own, x)
+        own.mul_(0.5)
+
+    if dtype == torch.float32:
+        assert writes(rewritten(Model(both, keeps=True))) == ["aten.copy_.default"]
+
+
+def test_a_view_that_is_not_followed_is_refused() -> None:
+    with pytest.raises(
+        UnsupportedGraphError, match=r"node fill_: aten\.fill_\S* writes through a view \(aten\.diagonal"
+    ):
+        rewritten(Model(lambda own, x: own[0].diagonal().fill_(1), keeps=False))
