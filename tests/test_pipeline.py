@@ -260,6 +260,36 @@ def test_a_random_output_runs_and_is_not_compared(tmp_path: Path) -> None:
     assert (result.verification.agrees, result.verification.random_outputs) == (True, (1,))
 
 
+class Running(torch.nn.Module):
+    """A mean that decays, and the parts of it that are set."""
+
+    mean: torch.Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.ones(4, 8))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.mean.mul_(0.5).add_(x)
+        self.mean[:, 2:4] = x[:, :2]
+        self.mean[0].sub_(x[1])
+        return torch.relu(self.mean)
+
+
+@pytest.mark.slow
+def test_writes_through_views_reach_the_next_run(tmp_path: Path) -> None:
+    samples = [(torch.rand(4, 8),) for _ in range(4)]
+    result = pipeline.export(
+        Running(), samples[0], out=tmp_path / "model.pte", soc="SM8350", precision="16a8w", calibration=samples
+    )
+    assert (result.delegates, result.cpu_ops) == (1, ())
+    assert result.verification is not None
+    assert result.verification.emulator_vs_converted_max_rel < 0.001
+    model, run = Running(), verification.run_on_emulator(tmp_path / "model.pte", samples)
+    for (got,), sample in zip(run.outputs, samples, strict=True):
+        assert float((got - model(*sample)).abs().max()) < 0.005
+
+
 class Sorting(torch.nn.Module):
     """Smallest first, which no accelerator here has, and no kernel of ExecuTorch's runtime either."""
 

@@ -199,6 +199,13 @@ def test_a_buffer_is_written_whole_by_the_runtime_and_in_place_by_the_cpu() -> N
     assert built(call("n", "__and__.Tensor", Ref("cache"), X, shape=(4, 8)), CACHE, whole).fate is Fate.OP
 
 
+def test_a_buffer_that_is_written_whole_has_an_encoding_of_its_own() -> None:
+    part = call("part", "slice_scatter.default", Ref("cache"), Ref("v"), 0, 0, 2, shape=(4, 8))
+    copied = call("copied", "copy_.default", Ref("cache"), Ref("part"), shape=(4, 8))
+    assert build(part, Graph.of((CACHE, NEW, part, copied))).inputs[0] == Input(Ref("cache"))
+    assert build(part, Graph.of((CACHE, NEW, part))).inputs[0] == Input(None, like=OUTPUT)
+
+
 def test_all_writes_to_one_buffer_share() -> None:
     def shared(*writes: Node) -> list[tuple[Site, ...]]:
         return [same.sites for same in of_kind(Same, yielded("QH005", facts(CACHE, AT, NEW, *writes)))]

@@ -53,8 +53,13 @@ def _written(node: Node, graph: Graph, value: Ref | None) -> Built:
     others = () if state is None else graph.users[state]
     if any(graph[user].target not in _INTO_STATES or graph[user].args[0] != state for user in others):
         return on_cpu("ExecuTorch gives a buffer one encoding, and other ops use this one too")
-    kept = Input(None, like=OUTPUT) if graph.is_param(target) else Input(target)
-    return Built(Fate.OP, "ScatterNd", (kept, Input(None, code="i32"), Input(value)))
+    return Built(Fate.OP, "ScatterNd", (_kept(graph, target), Input(None, code="i32"), Input(value)))
+
+
+def _kept(graph: Graph, target: Ref | None) -> Input:
+    """What is written into. A constant takes the output's encoding; a buffer that is written whole has its own."""
+    written = target is not None and any(graph[user].target == "aten.copy_.default" for user in graph.users[target])
+    return Input(None, like=OUTPUT) if graph.is_param(target) and not written else Input(target)
 
 
 def _copied(node: Node, graph: Graph) -> Built:
@@ -77,8 +82,7 @@ def state_of(node: Node, graph: Graph) -> Ref | None:
 
 
 def _slice_scatter(node: Node, graph: Graph) -> Built:
-    target = ref_at(node, 0)
-    kept = Input(None, like=OUTPUT) if graph.is_param(target) else Input(target)
+    kept = _kept(graph, ref_at(node, 0))
     return Built(Fate.OP, "ScatterNd", (kept, Input(None, code="i32"), Input(ref_at(node, 1, "src"))))
 
 
