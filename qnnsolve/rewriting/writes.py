@@ -35,7 +35,7 @@ def spell_out_writes(model: GraphModule) -> GraphModule:
         UnsupportedGraphError: a write through a view, or by an op, that is not followed.
     """
     nodes = list(model.graph.nodes)
-    known = all("val" in node.meta for node in nodes if node.op == "call_function")
+    known = all("val" in node.meta for node in nodes if node.op != "output")
     if known and any(_written(node) is not None for node in nodes):
         _Writes(model).rewrite()
         model.recompile()
@@ -95,9 +95,7 @@ class _Writes:
             elif (written := _written(node)) is not None:
                 target = self._of(written)
                 memory = self._memory(target)
-                if memory in self.kept:
-                    self.tensor[node] = target
-                else:
+                if memory not in self.kept:
                     buffers += [memory] if memory.op == "get_attr" else []
                     self._spell_out(node, target, memory)
         for node in reversed(list(self.whole)):

@@ -148,7 +148,10 @@ def test_what_stays(dtype: torch.dtype) -> None:
     def step(own: torch.Tensor, x: torch.Tensor) -> None:
         own.index_copy_(1, torch.tensor([1]), x[:, :1].to(dtype))
 
-    assert writes(rewritten(Model(step, keeps=True, dtype=dtype))) == ["aten.index_copy_.default"]
+    graph = rewritten(Model(step, keeps=True, dtype=dtype))
+    assert writes(graph) == ["aten.index_copy_.default"]
+    (write,) = (node for node in graph.graph.nodes if node.target is torch.ops.aten.index_copy_.default)
+    assert [str(user.target) for user in write.users] == ["aten.mul.Tensor"], "read by its result's name, as before"
     counted = writes(rewritten(Model(lambda own, x: own.add_(1), keeps=True, dtype=dtype)))
     assert counted == ["aten.add_.Tensor" if dtype == torch.int64 else "aten.copy_.default"]
 
