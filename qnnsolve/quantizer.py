@@ -22,6 +22,7 @@ from executorch.backends.qualcomm.quantizer.quantizer import QnnQuantizer, Quant
 from executorch.backends.qualcomm.serialization.qc_schema import QcomChipset, QnnExecuTorchBackendType
 from torch.fx import GraphModule
 
+from qnnsolve.accumulators import bind_accumulators
 from qnnsolve.annotations import mark_cpu_nodes, write_annotations
 from qnnsolve.constraints import Problem, Table
 from qnnsolve.errors import BudgetExceededError, UnsatisfiableError, UnverifiedError, UsageError
@@ -90,6 +91,7 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         self._request = Request(_precision(precision), block_size)
         with _quiet():
             super().__init__(_upstream_type(name), chipset(self._soc), strict)
+        self._solved_for: Facts | None = None
         self.solution: Solution | None = None
         self.result: SolveResult | None = None
         self.cpu_nodes: frozenset[str] = frozenset()
@@ -137,12 +139,18 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         if isinstance(outcome, Unknown):
             raise BudgetExceededError(outcome.limit, outcome.best)
         write_annotations(model, facts, problem, outcome)
+        self._solved_for = facts
         placed = placements(facts, outcome.encodings)
         self.cpu_nodes = frozenset(name for name, place in placed.items() if place is Placement.CPU)
         mark_cpu_nodes(model, self.cpu_nodes)
         clock.lap("annotate")
         self.result = attrs.evolve(self.result, timings=clock.laps)
         return model
+
+    def prepare_obs_or_fq_callback(self, model: GraphModule, edge_or_node_to_obs_or_fq: Mapping[Any, Any]) -> None:
+        """Called by ``prepare_pt2e`` with the observers of :meth:`annotate`'s annotations, before they are inserted."""
+        if self._solved_for is not None:
+            bind_accumulators(model, self._solved_for, edge_or_node_to_obs_or_fq)
 
     def validate(self, model: GraphModule) -> None:
         """Nothing is left to validate: what was annotated was solved for."""

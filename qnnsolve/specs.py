@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
 import torch
@@ -24,7 +24,7 @@ from torchao.quantization.pt2e.quantizer import (
 from qnnsolve.encodings import DType, Encoding, QScheme
 from qnnsolve.rewriting.infinities import MASK
 
-__all__ = ["Bounds", "PerChannelObserver", "TensorObserver", "bias_spec", "concrete_spec"]
+__all__ = ["Bounds", "PerChannelObserver", "Scaled", "TensorObserver", "bias_spec", "concrete_spec"]
 
 _TORCH_DTYPE = {
     DType.UINT8: torch.uint8,
@@ -46,28 +46,36 @@ SCALE_BITS = 1
 input's scale and an output's is exact whatever the two are. It costs at most one of the sixteen bits."""
 
 
-class _Rounded:
-    """Rounds scales up to ``scale_bits`` significant bits (None: not at all), so that no value is cut off."""
+class _Smallest(Protocol):
+    def smallest_scale(self) -> torch.Tensor: ...
+
+
+class Scaled:
+    """Raises scales to what the chip can multiply with, so that no value is cut off.
+
+    That is at least what ``accumulator`` asks for, and ``scale_bits`` significant bits (None: any number).
+    """
 
     scale_bits: int | None
+    accumulator: _Smallest | None = None
 
     def _calculate_qparams(self, min_val: torch.Tensor, max_val: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         scale, zero_point = super()._calculate_qparams(min_val, max_val)  # type: ignore[misc]
-        if self.scale_bits is None:
+        if self.scale_bits is None and self.accumulator is None:
             return scale, zero_point
-        mantissa, exponent = torch.frexp(scale)
-        scale = torch.ldexp(torch.ceil(torch.ldexp(mantissa, _exponent(self.scale_bits))), exponent - self.scale_bits)
+        if self.accumulator is not None:
+            scale = torch.maximum(scale, self.accumulator.smallest_scale().to(scale))
+        if self.scale_bits is not None:
+            bits = torch.tensor(self.scale_bits, dtype=torch.int32)
+            mantissa, exponent = torch.frexp(scale)
+            scale = torch.ldexp(torch.ceil(torch.ldexp(mantissa, bits)), exponent - bits)
         if self.qscheme == torch.per_tensor_affine:  # type: ignore[attr-defined]
             low, high = self.quant_min, self.quant_max  # type: ignore[attr-defined]
             zero_point = (low - torch.round(min_val.clamp(max=0.0) / scale)).clamp(low, high).to(zero_point.dtype)
         return scale, zero_point
 
 
-def _exponent(bits: int) -> torch.Tensor:
-    return torch.tensor(bits, dtype=torch.int32)
-
-
-class TensorObserver(_Rounded, MinMaxObserver):  # type: ignore[misc]  # torchao ships no types
+class TensorObserver(Scaled, MinMaxObserver):  # type: ignore[misc]  # torchao ships no types
     """The extremes over all calibration samples, of the values that count (:class:`Bounds`).
 
     Extremes rather than the moving average of ExecuTorch's presets: that one moves by 1 % per sample, so that it
@@ -110,7 +118,7 @@ _MASKED = -MASK / 2
 """A row whose largest value lies below is masked whole, and says nothing of the scores."""
 
 
-class PerChannelObserver(_Rounded, PerChannelParamObserver):  # type: ignore[misc]
+class PerChannelObserver(Scaled, PerChannelParamObserver):  # type: ignore[misc]
     """The extremes of a weight's channels."""
 
     def __init__(self, scale_bits: int | None = None, **settings: Any) -> None:

@@ -25,6 +25,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("pipeline",),
     (
         "quantizer",
+        "accumulators",
         "annotations",
         "rewriting",
         "rewriting.*",
@@ -63,6 +64,7 @@ MAY_IMPORT = {
     "torch": (
         "facts.fx",
         "quantizer",
+        "accumulators",
         "annotations",
         "rewriting",
         "rewriting.*",
@@ -101,6 +103,7 @@ MAY_IMPORT = {
 
 EAGER_TORCH = (
     "quantizer",
+    "accumulators",
     "annotations",
     "rewriting*",
     "specs",

@@ -14,7 +14,7 @@ from qnnsolve.constraints import Source, SourceKind
 from qnnsolve.errors import FactsError
 from qnnsolve.facts import backends
 
-__all__ = ["Curated", "DerivedScale", "FixedEncoding", "NarrowMultiplier", "curated", "parse"]
+__all__ = ["Curated", "DerivedScale", "FixedEncoding", "LeastFactor", "NarrowMultiplier", "curated", "parse"]
 
 
 @attrs.frozen
@@ -48,6 +48,20 @@ class NarrowMultiplier:
 
 
 @attrs.frozen
+class LeastFactor:
+    """Of 16-bit products with weights of at most ``bits`` bits: input scale x weight scale / output scale is at least
+    ``least``.
+
+    Output is also that of an op of ``fused`` behind, which the compiler lets the product write.
+    """
+
+    least: float
+    bits: int
+    fused: tuple[str, ...]
+    source: Source
+
+
+@attrs.frozen
 class Curated:
     """All curated facts of a backend, by operator (or by aten target, or by port code)."""
 
@@ -64,6 +78,7 @@ class Curated:
     since: Mapping[str, tuple[str, Source]]
     """Port code -> first HTP arch that computes it right."""
     multiplier: tuple[NarrowMultiplier, ...] = ()
+    least_factor: Mapping[str, LeastFactor] = attrs.field(factory=dict)
 
 
 @functools.cache
@@ -91,6 +106,7 @@ _SECTIONS = (
     "no_convert_after",
     "since",
     "multiplier",
+    "least_factor",
 )
 
 
@@ -151,7 +167,12 @@ def _curated(data: dict[str, list[dict[str, Any]]]) -> Curated:
             NarrowMultiplier(tuple(entry["ops"]), entry["until"], int(entry["bits"]), _source(entry))
             for entry in data["multiplier"]
         ),
+        least_factor={op: _least_factor(entry) for entry in data["least_factor"] for op in entry["ops"]},
     )
+
+
+def _least_factor(entry: dict[str, Any]) -> LeastFactor:
+    return LeastFactor(float(entry["least"]), int(entry["bits"]), tuple(entry["fused"]), _source(entry))
 
 
 def _scales(codes: dict[str, Any]) -> dict[str, float]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import attrs
 
 from qnnsolve.constraints import Source
-from qnnsolve.facts.curated import Curated
+from qnnsolve.facts.curated import Curated, LeastFactor
 
 __all__ = ["SECTIONS", "Statement", "cited", "scale_text", "statements"]
 
@@ -31,6 +31,7 @@ SECTIONS = (
     "no_convert_after",
     "since",
     "multiplier",
+    "least_factor",
 )
 """Kinds of curated facts, as :class:`Curated` names them."""
 
@@ -91,9 +92,18 @@ def statements(facts: Curated, section: str) -> tuple[Statement, ...]:
                 for it in facts.multiplier
                 for op in it.ops
             ]
+        case "least_factor":
+            found = [Statement(op, _least_factor(it), it.source) for op, it in facts.least_factor.items()]
         case _:
             raise ValueError(f"no curated facts are called {section}")
     return tuple(sorted(found, key=lambda it: (it.about, it.text)))
+
+
+def _least_factor(fact: LeastFactor) -> str:
+    return (
+        f"16-bit input scale x scale of at most {fact.bits} bits / 16-bit output scale is {fact.least:g} or more; the "
+        f"output is also that of {_listed(fact.fused)} behind"
+    )
 
 
 def cited(source: Source) -> str:
