@@ -25,7 +25,8 @@ import examples.more_models
 from qnnsolve._quiet import quiet
 from qnnsolve.facts.socs import soc as soc_of
 from qnnsolve.lowering import lower
-from qnnsolve.pipeline import _converted, _evaluating, _Stages
+from qnnsolve.pipeline import _converted, _Stages
+from qnnsolve.tracing import evaluating
 from qnnsolve.verification import run_on_emulator
 
 QUANTIZE, DEQUANTIZE = "quantized_decomposed.quantize_per_tensor", "quantized_decomposed.dequantize_per_tensor"
@@ -110,7 +111,7 @@ def _error(node: Any, value: torch.Tensor, got: torch.Tensor) -> LocalError:
 def converted_example(name: str, soc: str, precision: str) -> tuple[GraphModule, tuple[Any, ...]]:
     """The example model as ``qnnsolve export`` converts it, and its inputs."""
     model, inputs, calibration = EXAMPLES[name]()
-    with quiet(), _evaluating(model):
+    with quiet(), evaluating(model):
         from qnnsolve.quantizer import SolveQuantizer
 
         quantizer = SolveQuantizer("htp", soc, False, precision=precision)

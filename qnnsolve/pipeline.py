@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
-import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from os import PathLike
@@ -15,7 +13,7 @@ import attrs
 
 from qnnsolve._child import Progress
 from qnnsolve._quiet import quiet
-from qnnsolve.errors import BudgetExceededError, KernelError, UnsatisfiableError, UnsupportedGraphError, UsageError
+from qnnsolve.errors import BudgetExceededError, KernelError, UnsatisfiableError
 from qnnsolve.facts.socs import compile_as
 from qnnsolve.facts.user import UserFacts
 from qnnsolve.host import ensure_compiler
@@ -23,6 +21,7 @@ from qnnsolve.lowering import LEFT_BY_SOLVER, Lowered, calling, check_writable, 
 from qnnsolve.opinfo_facts import FactsSource
 from qnnsolve.results import CpuOp, ExportResult, SolveResult, Unrunnable, Verification
 from qnnsolve.rules.request import precision as precision_of
+from qnnsolve.tracing import checked_samples, evaluating, example_inputs_of, exported, module_of
 from qnnsolve.verification import restored
 from qnnsolve.verification import verify as verify_program
 
@@ -79,21 +78,11 @@ def solve(
     with quiet():
         from torchao.quantization.pt2e.quantize_pt2e import prepare_pt2e
 
-        from qnnsolve.quantizer import SolveQuantizer
-
-        quantizer = SolveQuantizer(
-            backend,
-            soc,
-            strict,
-            precision=precision,
-            block_size=block_size or BLOCK_SIZE,
-            user_facts=user_facts,
-            facts_source=facts_source,
-        )
+        quantizer = _quantizer(backend, soc, strict, precision, block_size, user_facts, facts_source)
         stages = _Stages(progress)
-        with _evaluating(model):
+        with evaluating(model):
             with stages("export"):
-                module = _exported(model, _examples(model, example_inputs))
+                module = exported(model, example_inputs_of(model, example_inputs))
             with stages("solve"), contextlib.suppress(UnsatisfiableError, BudgetExceededError):
                 # These two are answers, and in the result. Preparing folds batch norms first, as an export does.
                 prepare_pt2e(module, quantizer)
@@ -151,22 +140,12 @@ def export(
     with quiet():
         import torch
 
-        from qnnsolve.quantizer import SolveQuantizer
-
-        quantizer = SolveQuantizer(
-            backend,
-            soc,
-            strict,
-            precision=precision,
-            block_size=block_size or BLOCK_SIZE,
-            user_facts=user_facts,
-            facts_source=facts_source,
-        )
+        quantizer = _quantizer(backend, soc, strict, precision, block_size, user_facts, facts_source)
         ensure_compiler(backend)
         stages = _Stages(progress)
-        with _evaluating(model):
-            examples = _examples(model, example_inputs)
-            samples = _samples(calibration, examples)
+        with evaluating(model):
+            examples = example_inputs_of(model, example_inputs)
+            samples = checked_samples(calibration, examples)
             converted = _converted(model, examples, samples, quantizer, stages)
             with stages("lower"):
                 lowered = lower(
@@ -180,7 +159,7 @@ def export(
                 )
             verification, unrunnable = None, lowered.unrunnable
             if verify and not unrunnable:
-                original = model if isinstance(model, torch.nn.Module) else _module(model)
+                original = model if isinstance(model, torch.nn.Module) else module_of(model)
                 checked = [examples, *(sample for sample in samples if sample is not examples)][:VERIFIED_SAMPLES]
                 try:
                     verification = _verified(lowered, converted, original, checked, tolerance, stages)
@@ -197,6 +176,28 @@ def export(
         verification=verification,
         timings=(*solved.timings, *stages.seconds),
         unrunnable=unrunnable,
+    )
+
+
+def _quantizer(
+    backend: str,
+    soc: str,
+    strict: bool,
+    precision: str,
+    block_size: int | None,
+    user_facts: UserFacts | Sequence[str | PathLike[str]],
+    facts_source: str | FactsSource,
+) -> SolveQuantizer:
+    from qnnsolve.quantizer import SolveQuantizer
+
+    return SolveQuantizer(
+        backend,
+        soc,
+        strict,
+        precision=precision,
+        block_size=block_size or BLOCK_SIZE,
+        user_facts=user_facts,
+        facts_source=facts_source,
     )
 
 
@@ -244,7 +245,7 @@ def _converted(
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
     with stages("export"):
-        module = _exported(model, examples)
+        module = exported(model, examples)
     # Calibrating writes to a model's states, and so does converting: torchao 0.18 folds constants, for which it runs
     # every op that hangs on no input, those in place included (a counter would start at 1).
     with restored(tuple(module.buffers())):
@@ -279,94 +280,3 @@ def _verified(
         )
     stages.seconds.append(("emulator", verification.emulator_seconds))
     return verification
-
-
-def _module(program: ExportedProgram) -> torch.fx.GraphModule:
-    """A graph of its own, without the guards that would stand in it as a call."""
-    import torch
-
-    module = program.module(check_guards=False)
-    assert isinstance(module, torch.fx.GraphModule)
-    return module
-
-
-def _exported(model: torch.nn.Module | ExportedProgram, examples: tuple[Any, ...]) -> torch.fx.GraphModule:
-    import torch
-
-    if not isinstance(model, torch.nn.Module):
-        return _evaluated(_module(model))
-    said = io.StringIO()
-    try:
-        # A graph that cannot be traced is printed there (torch 2.13); the error says where it stands.
-        with torch.no_grad(), contextlib.redirect_stderr(said):
-            program = torch.export.export(model, examples, strict=False)
-        sys.stderr.write(said.getvalue())
-    except (RuntimeError, TypeError, ValueError, AttributeError, LookupError, AssertionError) as error:
-        what = " ".join(f"{type(error).__name__}: {error}".split("\n\n")[0].split())
-        raise UnsupportedGraphError(type(model).__name__, f"torch.export cannot trace it: {what[:400]}") from error
-    return _evaluated(_module(program))
-
-
-def _evaluated(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
-    """``module``, in which no normalization computes the statistics of its input, which nothing lowers.
-
-    Raises:
-        UnsupportedGraphError: one does, as in a program that was exported in training mode.
-    """
-    import torch
-
-    for node in module.graph.nodes:
-        if node.target is torch.ops.aten.batch_norm.default and node.args[5]:
-            raise UnsupportedGraphError(node.name, "batch_norm is in training mode; call .eval() before torch.export")
-    return module
-
-
-@contextlib.contextmanager
-def _evaluating(model: torch.nn.Module | ExportedProgram) -> Iterator[None]:
-    """Every layer in evaluation mode, and afterwards as it was: dropout and batch statistics have no place here."""
-    import torch
-
-    training = [layer for layer in model.modules() if layer.training] if isinstance(model, torch.nn.Module) else []
-    for layer in training:
-        layer.training = False
-    try:
-        yield
-    finally:
-        for layer in training:
-            layer.training = True
-
-
-def _examples(model: torch.nn.Module | ExportedProgram, given: tuple[Any, ...] | None) -> tuple[Any, ...]:
-    import torch
-
-    if given is not None:
-        return tuple(given)
-    carried = None if isinstance(model, torch.nn.Module) else model.example_inputs
-    if not carried or carried[1]:
-        raise UsageError("there are no positional example inputs; give them as a tuple")
-    return tuple(carried[0])
-
-
-def _samples(calibration: Iterable[tuple[Any, ...]] | None, examples: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-    """The calibration samples, each checked against the example inputs."""
-    from torch.utils import _pytree as pytree
-
-    if calibration is None:
-        return [examples]
-    samples = [tuple(sample) for sample in calibration]
-    if not samples:
-        raise UsageError("there are no calibration samples")
-    wanted = [_form(leaf) for leaf in pytree.tree_leaves(examples)]
-    for index, sample in enumerate(samples):
-        found = [_form(leaf) for leaf in pytree.tree_leaves(sample)]
-        if found != wanted:
-            raise UsageError(f"calibration sample {index} is {', '.join(found)}; the model takes {', '.join(wanted)}")
-    return samples
-
-
-def _form(leaf: Any) -> str:
-    import torch
-
-    if not isinstance(leaf, torch.Tensor):
-        return type(leaf).__name__
-    return f"{str(leaf.dtype).removeprefix('torch.')}{list(leaf.shape)}"

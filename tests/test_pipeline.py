@@ -17,6 +17,7 @@ from qnnsolve.errors import HostBackendError, UnknownNameError, UnsupportedGraph
 from qnnsolve.lowering import LEFT_BY_SOLVER, lower
 from qnnsolve.quantizer import SolveQuantizer
 from qnnsolve.results import Stand, Status
+from qnnsolve.tracing import evaluating
 from tests.nets import IMAGE, Attention, ConvNet, TwoConvs, images, seeded
 
 EXAMPLE = images(1)[0]
@@ -130,6 +131,7 @@ def test_quiet_silences_upstream_alone_and_only_inside(caplog: pytest.LogCapture
 SCRIPT = """
 import torch
 from qnnsolve import solve
+from qnnsolve.tracing import evaluating
 from tests.nets import ConvNet, images, seeded
 solve(seeded(ConvNet), images(1)[0])
 import logging
@@ -235,7 +237,7 @@ def test_what_is_lowered_has_the_model_s_own_states(exported: bool) -> None:
     if exported:
         model = torch.export.export(model.eval(), samples[0])
     quantizer = SolveQuantizer("htp", "SM8750", strict=False)
-    with quiet(), pipeline._evaluating(model):
+    with quiet(), evaluating(model):
         converted = pipeline._converted(model, samples[0], samples, quantizer, pipeline._Stages(None))
     found = {name: value for name, value in converted.named_buffers() if name in before}
     assert {"kept", "steps", "mean", "norm.running_mean"} <= set(found)

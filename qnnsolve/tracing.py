@@ -1,0 +1,122 @@
+"""A model as a graph, in evaluation mode, and the inputs to run it with."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from qnnsolve.errors import UnsupportedGraphError, UsageError
+
+if TYPE_CHECKING:
+    import torch
+    from torch.export import ExportedProgram
+
+__all__ = ["checked_samples", "evaluating", "example_inputs_of", "exported", "module_of"]
+
+
+def module_of(program: ExportedProgram) -> torch.fx.GraphModule:
+    """A graph of its own, without the guards that would stand in it as a call."""
+    import torch
+
+    module = program.module(check_guards=False)
+    assert isinstance(module, torch.fx.GraphModule)
+    return module
+
+
+def exported(model: torch.nn.Module | ExportedProgram, examples: tuple[Any, ...]) -> torch.fx.GraphModule:
+    """The graph of ``model``, traced with the ``examples`` unless it is a program already.
+
+    Raises:
+        UnsupportedGraphError: ``torch.export`` cannot trace it, or a normalization in it is in training mode.
+    """
+    import torch
+
+    if not isinstance(model, torch.nn.Module):
+        return _evaluated(module_of(model))
+    said = io.StringIO()
+    try:
+        # A graph that cannot be traced is printed there (torch 2.13); the error says where it stands.
+        with torch.no_grad(), contextlib.redirect_stderr(said):
+            program = torch.export.export(model, examples, strict=False)
+        sys.stderr.write(said.getvalue())
+    except (RuntimeError, TypeError, ValueError, AttributeError, LookupError, AssertionError) as error:
+        what = " ".join(f"{type(error).__name__}: {error}".split("\n\n")[0].split())
+        raise UnsupportedGraphError(type(model).__name__, f"torch.export cannot trace it: {what[:400]}") from error
+    return _evaluated(module_of(program))
+
+
+def _evaluated(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
+    """``module``, in which no normalization computes the statistics of its input, which nothing lowers.
+
+    Raises:
+        UnsupportedGraphError: one does, as in a program that was exported in training mode.
+    """
+    import torch
+
+    for node in module.graph.nodes:
+        if node.target is torch.ops.aten.batch_norm.default and node.args[5]:
+            raise UnsupportedGraphError(node.name, "batch_norm is in training mode; call .eval() before torch.export")
+    return module
+
+
+@contextlib.contextmanager
+def evaluating(model: torch.nn.Module | ExportedProgram) -> Iterator[None]:
+    """Every layer in evaluation mode, and afterwards as it was: dropout and batch statistics have no place here."""
+    import torch
+
+    training = [layer for layer in model.modules() if layer.training] if isinstance(model, torch.nn.Module) else []
+    for layer in training:
+        layer.training = False
+    try:
+        yield
+    finally:
+        for layer in training:
+            layer.training = True
+
+
+def example_inputs_of(model: torch.nn.Module | ExportedProgram, given: tuple[Any, ...] | None) -> tuple[Any, ...]:
+    """Those ``given``, or those that a program carries.
+
+    Raises:
+        UsageError: there are none, or only by keyword.
+    """
+    import torch
+
+    if given is not None:
+        return tuple(given)
+    carried = None if isinstance(model, torch.nn.Module) else model.example_inputs
+    if not carried or carried[1]:
+        raise UsageError("there are no positional example inputs; give them as a tuple")
+    return tuple(carried[0])
+
+
+def checked_samples(calibration: Iterable[tuple[Any, ...]] | None, examples: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    """The calibration samples, each of the form of the example inputs, which stand in where there are none.
+
+    Raises:
+        UsageError: there are none, or one has another form.
+    """
+    from torch.utils import _pytree as pytree
+
+    if calibration is None:
+        return [examples]
+    samples = [tuple(sample) for sample in calibration]
+    if not samples:
+        raise UsageError("there are no calibration samples")
+    wanted = [_form(leaf) for leaf in pytree.tree_leaves(examples)]
+    for index, sample in enumerate(samples):
+        found = [_form(leaf) for leaf in pytree.tree_leaves(sample)]
+        if found != wanted:
+            raise UsageError(f"calibration sample {index} is {', '.join(found)}; the model takes {', '.join(wanted)}")
+    return samples
+
+
+def _form(leaf: Any) -> str:
+    import torch
+
+    if not isinstance(leaf, torch.Tensor):
+        return type(leaf).__name__
+    return f"{str(leaf.dtype).removeprefix('torch.')}{list(leaf.shape)}"
