@@ -1,159 +1,29 @@
-"""A solution in the user's words: records per node, each deviation with its reason."""
+"""A solution node by node: what each has, and why that is not what was asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 import attrs
 
 from qnnsolve.constraints import Site, Source, SourceKind, Table
 from qnnsolve.encodings import FLOAT, Encoding
+from qnnsolve.explain.placing import placements
 from qnnsolve.facts.accepted import joined
 from qnnsolve.facts.graph import Node
-from qnnsolve.results import (
-    ConflictRecord,
-    ConvertRecord,
-    Deviation,
-    NodeRecord,
-    Placement,
-    SolveResult,
-    SourceRecord,
-    Status,
-)
+from qnnsolve.results import Deviation, NodeRecord, Placement, SourceRecord
 from qnnsolve.rules.base import Facts
 from qnnsolve.rules.builders import Built, Fate
 from qnnsolve.rules.request import Role
 from qnnsolve.rules.rows import accepts, emitted, refusing
-from qnnsolve.solver import Solution, Unknown, Unsatisfiable
+from qnnsolve.solver import Solution
 
-__all__ = ["describe", "placements"]
-
-
-def placements(facts: Facts, encodings: Mapping[Site, Encoding]) -> dict[str, Placement]:
-    """Where every call runs under these encodings, by node name."""
-    found: dict[str, Placement] = {}
-    for node, built in facts.calls:
-        if built.fate in (Fate.CONSTANT, Fate.IDENTITY) or not node.tensors:
-            found[node.name] = Placement.NONE
-            continue
-        if built.fate is Fate.ITEM:
-            continue
-        sites = [edge for _, _, edge, _ in facts.float_inputs(node, built)]
-        sites += [site for each in facts.outputs(node) if isinstance(each, tuple) for site in each]
-        if built.fate is not Fate.OP:
-            on_npu = False
-        elif sites:
-            on_npu = any(encodings[site] != FLOAT for site in sites)
-        else:
-            on_npu = accepts(facts, node, built)
-        found[node.name] = Placement.NPU if on_npu else Placement.CPU
-    found.update(dict.fromkeys(_feeding_only_the_cpu(facts, encodings, found), Placement.CPU))
-    for node, built in facts.calls:
-        if built.fate is Fate.ITEM:  # where its tuple is, though it is no op itself
-            on_cpu = found[facts.owner(Site(node.name))] is Placement.CPU
-            found[node.name] = Placement.CPU if on_cpu else Placement.NONE
-    return {node.name: found[node.name] for node, _ in facts.calls}
-
-
-def _feeding_only_the_cpu(
-    facts: Facts, encodings: Mapping[Site, Encoding], found: Mapping[str, Placement]
-) -> Iterator[str]:
-    """Unquantized nodes all of whose users run on the CPU: a delegate of their own would only add a hand-over."""
-    there = {name for name, place in found.items() if place is Placement.CPU}
-    for name in reversed(list(found)):
-        users = facts.graph.readers(name)
-        items = (item for each in facts.graph.items_of(name).values() for item in each)
-        sites = (*map(Site, (name, *items)), *(Site(ref, name) for ref in facts.graph[name].refs()))
-        if name in there or not users or any(encodings.get(site, FLOAT) != FLOAT for site in sites):
-            continue
-        if there.issuperset(users):
-            there.add(name)
-            yield name
-
-
-def describe(
-    facts: Facts,
-    outcome: Solution | Unsatisfiable | Unknown,
-    *,
-    soc: str,
-    tables: Mapping[str, tuple[Table, ...]],
-    timings: tuple[tuple[str, float], ...],
-) -> SolveResult:
-    """The result of one solve as plain records.
-
-    ``tables`` holds the operator-table constraints of each node, by name: they say what the node could not have.
-    """
-    solution = outcome if isinstance(outcome, Solution) else outcome.best if isinstance(outcome, Unknown) else None
-    status = {Solution: Status.SATISFIABLE, Unsatisfiable: Status.UNSATISFIABLE, Unknown: Status.UNKNOWN}
-    request = facts.request.precision
-    return SolveResult(
-        status=status[type(outcome)],
-        proof=None if solution is None else solution.proof,
-        cost=None if solution is None else solution.cost,
-        breakdown=() if solution is None else _breakdown(solution),
-        backend=facts.operators.backend,
-        soc=soc,
-        arch=facts.operators.arch,
-        precision=request.name,
-        nodes=() if solution is None else _Describer(facts, solution, tables).records(),
-        converts=() if solution is None else _converts(facts, solution),
-        unverified=tuple((node.name, node.target) for node in facts.unverified()),
-        conflicts=_conflicts(outcome),
-        timings=timings,
-        facts=facts.operators.records,
-    )
+__all__ = ["Describer", "source_records"]
 
 
 def source_records(sources: Iterable[Source]) -> tuple[SourceRecord, ...]:
     """Each source once, sorted, as a record; the graph itself is no source of facts about operators."""
     return tuple(SourceRecord(s.kind.value, s.citation) for s in joined(sources) if s.kind is not SourceKind.GRAPH)
-
-
-_PRICED = {"Prefer": "deviations", "Convertible": "converts", "Table": "ops on the CPU"}
-"""What each kind of constraint is paid for, in the words of a report."""
-
-
-def _breakdown(solution: Solution) -> tuple[tuple[str, int], ...]:
-    entries = ((f"{_PRICED.get(kind, kind)} [{rule}]", cost) for (kind, rule), cost in solution.breakdown.items())
-    return tuple(sorted(entries, key=lambda entry: (-entry[1], entry[0])))
-
-
-_AT_BORDER = "one end is on the CPU"
-
-
-def _converts(facts: Facts, solution: Solution) -> tuple[ConvertRecord, ...]:
-    records = []
-    for convert in solution.converts:
-        tensor = facts.graph[convert.site.node].tensor
-        at_border = FLOAT in (convert.source, convert.target)  # ExecuTorch's own quantize or dequantize: no operator
-        records.append(
-            ConvertRecord(
-                producer=convert.site.node,
-                user=convert.site.user,
-                source=convert.source.name,
-                target=convert.target.name,
-                numel=None if tensor is None else tensor.numel,
-                price=convert.price,
-                reason=_AT_BORDER if at_border else convert.reason.text,
-                rule=convert.reason.rule,
-                sources=() if at_border else source_records(convert.reason.sources),
-            )
-        )
-    return tuple(records)
-
-
-def _conflicts(outcome: Solution | Unsatisfiable | Unknown) -> tuple[ConflictRecord, ...]:
-    if not isinstance(outcome, Unsatisfiable):
-        return ()
-    return tuple(
-        ConflictRecord(
-            nodes=conflict.nodes,
-            constraints=tuple(f"{c.reason} at {', '.join(map(str, c.sites))}" for c in conflict.constraints),
-            text=str(conflict),
-            sources=source_records(source for c in conflict.constraints for source in c.reason.sources),
-        )
-        for conflict in outcome.conflicts
-    )
 
 
 def _calibrated(encoding: Encoding) -> Encoding:
@@ -162,12 +32,15 @@ def _calibrated(encoding: Encoding) -> Encoding:
 
 
 @attrs.frozen(eq=False)
-class _Describer:
+class Describer:
+    """``tables`` holds the operator-table constraints of each node, by name: what the node could not have."""
+
     facts: Facts
     solution: Solution
     tables: Mapping[str, tuple[Table, ...]]
 
     def records(self) -> tuple[NodeRecord, ...]:
+        """One per call, in the order of the graph."""
         where = placements(self.facts, self.solution.encodings)
         deviations = self._deviations(where)
         return tuple(

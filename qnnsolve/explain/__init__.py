@@ -1,0 +1,95 @@
+"""A solution in the user's words: records per node, each deviation with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from qnnsolve.constraints import Table
+from qnnsolve.encodings import FLOAT
+from qnnsolve.explain.nodes import Describer, source_records
+from qnnsolve.explain.placing import placements
+from qnnsolve.results import ConflictRecord, ConvertRecord, SolveResult, Status
+from qnnsolve.rules.base import Facts
+from qnnsolve.solver import Solution, Unknown, Unsatisfiable
+
+__all__ = ["describe", "placements"]
+
+
+def describe(
+    facts: Facts,
+    outcome: Solution | Unsatisfiable | Unknown,
+    *,
+    soc: str,
+    tables: Mapping[str, tuple[Table, ...]],
+    timings: tuple[tuple[str, float], ...],
+) -> SolveResult:
+    """The result of one solve as plain records.
+
+    ``tables`` holds the operator-table constraints of each node, by name: they say what the node could not have.
+    """
+    solution = outcome if isinstance(outcome, Solution) else outcome.best if isinstance(outcome, Unknown) else None
+    status = {Solution: Status.SATISFIABLE, Unsatisfiable: Status.UNSATISFIABLE, Unknown: Status.UNKNOWN}
+    request = facts.request.precision
+    return SolveResult(
+        status=status[type(outcome)],
+        proof=None if solution is None else solution.proof,
+        cost=None if solution is None else solution.cost,
+        breakdown=() if solution is None else _breakdown(solution),
+        backend=facts.operators.backend,
+        soc=soc,
+        arch=facts.operators.arch,
+        precision=request.name,
+        nodes=() if solution is None else Describer(facts, solution, tables).records(),
+        converts=() if solution is None else _converts(facts, solution),
+        unverified=tuple((node.name, node.target) for node in facts.unverified()),
+        conflicts=_conflicts(outcome),
+        timings=timings,
+        facts=facts.operators.records,
+    )
+
+
+_PRICED = {"Prefer": "deviations", "Convertible": "converts", "Table": "ops on the CPU"}
+"""What each kind of constraint is paid for, in the words of a report."""
+
+
+def _breakdown(solution: Solution) -> tuple[tuple[str, int], ...]:
+    entries = ((f"{_PRICED.get(kind, kind)} [{rule}]", cost) for (kind, rule), cost in solution.breakdown.items())
+    return tuple(sorted(entries, key=lambda entry: (-entry[1], entry[0])))
+
+
+_AT_BORDER = "one end is on the CPU"
+
+
+def _converts(facts: Facts, solution: Solution) -> tuple[ConvertRecord, ...]:
+    records = []
+    for convert in solution.converts:
+        tensor = facts.graph[convert.site.node].tensor
+        at_border = FLOAT in (convert.source, convert.target)  # ExecuTorch's own quantize or dequantize: no operator
+        records.append(
+            ConvertRecord(
+                producer=convert.site.node,
+                user=convert.site.user,
+                source=convert.source.name,
+                target=convert.target.name,
+                numel=None if tensor is None else tensor.numel,
+                price=convert.price,
+                reason=_AT_BORDER if at_border else convert.reason.text,
+                rule=convert.reason.rule,
+                sources=() if at_border else source_records(convert.reason.sources),
+            )
+        )
+    return tuple(records)
+
+
+def _conflicts(outcome: Solution | Unsatisfiable | Unknown) -> tuple[ConflictRecord, ...]:
+    if not isinstance(outcome, Unsatisfiable):
+        return ()
+    return tuple(
+        ConflictRecord(
+            nodes=conflict.nodes,
+            constraints=tuple(f"{c.reason} at {', '.join(map(str, c.sites))}" for c in conflict.constraints),
+            text=str(conflict),
+            sources=source_records(source for c in conflict.constraints for source in c.reason.sources),
+        )
+        for conflict in outcome.conflicts
+    )
