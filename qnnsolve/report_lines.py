@@ -1,0 +1,55 @@
+"""What a report consists of: lines, how they are printed, and the words that all parts of it share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import IO
+
+import attrs
+
+__all__ = ["Line", "count", "many", "paragraph", "percent", "print_lines", "section"]
+
+
+@attrs.frozen
+class Line:
+    """One line of a report, and the style in which a terminal shows it."""
+
+    text: str
+    style: str = ""
+
+
+def print_lines(lines: Sequence[Line], file: IO[str]) -> None:
+    """Print with colours on a terminal, plainly elsewhere; what looks like markup in a name is printed as it is."""
+    from rich.console import Console
+
+    console = Console(file=file, highlight=False, markup=False, emoji=False)
+    for line in lines:
+        console.print(line.text, style=line.style or None, soft_wrap=True)
+
+
+def section(title: str, lines: Sequence[Line]) -> Iterator[Line]:
+    """A blank line, the title and the lines; nothing where there are no lines."""
+    if lines:
+        yield from paragraph(title)
+        yield from lines
+
+
+def paragraph(title: str) -> Iterator[Line]:
+    """A blank line and the title."""
+    yield Line("")
+    yield Line(title, style="bold")
+
+
+def percent(fraction: float) -> str:
+    """``1.6 %``: three digits."""
+    return f"{fraction * 100:.3g} %"
+
+
+def many(group: Sequence[object]) -> str:
+    """``x12 `` in front of a line that stands for several."""
+    return f"x{len(group)} " if len(group) > 1 else ""
+
+
+def count(number: int, noun: str) -> str:
+    """``1 op``, ``2 ops``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
