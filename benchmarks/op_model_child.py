@@ -40,7 +40,7 @@ class Failed(Exception):
 def stage(name: str) -> Iterator[None]:
     try:
         yield
-    except Exception as error:
+    except Exception as error:  # a model of anybody's through three code bases: each failure is a row of the count
         traceback.print_exc()
         raise Failed(name, " ".join(f"{type(error).__name__}: {error}".split())[:600]) from error
 

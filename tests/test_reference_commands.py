@@ -18,13 +18,13 @@ import pytest
 
 from qnnsolve import cli, host
 from qnnsolve.errors import HostBackendError
+from qnnsolve.facts.curated import SECTIONS
 from qnnsolve.facts.table_types import ARCHS, Verdict
 from qnnsolve.facts.tables import shipped_tables
 from qnnsolve.opinfo_facts import operator_facts
 from qnnsolve.probe import sweep, verify
 from qnnsolve.reference.operators import RowView, archs_text, folded, operator_view
 from qnnsolve.reference.rules import rule_views
-from qnnsolve.reference.statements import SECTIONS
 from qnnsolve.rules import backend_rules
 
 ROOT = Path(__file__).parents[1]

@@ -125,5 +125,5 @@ def loaded(load: Callable[[], object], name: str, where: str) -> object:
     """
     try:
         return load()
-    except Exception as error:
+    except Exception as error:  # a distribution of somebody else's is imported: what that raises cannot be listed
         raise PluginError(name, where, f"{type(error).__name__}: {error}") from error

@@ -14,7 +14,16 @@ from qnnsolve.constraints import Source, SourceKind
 from qnnsolve.errors import FactsError
 from qnnsolve.facts import backends
 
-__all__ = ["Curated", "DerivedScale", "FixedEncoding", "LeastFactor", "NarrowMultiplier", "curated", "parse"]
+__all__ = [
+    "SECTIONS",
+    "Curated",
+    "DerivedScale",
+    "FixedEncoding",
+    "LeastFactor",
+    "NarrowMultiplier",
+    "curated",
+    "parse",
+]
 
 
 @attrs.frozen
@@ -92,22 +101,12 @@ def curated(backend: str) -> Curated:
     folder = backends.backend(backend).data
     path = None if folder is None else folder / "curated.toml"
     if path is None or not path.is_file():
-        return _curated({section: [] for section in _SECTIONS})
+        return _curated({section: [] for section in SECTIONS})
     return parse(path.read_text(encoding="utf-8"), str(path))
 
 
-_SECTIONS = (
-    "invariant",
-    "one_dtype",
-    "derived",
-    "fixed",
-    "symmetric",
-    "at_least",
-    "no_convert_after",
-    "since",
-    "multiplier",
-    "least_factor",
-)
+SECTIONS = tuple(field.name for field in attrs.fields(Curated))
+"""Kinds of curated facts: the sections of the file, in the order in which they are shown."""
 
 
 def parse(text: str, path: str) -> Curated:
@@ -120,13 +119,13 @@ def parse(text: str, path: str) -> Curated:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise FactsError(path, f"not TOML: {error}") from error
-    unknown = set(data) - set(_SECTIONS) - {"format", "backend"}
+    unknown = set(data) - set(SECTIONS) - {"format", "backend"}
     if data.get("format") != 1 or unknown:
         raise FactsError(
             path, f"unknown section '{min(unknown)}'" if unknown else "not a curated facts file of format 1"
         )
     try:
-        return _curated({section: data.get(section, []) for section in _SECTIONS})
+        return _curated({section: data.get(section, []) for section in SECTIONS})
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise FactsError(path, f"malformed entry: {type(error).__name__} {error}") from error
 

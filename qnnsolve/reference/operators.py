@@ -16,10 +16,10 @@ from qnnsolve.constraints import Source
 from qnnsolve.errors import UnknownNameError
 from qnnsolve.facts.accepted import Accepted, AcceptedRow, joined
 from qnnsolve.facts.backends import backend as backend_of
-from qnnsolve.facts.curated import Curated, curated
+from qnnsolve.facts.curated import SECTIONS, Curated, curated
 from qnnsolve.facts.table_types import CODES, Case, OpTable, TableRow
 from qnnsolve.opinfo_facts import OperatorFacts, operator_facts
-from qnnsolve.reference.statements import SECTIONS, Statement, scale_text, statements
+from qnnsolve.reference.statements import Statement, scale_text, statements
 
 __all__ = [
     "CaseView",

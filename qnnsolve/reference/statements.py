@@ -9,7 +9,7 @@ import attrs
 from qnnsolve.constraints import Source
 from qnnsolve.facts.curated import Curated, LeastFactor
 
-__all__ = ["SECTIONS", "Statement", "cited", "scale_text", "statements"]
+__all__ = ["Statement", "cited", "scale_text", "statements"]
 
 
 @attrs.frozen
@@ -19,21 +19,6 @@ class Statement:
     about: str
     text: str
     source: Source
-
-
-SECTIONS = (
-    "invariant",
-    "one_dtype",
-    "derived",
-    "fixed",
-    "symmetric",
-    "at_least",
-    "no_convert_after",
-    "since",
-    "multiplier",
-    "least_factor",
-)
-"""Kinds of curated facts, as :class:`Curated` names them."""
 
 
 def _listed(names: Sequence[str]) -> str:
