@@ -1,0 +1,1 @@
+"""Measurements: what the backend computes, how far models are off, how long the solve takes."""

@@ -29,11 +29,14 @@ OPS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 
 
 class Applied(nn.Module):
+    """A function as a model."""
+
     def __init__(self, function: Callable[[torch.Tensor], torch.Tensor]) -> None:
         super().__init__()
         self.function = function
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Of any tensor that the function takes."""
         return self.function(x)
 
 
@@ -47,6 +50,7 @@ def steps_apart(soc: str, function: Callable[[torch.Tensor], torch.Tensor], x: t
 
 
 def main() -> None:
+    """Print the counts for the chips on the command line."""
     numbers = torch.randn(1, 28, 21, 35, generator=torch.Generator().manual_seed(0))
     grid = (numbers / SCALE).round()
     # Both ends of the range are there, so that calibration finds this very scale.

@@ -96,6 +96,7 @@ class Product(nn.Module):
         self.register_buffer("bias_scales", FACTORS * SCALE)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """``x`` as the product takes it; the result is on the grid of ``SCALE``."""
         x = _quantized(x, SCALE / 10)
         dequantize = torch.ops.quantized_decomposed.dequantize_per_channel.default
         weight = dequantize(self.weight, self.scales, self.zeros, self.axis, -127, 127, torch.int8)
@@ -114,6 +115,7 @@ class MatMul(nn.Module):
         self.scale = factor * 10
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """``x`` times its own transpose, in 8 bits."""
         operand = _quantized(x.transpose(-1, -2) * self.scale / 25.6, self.scale, 128, 255, torch.uint8)
         return _quantized(_quantized(x, SCALE / 10) @ operand, SCALE)
 
@@ -136,6 +138,7 @@ def _steps_off(soc: str, model: nn.Module, shape: tuple[int, ...]) -> torch.Tens
 
 
 def main() -> None:
+    """Print the table for the chips on the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("soc", nargs="+")
     cases: list[tuple[str, str | None]] = [(product, None) for product in PRODUCTS]

@@ -133,6 +133,7 @@ def local_errors(name: str, soc: str, precision: str) -> list[LocalError]:
 
 
 def main() -> None:
+    """Print the ops that are off, of the model on the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", choices=EXAMPLES)
     parser.add_argument("soc")

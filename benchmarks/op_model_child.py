@@ -38,6 +38,11 @@ class Failed(Exception):
 
 @contextlib.contextmanager
 def stage(name: str) -> Iterator[None]:
+    """What is raised inside is that stage's failure.
+
+    Raises:
+        Failed: anything was raised.
+    """
     try:
         yield
     except Exception as error:  # a model of anybody's through three code bases: each failure is a row of the count
@@ -47,6 +52,7 @@ def stage(name: str) -> Iterator[None]:
 
 @functools.cache
 def models() -> dict[str, OpModel]:
+    """ExecuTorch's op models, by name."""
     from benchmarks.op_model_cases import op_models
 
     return {model.name: model for model in op_models()}
@@ -93,6 +99,7 @@ def has_weights(exported: Any) -> bool:
 
 
 def solved(model: OpModel, exported: Any, job: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Quantized by qnnsolve and compiled into ``folder``: the record's fields, with the CPU ops that were predicted."""
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
     from qnnsolve.lowering import _save
@@ -144,6 +151,7 @@ def fingerprint(converted: Any, cpu_nodes: frozenset[str]) -> str:
 
 
 def upstream(model: OpModel, exported: Any, job: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Quantized by ExecuTorch's ``QnnQuantizer`` and compiled into ``folder``: the record's fields."""
     from executorch.backends.qualcomm.export_utils import make_quantizer
     from executorch.backends.qualcomm.quantizer.quantizer import QuantDtype
     from executorch.backends.qualcomm.utils.utils import to_edge_transform_and_lower_to_qnn
@@ -245,6 +253,7 @@ def run_one(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def serve(answer_one: Callable[[dict[str, Any]], dict[str, Any]], answers: IO[str]) -> None:
+    """Answer jobs, one JSON object a line each, until there are no more."""
     for line in sys.stdin:
         start = time.perf_counter()
         answer = answer_one(json.loads(line))
@@ -254,6 +263,7 @@ def serve(answer_one: Callable[[dict[str, Any]], dict[str, Any]], answers: IO[st
 
 
 def main() -> None:
+    """The child's whole life."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # before ExecuTorch, which prints as it is imported
     from qnnsolve.host import ensure_loaded

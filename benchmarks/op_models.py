@@ -81,6 +81,7 @@ class Worker:
         return {"exception": error, "seconds": seconds}
 
     def stop(self) -> None:
+        """Kill the child, if there is one."""
         if self.process is not None:
             self.process.kill()
             self.code = self.process.wait()
@@ -151,6 +152,7 @@ def run(options: argparse.Namespace) -> list[Record]:
 
 
 def one(job: Record, compiler: Worker, runner: Worker, scratch: Path) -> Record:
+    """What comes of a job; done again in fresh children where the first result is suspect."""
     record = once(job, compiler, runner, scratch)
     if not suspect(record):
         return record
@@ -174,6 +176,7 @@ def suspect(record: Record) -> bool:
 
 
 def once(job: Record, compiler: Worker, runner: Worker, scratch: Path) -> Record:
+    """What comes of a job in the children that there are."""
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         weighted = job["soc"] in BEFORE_V73 or job["precision"] in ("16a4w", "16a16w")
         answer = compiler.ask({**job, "folder": folder, "weighted_only": weighted}, COMPILE_SECONDS)
@@ -187,6 +190,7 @@ def once(job: Record, compiler: Worker, runner: Worker, scratch: Path) -> Record
 
 
 def key(record: Record) -> tuple[str, ...]:
+    """What a result is of; a later one replaces an earlier one."""
     return record["soc"], record["precision"], record["case"], record["quantizer"]
 
 
@@ -199,12 +203,14 @@ def read(path: Path | None) -> list[Record]:
 
 
 def write(path: Path | None, record: Record) -> None:
+    """Append to the file of results."""
     if path is not None:
         with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
 
 
 def tell(index: int, total: int, record: Record) -> None:
+    """One line about a result, on stderr."""
     what = verdict(record)
     rel = record.get("max_rel")
     error = "" if rel is None else f" {rel:.3%}"
@@ -227,6 +233,7 @@ def verdict(record: Record) -> str:
 
 
 def table(records: Iterable[Record]) -> str:
+    """How many models came out how, by chip, precision and quantizer; in Markdown."""
     groups: dict[tuple[str, str, str], list[Record]] = {}
     for record in records:
         if verdict(record) not in ("skipped", "not exportable"):
@@ -275,6 +282,7 @@ def details(records: Sequence[Record]) -> str:
 
 
 def parsed(argv: Sequence[str]) -> argparse.Namespace:
+    """The command line, with the pairs of chip and precision that it means."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--soc", action="append", help="chipset; again for more")
     parser.add_argument("--precision", action="append", help="preset; again for more")
@@ -300,6 +308,7 @@ def parsed(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def main() -> None:
+    """Run what was asked for, or read it; print the table and the details."""
     options = parsed(sys.argv[1:])
     records = read(options.out) if options.report else run(options)
     ours = [record for record in records if record["quantizer"] in options.quantizers]

@@ -45,6 +45,7 @@ def steps_off(soc: str, size: float, as_calibrated: bool) -> tuple[float, float]
 
 
 def main() -> None:
+    """Print the errors for the chips on the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("soc", nargs="+")
     for soc in parser.parse_args().soc:
