@@ -60,9 +60,15 @@ def taps(module: GraphModule) -> list[Any]:
 
 
 def tapped(module: GraphModule) -> tuple[GraphModule, list[Any]]:
-    """A copy of ``module`` that returns every tap, and the taps in the copy."""
+    """A copy of ``module`` that returns every tap, and the taps in the copy.
+
+    Each is a dequantize node of its own, since an op that works in place (``add_``) writes to the one that it reads.
+    """
     copy = copying.deepcopy(module)
-    wanted = taps(copy)
+    wanted = []
+    for tap in taps(copy):
+        with copy.graph.inserting_after(tap.args[0]):
+            wanted.append(copy.graph.node_copy(tap))
     output = next(node for node in copy.graph.nodes if node.op == "output")
     output.args = (tuple(wanted),)
     copy.graph.set_codegen(CodeGen())
@@ -87,7 +93,7 @@ class _Local(Interpreter):
         got = self.values[twin]
         if node is twin:
             self.errors.append(_error(node, value, got))
-        return got.to(value.dtype)
+        return got.to(value.dtype, copy=True)
 
 
 def _error(node: Any, value: torch.Tensor, got: torch.Tensor) -> LocalError:
@@ -118,9 +124,8 @@ def converted_example(name: str, soc: str, precision: str) -> tuple[GraphModule,
         return _converted(model, inputs, calibration, quantizer, _Stages(None)), inputs
 
 
-def local_errors(name: str, soc: str, precision: str) -> list[LocalError]:
-    """The local error of every op of an example model on the emulator, in graph order."""
-    converted, inputs = converted_example(name, soc, precision)
+def compared(converted: GraphModule, inputs: tuple[Any, ...], soc: str) -> tuple[list[LocalError], torch.Tensor]:
+    """The local error of every op on the emulator, in graph order, and what the emulator yields last."""
     module, wanted = tapped(converted)
     with tempfile.TemporaryDirectory() as folder, quiet():
         pte = Path(folder) / "tapped.pte"
@@ -129,7 +134,7 @@ def local_errors(name: str, soc: str, precision: str) -> list[LocalError]:
     local = _Local(module, wanted, values)
     with torch.no_grad():
         local.run(*inputs)
-    return local.errors
+    return local.errors, values[-1]
 
 
 def main() -> None:
@@ -139,7 +144,8 @@ def main() -> None:
     parser.add_argument("soc")
     parser.add_argument("precision")
     options = parser.parse_args()
-    for e in local_errors(options.model, options.soc, options.precision):
+    converted, inputs = converted_example(options.model, options.soc, options.precision)
+    for e in compared(converted, inputs, options.soc)[0]:
         print(
             f"{e.largest:9.2f} max {e.mean:8.3f} mean {e.apart:7.2%} apart  "
             f"{e.target:38} {e.name:30} scale {e.scale:.3g}"

@@ -1,4 +1,4 @@
-"""What quantizing costs against the float model: ``python -m benchmarks.sqnr [MODEL ...]``.
+"""What quantizing costs against the float model: ``python -m benchmarks.sqnr [MODEL ...] [--width N]``.
 
 Per model, the SQNR (dB, ``10 log10`` of signal over noise power, first output) of three converted models, computed by
 torch on the example inputs: qnnsolve at 16a8w for the SM8350, qnnsolve for the SM8750, and upstream's ``QnnQuantizer``
@@ -19,12 +19,11 @@ import torch
 from torch.utils import _pytree as pytree
 
 from benchmarks.bench_annotate import upstream
+from examples.models import bert, vit, whisper
 from qnnsolve._quiet import quiet
 from qnnsolve.comparison import sqnr_db
-from qnnsolve.inputs import load_model
-from qnnsolve.references import locate
 
-MODELS = ("examples.models:vit", "examples.models:bert", "examples.models:whisper")
+MODELS = (vit, bert, whisper)
 
 
 def solved(soc: str) -> Any:
@@ -57,15 +56,18 @@ def noise_of(quantizer: Any, model: torch.nn.Module, inputs: tuple[Any, ...]) ->
 def main(argv: list[str] | None = None) -> int:
     """Run the command; always 0."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sqnr", description=__doc__)
-    parser.add_argument("model", nargs="*", default=list(MODELS))
-    print(f"{'model':<28}" + "".join(f"{name:>18}" for name in QUANTIZERS))
-    for name in parser.parse_args(argv).model:
-        loaded = load_model(locate(name, "model", (".pt2",)))
+    models = {make.__name__: make for make in MODELS}
+    parser.add_argument("model", nargs="*", help=f"of {', '.join(models)} (default: all)")
+    parser.add_argument("--width", type=int, help="of a hidden state, in multiples of 64 (default: the example's own)")
+    options = parser.parse_args(argv)
+    print(f"{'model':<10}" + "".join(f"{name:>18}" for name in QUANTIZERS))
+    for name in options.model or models:
+        model, inputs, _ = models[name](**({"width": options.width} if options.width else {}))
         figures = []
         for make in QUANTIZERS.values():
             with quiet(), contextlib.redirect_stdout(None):
-                figures.append(noise_of(make(), loaded.model, loaded.example_inputs))
-        print(f"{name:<28}" + "".join(f"{figure:>15.1f} dB" for figure in figures), flush=True)
+                figures.append(noise_of(make(), model, inputs))
+        print(f"{name:<10}" + "".join(f"{figure:>15.1f} dB" for figure in figures), flush=True)
     return 0
 
 

@@ -27,6 +27,8 @@ Example: TypeAlias = tuple[nn.Module, Inputs, list[Inputs]]
 CALIBRATION_SAMPLES = 4
 SEED = 0
 BATCH = 8
+HEAD = 64
+"""Width of an attention head."""
 
 
 class ImageClassifier(nn.Module):
@@ -87,19 +89,30 @@ def mobilenet_v2() -> Example:
     return _example(lambda: ImageClassifier(MobileNetV2ForImageClassification(config)), _pixels)
 
 
-def vit() -> Example:
-    """ViT-Base/16 at 224 x 224, six of its twelve layers."""
+def vit(width: int = 768) -> Example:
+    """ViT-Base/16 at 224 x 224, six of its twelve layers (``width`` 192: ViT-Tiny)."""
     from transformers import ViTConfig, ViTForImageClassification
 
-    config = ViTConfig(num_hidden_layers=6, num_labels=1000)
+    config = ViTConfig(
+        num_hidden_layers=6,
+        num_labels=1000,
+        hidden_size=width,
+        num_attention_heads=width // HEAD,
+        intermediate_size=4 * width,
+    )
     return _example(lambda: ImageClassifier(ViTForImageClassification(config)), _pixels)
 
 
-def bert() -> Example:
-    """BERT-Base over 128 tokens, four of its twelve layers."""
+def bert(width: int = 768) -> Example:
+    """BERT-Base over 128 tokens, four of its twelve layers (``width`` 256: BERT-Mini)."""
     from transformers import BertConfig, BertModel
 
-    config = BertConfig(num_hidden_layers=4)
+    config = BertConfig(
+        num_hidden_layers=4,
+        hidden_size=width,
+        num_attention_heads=width // HEAD,
+        intermediate_size=4 * width,
+    )
 
     def inputs() -> Inputs:
         return torch.randint(0, config.vocab_size, (1, 128)), torch.ones(1, 128, dtype=torch.int64)
@@ -107,12 +120,18 @@ def bert() -> Example:
     return _example(lambda: TextEncoder(BertModel(config)), inputs)
 
 
-def whisper() -> Example:
+def whisper(width: int = 384) -> Example:
     """The encoder of Whisper-Tiny's shape, four layers, over ten seconds (1000 frames)."""
     from transformers import WhisperConfig
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-    config = WhisperConfig(encoder_layers=4, max_source_positions=500)
+    config = WhisperConfig(
+        encoder_layers=4,
+        max_source_positions=500,
+        d_model=width,
+        encoder_attention_heads=width // HEAD,
+        encoder_ffn_dim=4 * width,
+    )
     return _example(lambda: AudioEncoder(WhisperEncoder(config)), lambda: (torch.randn(1, 80, 1000),))
 
 
