@@ -127,14 +127,19 @@ def converted_example(name: str, soc: str, precision: str) -> tuple[GraphModule,
 def compared(converted: GraphModule, inputs: tuple[Any, ...], soc: str) -> tuple[list[LocalError], torch.Tensor]:
     """The local error of every op on the emulator, in graph order, and what the emulator yields last."""
     module, wanted = tapped(converted)
-    with tempfile.TemporaryDirectory() as folder, quiet():
-        pte = Path(folder) / "tapped.pte"
-        lower(module, inputs, soc=soc_of(soc).name, fp16=False, cpu_nodes=frozenset(), out=pte)
-        values = run_on_emulator(pte, [inputs]).outputs[0]
+    values = emulated(module, inputs, soc)
     local = _Local(module, wanted, values)
     with torch.no_grad():
         local.run(*inputs)
     return local.errors, values[-1]
+
+
+def emulated(module: GraphModule, inputs: tuple[Any, ...], soc: str) -> Sequence[torch.Tensor]:
+    """What the emulator yields for a converted model, compiled whole."""
+    with tempfile.TemporaryDirectory() as folder, quiet():
+        pte = Path(folder) / "model.pte"
+        lower(module, inputs, soc=soc_of(soc).name, fp16=False, cpu_nodes=frozenset(), out=pte)
+        return run_on_emulator(pte, [inputs]).outputs[0]
 
 
 def main() -> None:

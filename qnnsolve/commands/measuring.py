@@ -40,6 +40,12 @@ def register(group: Group) -> None:
     )
     verify.add_argument("--seed", type=int, default=0, metavar="S", help="which sample (default: %(default)s)")
     verify.add_argument("--soc", action="append", help="only this chipset's arch (repeatable; default: all archs)")
+    verify.add_argument(
+        "--set-aside",
+        type=Path,
+        metavar="FOLDER",
+        help="write the tables of operators that answer differently there, with those tuples as unstable",
+    )
 
 
 def _positive(text: str) -> int:
@@ -76,7 +82,7 @@ def _measure(arguments: argparse.Namespace, stdout: IO[str]) -> int:
     for op in arguments.op or ():
         if op not in OPS:
             raise UnknownNameError("operator", op, OPS)
-    _check_folder(arguments.out)
+    _check_folder("--out", arguments.out)
     host.ensure_loaded()
 
     from qnnsolve.probe.sweep import measure
@@ -92,7 +98,7 @@ def _measure(arguments: argparse.Namespace, stdout: IO[str]) -> int:
     return 0
 
 
-def _check_folder(folder: Path) -> None:
+def _check_folder(option: str, folder: Path) -> None:
     """Make sure that tables can be written before an hour goes into measuring them.
 
     Raises:
@@ -103,23 +109,29 @@ def _check_folder(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise UsageError(f"--out {folder} cannot be written: {error.strerror}") from error
+        raise UsageError(f"{option} {folder} cannot be written: {error.strerror}") from error
 
 
 def _verify(arguments: argparse.Namespace, stdout: IO[str]) -> int:
     from qnnsolve import host, report_facts, report_json
-    from qnnsolve.facts.tables import shipped_tables
+    from qnnsolve.facts.tables import shipped_tables, write_table
     from qnnsolve.terminal import progress_bar
 
     archs = _measured_archs(arguments.soc)
+    if arguments.set_aside is not None:
+        _check_folder("--set-aside", arguments.set_aside)
     host.ensure_loaded()
 
     from qnnsolve.probe.ask import SOCS
-    from qnnsolve.probe.verify import verify
+    from qnnsolve.probe.verify import set_aside, verify
 
+    tables = shipped_tables("htp")
     with progress_bar() as progress:
         socs = [SOCS[arch] for arch in archs]
-        done = verify(shipped_tables("htp"), arguments.samples, arguments.seed, socs, progress)
+        done = verify(tables, arguments.samples, arguments.seed, socs, progress)
+    if arguments.set_aside is not None:
+        for op, table in set_aside(tables, done.differences).items():
+            write_table(table, arguments.set_aside / f"{op}.json")
     if arguments.format == "json":
         document = report_facts.verify_json(done, archs, arguments.seed)
         print(report_json.dumps(document), file=stdout)

@@ -28,7 +28,7 @@ __all__ = [
     "when",
 ]
 
-PROTOCOL = 4
+PROTOCOL = 5
 """Counts the ways in which questions were put; answers to another way are stale."""
 Nested = int | float | bool | tuple[int, ...] | tuple[tuple[int, ...], ...]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import attrs
 
 from qnnsolve.errors import UnknownNameError
-from qnnsolve.facts.tables import OpTable, TableRow, Verdict
+from qnnsolve.facts.tables import ARCHS, Case, OpTable, TableRow, Verdict
 from qnnsolve.probe.ask import SOCS, Backend
 from qnnsolve.probe.child import Claim, ask_claims, mode_of
 from qnnsolve.probe.children import MODES, Child, run_child
@@ -23,7 +23,7 @@ from qnnsolve.probe.ops import OPS
 from qnnsolve.probe.specs import CaseSpec
 from qnnsolve.probe.trial import Variant
 
-__all__ = ["Difference", "Question", "Verification", "sample", "verify"]
+__all__ = ["Difference", "Question", "Verification", "sample", "set_aside", "verify"]
 
 _DIGEST = "verify"
 _VERDICT = {
@@ -98,6 +98,38 @@ class Verification:
     asked: Mapping[str, int]
     accepted: int
     differences: tuple[Difference, ...]
+
+
+def set_aside(tables: Mapping[str, OpTable], differences: Sequence[Difference]) -> dict[str, OpTable]:
+    """The tables of all operators that answer differently, with those tuples as unstable ones on every arch.
+
+    What is answered otherwise when it is asked again hangs on chance or on the numbers, and one arch's luck is no
+    more than another's.
+    """
+    changed: dict[str, OpTable] = {}
+    for difference in differences:
+        asked = difference.question
+        table = changed.get(asked.op, tables[asked.op])
+        case = table.case(asked.case)
+        settled = _unstable(case, asked.codes, len(table.inputs))
+        changed[asked.op] = attrs.evolve(
+            table, cases=tuple(settled if other is case else other for other in table.cases)
+        )
+    return changed
+
+
+def _unstable(case: Case, codes: tuple[str, ...], inputs: int) -> Case:
+    def without(rows: tuple[TableRow, ...]) -> tuple[TableRow, ...]:
+        return tuple(row for row in rows if row.codes != codes)
+
+    row = TableRow(codes[:inputs], codes[inputs:], frozenset(ARCHS))
+    return attrs.evolve(
+        case,
+        rows=without(case.rows),
+        wrong=without(case.wrong),
+        validator_only=without(case.validator_only),
+        unstable=tuple(sorted((*without(case.unstable), row), key=lambda it: it.key)),
+    )
 
 
 Progress = Callable[[str, int, int], None]

@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from qnnsolve.errors import HostBackendError, UnknownNameError
-from qnnsolve.facts.tables import Verdict, load_table, shipped_tables
+from qnnsolve.facts.tables import Verdict, load_table, shipped_tables, write_table
 from qnnsolve.probe.ask import SOCS
 from qnnsolve.probe.child import Claim, ask_claims, ask_op, journal_path, mode_of
 from qnnsolve.probe.children import Child, run_child
@@ -19,7 +19,7 @@ from qnnsolve.probe.ops import OPS
 from qnnsolve.probe.specs import CaseSpec, OpSpec, out, put
 from qnnsolve.probe.sweep import measure
 from qnnsolve.probe.trial import Outcome, Trial, Variant
-from qnnsolve.probe.verify import sample, verify
+from qnnsolve.probe.verify import Difference, Question, sample, set_aside, verify
 
 CHILD = """
 import os, sys, time
@@ -237,6 +237,24 @@ def test_a_sample_is_the_same_for_one_seed_and_half_accepted() -> None:
     accepted = sum(question.verdict is Verdict.ACCEPTED for question in first)
     assert 60 < accepted < 140
     assert sum(question.verdict is Verdict.REJECTED for question in first) > 40
+
+
+def test_what_differs_is_set_aside_on_every_arch_and_nothing_else_is(tmp_path: Path) -> None:
+    tables = shipped_tables()
+    table = tables["Softmax"]
+    case = table.case("rank4")
+    codes = ("u16", "u16")
+    asked = Question("Softmax", "rank4", codes, table.verdict(case, codes, "V68"))
+    changed = set_aside(tables, [Difference("SM8350", asked, Verdict.WRONG)])
+    assert set(changed) == {"Softmax"}
+    write_table(changed["Softmax"], tmp_path / "Softmax.json")
+    settled = load_table(tmp_path / "Softmax.json")
+    for arch in SOCS:
+        assert settled.verdict("rank4", codes, arch) is Verdict.UNKNOWN
+    before, after = case.verdicts, settled.case("rank4").verdicts
+    assert {other: said for other, said in before.items() if other != codes} == {
+        other: said for other, said in after.items() if other != codes
+    }
 
 
 @pytest.mark.slow
