@@ -29,6 +29,7 @@ class Rounding(Interpreter):
         self.generator = torch.Generator().manual_seed(seed)
 
     def run_node(self, node: Any) -> Any:
+        """What ``node`` yields, a share of it one step off where it quantizes."""
         value = super().run_node(node)
         share = self.shares.get(node, 0.0)
         if not share:
