@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -18,6 +19,7 @@ __all__ = [
     "operator_arguments",
     "output_arguments",
     "request_arguments",
+    "whole_number",
 ]
 
 DEFAULT_PRECISION = "8a8w"
@@ -52,7 +54,9 @@ def request_arguments(parser: argparse.ArgumentParser) -> None:
         help="8a8w, 16a8w, 16a4w, 16a4w_block, 16a16w, 8a4w, 16a2w or fp16a8w: bits of activations and of weights "
         "(default: %(default)s)",
     )
-    parser.add_argument("--block-size", type=_block_size, metavar="N", help="weights per block, with 16a4w_block")
+    parser.add_argument(
+        "--block-size", type=whole_number("a block size"), metavar="N", help="weights per block, with 16a4w_block"
+    )
     parser.add_argument("--backend", default="htp", help="htp, lpai or a plugin's (default: %(default)s)")
     facts_arguments(parser)
     strictness = parser.add_mutually_exclusive_group()
@@ -88,11 +92,15 @@ def facts_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _block_size(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a block size")
-    return value
+def whole_number(what: str) -> Callable[[str], int]:
+    """A parser of whole numbers from 1 up; ``what`` such a number is, for the error."""
+
+    def parsed(text: str) -> int:
+        if not text.isdecimal() or int(text) < 1:
+            raise argparse.ArgumentTypeError(f"{text} is not {what}")
+        return int(text)
+
+    return parsed
 
 
 def check_names(arguments: argparse.Namespace) -> None:

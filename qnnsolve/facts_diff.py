@@ -79,6 +79,8 @@ def side(name: str, backend: str = "htp", soc: Soc | None = None) -> Side:
         user = read_user_facts([path], backend)
     elif path.is_dir() or (path.suffix == ".json" and path.is_file()):
         tables = _tables(path)
+    elif path.exists():
+        raise UsageError(f"{name} is neither a .toml file, nor a .json table or a folder of them")
     elif name != FactsSource.MEASURED.value:
         raise UnknownNameError("source of facts (nor a file or folder)", name, ("measured", "sdk"))
     chip = "" if soc is None else soc.name

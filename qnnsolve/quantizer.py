@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import os
 import time
@@ -114,7 +115,8 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
 
     def transform_for_annotation(self, model: GraphModule) -> GraphModule:
         """:mod:`qnnsolve.rewriting`, then ExecuTorch's own passes, then bounds for what is infinite."""
-        transformed: GraphModule = super().transform_for_annotation(prepared(model, self._soc.htp_arch))
+        with contextlib.redirect_stdout(io.StringIO()):  # ``[WARNING] the 0 th arg of node ...`` (1.5.1)
+            transformed: GraphModule = super().transform_for_annotation(prepared(model, self._soc.htp_arch))
         return bound_infinities(transformed)
 
     def annotate(self, model: GraphModule) -> GraphModule:

@@ -57,7 +57,7 @@ def _read(model: LoadedModel, ref: FileRef | CodeRef) -> Iterable[Any]:
         returned = call(ref, "calibration")
         if isinstance(returned, Iterable):
             return returned
-        raise UsageError(f"calibration {ref.text} returned a {type(returned).__name__}, not an iterable of samples")
+        raise UsageError(f"calibration {ref.text} returned {kind_of(returned)}, not an iterable of samples")
     loaded = _read_npz(ref) if ref.path.suffix.lower() == ".npz" else _read_pt(ref)
     if isinstance(loaded, Mapping):
         return _unstack(loaded, model, f"calibration {ref.text}")
@@ -77,7 +77,8 @@ def _read_npz(ref: FileRef) -> dict[str, torch.Tensor]:
         with ref.path.open("rb") as stream, numpy.load(stream, allow_pickle=False) as archive:
             return {name: torch.from_numpy(archive[name]) for name in archive.files}
     except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise UsageError(f"calibration {ref.text} is no .npz file of plain arrays: {first_line(error)}") from error
+        what = first_line(error) if zipfile.is_zipfile(ref.path) else "it is no zip file"
+        raise UsageError(f"calibration {ref.text} is no .npz file of plain arrays: {what}") from error
 
 
 def _read_pt(ref: FileRef) -> object:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -30,35 +31,45 @@ def exported(model: torch.nn.Module | ExportedProgram, examples: tuple[Any, ...]
     """The graph of ``model``, traced with the ``examples`` unless it is a program already.
 
     Raises:
-        UnsupportedGraphError: ``torch.export`` cannot trace it, or a normalization in it is in training mode.
+        UnsupportedGraphError: it cannot be traced, returns no tensor, holds NaN, or is in training mode.
     """
     import torch
 
     if not isinstance(model, torch.nn.Module):
-        return _evaluated(module_of(model))
-    said = io.StringIO()
+        return _checked(module_of(model))
+    said, log = io.StringIO(), logging.getLogger("torch._subclasses.fake_tensor")
+    level = log.level
     try:
-        # A graph that cannot be traced is printed there (torch 2.13); the error says where it stands.
+        # A graph that cannot be traced is printed there, and an op that fails logged (torch 2.13); the error says both.
+        log.setLevel(logging.CRITICAL)
         with torch.no_grad(), contextlib.redirect_stderr(said):
             program = torch.export.export(model, examples, strict=False)
         sys.stderr.write(said.getvalue())
     except (RuntimeError, TypeError, ValueError, AttributeError, LookupError, AssertionError) as error:
         what = " ".join(f"{type(error).__name__}: {error}".split("\n\n")[0].split())
         raise UnsupportedGraphError(type(model).__name__, f"torch.export cannot trace it: {what[:400]}") from error
-    return _evaluated(module_of(program))
+    finally:
+        log.setLevel(level)
+    return _checked(module_of(program))
 
 
-def _evaluated(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
-    """``module``, in which no normalization computes the statistics of its input, which nothing lowers.
+def _checked(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
+    """``module``, which can be calibrated and lowered.
 
     Raises:
-        UnsupportedGraphError: one does, as in a program that was exported in training mode.
+        UnsupportedGraphError: it returns no tensor, holds NaN, or a normalization in it computes the statistics of its
+            input, as in a program that was exported in training mode.
     """
     import torch
 
+    for name, value in (*module.named_parameters(), *module.named_buffers()):
+        if value.is_floating_point() and value.isnan().any():
+            raise UnsupportedGraphError(name, "its values hold NaN")
     for node in module.graph.nodes:
         if node.target is torch.ops.aten.batch_norm.default and node.args[5]:
             raise UnsupportedGraphError(node.name, "batch_norm is in training mode; call .eval() before torch.export")
+        if node.op == "output" and not node.all_input_nodes:
+            raise UnsupportedGraphError(node.name, "the model returns no tensor")
     return module
 
 
@@ -81,16 +92,20 @@ def example_inputs_of(model: torch.nn.Module | ExportedProgram, given: tuple[Any
     """Those ``given``, or those that a program carries.
 
     Raises:
-        UsageError: there are none, or only by keyword.
+        UsageError: there are none, or only by keyword; or one is an empty tensor.
     """
     import torch
+    from torch.utils import _pytree as pytree
 
-    if given is not None:
-        return tuple(given)
-    carried = None if isinstance(model, torch.nn.Module) else model.example_inputs
-    if not carried or carried[1]:
-        raise UsageError("there are no positional example inputs; give them as a tuple")
-    return tuple(carried[0])
+    if given is None:
+        carried = None if isinstance(model, torch.nn.Module) else model.example_inputs
+        if not carried or carried[1]:
+            raise UsageError("there are no positional example inputs; give them as a tuple")
+        given = carried[0]
+    for leaf in pytree.tree_leaves(given):
+        if isinstance(leaf, torch.Tensor) and not leaf.numel():
+            raise UsageError(f"an example input of shape {tuple(leaf.shape)} holds no values")
+    return tuple(given)
 
 
 def checked_samples(calibration: Iterable[tuple[Any, ...]] | None, examples: tuple[Any, ...]) -> list[tuple[Any, ...]]:

@@ -236,7 +236,7 @@ USAGE = [
     ((*EXPORT[:-1], "no/such/folder/vit.pte"), "--out no/such/folder/vit.pte: no folder no/such/folder"),
     ((*EXPORT[:-1], "."), "--out . is a folder"),
     ((*EXPORT, "--tolerance", "nan"), "--tolerance: nan is not a fraction"),
-    ((*EXPORT, "--tolerance", "x"), "--tolerance: invalid"),
+    ((*EXPORT, "--tolerance", "x"), "--tolerance: x is not a fraction"),
     ((*EXPORT, "--calibration", "absent.npz"), "calibration absent.npz does not exist"),
 ]
 

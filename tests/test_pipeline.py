@@ -68,6 +68,28 @@ def test_a_model_that_cannot_be_traced_is_one_line() -> None:
     assert "\n" not in str(caught.value)
 
 
+class Silent(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> int:
+        return 3
+
+
+def test_what_cannot_be_calibrated_or_lowered_is_refused_at_once() -> None:
+    with pytest.raises(UnsupportedGraphError, match="returns no tensor"):
+        pipeline.solve(Silent(), EXAMPLE)
+    with pytest.raises(UsageError, match=r"an example input of shape \(0, 3, 16, 16\) holds no values"):
+        pipeline.solve(seeded(ConvNet), (torch.zeros(0, 3, 16, 16),))
+    broken = seeded(ConvNet)
+    torch.nn.init.constant_(broken.classify.bias, float("nan"))  # type: ignore[arg-type, union-attr]
+    with pytest.raises(UnsupportedGraphError, match=r"classify\.bias: its values hold NaN"):
+        pipeline.solve(broken, EXAMPLE)
+
+
+def test_inputs_that_do_not_fit_are_one_line(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(UnsupportedGraphError, match=r"torch\.export cannot trace it: RuntimeError"):
+        pipeline.solve(torch.nn.Linear(8, 8), (torch.zeros(4, 9),))
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_program_in_training_mode_is_refused() -> None:
     program = torch.export.export(seeded(ConvNet).train(), images(2)[0])
     with pytest.raises(UnsupportedGraphError, match=r"batch_norm is in training mode; call \.eval\(\)"):

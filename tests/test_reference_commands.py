@@ -121,6 +121,8 @@ def test_a_rule_declares_the_curated_facts_that_it_reads(rule: Any) -> None:
         (("facts", "diff", "measure", "sdk"), "did you mean measured"),
         (("facts", "diff", "sdk", "measured"), "name it with --soc"),
         (("facts", "verify", "--samples", "0"), "0 is not a number of samples"),
+        (("facts", "verify", "--samples", "many"), "many is not a number of samples"),
+        (("facts", "diff", "measured", __file__), "is neither a .toml file, nor a .json table"),
         (("facts", "verify", "--soc", "SM8351"), "unknown SoC 'SM8351': did you mean SM8350"),
     ],
 )
@@ -220,7 +222,7 @@ def test_measure_asks_for_what_was_named(ask: Ask, monkeypatch: pytest.MonkeyPat
     assert _document(ask, *argv)["tables"] == [{"op": "MatMul", "path": str(tmp_path / "o" / "MatMul.json")}]
     (tmp_path / "file").write_text("")
     code, _, err = ask("facts", "measure", "--out", str(tmp_path / "file"))
-    assert code == 2 and "cannot be written" in err
+    assert code == 2 and "is not a folder" in err
 
 
 def test_verify_lists_every_difference_and_exits_1(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
+from qnnsolve.arguments import whole_number
 from qnnsolve.commands.groups import Group
 from qnnsolve.errors import UnknownNameError, UsageError
 
@@ -36,7 +37,11 @@ def register(group: Group) -> None:
         description="Ask again about randomly chosen shipped facts, accepted and rejected; exit 1 on any difference.",
     )
     verify.add_argument(
-        "--samples", type=_positive, default=SAMPLES, metavar="N", help="per arch (default: %(default)s)"
+        "--samples",
+        type=whole_number("a number of samples"),
+        default=SAMPLES,
+        metavar="N",
+        help="per arch (default: %(default)s)",
     )
     verify.add_argument("--seed", type=int, default=0, metavar="S", help="which sample (default: %(default)s)")
     verify.add_argument("--soc", action="append", help="only this chipset's arch (repeatable; default: all archs)")
@@ -46,13 +51,6 @@ def register(group: Group) -> None:
         metavar="FOLDER",
         help="write the tables of operators that answer differently there, with those tuples as unstable",
     )
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of samples")
-    return value
 
 
 def _measured_archs(names: Iterable[str] | None) -> list[str]:
@@ -104,6 +102,8 @@ def _check_folder(option: str, folder: Path) -> None:
     Raises:
         UsageError: it is a file, or cannot be made.
     """
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"--out {folder} is not a folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

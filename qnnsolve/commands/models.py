@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
 import sys
 from typing import IO, TYPE_CHECKING, Any
@@ -53,10 +54,11 @@ def register(group: Group) -> None:
 
 
 def _tolerance(text: str) -> float:
-    value = float(text)
-    if not (math.isfinite(value) and value >= 0):
-        raise argparse.ArgumentTypeError(f"{text} is not a fraction such as 0.01")
-    return value
+    with contextlib.suppress(ValueError):
+        value = float(text)
+        if math.isfinite(value) and value >= 0:
+            return value
+    raise argparse.ArgumentTypeError(f"{text} is not a fraction such as 0.01")
 
 
 def _request(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import attrs
 
 from qnnsolve.constraints import Source, SourceKind
-from qnnsolve.errors import FactsError, suggestion
+from qnnsolve.errors import FactsError, nearest, suggestion
 from qnnsolve.facts import backends
 from qnnsolve.facts.accepted import Codes
 from qnnsolve.facts.socs import Soc, soc, socs
@@ -58,7 +58,9 @@ def read_user_facts(paths: Sequence[str | os.PathLike[str]], backend: str = "htp
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise FactsError(path, f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
+            near = nearest(path.name, (file.name for file in path.parent.glob("*.toml"))) if not path.exists() else ()
+            hint = f"; did you mean {' or '.join(near)}?" if near else ""
+            raise FactsError(path, f"cannot be read: {getattr(error, 'strerror', None) or error}{hint}") from error
         try:
             raw = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
