@@ -54,7 +54,8 @@ def _wants_json(typed: Sequence[str]) -> bool:
 
 
 def _fail(error: BaseException, message: str, exit_code: int, as_json: bool) -> int:
-    print(message if exit_code == EXIT_INTERNAL else f"error: {message}", file=sys.stderr)
+    line = "; ".join(part.strip() for part in message.splitlines() if part.strip())  # conflicts have a line each
+    print(line if exit_code == EXIT_INTERNAL else f"error: {line}", file=sys.stderr)
     if as_json:
         from qnnsolve.report_json import dumps, error_json
 

@@ -16,6 +16,7 @@ import jsonschema
 import pytest
 
 from qnnsolve import cli, host
+from qnnsolve.constraints import Allow, Reason, Site
 from qnnsolve.errors import (
     BudgetExceededError,
     HostBackendError,
@@ -26,6 +27,7 @@ from qnnsolve.errors import (
     UnverifiedError,
 )
 from qnnsolve.results import Status, Unrunnable
+from qnnsolve.solver import Conflict
 from tests.records import export_result, solve_result
 
 ROOT = Path(__file__).parents[1]
@@ -187,6 +189,14 @@ def test_our_errors_are_one_line(
     assert "Traceback" not in err
 
 
+def test_conflicts_are_one_line_too(run: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    site = Site("bmm")
+    conflict = Conflict((Allow(site, frozenset(), Reason("QC001", "takes nothing")),), ())
+    assert run(*EXPORT, answer=_raising(UnsatisfiableError((conflict, conflict)))) == 1
+    (last,) = capsys.readouterr().err.splitlines()
+    assert last.startswith("error: no legal quantization config exists; 2 conflict(s) at bmm; ")
+
+
 @pytest.mark.parametrize(("error", "code"), [*ERRORS, (ValueError("x"), 70), (KeyboardInterrupt(), 130)])
 def test_json_stays_json_for_errors(
     run: Callable[..., int], capsys: pytest.CaptureFixture[str], error: BaseException, code: int
@@ -310,6 +320,7 @@ def test_names_and_help_need_no_torch(tmp_path: Path, argv: tuple[str, ...], cod
 NOISY = """
 import ctypes, os, sys, types
 from qnnsolve.results import Status, Unrunnable
+from qnnsolve.solver import Conflict
 from tests.records import solve_result
 def solve(*args, **kwargs):
     print("python noise")
