@@ -69,13 +69,57 @@ def _constraint(
             pairs = frozenset((draw.choice(PALETTE), draw.choice(PALETTE)) for _ in range(draw.randint(2, 30)))
             return Convertible(site, draw.choice(names), pairs, draw.choice(PRICES[:9]), why)
     ends = tuple(draw.choices(names, k=draw.randint(1, 3)))
-    known = relations.setdefault(len(ends), [])
+    relation = _relation(draw, len(ends), relations, tightness)
+    return Table(ends, relation, why) if kind == "table" else Derived(ends[-1], ends[:-1], relation, why)
+
+
+def graph_problem(seed: int, sites: int = 6, tightness: float = 0.5) -> Problem:
+    """A problem of the shape that rules make of a graph, of up to ``sites`` sites; the same for the same arguments.
+
+    Nodes in chains: an edge converts or equals what its producer has; each node has up to three tables over some of its
+    ports each, and may have ports that share one encoding, two columns of one table among them.
+    """
+    draw = random.Random(seed)
+    constraints: list[Constraint] = []
+    relations: dict[int, list[Relation]] = {}
+    found: list[Site] = []
+    outputs: list[Site] = []
+    while len(found) < sites and not (found and draw.random() < 0.1):
+        name = f"n{len(outputs)}"
+        read = draw.sample(outputs, min(len(outputs), draw.randint(0, 2), sites - len(found) - 1))
+        ports = [*(Site(each.node, name) for each in read), Site(name)]
+        for producer, edge in zip(read, ports, strict=False):
+            constraints.append(_across(draw, producer, edge, reason(len(constraints))))
+        for _ in range(draw.randint(0, 3) if len(ports) > 1 else draw.randint(0, 1)):
+            over = tuple(draw.sample(ports, draw.randint(min(2, len(ports)), len(ports))))
+            relation = _relation(draw, len(over), relations, tightness)
+            constraints.append(Table(over, relation, reason(len(constraints))))
+        if len(ports) > 1 and draw.random() < 0.4:
+            constraints.append(Same(tuple(draw.sample(ports, 2)), reason(len(constraints))))
+        if draw.random() < 0.5:
+            costs = tuple((each, draw.choice(PRICES)) for each in draw.sample(PALETTE, 2))
+            constraints.append(Prefer(draw.choice(ports), costs, reason(len(constraints))))
+        found += ports
+        outputs.append(ports[-1])
+    domains = {site: tuple(draw.sample(PALETTE, draw.choice((2, 3, 4, 4)))) for site in found}
+    return Problem(domains, tuple(constraints))
+
+
+def _across(draw: random.Random, producer: Site, edge: Site, why: Reason) -> Constraint:
+    if draw.random() < 0.3:
+        return Same((producer, edge), why)
+    pairs = frozenset((draw.choice(PALETTE), draw.choice(PALETTE)) for _ in range(draw.randint(2, 20)))
+    return Convertible(producer, edge, pairs, draw.choice(PRICES[:9]), why)
+
+
+def _relation(draw: random.Random, arity: int, relations: dict[int, list[Relation]], tightness: float) -> Relation:
+    """One of at most two per arity, since tables of a graph share theirs."""
+    known = relations.setdefault(arity, [])
     if len(known) < 2:
-        every = list(itertools.product(PALETTE, repeat=len(ends)))
+        every = list(itertools.product(PALETTE, repeat=arity))
         rows = draw.sample(every, max(1, round(len(every) * (1 - tightness) * draw.random())))
         known.append(Relation(tuple(rows), tuple(draw.choice(PRICES) for _ in rows)))
-    relation = draw.choice(known)
-    return Table(ends, relation, why) if kind == "table" else Derived(ends[-1], ends[:-1], relation, why)
+    return draw.choice(known)
 
 
 def brute_force(problem: Problem) -> int | None:

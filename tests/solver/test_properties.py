@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import collections
+from collections.abc import Iterable
 
 import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qnnsolve.constraints import Prefer, Problem
+from qnnsolve.constraints import Prefer, Problem, Same, Table
 from qnnsolve.solver import Limits, Method, Solution, Unsatisfiable, check, solve
-from tests.solver.generate import brute_force, moderate, random_problem, shuffled
+from tests.solver.generate import brute_force, graph_problem, moderate, random_problem, shuffled
 
-problems = st.builds(
-    random_problem,
-    st.integers(0, 2**32),
-    st.integers(1, 6),
-    st.sampled_from((0.2, 0.5, 0.8)),
-    st.sampled_from((0.8, 1.5, 2.5)),
+TIGHT = (0.2, 0.5, 0.8)
+problems = st.one_of(
+    st.builds(
+        random_problem,
+        st.integers(0, 2**32),
+        st.integers(1, 6),
+        st.sampled_from(TIGHT),
+        st.sampled_from((0.8, 1.5, 2.5)),
+    ),
+    st.builds(graph_problem, st.integers(0, 2**32), st.integers(1, 6), st.sampled_from(TIGHT)),
 )
 examine = settings(max_examples=120, deadline=None, derandomize=True)
 
@@ -121,11 +126,10 @@ def test_what_was_removed_is_in_no_config_and_every_step_rests_on_earlier_ones(p
 DOMAIN = frozenset(e for seed in range(20) for d in random_problem(seed).domains.values() for e in d)
 
 
-def test_the_generator_yields_every_kind_of_case() -> None:
-    """Otherwise the properties above would hold of nothing."""
+def count(made: Iterable[Problem]) -> collections.Counter[str]:
+    """How many problems are of each kind."""
     seen: collections.Counter[str] = collections.Counter()
-    for seed in range(300):
-        problem = random_problem(seed, 6, (0.2, 0.5, 0.8)[seed % 3], (0.8, 1.5, 2.5)[seed // 3 % 3])
+    for problem in made:
         answer = solve(problem)
         assert isinstance(answer, Solution | Unsatisfiable)
         seen[type(answer).__name__] += 1
@@ -137,6 +141,26 @@ def test_the_generator_yields_every_kind_of_case() -> None:
         else:
             seen["several"] += len(answer.conflicts) > 1
             seen["removals"] += any(c.derivation for c in answer.conflicts)
-    least = {"Solution": 90, "Unsatisfiable": 60, "components": 60, "searched": 30, "converts": 10, "several": 20}
-    for kind, count in (least | {"huge": 5, "removals": 60}).items():
-        assert seen[kind] >= count, (kind, seen)
+        tables = [c for c in problem.constraints if isinstance(c, Table)]
+        nodes = collections.Counter(max(site.user or site.node for site in table.sites) for table in tables)
+        seen["several tables"] += any(number > 1 for number in nodes.values())
+        ports = [set(table.sites) for table in tables]
+        same = [set(c.sites) for c in problem.constraints if isinstance(c, Same)]
+        seen["sharing ports"] += any(len(joined & over) > 1 for joined in same for over in ports)
+    return seen
+
+
+LEAST = {"Solution": 90, "Unsatisfiable": 60, "components": 60, "searched": 30, "converts": 10, "several": 20}
+
+
+def test_the_generator_yields_every_kind_of_case() -> None:
+    """Otherwise the properties above would hold of nothing."""
+    seen = count(random_problem(seed, 6, TIGHT[seed % 3], (0.8, 1.5, 2.5)[seed // 3 % 3]) for seed in range(300))
+    for kind, least in (LEAST | {"huge": 5, "removals": 60}).items():
+        assert seen[kind] >= least, (kind, seen)
+
+
+def test_so_does_the_one_of_graphs() -> None:
+    seen = count(graph_problem(seed, 6, TIGHT[seed % 3]) for seed in range(300))
+    for kind, least in (LEAST | {"several tables": 150, "sharing ports": 60}).items():
+        assert seen[kind] >= least, (kind, seen)
