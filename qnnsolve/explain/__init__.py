@@ -61,8 +61,9 @@ _AT_BORDER = "one end is on the CPU"
 
 
 def _converts(facts: Facts, solution: Solution) -> tuple[ConvertRecord, ...]:
+    place = {node.name: index for index, (node, _) in enumerate(facts.calls)}
     records = []
-    for convert in solution.converts:
+    for convert in sorted(solution.converts, key=lambda each: place.get(each.site.user, -1)):
         tensor = facts.graph[convert.site.node].tensor
         at_border = FLOAT in (convert.source, convert.target)  # ExecuTorch's own quantize or dequantize: no operator
         records.append(
