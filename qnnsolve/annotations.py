@@ -21,7 +21,7 @@ from qnnsolve.rules import Facts
 from qnnsolve.rules.builders import Fate
 from qnnsolve.rules.htp import FOLDED
 from qnnsolve.solver import Solution
-from qnnsolve.specs import Bounds, bias_spec, concrete_spec
+from qnnsolve.specs import MASKED_FROM, Bounds, bias_spec, concrete_spec
 
 __all__ = ["mark_cpu_nodes", "write_annotations"]
 
@@ -36,9 +36,12 @@ def write_annotations(model: GraphModule, facts: Facts, problem: Problem, soluti
         leader = min(group, key=lambda site: order[site])
         first.update(dict.fromkeys(group, leader))
     folded = (c.sites for c in problem.constraints if isinstance(c, Same) and c.reason.rule == FOLDED)
-    bounds = {first[sites[0]]: _bounds(facts.graph[sites[-1].node]) for sites in folded} | {
-        first[group[0]]: Bounds(softmax_dim=dim) for group, dim in _softmaxed(facts, solution)
-    }
+    softmaxed = dict(_softmaxed(facts, solution))
+    bounds = (
+        {first[group[0]]: Bounds(endless=MASKED_FROM) for group in _masking(facts, solution, softmaxed)}
+        | {first[sites[0]]: _bounds(facts.graph[sites[-1].node]) for sites in folded}
+        | {first[group[0]]: Bounds(softmax_dim=dim) for group, dim in softmaxed.items()}
+    )
     writer = _Writer(facts, solution.encodings, first, derived, bounds, _floors(facts, solution, first), by_name)
     for node in facts.inputs:
         writer.annotate_input(by_name[node.name])
@@ -79,6 +82,34 @@ def _softmaxed(facts: Facts, solution: Solution) -> Iterator[tuple[tuple[Site, .
         edge = next((site for site in chain if site.user == node.name), None)
         if isinstance(dim, int) and edge is not None and chain.issuperset(group_of.get(edge, (Site(""),))):
             yield group_of[edge], dim
+
+
+_SUMS = ("ElementWiseAdd", "ElementWiseSubtract")
+_PARTS = ("StridedSlice", "Tile")
+"""Ops that move what they read like those whose ports share an encoding, and may bring it to another on the way."""
+
+
+def _masking(facts: Facts, solution: Solution, softmaxed: Iterable[tuple[Site, ...]]) -> Iterator[tuple[Site, ...]]:
+    """Groups of sites that nothing reads but sums for a softmax: masks, and the scores that they are added to."""
+    sums = {site.node for group in softmaxed for site in group if not site.user}
+    sums = {name for name in sums if name in facts.built and facts.built[name].op in _SUMS}
+    names: set[str] = set()
+    for node in reversed(list(facts.graph)):
+        users = facts.graph.users[node.name]
+        if users and all(user in sums or (user in names and _carries(facts, user)) for user in users):
+            names.add(node.name)
+    for group in solution.groups:
+        if all(site.node in names for site in group):
+            yield group
+
+
+def _carries(facts: Facts, name: str) -> bool:
+    """Whether a call passes its first input on, moved at most."""
+    built = facts.built[name]
+    if built.fate is Fate.IDENTITY or built.op in _PARTS:
+        return True
+    output = len(built.inputs)
+    return {0, output} <= facts.shared(str(built.op), facts.form(facts.graph[name], built), output)[0]
 
 
 def _floors(facts: Facts, solution: Solution, first: Mapping[Site, Site]) -> dict[Site, float]:

@@ -67,7 +67,10 @@ def _shares(node: Node) -> bool:
     if node.target in (aten.reshape.default, aten.flatten.using_ints, aten.reshape_as.default):
         try:
             source.view(node.meta["val"].shape)
-        except RuntimeError:  # its elements do not lie so that another shape fits
+        except (
+            RuntimeError,
+            ValueError,
+        ):  # its elements do not lie so that another shape fits; fake tensors say so thus
             return False
     return True
 

@@ -104,6 +104,12 @@ def by_a_copy(own: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     return other.mul_(3)
 
 
+def by_a_shape_that_copies(own: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    copied = own.transpose(1, 2).reshape(1, 6, 2, 2).transpose(1, 2).reshape(2, 3, 4).mul_(3)
+    own.add_(1)
+    return copied
+
+
 STEPS = (
     by_part,
     by_number,
@@ -117,6 +123,7 @@ STEPS = (
     by_turns,
     by_mask,
     by_a_copy,
+    by_a_shape_that_copies,
 )
 
 

@@ -1,0 +1,116 @@
+"""Attention masks of finite, huge numbers are counted as far as a softmax sees them, wherever they come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+from qnnsolve import export
+from qnnsolve.quantizer import SolveQuantizer
+
+TOKENS, WIDTH = 8, 16
+X = torch.randn(1, TOKENS, WIDTH, generator=torch.Generator().manual_seed(0))
+LEAST = torch.finfo(torch.float32).min
+MASKS = (-1e4, -65504.0, -1e9, LEAST)
+
+
+class Masked(nn.Module):
+    """Attention whose mask is an input, comes to the scores as ``way`` says, or (``constant``) is the model's own."""
+
+    def __init__(self, way: str = "as is", constant: torch.Tensor | None = None) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.query, self.key, self.value = (nn.Linear(WIDTH, WIDTH) for _ in range(3))
+        self.way = way
+        self.constant: torch.Tensor | None
+        self.register_buffer("constant", constant)
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        scores = self.query(x) @ self.key(x).transpose(1, 2)
+        mask = self.constant if mask is None else mask
+        assert mask is not None
+        match self.way:
+            case "sliced":
+                mask = mask[:, :TOKENS, :TOKENS]
+            case "reshaped":
+                mask = mask.reshape(1, TOKENS, TOKENS)
+            case "subtracted":
+                mask = -mask
+        scores = scores - mask if self.way == "subtracted" else scores + mask
+        mixed: torch.Tensor = torch.softmax(scores, -1) @ self.value(x)
+        return mixed
+
+
+def causal(value: float, size: int = TOKENS) -> torch.Tensor:
+    return torch.full((1, size, size), value).triu(1)
+
+
+def noise(model: nn.Module, precision: str, *inputs: torch.Tensor) -> float:
+    """Largest error of the converted model, as a fraction of the output's range."""
+    model.eval()
+    graph = torch.export.export(model, inputs).module(check_guards=False)
+    prepared = prepare_pt2e(graph, SolveQuantizer("htp", "SM8750", precision=precision))
+    with torch.no_grad():
+        prepared(*inputs)
+        exact = model(*inputs)
+        found = convert_pt2e(prepared)(*inputs)
+    return float((found - exact).abs().max() / (exact.max() - exact.min()))
+
+
+def scales(model: nn.Module, *inputs: torch.Tensor) -> dict[str, float]:
+    """Of what each op reads, at 16 bits, by the op's name and the position of its input."""
+    graph = torch.export.export(model.eval(), inputs).module(check_guards=False)
+    prepared = prepare_pt2e(graph, SolveQuantizer("htp", "SM8750", precision="16a8w"))
+    prepared(*inputs)
+    return {
+        f"{node.name}[{port}]": float(source.args[1])
+        for node in convert_pt2e(prepared).graph.nodes
+        for port, source in enumerate(node.all_input_nodes)
+        if "dequantize_per_tensor" in str(source.target)
+    }
+
+
+@pytest.mark.parametrize(("precision", "within"), [("16a8w", 0.02), ("8a8w", 0.05)])
+@pytest.mark.parametrize("value", MASKS)
+def test_a_huge_mask_costs_nothing(value: float, precision: str, within: float) -> None:
+    assert noise(Masked(), precision, X, causal(value)) < within
+    assert noise(Masked(constant=causal(value)), precision, X) < within
+
+
+@pytest.mark.parametrize("way", ["as is", "sliced", "reshaped", "subtracted"])
+def test_a_mask_that_only_a_softmax_sees_is_in_steps_of_its_stand_in(way: str) -> None:
+    mask = {"sliced": causal(-1e9, TOKENS + 2), "reshaped": causal(-1e9).reshape(1, 1, TOKENS, TOKENS)}
+    found = scales(Masked(way), X, mask.get(way, causal(-1e9)))
+    op = "sub" if way == "subtracted" else "add"
+    assert max(scale for name, scale in found.items() if name.startswith(op)) < 256 / 65535
+
+
+def test_what_else_is_read_keeps_its_range() -> None:
+    class Both(nn.Module):
+        def forward(self, x: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            return torch.softmax(x + mask, -1), mask * 2.0
+
+    class Sum(nn.Module):
+        def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            return x + mask
+
+    class Low(nn.Module):
+        def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            return torch.softmax(x + mask, -1)
+
+    square = X[:, :, :TOKENS]
+    assert scales(Both(), square, causal(-1e6))["mul[0]"] == pytest.approx(1e6 / 65535, rel=1e-3)
+    assert scales(Sum(), square, causal(-1e6))["add[1]"] == pytest.approx(1e6 / 65535, rel=1e-3)
+    assert scales(Low(), square, causal(-900.0))["add[1]"] == pytest.approx(900 / 65535, rel=1e-3)
+
+
+@pytest.mark.parametrize("precision", ["16a8w", "8a8w"])
+def test_the_emulator_computes_a_mask_of_a_billion(precision: str, tmp_path: Path) -> None:
+    result = export(Masked(), (X, causal(-1e9)), out=tmp_path / "m.pte", soc="SM8750", precision=precision)
+    assert result.delegates == 1 and not result.cpu_ops and result.verification is not None
+    assert result.verification.emulator_vs_converted_max_rel < (0.005 if precision == "16a8w" else 0.03)
+    assert result.verification.sqnr_db > (35 if precision == "16a8w" else 25)
