@@ -93,10 +93,12 @@ def table(records: Iterable[Record]) -> str:
 
 
 def key(record: Record) -> tuple[str, str, str]:
+    """What one result stands for."""
     return record["soc"], record["precision"], record["model"]
 
 
 def main() -> None:
+    """Measure what is missing, then print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS)
     parser.add_argument("--configs", nargs="+", default=CONFIGS, metavar="SOC:PRECISION")
