@@ -111,7 +111,7 @@ def differences(one: Side, other: Side, op: str | None = None) -> tuple[Differen
             for case in dict.fromkeys((*one.cases(name), *other.cases(name))) or (None,):
                 for each in _compared(one, other, name, case, arch):
                     found.setdefault(each, []).append(arch)
-    return tuple(attrs.evolve(each, archs=tuple(archs)) for each, archs in found.items())
+    return tuple(attrs.evolve(each, archs=tuple(dict.fromkeys(archs))) for each, archs in found.items())
 
 
 def _ops(of: Side) -> set[str]:
@@ -123,7 +123,7 @@ def _compared(one: Side, other: Side, op: str, case: str | None, arch: str) -> I
     record = functools.partial(Difference, op, case)
     if mine is None or theirs is None:
         if mine is not theirs:
-            said = (_size(mine), _size(theirs))
+            said = ("not known" if mine is None else "known", "not known" if theirs is None else "known")
             yield attrs.evolve(record(None, (), *said, _cited(mine), _cited(theirs)), case=None)
         return
     for codes, row in mine.rows.items():
@@ -137,10 +137,6 @@ def _compared(one: Side, other: Side, op: str, case: str | None, arch: str) -> I
         if counterpart(codes, theirs, mine) is None:
             refused = _refusal(one, op, case, codes, arch)
             yield record(_key(codes, theirs), (), refused, _said(row, theirs), _cited(mine), _records(row.sources))
-
-
-def _size(accepted: Accepted | None) -> str:
-    return "not known" if accepted is None else f"{len(accepted.rows)} rows accepted"
 
 
 def _refusal(of: Side, op: str, case: str | None, codes: Codes, arch: str) -> str:
