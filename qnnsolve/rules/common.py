@@ -102,10 +102,11 @@ def an_edge_equals_its_producer_or_converts(facts: Facts) -> Iterator[Constraint
     """An edge carries its producer's encoding, or one that a convert can reach.
 
     Why: where the two differ ExecuTorch inserts a convert, and not every pair has one: none behind a sigmoid, and
-    none that compiles behind a constant. Nor can one stand before a node that lowering removes: it would land on
-    the op after that, which the backend then rejects. At the border to the CPU a quantize or dequantize is inserted
-    instead; but an input of the graph that several nodes read is quantized once, since ExecuTorch (1.5.1,
-    ``annotate_quant_attrs.py``) declares it with one encoding.
+    none that compiles behind a constant. Nor can one, or a dequantize, stand before a node that lowering removes: it
+    would land on the op after that, which the backend then rejects. None is found again before a Reshape: ExecuTorch
+    (1.5.1) remembers by name where it belongs, and its passes for linears number those anew. At the border to the
+    CPU a quantize or dequantize is inserted instead; but an input of the graph that several nodes read is quantized
+    once, since ExecuTorch (1.5.1, ``annotate_quant_attrs.py``) declares it with one encoding.
 
     Instead: the producer's encoding on the edge.
     """
@@ -121,13 +122,18 @@ def an_edge_equals_its_producer_or_converts(facts: Facts) -> Iterator[Constraint
         node = facts.graph[edge.node]
         constant = edge.node in facts.built and facts.built[edge.node].fate is Fate.CONSTANT
         removed = facts.built[edge.user].fate is Fate.IDENTITY
-        fixed = constant or removed or node.target in facts.operators.curated.no_convert_after
+        lost = facts.built[edge.user].op == "Reshape"
+        fixed = constant or removed or lost or node.target in facts.operators.curated.no_convert_after
         once = node.kind is NodeKind.INPUT and len(facts.graph.users[edge.node]) > 1
-        key = (id(facts.domains[producer]), id(domain), fixed, once)
+        key = (id(facts.domains[producer]), id(domain), fixed, removed, once)
         if key not in pairs:
             both = itertools.product(facts.domains[producer], domain)
             pairs[key] = frozenset(
-                pair for pair in both if _bridged(convert, *pair, fixed) and not (once and pair[0] == FLOAT)
+                pair
+                for pair in both
+                if _bridged(convert, *pair, fixed)
+                and not (once and pair[0] == FLOAT)
+                and not (removed and pair[1] == FLOAT)
             )
         price = costs.convert(node.tensor.numel if node.tensor is not None else None)
         yield Convertible(producer, edge, pairs[key], price, stuck if fixed else reason)

@@ -136,7 +136,15 @@ def test_nothing_converts_before_a_node_that_lowering_removes() -> None:
     given = facts(X, RELU, same, call("last", "relu.default", Ref("same")))
     _, before, behind = of_kind(Convertible, yielded("QC004", given))
     assert (before.target, behind.target) == (Site("relu", "same"), Site("same", "last"))
-    assert all(FLOAT in pair for pair in before.pairs)
+    assert all(source == FLOAT for source, _ in before.pairs), "a way over float would be a convert too"
+    assert (U16, U8) in behind.pairs
+
+
+def test_nothing_converts_before_a_reshape_but_behind_it() -> None:
+    given = facts(X, RELU, call("v", "view.default", Ref("relu")), call("last", "relu.default", Ref("v")))
+    _, before, behind = of_kind(Convertible, yielded("QC004", given))
+    assert (before.target, behind.target) == (Site("relu", "v"), Site("v", "last"))
+    assert (U16, U8) not in before.pairs and (U8, FLOAT) in before.pairs
     assert (U16, U8) in behind.pairs
 
 
