@@ -85,8 +85,6 @@ def _softmaxed(facts: Facts, solution: Solution) -> Iterator[tuple[tuple[Site, .
 
 
 _SUMS = ("ElementWiseAdd", "ElementWiseSubtract")
-_PARTS = ("StridedSlice", "Tile")
-"""Ops that move what they read like those whose ports share an encoding, and may bring it to another on the way."""
 
 
 def _masking(facts: Facts, solution: Solution, softmaxed: Iterable[tuple[Site, ...]]) -> Iterator[tuple[Site, ...]]:
@@ -104,9 +102,9 @@ def _masking(facts: Facts, solution: Solution, softmaxed: Iterable[tuple[Site, .
 
 
 def _carries(facts: Facts, name: str) -> bool:
-    """Whether a call passes its first input on, moved at most."""
+    """Whether a call passes its first input on, moved at most; a slice may bring it to another scale on the way."""
     built = facts.built[name]
-    if built.fate is Fate.IDENTITY or built.op in _PARTS:
+    if built.fate is Fate.IDENTITY or built.op == "StridedSlice":
         return True
     output = len(built.inputs)
     return {0, output} <= facts.shared(str(built.op), facts.form(facts.graph[name], built), output)[0]
