@@ -2,8 +2,9 @@
 
     python -m benchmarks.input_rounding SM8750
 
-Each op is run on numbers as they come, and on the same numbers moved onto the grid of their encoding before: there the
-chip has nothing to round. A transposition of five dimensions is off even so.
+Each op is run on numbers as they come; on the same numbers rounded to half precision before, which is what the chip
+reads of a float input; and on the grid of their encoding, where there is nothing to round. A transposition of five
+dimensions is off even so.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from torch.nn.functional import max_pool2d
 from qnnsolve import export
 from qnnsolve.verification import run_on_emulator
 
-SCALE, ZERO_POINT = 1 / 28, 132
+SCALE, ZERO_POINT = 0.0335, 132
+"""No scale that puts numbers of half precision right between two steps, as 1/32 does."""
 OPS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "reshape": lambda x: x.reshape(1, 28, 35, 21),
     "max_pool2d": lambda x: max_pool2d(x, 3, 1),
@@ -52,14 +54,17 @@ def steps_apart(soc: str, function: Callable[[torch.Tensor], torch.Tensor], x: t
 
 def main() -> None:
     """Print the counts for the chips on the command line."""
-    numbers = torch.randn(1, 28, 21, 35, generator=torch.Generator().manual_seed(0))
-    grid = (numbers / SCALE).round()
-    # Both ends of the range are there, so that calibration finds this very scale.
-    for x in (numbers, grid):
-        x.view(-1)[0], x.view(-1)[1] = (-ZERO_POINT, 255 - ZERO_POINT) if x is grid else (-ZERO_POINT / 28, 123 / 28)
+    low, high = -ZERO_POINT * SCALE, (255 - ZERO_POINT) * SCALE
+    numbers = torch.randn(1, 28, 21, 35, generator=torch.Generator().manual_seed(0)).clamp(low, high)
+    kinds = {
+        "as they come": numbers,
+        "in half precision": numbers.half().float(),
+        "on the grid": (numbers / SCALE).round() * SCALE,
+    }
     for name, function in OPS.items():
-        for kind, x in (("as they come", numbers), ("on the grid", grid * SCALE)):
-            print(f"{name:11} {kind:12} {dict(sorted(steps_apart(sys.argv[1], function, x).items()))}")
+        for kind, x in kinds.items():
+            x.view(-1)[0], x.view(-1)[1] = low, high  # so that calibration finds this very scale
+            print(f"{name:11} {kind:17} {dict(sorted(steps_apart(sys.argv[1], function, x).items()))}")
 
 
 if __name__ == "__main__":
