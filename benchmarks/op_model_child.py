@@ -205,6 +205,7 @@ def keep_outputs(model: OpModel, converted: Any, folder: Path) -> None:
     import torch
     from torch.utils import _pytree as pytree
 
+    from qnnsolve.graph_outputs import output_grids
     from qnnsolve.verification import _dense, outputs_of
 
     with stage("reference"):
@@ -212,6 +213,7 @@ def keep_outputs(model: OpModel, converted: Any, folder: Path) -> None:
             "converted": outputs_of(copy.deepcopy(converted), model.inputs),
             "again": outputs_of(copy.deepcopy(converted), model.inputs),
             "float": outputs_of(copy.deepcopy(model.module), model.inputs),
+            "grids": [grid and (grid.scale, grid.bits) for grid in output_grids(converted)],
         }
         torch.save([[_dense(leaf) for leaf in pytree.tree_leaves(model.inputs)]], folder / "samples.pt")
         torch.save(kept, folder / "expected.pt")
@@ -221,7 +223,7 @@ def run_one(job: dict[str, Any]) -> dict[str, Any]:
     """Run the program in ``job["folder"]``, and compare it with the outputs kept there."""
     import torch
 
-    from qnnsolve.comparison import compare
+    from qnnsolve.comparison import Grid, compare
 
     folder = Path(job["folder"])
     try:
@@ -240,12 +242,14 @@ def run_one(job: dict[str, Any]) -> dict[str, Any]:
             got = [tuple(torch.as_tensor(value) for value in sample) for sample in torch.load(folder / "outputs.pt")]
             if not all(torch.equal(a, b) for a, b in zip(kept["converted"], kept["again"], strict=True)):
                 return {"max_rel": None, "note": "random outputs"}
-            checked = compare(got, [kept["converted"]], [kept["float"]])
+            grids = [grid and Grid(*grid) for grid in kept["grids"]]
+            checked = compare(got, [kept["converted"]], [kept["float"]], grids=grids)
             own = compare([kept["converted"]], [kept["converted"]], [kept["float"]])
     except Failed as failed:
         return {"exception": {"stage": failed.args[0], "error": failed.args[1], "backend": ""}}
     return {
         "max_rel": checked.emulator_vs_converted_max_rel,
+        "steps": [(check.steps, check.bits) for check in checked.outputs],
         "sqnr_db": checked.sqnr_db,
         "converted_sqnr_db": own.sqnr_db,
         "note": checked.note,

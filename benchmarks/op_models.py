@@ -273,7 +273,9 @@ def details(records: Sequence[Record]) -> str:
         rel = record.get("max_rel")
         if rel is not None and not rel <= 0.01:
             own, chip = record["converted_sqnr_db"], record["sqnr_db"]
-            lines.append(f"{label}: error {rel:.3%}; SQNR converted {own:.1f} dB, emulator {chip:.1f} dB")
+            steps = ", ".join(f"{n} steps of {bits} bits" for n, bits in record.get("steps", ()) if bits)
+            apart = f"{rel:.3%} ({steps or 'steps unknown'})"
+            lines.append(f"{label}: error {apart}; SQNR converted {own:.1f} dB, emulator {chip:.1f} dB")
         elif "used" in record:
             used = record["used"]
             before = used if isinstance(used, str) else f"an error of {used:.3%}"
