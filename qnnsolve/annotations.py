@@ -18,10 +18,10 @@ from qnnsolve.facts.graph import Node
 from qnnsolve.lowering import CPU_KEY, CPU_VALUE
 from qnnsolve.opinfo_facts import port_code
 from qnnsolve.rules import Facts
-from qnnsolve.rules.builders import Fate
+from qnnsolve.rules.builders import Built, Fate
 from qnnsolve.rules.htp import FOLDED
 from qnnsolve.solver import Solution
-from qnnsolve.specs import MASKED_FROM, Bounds, bias_spec, concrete_spec
+from qnnsolve.specs import MASKED_FROM, Bounds, bias_spec, concrete_spec, halved_spec
 
 __all__ = ["mark_cpu_nodes", "write_annotations"]
 
@@ -42,7 +42,8 @@ def write_annotations(model: GraphModule, facts: Facts, problem: Problem, soluti
         | {first[sites[0]]: _bounds(facts.graph[sites[-1].node]) for sites in folded}
         | {first[group[0]]: Bounds(softmax_dim=dim) for group, dim in softmaxed.items()}
     )
-    writer = _Writer(facts, solution.encodings, first, derived, bounds, _floors(facts, solution, first), by_name)
+    floors, halvings = _floors(facts, solution, first), _halvings(facts, solution, first)
+    writer = _Writer(facts, solution.encodings, first, derived, bounds, floors, halvings, by_name)
     for node in facts.inputs:
         writer.annotate_input(by_name[node.name])
     for name in facts.built:
@@ -114,14 +115,46 @@ def _floors(facts: Facts, solution: Solution, first: Mapping[Site, Site]) -> dic
     """The smallest scale of each group of sites, by its first one, where an operator asks for one."""
     found: dict[Site, float] = {}
     for node, built in facts.calls:
-        ports = {f"in[{port}]": edge for port, _, edge, _ in facts.float_inputs(node, built)}
-        for port, site in {**ports, "out[0]": Site(node.name)}.items():
-            scales = facts.operators.curated.at_least.get((str(built.op), port))
+        for port, site in _ports(facts, node, built).items():
+            scales = facts.operators.curated.at_least.get((str(built.op), _port_name(built, port)))
             encoding = solution.encodings.get(site)
             if scales is not None and encoding is not None and encoding.quantized:
                 leader = first.get(site, site)
                 found[leader] = max(found.get(leader, 0.0), scales[0].get(port_code(encoding), 0.0))
     return found
+
+
+def _halvings(facts: Facts, solution: Solution, first: Mapping[Site, Site]) -> dict[Site, int]:
+    """How often the fixed scale of a group of sites may be halved, by its first one: as all ops let that fix it."""
+    found: dict[Site, int] = {}
+    for node, built in facts.calls:
+        for port, site in _ports(facts, node, built).items():
+            encoding = solution.encodings.get(site)
+            if encoding is None or encoding.scale is None:
+                continue
+            free = attrs.evolve(encoding, scale=None, zero_point=None)
+            if encoding in facts.fixed_at(node, built, port, (free,)):
+                leader, halvings = first.get(site, site), _halved(facts, built, port, encoding)
+                found[leader] = min(found.get(leader, halvings), halvings)
+    return found
+
+
+def _halved(facts: Facts, built: Built, port: int, encoding: Encoding) -> int:
+    """How often an operator lets the scale be halved that it fixes at ``port``."""
+    asked = (_port_name(built, port), port_code(encoding), encoding.scale, encoding.zero_point)
+    for fact in facts.operators.curated.fixed.get(str(built.op), ()):
+        if asked == (fact.port, fact.code, fact.scale, fact.zero_point):
+            return fact.halvings
+    return 0
+
+
+def _ports(facts: Facts, node: Node, built: Built) -> dict[int, Site]:
+    """The sites at a call's float inputs and, behind them, at its output."""
+    return {port: edge for port, _, edge, _ in facts.float_inputs(node, built)} | {len(built.inputs): Site(node.name)}
+
+
+def _port_name(built: Built, port: int) -> str:
+    return f"in[{port}]" if port < len(built.inputs) else "out[0]"
 
 
 def _iteration_order(facts: Facts, encodings: Mapping[Site, Encoding]) -> Iterator[Site]:
@@ -139,7 +172,7 @@ def _iteration_order(facts: Facts, encodings: Mapping[Site, Encoding]) -> Iterat
 
 @attrs.frozen(eq=False)
 class _Writer:
-    """``first``: the site that carries its group's spec; ``bounds`` and ``floors`` are those of groups, by it."""
+    """``first``: the site that carries its group's spec; ``bounds``, ``floors``, ``halvings`` are of groups, by it."""
 
     facts: Facts
     encodings: Mapping[Site, Encoding]
@@ -147,6 +180,7 @@ class _Writer:
     derived: Mapping[Site, Derived]
     bounds: Mapping[Site, Bounds]
     floors: Mapping[Site, float]
+    halvings: Mapping[Site, int]
     by_name: Mapping[str, FxNode]
 
     def annotate(self, node: FxNode) -> None:
@@ -178,6 +212,9 @@ class _Writer:
         leader = self.first[site]
         if leader != site:
             return SharedQuantizationSpec(self._edge_or_node(leader))
+        halvings = self.halvings.get(site, 0)
+        if halvings:
+            return halved_spec(encoding, halvings)
         bits = self.facts.operators.multiplier_bits
         return concrete_spec(encoding, self.bounds.get(site), self.floors.get(site, 0.0), bits)
 

@@ -24,7 +24,16 @@ from torchao.quantization.pt2e.quantizer import (
 from qnnsolve.encodings import DType, Encoding, QScheme
 from qnnsolve.rewriting.infinities import MASK
 
-__all__ = ["MASKED_FROM", "Bounds", "PerChannelObserver", "Scaled", "TensorObserver", "bias_spec", "concrete_spec"]
+__all__ = [
+    "MASKED_FROM",
+    "Bounds",
+    "PerChannelObserver",
+    "Scaled",
+    "TensorObserver",
+    "bias_spec",
+    "concrete_spec",
+    "halved_spec",
+]
 
 _TORCH_DTYPE = {
     DType.UINT8: torch.uint8,
@@ -129,6 +138,24 @@ class PerChannelObserver(Scaled, PerChannelParamObserver):  # type: ignore[misc]
         self.scale_bits = scale_bits
 
 
+class HalvedObserver(MinMaxObserver):  # type: ignore[misc]
+    """A fixed scale (real units per step) and zero point, halved up to ``halvings`` times as the values allow.
+
+    The largest may lie one step beyond the range: 1.0 counts as 255 steps of 1/256.
+    """
+
+    def __init__(self, fixed_scale: float, zero_point: int, halvings: int, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.fixed_scale, self.zero_point, self.halvings = fixed_scale, zero_point, halvings
+
+    def _calculate_qparams(self, min_val: torch.Tensor, max_val: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        _, zero_point = super()._calculate_qparams(min_val, max_val)
+        reach = self.fixed_scale * (self.quant_max + 1 - self.zero_point)
+        room = torch.log2(reach / max_val.clamp(min=torch.finfo(max_val.dtype).tiny))
+        halved = torch.where(torch.isfinite(max_val), room.floor().clamp(0, self.halvings), 0.0)
+        return self.fixed_scale * torch.exp2(-halved), torch.full_like(zero_point, self.zero_point)
+
+
 @attrs.frozen
 class Bounds:
     """Which values of a tensor count for its range; at the others the quantizer saturates without harm.
@@ -172,6 +199,19 @@ def concrete_spec(
         quant_max=encoding.quant_max,
         qscheme=qscheme,
         ch_axis=encoding.ch_axis,
+    )
+
+
+def halved_spec(encoding: Encoding, halvings: int) -> QuantizationSpec:
+    """A spec for ``encoding``, whose fixed scale is halved up to ``halvings`` times where the observed values allow."""
+    return QuantizationSpec(
+        dtype=_TORCH_DTYPE[encoding.dtype],
+        observer_or_fake_quant_ctr=HalvedObserver.with_args(
+            fixed_scale=encoding.scale, zero_point=encoding.zero_point, halvings=halvings
+        ),
+        quant_min=encoding.quant_min,
+        quant_max=encoding.quant_max,
+        qscheme=_TORCH_QSCHEME[encoding.qscheme],
     )
 
 

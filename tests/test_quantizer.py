@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -99,6 +100,19 @@ def test_a_16_bit_log_has_no_smaller_scale_than_the_chip_takes(precision: str, a
     calibrated = float(observer.max_val - observer.min_val.clamp(max=0)) / (observer.quant_max - observer.quant_min)
     assert scale == pytest.approx(max(calibrated, at_least), rel=1e-4)
     assert calibrated < 1e-4 or not at_least, "the model does not need the floor it is here for"
+
+
+@pytest.mark.parametrize(("op", "steps"), [(torch.softmax, 8192), (torch.sigmoid, 256)])
+def test_what_is_fixed_is_finer_only_where_the_facts_say_so(op: Callable[..., torch.Tensor], steps: int) -> None:
+    class Moved(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y = x * 0.1 - 5.0
+            return (op(y, -1) if op is torch.softmax else op(y)).reshape(64, 4)
+
+    graph, _ = prepared(Moved(), SolveQuantizer("htp", "SM8750", precision="8a8w"), 1, 4, 64)
+    (moved,) = (node for node in graph.graph.nodes if node.target is torch.ops.aten.reshape.default)
+    scale, zero_point = getattr(graph, next(iter(moved.users)).target).calculate_qparams()
+    assert (float(scale), int(zero_point)) == (1 / steps, 0)
 
 
 @pytest.mark.parametrize(("channels", "told"), [(64, []), (48, ["block size 32 does not divide 48 input channels"])])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 
+import attrs
 import pytest
 import torch
 from torchao.quantization.pt2e.quantizer import QuantizationSpec
 
 from qnnsolve.encodings import DType, Encoding
 from qnnsolve.opinfo_facts import operator_facts
-from qnnsolve.specs import concrete_spec
+from qnnsolve.specs import concrete_spec, halved_spec
 
 U8, U16 = Encoding.affine(DType.UINT8), Encoding.affine(DType.UINT16)
 S8C = Encoding.symmetric(DType.INT8, 8, ch_axis=0)
@@ -19,6 +20,10 @@ S8C = Encoding.symmetric(DType.INT8, 8, ch_axis=0)
 def observed(encoding: Encoding, *samples: torch.Tensor, bits: int | None = None) -> tuple[torch.Tensor, torch.Tensor]:
     spec = concrete_spec(encoding, multiplier_bits=bits)
     assert isinstance(spec, QuantizationSpec)
+    return calibrated(spec, *samples)
+
+
+def calibrated(spec: QuantizationSpec, *samples: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     settings = {"dtype": spec.dtype, "qscheme": spec.qscheme, "quant_min": spec.quant_min, "quant_max": spec.quant_max}
     channels = {} if spec.ch_axis is None else {"ch_axis": spec.ch_axis}
     observer = spec.observer_or_fake_quant_ctr(**settings, **channels)
@@ -70,3 +75,29 @@ def test_each_channel_of_a_weight_has_a_scale_of_few_bits() -> None:
 def test_multipliers_are_narrow_before_v73_only() -> None:
     found = {arch: operator_facts("htp", arch).multiplier_bits for arch in ("V68", "V69", "V73", "V79")}
     assert found == {"V68": 11, "V69": 11, "V73": None, "V79": None}
+
+
+@pytest.mark.parametrize(
+    ("largest", "steps"),
+    [
+        (1.0, 256),
+        (0.9, 256),
+        (0.501, 256),
+        (0.5, 512),  # lies one step beyond the range, and costs at most that step
+        (0.26, 512),
+        (0.02, 8192),
+        (0.0001, 256 * 2**8),  # no more often than the chip takes
+        (0.0, 256 * 2**8),
+        (7.0, 256),
+    ],
+)
+def test_a_fixed_scale_is_halved_as_often_as_the_values_allow(largest: float, steps: int) -> None:
+    spec = halved_spec(attrs.evolve(U8, scale=1 / 256, zero_point=0), 8)
+    scale, zero_point = calibrated(spec, torch.tensor([0.0, largest / 2]), torch.tensor([largest]))
+    assert (float(scale), int(zero_point)) == (1 / steps, 0)
+
+
+@pytest.mark.filterwarnings("ignore:must run observer")
+def test_a_fixed_scale_that_saw_nothing_stays() -> None:
+    scale, zero_point = calibrated(halved_spec(attrs.evolve(U8, scale=1 / 256, zero_point=0), 8))
+    assert (float(scale), int(zero_point)) == (1 / 256, 0)

@@ -37,13 +37,17 @@ class DerivedScale:
 
 @attrs.frozen
 class FixedEncoding:
-    """At ``port``, a tensor of port code ``code`` has this scale (real units per step) and zero point."""
+    """At ``port``, a tensor of port code ``code`` has this scale (real units per step) and zero point.
+
+    The scale may be halved up to ``halvings`` times, for what is smaller than the whole range.
+    """
 
     port: str
     code: str
     scale: float
     zero_point: int
     source: Source
+    halvings: int = attrs.field(default=0, validator=attrs.validators.ge(0))
 
 
 @attrs.frozen
@@ -135,8 +139,7 @@ def _curated(data: dict[str, list[dict[str, Any]]]) -> Curated:
     for entry in data["fixed"]:
         for op in entry["ops"]:
             for code, value in entry["codes"].items():
-                fact = FixedEncoding(entry["port"], code, value["scale"], value["zero_point"], _source(entry))
-                fixed.setdefault(op, []).append(fact)
+                fixed.setdefault(op, []).append(FixedEncoding(entry["port"], code, source=_source(entry), **value))
     return Curated(
         invariant={
             op: (tuple(entry.get("ports", ("in[0]", "out[0]"))), _source(entry))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import attrs
 
 from qnnsolve.constraints import Source
-from qnnsolve.facts.curated import Curated, LeastFactor
+from qnnsolve.facts.curated import Curated, FixedEncoding, LeastFactor
 
 __all__ = ["Statement", "cited", "scale_text", "statements"]
 
@@ -47,9 +47,7 @@ def statements(facts: Curated, section: str) -> tuple[Statement, ...]:
             ]
         case "fixed":
             found = [
-                Statement(
-                    op, f"{it.port} at {it.code}: scale {scale_text(it.scale)}, zero point {it.zero_point}", it.source
-                )
+                Statement(op, f"{it.port} at {it.code}: {_fixed_text(it)}", it.source)
                 for op, fixed in facts.fixed.items()
                 for it in fixed
             ]
@@ -95,6 +93,11 @@ def cited(source: Source) -> str:
     """A source in words: its kind, unless the citation begins with it, and the citation."""
     kind = source.kind.value
     return source.citation if source.citation.startswith(kind) else f"{kind}: {source.citation}"
+
+
+def _fixed_text(fixed: FixedEncoding) -> str:
+    halved = f", halved up to {fixed.halvings} times" if fixed.halvings else ""
+    return f"scale {scale_text(fixed.scale)}{halved}, zero point {fixed.zero_point}"
 
 
 def scale_text(scale: float) -> str:

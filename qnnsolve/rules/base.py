@@ -178,7 +178,7 @@ class Facts:
         reach = self._candidates(entry.role, len(tensor.shape), entry.ch_axis)
         if entry.role not in (Role.ACTIVATION, Role.OPERAND):
             return reach
-        fixed = {*self._fixed_of(str(entry.ref)), *self._fixed_at(node, built, port, reach)}
+        fixed = {*self._fixed_of(str(entry.ref)), *self.fixed_at(node, built, port, reach)}
         return self._interned(tuple(sorted({*reach, *fixed}))) if fixed else reach
 
     def _outputs(self, node: Node) -> tuple[Encoding, ...]:
@@ -213,7 +213,7 @@ class Facts:
             return self._fixed_of(self.owner(Site(name)))
         output = len(built.inputs)
         node = self.graph[name]
-        own = self._fixed_at(node, built, output, self._candidates(Role.ACTIVATION))
+        own = self.fixed_at(node, built, output, self._candidates(Role.ACTIVATION))
         ports = (
             {0, output}
             if built.fate is Fate.IDENTITY
@@ -223,7 +223,7 @@ class Facts:
         through = [entry.ref for port, entry in enumerate(built.inputs) if shares and port in ports]
         return tuple(dict.fromkeys((*own, *(e for ref in through if ref is not None for e in self._fixed_of(ref)))))
 
-    def _fixed_at(self, node: Node, built: Built, port: int, reach: tuple[Encoding, ...]) -> tuple[Encoding, ...]:
+    def fixed_at(self, node: Node, built: Built, port: int, reach: tuple[Encoding, ...]) -> tuple[Encoding, ...]:
         """The encodings of ``reach`` with the scale and zero point that rows of the op fix at ``port``."""
         form = self.form(node, built)
         accepted = self.operators.accepted(str(built.op), form)
