@@ -29,7 +29,7 @@ _SELU = (1.6732632423543772, 1.0507009873554805)
 
 
 _Replacement: TypeAlias = Callable[[Emitter, FxNode], FxNode | None]
-"""What replaces a node; None leaves it as it is."""
+"""What replaces a node; None where it stays, as it is or with other arguments."""
 
 
 def _is_bool(*nodes: Any) -> bool:
@@ -144,13 +144,33 @@ def _power_of_a_number(emit: Emitter, node: FxNode) -> FxNode | None:
 
 
 def _average_over_volumes(emit: Emitter, node: FxNode) -> FxNode | None:
-    """Without padding nothing is there to count, and told to count it the accelerator's average is off (QNN 2.51)."""
-    padding, counts = argument(node, 3, "padding", 0), argument(node, 5, "count_include_pad", True)
-    if not counts or any([padding] if isinstance(padding, int) else padding):
+    """Without padding nothing is there to count, and told to count it the accelerator's average is off (QNN 2.51).
+
+    A stride that is left out is the kernel's size, which ExecuTorch's builder does not know (1.5.1)."""
+    padding, stride = argument(node, 3, "padding", 0), argument(node, 2, "stride", [])
+    counts = argument(node, 5, "count_include_pad", True)
+    uncounted = counts and not any([padding] if isinstance(padding, int) else padding)
+    if stride and not uncounted:
         return None
-    stride, rounds_up = argument(node, 2, "stride", []), argument(node, 4, "ceil_mode", False)
-    rest = (stride, 0, rounds_up, False, argument(node, 6, "divisor_override"))
+    rounds_up, divisor = argument(node, 4, "ceil_mode", False), argument(node, 6, "divisor_override")
+    rest = (stride or node.args[1], padding, rounds_up, counts and not uncounted, divisor)
     return emit(aten.avg_pool3d.default, node.args[0], node.args[1], *rest)
+
+
+def _largest_by_kernel(dims: int) -> _Replacement:
+    """A stride that is left out is the kernel's size; ExecuTorch's builders and passes fail without one (1.5.1)."""
+
+    def each(size: Any) -> list[int]:
+        sizes = [size] if isinstance(size, int) else list(size)
+        return sizes * dims if len(sizes) == 1 else sizes
+
+    def rewritten(_: Emitter, node: FxNode) -> None:
+        if not argument(node, 2, "stride", []):
+            kernel, padding = each(node.args[1]), each(argument(node, 3, "padding", 0))
+            rest = (padding, each(argument(node, 4, "dilation", 1)), argument(node, 5, "ceil_mode", False))
+            node.args, node.kwargs = (node.args[0], kernel, kernel, *rest), {}
+
+    return rewritten
 
 
 def _narrow_indices(emit: Emitter, node: FxNode) -> None:
@@ -209,6 +229,10 @@ REPLACED: Mapping[Any, _Replacement] = MappingProxyType(
         aten.acosh.default: _acosh,
         aten.pow.Scalar: _power_of_a_number,
         aten.avg_pool3d.default: _average_over_volumes,
+        aten.max_pool1d.default: _largest_by_kernel(1),
+        aten.max_pool2d.default: _largest_by_kernel(2),
+        aten.max_pool2d_with_indices.default: _largest_by_kernel(2),
+        aten.max_pool3d.default: _largest_by_kernel(3),
         aten.topk.default: _narrow_indices,
         aten.sort.default: _narrow_indices,
         aten.logical_or.default: _on_masks(aten.bitwise_or.Tensor),
@@ -245,11 +269,11 @@ def replace(module: GraphModule, *, divides_integers: bool = True) -> GraphModul
         if rule is None:
             continue
         made = rule(Emitter(node), node)
+        changed = True
         if made is not None:
             node.replace_all_uses_with(made)
         if not node.users:
             module.graph.erase_node(node)
-            changed = True
     if changed:
         module.recompile()
     return module

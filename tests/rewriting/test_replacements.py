@@ -38,6 +38,13 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[torch.Tensor, ...]]] = {
     "acosh.default": (torch.acosh, (X.abs() + 1,)),
     "pow.Scalar": (lambda x: torch.ops.aten.pow.Scalar(2.5, x), (X / 10,)),
     "avg_pool3d.default": (lambda x: nn.functional.avg_pool3d(x, 2, ceil_mode=True), (X.reshape(1, 2, 2, 4, 4),)),
+    "max_pool1d.default": (lambda x: torch.ops.aten.max_pool1d.default(x.reshape(1, 2, 32), 2), (X.reshape(64),)),
+    "max_pool2d.default": (lambda x: nn.functional.max_pool2d(x, 2, padding=1), (X.reshape(1, 4, 4, 4),)),
+    "max_pool2d_with_indices.default": (
+        lambda x: torch.ops.aten.max_pool2d_with_indices.default(x, 2)[0],
+        (X.reshape(1, 4, 4, 4),),
+    ),
+    "max_pool3d.default": (lambda x: nn.functional.max_pool3d(x, 2, ceil_mode=True), (X.reshape(1, 2, 2, 4, 4),)),
     "topk.default": (lambda x: tuple(x.topk(3)), (X,)),
     "sort.default": (lambda x: tuple(x.sort()), (X,)),
     "logical_or.default": (torch.logical_or, (MASK, ~MASK)),
@@ -48,7 +55,10 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[torch.Tensor, ...]]] = {
     "all.dims": (lambda m: torch.all(m, (1, 2)), (MASK,)),
 }
 
-STAY = ("avg_pool3d.default", "elu.default", "topk.default", "sort.default")
+STAY = (
+    *("avg_pool3d.default", "elu.default", "topk.default", "sort.default"),
+    *("max_pool1d.default", "max_pool2d.default", "max_pool2d_with_indices.default", "max_pool3d.default"),
+)
 """Targets that the rewritten model still has, in another form or with other ops behind them."""
 
 
@@ -92,7 +102,8 @@ def test_what_a_rewrite_leaves_can_be_built(name: str) -> None:
         (lambda x: x.sum(), (torch.arange(4, dtype=torch.int32),)),
         (lambda x: x.mean(), (torch.tensor(1.0),)),
         (nn.functional.elu, (X,)),
-        (lambda x: nn.functional.avg_pool3d(x, 2, padding=1), (X.reshape(1, 2, 2, 4, 4),)),
+        (lambda x: nn.functional.avg_pool3d(x, 2, 2, padding=1), (X.reshape(1, 2, 2, 4, 4),)),
+        (lambda x: nn.functional.max_pool2d(x, 2, 1), (X.reshape(1, 4, 4, 4),)),
         (lambda x: torch.ops.aten.pow.Scalar(-2.0, x), (torch.arange(4.0),)),
         (lambda x: torch.ops.aten.pow.Scalar(2, x), (torch.arange(4),)),
     ],
@@ -108,3 +119,12 @@ def test_integers_are_divided_where_the_chip_can(soc: str, divided: str) -> None
     module = _module(torch.floor_divide, (torch.arange(-4, 4), torch.full((8,), 3)))
     transformed = SolveQuantizer("htp", soc).transform_for_annotation(module)
     assert divided in _targets(transformed)
+
+
+@pytest.mark.parametrize(
+    ("pool", "dims"), [(nn.functional.max_pool2d, 2), (nn.functional.max_pool3d, 3), (nn.functional.avg_pool3d, 3)]
+)
+def test_a_stride_that_is_left_out_is_written_down(pool: Callable[..., torch.Tensor], dims: int) -> None:
+    module = _module(lambda x: pool(x, 2), (X.reshape(1, 1, *[4] * 3) if dims == 3 else X.reshape(1, 1, 8, 8),))
+    strides = [list(node.args[2]) for node in replace(module).graph.nodes if "pool" in str(node.target)]
+    assert strides == [[2] * dims]
