@@ -33,9 +33,10 @@ from qnnsolve.facts.fx import read_graph
 from qnnsolve.facts.socs import Soc, chipset, soc
 from qnnsolve.facts.user import UserFacts
 from qnnsolve.facts.user_file import read_user_facts
+from qnnsolve.maxima import observe_behind_maxima
 from qnnsolve.opinfo_facts import FactsSource, facts_source, operator_facts
 from qnnsolve.results import Placement, SolveResult
-from qnnsolve.rewriting import bound_infinities, prepared
+from qnnsolve.rewriting import completed, prepared
 from qnnsolve.rules import Facts, backend_rules, problem_of
 from qnnsolve.rules.request import Request, precision
 from qnnsolve.solver import Limits, Solution, Unknown, Unsatisfiable, solve
@@ -114,10 +115,10 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         self._request = attrs.evolve(self._request, precision=_precision(quant_dtype.name.removeprefix("use_")))
 
     def transform_for_annotation(self, model: GraphModule) -> GraphModule:
-        """:mod:`qnnsolve.rewriting`, then ExecuTorch's own passes, then bounds for what is infinite."""
+        """:mod:`qnnsolve.rewriting`, with ExecuTorch's own passes between its two halves."""
         with contextlib.redirect_stdout(io.StringIO()):  # ``[WARNING] the 0 th arg of node ...`` (1.5.1)
             transformed: GraphModule = super().transform_for_annotation(prepared(model, self._soc.htp_arch))
-        return bound_infinities(transformed)
+        return completed(transformed)
 
     def annotate(self, model: GraphModule) -> GraphModule:
         """Solve for ``model`` and write the annotations; see the class for what is raised."""
@@ -149,10 +150,11 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         self.result = attrs.evolve(self.result, timings=clock.laps)
         return model
 
-    def prepare_obs_or_fq_callback(self, model: GraphModule, edge_or_node_to_obs_or_fq: Mapping[Any, Any]) -> None:
+    def prepare_obs_or_fq_callback(self, model: GraphModule, edge_or_node_to_obs_or_fq: dict[Any, Any]) -> None:
         """Called by ``prepare_pt2e`` with the observers of :meth:`annotate`'s annotations, before they are inserted."""
         if self._solved_for is not None:
             bind_accumulators(model, self._solved_for, edge_or_node_to_obs_or_fq)
+            observe_behind_maxima(model, self._solved_for, edge_or_node_to_obs_or_fq)
 
     def validate(self, model: GraphModule) -> None:
         """Nothing is left to validate: what was annotated was solved for."""

@@ -26,6 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "quantizer",
         "accumulators",
+        "maxima",
         "annotations",
         "rewriting",
         "rewriting.*",
@@ -66,6 +67,7 @@ MAY_IMPORT = {
         "facts.fx",
         "quantizer",
         "accumulators",
+        "maxima",
         "annotations",
         "rewriting",
         "rewriting.*",
@@ -84,7 +86,7 @@ MAY_IMPORT = {
         "probe.*",
         "host",
     ),
-    "torchao": ("quantizer", "annotations", "specs", "pipeline", "lowering", "verification", "_lower_child"),
+    "torchao": ("quantizer", "annotations", "maxima", "specs", "pipeline", "lowering", "verification", "_lower_child"),
     "executorch": (
         "facts.socs",
         "quantizer",
@@ -106,6 +108,7 @@ MAY_IMPORT = {
 EAGER_TORCH = (
     "quantizer",
     "accumulators",
+    "maxima",
     "annotations",
     "rewriting*",
     "specs",

@@ -1,6 +1,7 @@
 """Rewrite a graph, before it is annotated, into one whose every tensor can have an encoding that lowering keeps.
 
-Each module is one step and exact in float; :func:`prepared` takes all but the last in this order:
+Each module is one step and exact in float. In this order, :func:`prepared` takes all but the last two, then come
+ExecuTorch's own passes, which write such ops too, and :func:`completed` takes those two:
 
 ==============  ======================================================================================================
 `writes`        writes in place become what they compute, where others see them
@@ -8,7 +9,8 @@ Each module is one step and exact in float; :func:`prepared` takes all but the l
 `constants`     what the model's inputs do not decide is computed once
 `ranks`         what has more dimensions than the accelerator takes is permuted with fewer
 `replacements`  what ExecuTorch never builds, builds wrongly or tears up is written otherwise, by hand
-`infinities`    after ExecuTorch's own passes, which write masks too: minus infinity becomes a number
+`leading`       a leading dimension of size one goes where it costs no 8-bit value a step
+`infinities`    minus infinity becomes a number
 ==============  ======================================================================================================
 """
 
@@ -19,14 +21,20 @@ from torch.fx import GraphModule
 from qnnsolve.rewriting.composites import expand_composites
 from qnnsolve.rewriting.constants import fold_constants
 from qnnsolve.rewriting.infinities import bound_infinities
+from qnnsolve.rewriting.leading import move_leading
 from qnnsolve.rewriting.ranks import lower_ranks
 from qnnsolve.rewriting.replacements import NO_INTEGER_DIVISION, replace
 from qnnsolve.rewriting.writes import spell_out_writes
 
-__all__ = ["bound_infinities", "prepared"]
+__all__ = ["completed", "prepared"]
 
 
 def prepared(model: GraphModule, htp_arch: str) -> GraphModule:
     """``model`` itself, rewritten for ``htp_arch`` (``V68`` ...). It is as exported, each node with its fake value."""
     spelled_out = lower_ranks(fold_constants(expand_composites(spell_out_writes(model))))
     return replace(spelled_out, divides_integers=htp_arch not in NO_INTEGER_DIVISION)
+
+
+def completed(model: GraphModule) -> GraphModule:
+    """``model`` itself, rewritten once ExecuTorch's passes are through with what :func:`prepared` made of it."""
+    return bound_infinities(move_leading(model))

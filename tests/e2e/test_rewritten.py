@@ -34,3 +34,26 @@ def test_six_dimensions_and_padded_volumes_are_one_delegate(tmp_path: Path) -> N
     assert result.verification is not None
     # 16.7 % where the padding is not counted; six dimensions do not compile.
     assert result.verification.emulator_vs_converted_max_rel <= 0.001
+
+
+class Stacked(nn.Module):
+    """A convolution's largest values, turned and put behind a batch of one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(4, 8, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        picked = nn.functional.max_pool2d(self.conv(x), 2)
+        return picked.permute(0, 2, 3, 1).unsqueeze(0).permute(0, 1, 4, 3, 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("soc", ["SM8350", "SM8750"])
+def test_five_dimensions_move_8_bit_values_as_they_are(soc: str, tmp_path: Path) -> None:
+    inputs = (torch.randn(4, 4, 16, 16, generator=torch.Generator().manual_seed(0)),)
+    result = export(seeded(Stacked), inputs, out=tmp_path / "m.pte", soc=soc, precision="8a8w")
+    assert (result.delegates, result.cpu_ops) == (1, ())
+    assert result.verification is not None and result.verification.sqnr_db > 40
+    # A quarter of the values is a step off, 0.4 %, where the batch is put in front of four dimensions.
+    assert result.verification.emulator_vs_converted_max_rel <= 0.008
