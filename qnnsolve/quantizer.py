@@ -117,7 +117,7 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
     def transform_for_annotation(self, model: GraphModule) -> GraphModule:
         """:mod:`qnnsolve.rewriting`, with ExecuTorch's own passes between its two halves."""
         with contextlib.redirect_stdout(io.StringIO()):  # ``[WARNING] the 0 th arg of node ...`` (1.5.1)
-            transformed: GraphModule = super().transform_for_annotation(prepared(model, self._soc.htp_arch))
+            transformed: GraphModule = super().transform_for_annotation(prepared(model))
         return completed(transformed)
 
     def annotate(self, model: GraphModule) -> GraphModule:

@@ -23,16 +23,15 @@ from qnnsolve.rewriting.constants import fold_constants
 from qnnsolve.rewriting.infinities import bound_infinities
 from qnnsolve.rewriting.leading import move_leading
 from qnnsolve.rewriting.ranks import lower_ranks
-from qnnsolve.rewriting.replacements import NO_INTEGER_DIVISION, replace
+from qnnsolve.rewriting.replacements import replace
 from qnnsolve.rewriting.writes import spell_out_writes
 
 __all__ = ["completed", "prepared"]
 
 
-def prepared(model: GraphModule, htp_arch: str) -> GraphModule:
-    """``model`` itself, rewritten for ``htp_arch`` (``V68`` ...). It is as exported, each node with its fake value."""
-    spelled_out = lower_ranks(fold_constants(expand_composites(spell_out_writes(model))))
-    return replace(spelled_out, divides_integers=htp_arch not in NO_INTEGER_DIVISION)
+def prepared(model: GraphModule) -> GraphModule:
+    """``model`` itself, rewritten. It is as exported, each node with its fake value."""
+    return replace(lower_ranks(fold_constants(expand_composites(spell_out_writes(model)))))
 
 
 def completed(model: GraphModule) -> GraphModule:

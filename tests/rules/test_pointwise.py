@@ -103,9 +103,10 @@ def test_sums_of_integers_are_64_bits_wide() -> None:
     assert built("sum.dim_IntList", i, (-1,), dtype="int32").op == "ReduceSum"
 
 
-def test_integers_are_divided_in_floating_point() -> None:
-    found = built("floor_divide.default", i, i, dtype="int32")
-    assert found.ops == ("Cast", "Cast", "ElementWiseDivide", "ElementWiseFloor")
+@pytest.mark.parametrize("target", ["div.Tensor", "floor_divide.default"])
+def test_integers_are_not_divided_in_half_precision(target: str) -> None:
+    found = built(target, i, i, dtype="int32")
+    assert found.fate is Fate.CPU and "integers" in found.why
 
 
 def test_any_counts_the_mask() -> None:

@@ -9,7 +9,6 @@ from qnnsolve.rules.builders.types import (
     Built,
     Fate,
     Input,
-    Step,
     identity,
     no_builder,
     on_cpu,
@@ -131,23 +130,16 @@ def _where(node: Node, graph: Graph) -> Built:
     return Built(Fate.OP, "ElementWiseSelect", tuple(operand(node, graph, port) for port in range(3)))
 
 
-def _floor_divide(node: Node, graph: Graph) -> Built:
-    if node.tensor is None or node.tensor.is_float:
-        return _binary("ElementWiseBinary.floor_divide")(node, graph)
-    # ExecuTorch 1.5.1, decompose_floor_divide.py: integers are divided in floating point.
-    steps = (
-        Step("Cast", ("i32", "f32")),
-        Step("ElementWiseDivide", ("f32", "f32", "f32")),
-        Step("ElementWiseFloor", ("f32", "f32")),
-    )
-    return Built(Fate.OP, "Cast", (Input(None, code="f32"),), steps=steps)
+def _division(name: str) -> Builder:
+    """Of floats: integers are divided in half precision (``python -m benchmarks.integer_division SM8750``)."""
 
+    def builder(node: Node, graph: Graph) -> Built:
+        sources = [graph[ref].tensor for ref in node.refs()]
+        if sources and not any(tensor is None or tensor.is_float for tensor in sources):
+            return on_cpu("integers are divided in half precision there")
+        return _binary(name)(node, graph)
 
-def _divide(node: Node, graph: Graph) -> Built:
-    sources = [graph[ref].tensor for ref in node.refs()]
-    if sources and not any(tensor is None or tensor.is_float for tensor in sources):
-        return on_cpu("a division of integers is computed in floating point")
-    return _binary("ElementWiseDivide")(node, graph)
+    return builder
 
 
 _UNARY = (
@@ -216,8 +208,8 @@ TABLE = table(
         ("sub.Tensor", "sub_.Tensor", "subtract.Tensor", "sub.Scalar", "rsub.Tensor", "rsub.Scalar"),
     ),
     (_binary("ElementWiseMultiply"), ("mul.Tensor", "mul_.Tensor", "multiply.Tensor", "mul.Scalar")),
-    (_divide, ("div.Tensor", "div_.Tensor", "divide.Tensor", "div.Scalar")),
-    (_floor_divide, ("floor_divide.default",)),
+    (_division("ElementWiseDivide"), ("div.Tensor", "div_.Tensor", "divide.Tensor", "div.Scalar")),
+    (_division("ElementWiseBinary.floor_divide"), ("floor_divide.default",)),
     (_binary("ElementWiseMaximum"), ("maximum.default", "max.other", "clamp_min.Tensor")),
     (_binary("ElementWiseMinimum"), ("minimum.default", "min.other", "clamp_max.Tensor")),
     (_power, ("pow.Tensor_Tensor", "pow.Tensor_Scalar", "pow.Scalar")),
