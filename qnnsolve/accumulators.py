@@ -2,7 +2,7 @@
 
 A product is brought to its output's scale by the factor input scale x weight scale / output scale, which the chip can
 hold down to a smallest one. What a weight's scale has to be at least is known only after calibration, so a weight's
-observer looks at those of the tensors around it (:attr:`qnnsolve.specs.Scaled.accumulator`).
+observer looks at those of the tensors around it (:attr:`qnnsolve.observers.Scaled.accumulator`).
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from torch.fx import GraphModule
 from torch.fx import Node as FxNode
 
 from qnnsolve.facts.curated import LeastFactor
+from qnnsolve.observers import Scaled
 from qnnsolve.rules import Facts
 from qnnsolve.rules.request import Role
-from qnnsolve.specs import Scaled
 
 __all__ = ["Accumulator", "bind_accumulators"]
 

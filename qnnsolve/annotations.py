@@ -16,12 +16,14 @@ from qnnsolve.constraints import Derived, Problem, Same, Site
 from qnnsolve.encodings import Encoding
 from qnnsolve.facts.graph import Node
 from qnnsolve.lowering import CPU_KEY, CPU_VALUE
+from qnnsolve.masks import masks_and_scores, softmax_inputs
+from qnnsolve.observers import MASKED_FROM, Bounds
 from qnnsolve.opinfo_facts import port_code
 from qnnsolve.rules import Facts
-from qnnsolve.rules.builders import Built, Fate
+from qnnsolve.rules.builders import Built
 from qnnsolve.rules.htp import FOLDED
 from qnnsolve.solver import Solution
-from qnnsolve.specs import MASKED_FROM, Bounds, bias_spec, concrete_spec, halved_spec
+from qnnsolve.specs import bias_spec, concrete_spec, halved_spec
 
 __all__ = ["mark_cpu_nodes", "write_annotations"]
 
@@ -36,9 +38,9 @@ def write_annotations(model: GraphModule, facts: Facts, problem: Problem, soluti
         leader = min(group, key=lambda site: order[site])
         first.update(dict.fromkeys(group, leader))
     folded = (c.sites for c in problem.constraints if isinstance(c, Same) and c.reason.rule == FOLDED)
-    softmaxed = dict(_softmaxed(facts, solution))
+    softmaxed = dict(softmax_inputs(facts, solution))
     bounds = (
-        {first[group[0]]: Bounds(endless=MASKED_FROM) for group in _masking(facts, solution, softmaxed)}
+        {first[group[0]]: Bounds(endless=MASKED_FROM) for group in masks_and_scores(facts, solution, softmaxed)}
         | {first[sites[0]]: _bounds(facts.graph[sites[-1].node]) for sites in folded}
         | {first[group[0]]: Bounds(softmax_dim=dim) for group, dim in softmaxed.items()}
     )
@@ -66,49 +68,6 @@ def _bounds(activation: Node) -> Bounds:
     found = [activation.argument(index + 1, names[index]) for index in (0, 1)]
     low, high = (float(v) if isinstance(v, (int, float)) else default[i] for i, v in enumerate(found))
     return Bounds(low, high)
-
-
-def _softmaxed(facts: Facts, solution: Solution) -> Iterator[tuple[tuple[Site, ...], int]]:
-    """Groups of sites that nothing but a softmax reads, and the dimension along which it does."""
-    group_of = {site: group for group in solution.groups for site in group}
-    for node, built in facts.calls:
-        ref, dim = built.inputs[0].ref if built.op == "Softmax" else None, node.argument(1, "dim")
-        chain: set[Site] = set()
-        reader = node.name
-        while ref is not None and facts.graph.users[ref] == (reader,):
-            chain |= {Site(ref, reader), Site(ref)}
-            before = facts.built.get(ref)
-            through = before is not None and before.fate is Fate.IDENTITY
-            reader, ref = ref, before.inputs[0].ref if before is not None and through else None
-        edge = next((site for site in chain if site.user == node.name), None)
-        if isinstance(dim, int) and edge is not None and chain.issuperset(group_of.get(edge, (Site(""),))):
-            yield group_of[edge], dim
-
-
-_SUMS = ("ElementWiseAdd", "ElementWiseSubtract")
-
-
-def _masking(facts: Facts, solution: Solution, softmaxed: Iterable[tuple[Site, ...]]) -> Iterator[tuple[Site, ...]]:
-    """Groups of sites that nothing reads but sums for a softmax: masks, and the scores that they are added to."""
-    sums = {site.node for group in softmaxed for site in group if not site.user}
-    sums = {name for name in sums if name in facts.built and facts.built[name].op in _SUMS}
-    names: set[str] = set()
-    for node in reversed(list(facts.graph)):
-        users = facts.graph.users[node.name]
-        if users and all(user in sums or (user in names and _carries(facts, user)) for user in users):
-            names.add(node.name)
-    for group in solution.groups:
-        if all(site.node in names for site in group):
-            yield group
-
-
-def _carries(facts: Facts, name: str) -> bool:
-    """Whether a call passes its first input on, moved at most; a slice may bring it to another scale on the way."""
-    built = facts.built[name]
-    if built.fate is Fate.IDENTITY or built.op == "StridedSlice":
-        return True
-    output = len(built.inputs)
-    return {0, output} <= facts.shared(str(built.op), facts.form(facts.graph[name], built), output)[0]
 
 
 def _floors(facts: Facts, solution: Solution, first: Mapping[Site, Site]) -> dict[Site, float]:

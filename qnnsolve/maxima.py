@@ -10,39 +10,20 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableMapping
 from typing import Any, Literal, TypeAlias
 
-import torch
 from torch.fx import GraphModule
 from torch.fx import Node as FxNode
-from torchao.quantization.pt2e import ObserverBase
 
+from qnnsolve.observers import Unobserved
 from qnnsolve.rules import Facts
 from qnnsolve.rules.builders import Fate
 
-__all__ = ["Unobserved", "observe_behind_maxima"]
+__all__ = ["observe_behind_maxima"]
 
 _Pick: TypeAlias = Literal["largest", "smallest"]
 _PICKS: Mapping[str, _Pick] = {"PoolMax2d": "largest", "ReduceMax": "largest", "ReduceMin": "smallest"}
 _INDICES = frozenset({"Argmax", "Argmin"})
 """Tell where the extreme was, so that nothing may be cut off."""
 _MOVES = frozenset({"Reshape", "Transpose"})
-
-
-class Unobserved(ObserverBase):  # type: ignore[misc]  # torchao ships no types
-    """Has the encoding that ``observer`` finds elsewhere, and looks at nothing itself."""
-
-    def __init__(self, observer: Any) -> None:
-        super().__init__(dtype=observer.dtype)
-        self.observer = observer
-        self.qscheme, self.quant_min, self.quant_max = observer.qscheme, observer.quant_min, observer.quant_max
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return ``x``."""
-        return x
-
-    def calculate_qparams(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Scale (real units per step) and zero point of the other observer."""
-        found: tuple[torch.Tensor, torch.Tensor] = self.observer.calculate_qparams()
-        return found
 
 
 def observe_behind_maxima(model: GraphModule, facts: Facts, observers: MutableMapping[Any, Any]) -> None:

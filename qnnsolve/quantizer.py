@@ -33,6 +33,7 @@ from qnnsolve.facts.fx import read_graph
 from qnnsolve.facts.socs import Soc, chipset, soc
 from qnnsolve.facts.user import UserFacts
 from qnnsolve.facts.user_file import read_user_facts
+from qnnsolve.masks import bind_masks
 from qnnsolve.maxima import observe_behind_maxima
 from qnnsolve.opinfo_facts import FactsSource, facts_source, operator_facts
 from qnnsolve.results import Placement, SolveResult
@@ -153,6 +154,7 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
     def prepare_obs_or_fq_callback(self, model: GraphModule, edge_or_node_to_obs_or_fq: dict[Any, Any]) -> None:
         """Called by ``prepare_pt2e`` with the observers of :meth:`annotate`'s annotations, before they are inserted."""
         if self._solved_for is not None:
+            bind_masks(model, self._solved_for, edge_or_node_to_obs_or_fq)
             bind_accumulators(model, self._solved_for, edge_or_node_to_obs_or_fq)
             observe_behind_maxima(model, self._solved_for, edge_or_node_to_obs_or_fq)
 

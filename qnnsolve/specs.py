@@ -1,19 +1,15 @@
-"""Encoding -> torchao's quantization specs, with observers that see every calibration sample."""
+"""Encoding -> torchao's quantization specs, with the observers that each needs."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
-import attrs
 import torch
 from executorch.backends.qualcomm.quantizer.observers.per_block_param_observer import PerBlockParamObserver
-from executorch.backends.qualcomm.quantizer.observers.per_channel_param_observer import PerChannelParamObserver
 from executorch.backends.qualcomm.quantizer.qconfig import _derived_bias_quant_spec
 from executorch.backends.qualcomm.utils.constants import DEFAULT_EPS_8BIT, DEFAULT_EPS_16BIT, QCOM_BLOCK_SIZE
 from torch.fx import Node as FxNode
-from torchao.quantization.pt2e import MinMaxObserver
 from torchao.quantization.pt2e.quantizer import (
     DerivedQuantizationSpec,
     FixedQParamsQuantizationSpec,
@@ -22,18 +18,16 @@ from torchao.quantization.pt2e.quantizer import (
 )
 
 from qnnsolve.encodings import DType, Encoding, QScheme
-from qnnsolve.rewriting.infinities import MASK
+from qnnsolve.observers import (
+    MASKED_FROM,
+    Bounds,
+    HalvedObserver,
+    MaskObserver,
+    PerChannelObserver,
+    TensorObserver,
+)
 
-__all__ = [
-    "MASKED_FROM",
-    "Bounds",
-    "PerChannelObserver",
-    "Scaled",
-    "TensorObserver",
-    "bias_spec",
-    "concrete_spec",
-    "halved_spec",
-]
+__all__ = ["bias_spec", "concrete_spec", "halved_spec"]
 
 _TORCH_DTYPE = {
     DType.UINT8: torch.uint8,
@@ -53,122 +47,6 @@ _TORCH_QSCHEME = {
 SCALE_BITS = 1
 """Significant bits of a 16-bit tensor's scale where multipliers are narrow: a power of two, so that the ratio of an
 input's scale and an output's is exact whatever the two are. It costs at most one of the sixteen bits."""
-
-
-class _Smallest(Protocol):
-    def smallest_scale(self) -> torch.Tensor: ...
-
-
-class Scaled:
-    """Raises scales to what the chip can multiply with, so that no value is cut off.
-
-    That is at least what ``accumulator`` asks for, and ``scale_bits`` significant bits (None: any number).
-    """
-
-    scale_bits: int | None
-    accumulator: _Smallest | None = None
-
-    def _calculate_qparams(self, min_val: torch.Tensor, max_val: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        scale, zero_point = super()._calculate_qparams(min_val, max_val)  # type: ignore[misc]
-        if self.scale_bits is None and self.accumulator is None:
-            return scale, zero_point
-        if self.accumulator is not None:
-            scale = torch.maximum(scale, self.accumulator.smallest_scale().to(scale))
-        if self.scale_bits is not None:
-            bits = torch.tensor(self.scale_bits, dtype=torch.int32)
-            mantissa, exponent = torch.frexp(scale)
-            scale = torch.ldexp(torch.ceil(torch.ldexp(mantissa, bits)), exponent - bits)
-        if self.qscheme == torch.per_tensor_affine:  # type: ignore[attr-defined]
-            low, high = self.quant_min, self.quant_max  # type: ignore[attr-defined]
-            zero_point = (low - torch.round(min_val.clamp(max=0.0) / scale)).clamp(low, high).to(zero_point.dtype)
-        return scale, zero_point
-
-
-class TensorObserver(Scaled, MinMaxObserver):  # type: ignore[misc]  # torchao ships no types
-    """The extremes over all calibration samples, of the values that count (:class:`Bounds`).
-
-    Extremes rather than the moving average of ExecuTorch's presets: that one moves by 1 % per sample, so that it
-    keeps the first sample's range, and cuts off whatever exceeds it later (ViT at 16 bits: 28 dB against 34 dB).
-    """
-
-    def __init__(self, bounds: Bounds | None = None, scale_bits: int | None = None, **settings: Any) -> None:
-        super().__init__(**settings)
-        self.bounds, self.scale_bits = bounds, scale_bits
-
-    def forward(self, x_orig: torch.Tensor) -> torch.Tensor:
-        """Observe ``x_orig`` within the bounds; return it unchanged."""
-        bounds = self.bounds or Bounds()
-        super().forward(self._within(_bounded(x_orig.detach(), bounds.endless), bounds))
-        return x_orig
-
-    def _within(self, x: torch.Tensor, bounds: Bounds) -> torch.Tensor:
-        if bounds.softmax_dim is None:
-            return x.clamp(bounds.low, bounds.high)
-        largest = x.amax(bounds.softmax_dim, keepdim=True)
-        reached = torch.maximum(x, largest - _SOFTMAX_REACH[self.quant_max - self.quant_min > 255])
-        kept = reached[(largest > _MASKED).expand_as(x)]
-        return kept if kept.numel() else x
-
-
-def _bounded(x: torch.Tensor, endless: float) -> torch.Tensor:
-    """``x`` with what is as good as infinite at plus or minus :data:`MASK`, as the model's own constants have it.
-
-    It comes from a mask that is an input of the model."""
-    beyond = x.abs() >= endless
-    return torch.where(beyond, x.sign() * MASK, x) if bool(beyond.any()) else x
-
-
-_ENDLESS = 1e30
-"""No activation is as large. Masks written as the least float32 or bfloat16 are, and minus infinity."""
-MASKED_FROM = 1000.0
-"""No score is as large. Masks are: -1e4, -65504, -1e9. Steps of a 65,536th of those, brought to the scores' steps, are
-more than the chip's sums hold (QNN 2.51: 1.5 % off with -65504 at 16 bits, 54 % with -1e9; 14 % with -1e4 at 8)."""
-_SOFTMAX_REACH = {False: 12.0, True: 24.0}
-"""How far below the largest of its row a softmax's input still counts, at 8 bits and above 8: exp(-12) and exp(-24) are
-less than a six-hundredth of an output's step, so that a thousand masked places add no step."""
-_MASKED = -MASK / 2
-"""A row whose largest value lies below is masked whole, and says nothing of the scores."""
-
-
-class PerChannelObserver(Scaled, PerChannelParamObserver):  # type: ignore[misc]
-    """The extremes of a weight's channels."""
-
-    def __init__(self, scale_bits: int | None = None, **settings: Any) -> None:
-        super().__init__(**settings)
-        self.scale_bits = scale_bits
-
-
-class HalvedObserver(MinMaxObserver):  # type: ignore[misc]
-    """A fixed scale (real units per step) and zero point, halved up to ``halvings`` times as the values allow.
-
-    The largest may lie one step beyond the range: 1.0 counts as 255 steps of 1/256.
-    """
-
-    def __init__(self, fixed_scale: float, zero_point: int, halvings: int, **settings: Any) -> None:
-        super().__init__(**settings)
-        self.fixed_scale, self.zero_point, self.halvings = fixed_scale, zero_point, halvings
-
-    def _calculate_qparams(self, min_val: torch.Tensor, max_val: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        _, zero_point = super()._calculate_qparams(min_val, max_val)
-        reach = self.fixed_scale * (self.quant_max + 1 - self.zero_point)
-        room = torch.log2(reach / max_val.clamp(min=torch.finfo(max_val.dtype).tiny))
-        halved = torch.where(torch.isfinite(max_val), room.floor().clamp(0, self.halvings), 0.0)
-        return self.fixed_scale * torch.exp2(-halved), torch.full_like(zero_point, self.zero_point)
-
-
-@attrs.frozen
-class Bounds:
-    """Which values of a tensor count for its range; at the others the quantizer saturates without harm.
-
-    Those between ``low`` and ``high``, where an activation cuts off the rest. Or, with ``softmax_dim``, those from
-    which a softmax along it makes more than nothing: a mask needs no more of the range than that. Those of ``endless``
-    or more, either way, count as :data:`MASK`.
-    """
-
-    low: float = -math.inf
-    high: float = math.inf
-    softmax_dim: int | None = None
-    endless: float = _ENDLESS
 
 
 def concrete_spec(
@@ -225,7 +103,9 @@ def _observer(encoding: Encoding, bounds: Bounds | None, floor: float, multiplie
         case QScheme.PER_CHANNEL_SYMMETRIC:
             return PerChannelObserver.with_args(eps=eps, scale_bits=scale_bits)
         case _:
-            return TensorObserver.with_args(bounds=bounds, eps=eps, scale_bits=scale_bits)
+            masks = bounds is not None and bounds.endless == MASKED_FROM and not wide
+            observer = MaskObserver if masks else TensorObserver
+            return observer.with_args(bounds=bounds, eps=eps, scale_bits=scale_bits)
 
 
 def bias_spec(node: FxNode, encoding: Encoding) -> DerivedQuantizationSpec:

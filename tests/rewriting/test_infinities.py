@@ -10,9 +10,10 @@ from torch.fx import GraphModule
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
 from qnnsolve.encodings import DType, Encoding
+from qnnsolve.observers import Bounds
 from qnnsolve.quantizer import SolveQuantizer
 from qnnsolve.rewriting.infinities import MASK, bound_infinities
-from qnnsolve.specs import Bounds, concrete_spec
+from qnnsolve.specs import concrete_spec
 
 LEAST = torch.finfo(torch.float32).min
 
