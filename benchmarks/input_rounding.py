@@ -1,10 +1,9 @@
-"""How the chip rounds a float input of a model, and what a maximum makes of it: steps apart from torch, at 8 bits.
+"""How the chip rounds a float input of a model: steps apart from torch, at 8 bits.
 
     python -m benchmarks.input_rounding SM8750
 
-Each op is run on numbers as they come; on the same numbers rounded to half precision before, which is what the chip
-reads of a float input; and on the grid of their encoding, where there is nothing to round. A transposition of five
-dimensions is off even so.
+A reshape is run on numbers as they come; on the same numbers rounded to half precision before, which is what the chip
+reads of a float input; and on the grid of their encoding, where there is nothing to round.
 """
 
 from __future__ import annotations
@@ -17,7 +16,6 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from torch.nn.functional import max_pool2d
 
 from qnnsolve import export
 from qnnsolve.verification import run_on_emulator
@@ -26,8 +24,6 @@ SCALE, ZERO_POINT = 0.0335, 132
 """No scale that puts numbers of half precision right between two steps, as 1/32 does."""
 OPS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "reshape": lambda x: x.reshape(1, 28, 35, 21),
-    "max_pool2d": lambda x: max_pool2d(x, 3, 1),
-    "permute 5-D": lambda x: x.reshape(1, 7, 4, 21, 35).permute(0, 1, 4, 2, 3),
 }
 
 

@@ -1,14 +1,15 @@
 """Rewrite a graph, before it is annotated, into one whose every tensor can have an encoding that lowering keeps.
 
 Each module is one step and exact in float. In this order, :func:`prepared` takes all but the last two, then come
-ExecuTorch's own passes, which write such ops too, and :func:`completed` takes those two:
+ExecuTorch's own passes, which write such ops too, and :func:`completed` takes those two, after it has folded the
+constants of those passes:
 
 ==============  ======================================================================================================
 `writes`        writes in place become what they compute, where others see them
 `composites`    what ExecuTorch would take apart after annotation is spelled out, by torch's own definition of each op
 `constants`     what the model's inputs do not decide is computed once
 `ranks`         what has more dimensions than the accelerator takes is permuted with fewer
-`replacements`  what ExecuTorch never builds, builds wrongly or tears up is written otherwise, by hand
+`replacements`  what ExecuTorch never builds, builds wrongly or tears up is written otherwise (`pooling`: its poolings)
 `leading`       a leading dimension of size one goes where it costs no 8-bit value a step
 `infinities`    minus infinity becomes a number
 ==============  ======================================================================================================
@@ -36,4 +37,4 @@ def prepared(model: GraphModule) -> GraphModule:
 
 def completed(model: GraphModule) -> GraphModule:
     """``model`` itself, rewritten once ExecuTorch's passes are through with what :func:`prepared` made of it."""
-    return bound_infinities(move_leading(model))
+    return bound_infinities(move_leading(fold_constants(model)))

@@ -26,6 +26,8 @@ COMPOSITES = frozenset(
         _aten.atleast_2d.default,
         _aten.atleast_3d.default,
         _aten.baddbmm.default,
+        _aten.clip.Tensor,
+        _aten.clip.default,
         _aten.column_stack.default,
         _aten.dot.default,
         _aten.dsplit.array,

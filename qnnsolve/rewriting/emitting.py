@@ -1,13 +1,14 @@
-"""How a rewriting step writes nodes: :class:`Emitter`."""
+"""How a rewriting step writes nodes: :class:`Emitter`, :data:`Replacement`."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import torch
 from torch.fx import Node as FxNode
 
-__all__ = ["Emitter", "argument"]
+__all__ = ["Emitter", "Replacement", "argument"]
 
 
 class Emitter:
@@ -25,6 +26,10 @@ class Emitter:
         values, named = torch.fx.node.map_arg((args, kwargs), lambda arg: arg.meta["val"])
         made.meta["val"] = target(*values, **named)
         return made
+
+
+Replacement: TypeAlias = Callable[[Emitter, FxNode], FxNode | None]
+"""What replaces a node; None where it stays, as it is or with other arguments."""
 
 
 def argument(node: FxNode, index: int, name: str, default: Any = None) -> Any:

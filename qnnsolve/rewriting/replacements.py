@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 from torch.fx import GraphModule
 from torch.fx import Node as FxNode
 
-from qnnsolve.rewriting.emitting import Emitter, argument
+from qnnsolve.rewriting.emitting import Emitter, Replacement, argument
+from qnnsolve.rewriting.pooling import POOLINGS
 
 __all__ = ["REPLACED", "replace"]
 
@@ -26,15 +27,11 @@ _SELU = (1.6732632423543772, 1.0507009873554805)
 """Alpha and scale of SELU, as torch has them."""
 
 
-_Replacement: TypeAlias = Callable[[Emitter, FxNode], FxNode | None]
-"""What replaces a node; None where it stays, as it is or with other arguments."""
-
-
 def _is_bool(*nodes: Any) -> bool:
     return all(isinstance(node, FxNode) and node.meta["val"].dtype == torch.bool for node in nodes)
 
 
-def _extreme(values: Any, indices: Any) -> _Replacement:
+def _extreme(values: Any, indices: Any) -> Replacement:
     """Values and indices apart: ExecuTorch 1.5.1 does so where it still knows which Python function was called, and
     crashes its compiler otherwise."""
 
@@ -50,7 +47,7 @@ def _extreme(values: Any, indices: Any) -> _Replacement:
     return rewritten
 
 
-def _over_all(target: Any) -> _Replacement:
+def _over_all(target: Any) -> Replacement:
     """Over every dimension, named; a dtype to compute in is left alone."""
 
     def rewritten(emit: Emitter, node: FxNode) -> FxNode | None:
@@ -133,6 +130,17 @@ def _acosh(emit: Emitter, node: FxNode) -> FxNode:
     return emit(aten.log.default, emit(aten.add.Tensor, x, emit(aten.sqrt.default, squared)))
 
 
+def _cosine_similarity(emit: Emitter, node: FxNode) -> FxNode:
+    first, second = node.args[:2]
+    dim, least = argument(node, 2, "dim", 1), argument(node, 3, "eps", 1e-8)
+
+    def product(one: Any, other: Any) -> FxNode:
+        return emit(aten.sum.dim_IntList, emit(aten.mul.Tensor, one, other), [dim])
+
+    lengths = (emit(aten.clamp.default, emit(aten.sqrt.default, product(x, x)), least) for x in (first, second))
+    return emit(aten.div.Tensor, product(first, second), emit(aten.mul.Tensor, *lengths))
+
+
 def _power_of_a_number(emit: Emitter, node: FxNode) -> FxNode | None:
     """``exp(x log(base))``: the accelerator computes one element only of a base that is broadcast."""
     base, exponent = node.args
@@ -152,36 +160,6 @@ def _floor_divide(emit: Emitter, node: FxNode) -> FxNode | None:
     return emit(aten.div.Tensor_mode, *node.args, rounding_mode="floor")
 
 
-def _average_over_volumes(emit: Emitter, node: FxNode) -> FxNode | None:
-    """Without padding nothing is there to count, and told to count it the accelerator's average is off (QNN 2.51).
-
-    A stride that is left out is the kernel's size, which ExecuTorch's builder does not know (1.5.1)."""
-    padding, stride = argument(node, 3, "padding", 0), argument(node, 2, "stride", [])
-    counts = argument(node, 5, "count_include_pad", True)
-    uncounted = counts and not any([padding] if isinstance(padding, int) else padding)
-    if stride and not uncounted:
-        return None
-    rounds_up, divisor = argument(node, 4, "ceil_mode", False), argument(node, 6, "divisor_override")
-    rest = (stride or node.args[1], padding, rounds_up, counts and not uncounted, divisor)
-    return emit(aten.avg_pool3d.default, node.args[0], node.args[1], *rest)
-
-
-def _largest_by_kernel(dims: int) -> _Replacement:
-    """A stride that is left out is the kernel's size; ExecuTorch's builders and passes fail without one (1.5.1)."""
-
-    def each(size: Any) -> list[int]:
-        sizes = [size] if isinstance(size, int) else list(size)
-        return sizes * dims if len(sizes) == 1 else sizes
-
-    def rewritten(_: Emitter, node: FxNode) -> None:
-        if not argument(node, 2, "stride", []):
-            kernel, padding = each(node.args[1]), each(argument(node, 3, "padding", 0))
-            rest = (padding, each(argument(node, 4, "dilation", 1)), argument(node, 5, "ceil_mode", False))
-            node.args, node.kwargs = (node.args[0], kernel, kernel, *rest), {}
-
-    return rewritten
-
-
 def _narrow_indices(emit: Emitter, node: FxNode) -> None:
     """The accelerator writes 32-bit indices where ExecuTorch 1.5.1 declares 64: whoever reads them there reads garbage.
 
@@ -197,7 +175,7 @@ def _narrow_indices(emit: Emitter, node: FxNode) -> None:
                 reader.replace_input_with(user, wide)
 
 
-def _on_masks(target: Any) -> _Replacement:
+def _on_masks(target: Any) -> Replacement:
     """The bitwise op in place of the logical one, or the other way round: the same where all are masks."""
 
     def rewritten(emit: Emitter, node: FxNode) -> FxNode | None:
@@ -206,7 +184,7 @@ def _on_masks(target: Any) -> _Replacement:
     return rewritten
 
 
-def _all(target: Any) -> _Replacement:
+def _all(target: Any) -> Replacement:
     def rewritten(emit: Emitter, node: FxNode) -> FxNode | None:
         if not _is_bool(node.args[0]):
             return None
@@ -216,7 +194,7 @@ def _all(target: Any) -> _Replacement:
     return rewritten
 
 
-REPLACED: Mapping[Any, _Replacement] = MappingProxyType(
+REPLACED: Mapping[Any, Replacement] = MappingProxyType(
     {
         aten.max.dim: _extreme(aten.amax.default, aten.argmax.default),
         aten.min.dim: _extreme(aten.amin.default, aten.argmin.default),
@@ -236,13 +214,10 @@ REPLACED: Mapping[Any, _Replacement] = MappingProxyType(
         aten.logaddexp.default: _log_add_exp,
         aten.logsumexp.default: _log_sum_exp,
         aten.acosh.default: _acosh,
+        aten.cosine_similarity.default: _cosine_similarity,
         aten.floor_divide.default: _floor_divide,
         aten.pow.Scalar: _power_of_a_number,
-        aten.avg_pool3d.default: _average_over_volumes,
-        aten.max_pool1d.default: _largest_by_kernel(1),
-        aten.max_pool2d.default: _largest_by_kernel(2),
-        aten.max_pool2d_with_indices.default: _largest_by_kernel(2),
-        aten.max_pool3d.default: _largest_by_kernel(3),
+        **POOLINGS,
         aten.topk.default: _narrow_indices,
         aten.sort.default: _narrow_indices,
         aten.logical_or.default: _on_masks(aten.bitwise_or.Tensor),

@@ -15,6 +15,7 @@ from qnnsolve.rewriting.replacements import REPLACED, replace
 from qnnsolve.rules.builders import BUILDERS
 
 X = torch.linspace(-30, 30, 64).reshape(2, 4, 8)
+IMAGE = torch.randn(1, 2, 12, 12, generator=torch.Generator().manual_seed(0))
 MASK = torch.arange(64).reshape(2, 4, 8) % 3 == 0
 
 CASES: dict[str, tuple[Callable[..., Any], tuple[torch.Tensor, ...]]] = {
@@ -38,6 +39,9 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[torch.Tensor, ...]]] = {
     "acosh.default": (torch.acosh, (X.abs() + 1,)),
     "floor_divide.default": (torch.floor_divide, (torch.arange(-4, 4), torch.full((8,), 3))),
     "pow.Scalar": (lambda x: torch.ops.aten.pow.Scalar(2.5, x), (X / 10,)),
+    "cosine_similarity.default": (lambda x: nn.functional.cosine_similarity(x, x.flip(0), -1), (X + 3,)),
+    "avg_pool2d.default": (lambda x: nn.functional.avg_pool2d(x, (4, 6), padding=(2, 3)), (IMAGE,)),
+    "adaptive_avg_pool2d.default": (lambda x: nn.functional.adaptive_avg_pool2d(x, (3, 2)), (IMAGE,)),
     "avg_pool3d.default": (lambda x: nn.functional.avg_pool3d(x, 2, ceil_mode=True), (X.reshape(1, 2, 2, 4, 4),)),
     "max_pool1d.default": (lambda x: torch.ops.aten.max_pool1d.default(x.reshape(1, 2, 32), 2), (X.reshape(64),)),
     "max_pool2d.default": (lambda x: nn.functional.max_pool2d(x, 2, padding=1), (X.reshape(1, 4, 4, 4),)),
@@ -57,7 +61,7 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[torch.Tensor, ...]]] = {
 }
 
 STAY = (
-    *("avg_pool3d.default", "elu.default", "topk.default", "sort.default"),
+    *("avg_pool2d.default", "avg_pool3d.default", "elu.default", "topk.default", "sort.default"),
     *("max_pool1d.default", "max_pool2d.default", "max_pool2d_with_indices.default", "max_pool3d.default"),
 )
 """Targets that the rewritten model still has, in another form or with other ops behind them."""
@@ -105,6 +109,9 @@ def test_what_a_rewrite_leaves_can_be_built(name: str) -> None:
         (nn.functional.elu, (X,)),
         (lambda x: nn.functional.avg_pool3d(x, 2, 2, padding=1), (X.reshape(1, 2, 2, 4, 4),)),
         (lambda x: torch.floor_divide(x, 3.0), (X,)),
+        (lambda x: nn.functional.avg_pool2d(x, 4, 2), (IMAGE,)),
+        (lambda x: nn.functional.adaptive_avg_pool2d(x, (1, 3)), (IMAGE,)),
+        (lambda x: nn.functional.adaptive_avg_pool2d(x, 5), (IMAGE,)),
         (lambda x: nn.functional.max_pool2d(x, 2, 1), (X.reshape(1, 4, 4, 4),)),
         (lambda x: torch.ops.aten.pow.Scalar(-2.0, x), (torch.arange(4.0),)),
         (lambda x: torch.ops.aten.pow.Scalar(2, x), (torch.arange(4),)),
@@ -117,9 +124,31 @@ def test_other_forms_are_left_alone(compute: Callable[..., Any], inputs: tuple[t
 
 
 @pytest.mark.parametrize(
-    ("pool", "dims"), [(nn.functional.max_pool2d, 2), (nn.functional.max_pool3d, 3), (nn.functional.avg_pool3d, 3)]
+    ("pool", "dims"),
+    [
+        (nn.functional.max_pool2d, 2),
+        (nn.functional.avg_pool2d, 2),
+        (nn.functional.max_pool3d, 3),
+        (nn.functional.avg_pool3d, 3),
+    ],
 )
 def test_a_stride_that_is_left_out_is_written_down(pool: Callable[..., torch.Tensor], dims: int) -> None:
     module = _module(lambda x: pool(x, 2), (X.reshape(1, 1, *[4] * 3) if dims == 3 else X.reshape(1, 1, 8, 8),))
     strides = [list(node.args[2]) for node in replace(module).graph.nodes if "pool" in str(node.target)]
     assert strides == [[2] * dims]
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: nn.functional.avg_pool2d(x, 4),
+        lambda x: nn.functional.avg_pool2d(x, 6, 6, 3, count_include_pad=False),
+        lambda x: nn.functional.avg_pool2d(x, 4, ceil_mode=True, divisor_override=16),
+        lambda x: nn.functional.adaptive_avg_pool2d(x, 3),
+    ],
+)
+def test_an_average_over_even_regions_side_by_side_is_taken_in_two(function: Callable[..., torch.Tensor]) -> None:
+    module = replace(_module(function, (IMAGE,)))
+    kernels = [list(node.args[1]) for node in module.graph.nodes if "pool" in str(node.target)]
+    assert [sorted(kernel)[0] for kernel in kernels] == [1, 1]
+    torch.testing.assert_close(module(IMAGE), function(IMAGE))

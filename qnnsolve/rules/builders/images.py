@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from qnnsolve.facts.graph import Graph, Node
 from qnnsolve.rules.builders.types import (
     Builder,
@@ -38,8 +40,30 @@ _TO_2D = (Step("Reshape", (_IN, _IN)), Step("Reshape", (_OUT, _OUT)))
 """Around an op on sequences that is built as one on images."""
 
 
+SMALLEST_WRONG = 4
+
+
+def averages_right(kernel: Sequence[int], stride: Sequence[int], results: Sequence[object]) -> bool:
+    """Whether the accelerator averages over rows and columns (the last two of each) right.
+
+    Where regions lie side by side, have an even number of both, from 4 up, and there are several in either direction,
+    what comes out is garbage: 12 to 38 % off (HTP emulator, QNN 2.51, V68 and V79, 8 and 16 bits: ``python -m
+    benchmarks.averages SM8350 SM8750``).
+    """
+    even = all(size >= SMALLEST_WRONG and size % 2 == 0 for size in kernel[-2:])
+    beside = tuple(kernel[-2:]) == tuple(stride[-2:]) and all(size == 1 for size in kernel[:-2])
+    return not (even and beside and 1 not in results[-2:])
+
+
+_GARBAGE = "HTP computes averages over regions of this size wrong"
+
+
 def _average(name: str, rank: int) -> Builder:
     def builder(node: Node, graph: Graph) -> Built:
+        sizes = _spread(node.argument(1, "kernel_size"), rank - 2)
+        strides = _spread(node.argument(2, "stride"), rank - 2) or sizes
+        if not averages_right(sizes, strides, () if node.tensor is None else node.tensor.shape):
+            return on_cpu(_GARBAGE)
         kernel, divisor = node.argument(1, "kernel_size"), node.argument(6, "divisor_override")
         if divisor is not None and divisor != _volume(kernel, rank - 2):
             return on_cpu("ExecuTorch builds averages over the whole pooling region only")
@@ -86,6 +110,9 @@ def _adaptive_average(rank: int, *steps: Step) -> Builder:
         pairs = zip(before[2:], after[2:], strict=False)
         if any(size is None or not part or size % part for size, part in pairs):
             return on_cpu("ExecuTorch builds adaptive averages over regions of one size only")
+        region = tuple((size or 0) // (part or 1) for size, part in zip(before[2:], after[2:], strict=False))
+        if len(region) > 1 and not averages_right(region, region, after):
+            return on_cpu(_GARBAGE)
         return _batched("PoolAvg2d", rank, *steps)(node, graph)
 
     return builder
