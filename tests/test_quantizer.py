@@ -257,3 +257,14 @@ def test_what_is_taken_out_of_a_tuple_shares_the_observer_of_what_went_in(kind: 
     }
     assert len(grids) == 1
     assert float((converted(sample) - Several(kind)(sample)).abs().max()) < 0.1
+
+
+def test_a_constant_for_the_cpu_alone_stays_there_as_it_is() -> None:
+    class Normed(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return nn.functional.batch_norm(x, torch.zeros(3), torch.ones(3))
+
+    quantizer = SolveQuantizer("htp", "SM8750", strict=False)
+    graph, _ = prepared(Normed(), quantizer, 1, 3, 8, 8)
+    assert quantizer.cpu_nodes == {"zeros", "ones", "batch_norm"}
+    assert not [name for name, _ in graph.named_modules() if "activation_post_process" in name]

@@ -160,6 +160,10 @@ class Facts:
                         found[Site(ref, node.name)] = (FLOAT,)
             if node.tensor is not None and node.tensor.is_float:
                 found[Site(node.name)] = self._outputs(node)
+        for node, built in self.calls:
+            read = (Site(node.name, user) in found for user in self.graph.users[node.name])
+            if built.fate is Fate.CONSTANT and Site(node.name) in found and not any(read):
+                found[Site(node.name)] = self._interned((FLOAT,))  # of a constant for the CPU there is nothing to fold
         return found
 
     def shared(self, op: str, form: Form, inputs: int, outputs: int = 1) -> tuple[set[int], tuple[Source, ...]]:

@@ -231,11 +231,13 @@ def constants_are_not_read_across_the_border(facts: Facts) -> Iterator[Constrain
 
     Instead: nothing; this rule only prices what QC004 allows.
     """
+    reason = Reason("QC007", "a constant folds into the delegate")
     for node, built in facts.calls:
         if built.fate is Fate.CONSTANT and Site(node.name) in facts.domains and node.kind is NodeKind.CALL:
-            yield Prefer(
-                Site(node.name), ((FLOAT, costs.SCHEME),), Reason("QC007", "a constant folds into the delegate")
-            )
+            # Less than the one convert that a constant for the CPU alone would need if it were quantized.
+            price = costs.convert(node.tensor.numel if node.tensor is not None else None) - 1
+            if price:
+                yield Prefer(Site(node.name), ((FLOAT, price),), reason)
 
 
 _WHOLE_BLOCKS = Source(
