@@ -80,7 +80,7 @@ class TensorObserver(Scaled, MinMaxObserver):  # type: ignore[misc]  # torchao s
 
 
 class MaskObserver(TensorObserver):
-    """Of a mask, or of the scores that it is added to: which is which is seen from the values.
+    """Of a mask, or of the scores that it is added to: a mask is what reaches down to minus :data:`MASK`.
 
     What is masked counts as lying no further below all else than the scores are wide, and then as far as a softmax at
     8 bits looks.
@@ -105,7 +105,8 @@ class MaskObserver(TensorObserver):
     def _calculate_qparams(self, min_val: torch.Tensor, max_val: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         if self.scores:
             width = max(_width(observer) for observer in self.scores)
-            min_val = torch.maximum(min_val, self.lowest - width - _SOFTMAX_REACH[False])
+            needed = torch.maximum(min_val, self.lowest - width - _SOFTMAX_REACH[False])
+            min_val = torch.where(min_val <= -MASK, needed, min_val)
         return super()._calculate_qparams(min_val, max_val)
 
 

@@ -155,6 +155,16 @@ def test_the_widest_scores_count_that_a_mask_is_added_to() -> None:
     assert found["add[1]"] == found["add_1[1]"] == pytest.approx((12 + width + 3.5) / 255, rel=0.05)
 
 
+def test_low_scores_are_no_mask() -> None:
+    class Low(nn.Module):
+        def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            return torch.softmax(x * 40 - 100 + mask, -1)
+
+    scores = torch.linspace(-3, 0, TOKENS * TOKENS).reshape(1, TOKENS, TOKENS)
+    found = scales(Low(), scores, causal(-torch.inf), precision="8a8w")
+    assert found["add[0]"] == pytest.approx(220 / 255, rel=0.02)
+
+
 @pytest.mark.parametrize("constant", [False, True])
 def test_a_bias_by_position_survives_8_bits(constant: bool) -> None:
     model, inputs = (Masked(constant=BIASED), (X,)) if constant else (Masked(), (X, BIASED))
