@@ -6,6 +6,7 @@ constants of those passes:
 
 ==============  ======================================================================================================
 `writes`        writes in place become what they compute, where others see them
+`norms`         normalizations over several dimensions become such over one
 `composites`    what ExecuTorch would take apart after annotation is spelled out, by torch's own definition of each op
 `constants`     what the model's inputs do not decide is computed once
 `ranks`         what has more dimensions than the accelerator takes is permuted with fewer
@@ -23,6 +24,7 @@ from qnnsolve.rewriting.composites import expand_composites
 from qnnsolve.rewriting.constants import fold_constants
 from qnnsolve.rewriting.infinities import bound_infinities
 from qnnsolve.rewriting.leading import move_leading
+from qnnsolve.rewriting.norms import flatten_norms
 from qnnsolve.rewriting.ranks import lower_ranks
 from qnnsolve.rewriting.replacements import replace
 from qnnsolve.rewriting.writes import spell_out_writes
@@ -32,7 +34,7 @@ __all__ = ["completed", "prepared"]
 
 def prepared(model: GraphModule) -> GraphModule:
     """``model`` itself, rewritten. It is as exported, each node with its fake value."""
-    return replace(lower_ranks(fold_constants(expand_composites(spell_out_writes(model)))))
+    return replace(lower_ranks(fold_constants(expand_composites(flatten_norms(spell_out_writes(model))))))
 
 
 def completed(model: GraphModule) -> GraphModule:

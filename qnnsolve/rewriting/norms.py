@@ -1,0 +1,75 @@
+"""Normalize over several dimensions as over one: :func:`flatten_norms`.
+
+ExecuTorch (1.5.1) builds LayerNorm and RmsNorm over the last dimension only, and its RmsNorm raises on more. The
+trailing dimensions lie side by side in memory, so one dimension of all their elements has the same mean and deviation.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any
+
+import torch
+from torch.fx import GraphModule, Node
+
+from qnnsolve.rewriting.emitting import Emitter
+
+__all__ = ["flatten_norms"]
+
+_aten = torch.ops.aten
+_NORMS = frozenset({_aten.layer_norm.default, _aten.native_layer_norm.default, _aten.rms_norm.default})
+
+
+def flatten_norms(model: GraphModule) -> GraphModule:
+    """Write, in place, each LayerNorm and RMSNorm over more than one dimension as one over one. Returns ``model``.
+
+    ``[..., h, w]`` becomes ``[..., h * w]`` and back; weight and bias become ``[h * w]``, parameters as constants of
+    their own. Each node has its fake value, as exported. One whose mean or deviation is read stays as it is.
+    """
+    for node in list(model.graph.nodes):
+        if node.op == "call_function" and node.target in _NORMS and len(node.args[1]) > 1 and _yields_values_only(node):
+            _flatten(model, node)
+    model.recompile()
+    return model
+
+
+def _yields_values_only(node: Node) -> bool:
+    """Whether only the normalized values are read, of an op that gives mean and deviation as well."""
+    if node.target is not _aten.native_layer_norm.default:
+        return True
+    return all(user.target is operator.getitem and (user.args[1] == 0 or not user.users) for user in node.users)
+
+
+def _flatten(model: GraphModule, node: Node) -> None:
+    emit = Emitter(node)
+    source, over, *rest = node.args
+    assert isinstance(source, Node) and isinstance(over, list | tuple)
+    sizes, length = list(source.meta["val"].shape), math.prod(over)  # type: ignore[arg-type]  # sizes
+    flat = emit(_aten.reshape.default, source, [*sizes[: len(sizes) - len(over)], length])
+    weights = [_flat(model, emit, each, length) for each in rest]
+    named = {name: _flat(model, emit, each, length) for name, each in node.kwargs.items()}
+    made = emit(node.target, flat, [length], *weights, **named)
+    several = node.target is _aten.native_layer_norm.default
+    shaped = emit(_aten.reshape.default, emit(operator.getitem, made, 0) if several else made, sizes)
+    for result in list(node.users) if several else [node]:
+        result.replace_all_uses_with(shaped)
+        model.graph.erase_node(result)
+    if several:
+        model.graph.erase_node(node)
+
+
+def _flat(model: GraphModule, emit: Emitter, weight: Any, length: int) -> Any:
+    """A tensor as one of one dimension; a parameter of the model as a buffer, since it stands for no op to run."""
+    if not isinstance(weight, Node):
+        return weight
+    if weight.op != "get_attr":
+        return emit(_aten.reshape.default, weight, [length])
+    name = f"{str(weight.target).replace('.', '_')}_flat"
+    if not hasattr(model, name):
+        value: torch.Tensor = operator.attrgetter(str(weight.target))(model)
+        model.register_buffer(name, value.detach().reshape(length))
+    with model.graph.inserting_before(emit.node):
+        flat = model.graph.get_attr(name)
+    flat.meta["val"] = _aten.reshape.default(weight.meta["val"], [length])
+    return flat
