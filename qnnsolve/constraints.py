@@ -96,6 +96,11 @@ class Relation:
         if any(price < 0 for price in self.prices):
             raise ValueError("prices are never negative")
 
+    @property
+    def width(self) -> int | None:
+        """The number of columns; ``None`` without rows."""
+        return len(self.rows[0]) if self.rows else None
+
     @cached_property
     def price_of(self) -> dict[tuple[Encoding, ...], int]:
         """Cheapest price by row."""
@@ -219,7 +224,8 @@ class Problem:
     """Sites with their candidate encodings, and the constraints between them.
 
     Raises:
-        ValueError: a constraint names a site without a domain, or a domain is empty or repeats itself.
+        ValueError: a constraint names a site without a domain, or none at all, or its relation has another number of
+            columns than it has sites; or a domain is empty or repeats itself.
     """
 
     domains: dict[Site, tuple[Encoding, ...]]
@@ -235,8 +241,18 @@ class Problem:
         for constraint in self.constraints:
             for site in constraint.sites:
                 if site not in self.domains:
-                    raise ValueError(f"{type(constraint).__name__} names {site}, which has no domain")
+                    raise ValueError(f"{_called(constraint)} names {site}, which has no domain")
+            if not constraint.sites:
+                raise ValueError(f"{_called(constraint)} names no site")
+            if isinstance(constraint, Table | Derived):
+                width = constraint.relation.width
+                if width is not None and width != len(constraint.sites):
+                    raise ValueError(f"{_called(constraint)} has {len(constraint.sites)} sites and {width} columns")
 
     def hard(self) -> Iterator[Constraint]:
         """The constraints that a solution must satisfy: all but the preferences."""
         return (c for c in self.constraints if not isinstance(c, Prefer))
+
+
+def _called(constraint: Constraint) -> str:
+    return f"a {type(constraint).__name__} of rule {constraint.reason.rule}"

@@ -9,7 +9,7 @@
     |-- UnsupportedGraphError a graph that cannot be read                 exit 2
     |-- UnsatisfiableError    no consistent config exists                 exit 1
     |-- UnverifiedError       strict mode met ops without facts           exit 1
-    |-- BudgetExceededError   a limit was hit; carries the best so far    exit 1
+    |-- BudgetExceededError   a limit was hit, and no config was found    exit 1
     |-- RuleError             a rule yielded nonsense: a bug in it        exit 1
     |-- HostBackendError      no compiler here, or it failed or died      exit 3
     |-- PluginError           a distribution offers a broken backend      exit 3
@@ -24,7 +24,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from qnnsolve.solver import Conflict, Solution
+    from qnnsolve.solver import Conflict
 
 __all__ = [
     "BudgetExceededError",
@@ -133,12 +133,11 @@ class UnverifiedError(QnnSolveError):
 
 
 class BudgetExceededError(QnnSolveError):
-    """A limit was hit before an answer was certain; ``best`` is the best solution so far, if any."""
+    """A limit was hit before any config was found."""
 
-    def __init__(self, limit: str, best: Solution | None = None) -> None:
-        self.limit, self.best = limit, best
-        found = "no solution found yet" if best is None else f"best so far costs {best.cost}"
-        super().__init__(f"stopped at {limit}: {found}; this is 'unknown', not 'impossible'")
+    def __init__(self, limit: str) -> None:
+        self.limit = limit
+        super().__init__(f"stopped at {limit} before a legal config was found; this is 'unknown', not 'impossible'")
 
 
 class RuleError(QnnSolveError):

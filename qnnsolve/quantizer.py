@@ -141,7 +141,7 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         if isinstance(outcome, Unsatisfiable):
             raise UnsatisfiableError(outcome.conflicts)
         if isinstance(outcome, Unknown):
-            raise BudgetExceededError(outcome.limit, outcome.best)
+            raise BudgetExceededError(outcome.limit)
         write_annotations(model, facts, problem, outcome)
         self._solved_for = facts
         placed = placements(facts, outcome.encodings)

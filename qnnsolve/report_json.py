@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from qnnsolve.errors import BudgetExceededError, QnnSolveError, UnsatisfiableError
+from qnnsolve.errors import QnnSolveError, UnsatisfiableError
 from qnnsolve.results import Deviation, ExportResult, NodeRecord, SolveResult, Verification
 
 __all__ = ["ERROR_SCHEMA", "EXPORT_SCHEMA", "SOLVE_SCHEMA", "dumps", "error_json", "export_json", "solve_json"]
@@ -52,8 +52,6 @@ def error_json(error: BaseException, exit_code: int, message: str | None = None)
     details = {name: _plain(value) for name, value in sorted(carried.items())}
     if isinstance(error, UnsatisfiableError):
         details["conflicts"] = [{"nodes": sorted(each.nodes), "text": str(each)} for each in error.conflicts]
-    if isinstance(error, BudgetExceededError):
-        details["best"] = None if error.best is None else {"cost": error.best.cost}
     return {"schema": ERROR_SCHEMA, "error": {**fields, "details": details}}
 
 

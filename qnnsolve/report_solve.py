@@ -64,7 +64,7 @@ def _facts(result: SolveResult) -> list[Line]:
 
 
 def _cost(result: SolveResult) -> str:
-    proof = "" if result.proof is None else ", proven optimal" if result.proof == "optimal" else f", gap {result.proof}"
+    proof = "" if result.proof is None else f", {_proof(result.proof)}"
     parts = ", ".join(f"{entry} {cost:,}" for entry, cost in result.breakdown)
     return f"cost {result.cost:,}{proof}" + (f": {parts}" if parts else "")
 
@@ -155,3 +155,10 @@ def _floats(result: SolveResult) -> list[Line]:
         mark = ", unverified" if node.name in unverified else ""
         lines.append(Line(f"  {many(group)}{names} ({node.target}{mark}){reason}", "yellow" if mark else ""))
     return lines
+
+
+def _proof(proof: str) -> str:
+    """In words: ``optimal``, or the gap as a fraction of the cost."""
+    if proof == "optimal":
+        return "proven optimal"
+    return f"not proven optimal: the least possible cost is at most {float(proof):.1%} lower"

@@ -115,9 +115,11 @@ def test_conflicts_and_limits_are_told_apart() -> None:
     printed = text(solve_lines(failed, "m.pt2"))
     assert "unsatisfiable: 1 conflict, no legal config exists\n" in printed
     assert "  bmm, cat: they share one tensor\n    bmm wants u8 [QH003]\n    cat wants u16 [QC004]\n" in printed
-    limited = attrs.evolve(solve_result(), status=Status.UNKNOWN, proof="0.2")
-    assert "unknown: a limit was hit" in text(solve_lines(limited, "m.pt2"))
-    assert "cost 1,236, gap 0.2" in text(solve_lines(limited, "m.pt2"))
+    unknown = attrs.evolve(solve_result(), status=Status.UNKNOWN, cost=None, proof=None)
+    assert "unknown: a limit was hit" in text(solve_lines(unknown, "m.pt2"))
+    stopped = attrs.evolve(solve_result(), proof="0.2000")
+    said = "cost 1,236, not proven optimal: the least possible cost is at most 20.0% lower"
+    assert said in text(solve_lines(stopped, "m.pt2"))
 
 
 def test_a_line_is_never_broken_and_markup_is_not_read() -> None:

@@ -27,7 +27,7 @@ def describe(
 
     ``tables`` holds the operator-table constraints of each node, by name: they say what the node could not have.
     """
-    solution = outcome if isinstance(outcome, Solution) else outcome.best if isinstance(outcome, Unknown) else None
+    solution = outcome if isinstance(outcome, Solution) else None
     status = {Solution: Status.SATISFIABLE, Unsatisfiable: Status.UNSATISFIABLE, Unknown: Status.UNKNOWN}
     request = facts.request.precision
     return SolveResult(

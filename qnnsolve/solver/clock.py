@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-__all__ = ["Clock", "LimitReached", "without_collector"]
+__all__ = ["Clock", "LimitReached", "MemoryReached"]
 
 
 class LimitReached(Exception):
@@ -18,12 +15,21 @@ class LimitReached(Exception):
         super().__init__(limit)
 
 
+class MemoryReached(LimitReached):
+    """The limit was one of memory: what needs less of it may still be tried."""
+
+
 class Clock:
     """Tells whether ``seconds`` of wall time have passed since construction."""
 
     def __init__(self, seconds: float | None) -> None:
         self._seconds = seconds
         self._end = None if seconds is None else time.monotonic() + seconds
+
+    @property
+    def name(self) -> str:
+        """The limit, as answers name it."""
+        return f"seconds={self._seconds:g}" if self._seconds is not None else "none"
 
     @property
     def remaining(self) -> float | None:
@@ -35,19 +41,14 @@ class Clock:
         """Whether the time is over."""
         return self._end is not None and time.monotonic() >= self._end
 
+    def extended(self, share: float) -> Clock:
+        """A clock that ends later, by this share of the seconds that this one was given."""
+        longer = Clock(None)
+        longer._seconds = self._seconds
+        longer._end = None if self._end is None or self._seconds is None else self._end + share * self._seconds
+        return longer
+
     def check(self) -> None:
         """Raises LimitReached once the time is over."""
         if self.expired:
-            raise LimitReached(f"seconds={self._seconds:g}")
-
-
-@contextmanager
-def without_collector() -> Iterator[None]:
-    """Holds off the cyclic garbage collector: a solve makes many objects, no cycles, and a third faster without it."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
+            raise LimitReached(self.name)

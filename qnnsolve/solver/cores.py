@@ -12,8 +12,9 @@ from qnnsolve.solver.clock import Clock, LimitReached
 from qnnsolve.solver.derivation import Derivation
 from qnnsolve.solver.model import Model
 from qnnsolve.solver.network import Network
-from qnnsolve.solver.optimum import Goal, Impossible, find_optimum
+from qnnsolve.solver.optimum.find import Goal, Impossible, find_optimum
 from qnnsolve.solver.propagation import Propagation, propagate
+from qnnsolve.solver.rotation import rotate
 
 __all__ = ["find_conflicts"]
 
@@ -53,6 +54,7 @@ def find_conflicts(
 class _Cores:
     def __init__(self, model: Model, limits: Limits, clock: Clock) -> None:
         self._model, self._limits, self._clock = model, limits, clock
+        self._witness: dict[int, int] = {}
 
     def round(self, network: Network, propagation: Propagation) -> list[tuple[list[int], bool]]:
         """Disjoint cores, as many as one pass shows; none only if the network is satisfiable."""
@@ -72,7 +74,8 @@ class _Cores:
         return found
 
     def _refute(self, constraints: Collection[int]) -> set[int] | None:
-        """The constraints that refute these; ``None`` if they are satisfiable."""
+        """The constraints that refute these; ``None`` if they are satisfiable (``_witness`` then satisfies them)."""
+        self._clock.check()
         network = Network(self._model, sorted(constraints))
         propagation = propagate(network, self._clock)
         if propagation.wipeouts:
@@ -81,7 +84,10 @@ class _Cores:
                 (derivation.constraints(w) for w in propagation.wipeouts), key=lambda used: (len(used), min(used))
             )
         outcome = find_optimum(network, propagation.masks, self._limits, self._clock, Goal.ANY)
-        return set(constraints) if isinstance(outcome, Impossible) else None
+        if isinstance(outcome, Impossible):
+            return set(constraints)
+        self._witness = {site: outcome.values[v] for site, v in network.variable.items()}
+        return None
 
     def _grow(self, network: Network, start: tuple[int, ...]) -> set[int]:
         """A ball of constraints around ``start[0]`` that has no solution, of at most twice the radius it takes."""
@@ -115,14 +121,20 @@ class _Cores:
         """The core without what it does not need, and whether that was checked for each member."""
         units = self._bundles(core)
         size = 1 if len(units) <= _FEW else len(units) // 2
+        needed: set[int] = set()
         try:
             while size:
                 at = 0
                 while at < len(units):
+                    if any(not needed.isdisjoint(unit) for unit in units[at : at + size]):
+                        at += size
+                        continue
                     rest = units[:at] + units[at + size :]
+                    self._witness = {}
                     used = self._refute([c for unit in rest for c in unit]) if rest else None
                     if used is None:
                         at += size
+                        needed |= rotate(self._model, [c for unit in units for c in unit], self._witness, self._clock)
                     else:
                         kept = [[c for c in unit if c in used] for unit in rest]
                         at = sum(map(bool, kept[:at]))

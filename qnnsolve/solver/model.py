@@ -104,7 +104,8 @@ class Model:
         keyed = []
         for place, c in enumerate(constraints):
             where = tuple([at[site] for site in c.sites])
-            keyed.append((where, _KINDS[type(c)], c.reason.rule, c.reason.text, self._tiebreak(c), place))
+            key = (where, _KINDS[type(c)], c.reason.rule, c.reason.text, self._tiebreak(c), c.reason.sources, place)
+            keyed.append(key)
         keyed.sort()
         self.constraints: tuple[Constraint, ...] = tuple(constraints[entry[-1]] for entry in keyed)
         self.where: list[tuple[int, ...]] = [entry[0] for entry in keyed]

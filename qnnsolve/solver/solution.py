@@ -8,7 +8,7 @@ from qnnsolve.constraints import Convertible, Derived, Prefer, Site, Table
 from qnnsolve.solver.answers import Convert, Solution, Statistics, WhyRemoved
 from qnnsolve.solver.model import Model
 from qnnsolve.solver.network import Network
-from qnnsolve.solver.optimum import Optimum
+from qnnsolve.solver.optimum.find import Optimum
 
 __all__ = ["read_solution"]
 
@@ -46,6 +46,7 @@ def read_solution(network: Network, optimum: Optimum, statistics: Statistics, wh
         lower_bound=min(cost, model.lower_bound(optimum.bound)),
         statistics=statistics,
         why=why,
+        limit=optimum.limit,
     )
 
 

@@ -6,7 +6,7 @@ import itertools
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import attrs
@@ -25,12 +25,16 @@ from qnnsolve.constraints import (
     Relation,
     Same,
     Site,
+    Source,
+    SourceKind,
     Table,
 )
 from qnnsolve.encodings import FLOAT, DType, Encoding
 from qnnsolve.solver import Limits, Method, Solution, Unknown, Unsatisfiable, check, solve
-from qnnsolve.solver.clock import LimitReached
-from qnnsolve.solver.wide import Dense, first_solution
+from qnnsolve.solver.clock import Clock, LimitReached
+from qnnsolve.solver.cores import _Cores
+from qnnsolve.solver.optimum.dense import Dense
+from qnnsolve.solver.optimum.search import first_solution
 from tests.solver.generate import brute_force, random_problem
 
 U8, U16, S8 = Encoding.affine(DType.UINT8), Encoding.affine(DType.UINT16), Encoding.symmetric(DType.INT8, 8)
@@ -55,11 +59,11 @@ def conflicting(problem: Problem) -> Unsatisfiable:
     return answer
 
 
-def grid(side: int, candidates: tuple[Encoding, ...] = (U8, U16, S8)) -> Problem:
+def grid(side: int, candidates: tuple[Encoding, ...] = (U8, U16, S8), apart: str = "n") -> Problem:
     """Every neighbour differs or pays, with wishes: tree width grows with ``side``."""
     rows = tuple(itertools.product(candidates, repeat=2))
     relation = Relation(rows, tuple(5 if a == b else (3 if b is S8 else 1) for a, b in rows))
-    sites = {(x, y): Site(f"n{x:02}{y:02}") for x in range(side) for y in range(side)}
+    sites = {(x, y): Site(f"{apart}{x:02}{y:02}") for x in range(side) for y in range(side)}
     constraints: list[Constraint] = []
     for (x, y), site in sites.items():
         for other in ((x + 1, y), (x, y + 1)):
@@ -194,20 +198,44 @@ def test_a_deep_chain_is_solved_refuted_and_explained_without_recursion() -> Non
 
 
 @pytest.mark.parametrize("problem", [grid(12), synthetic(300)], ids=["grid", "synthetic"])
-def test_a_time_limit_is_unknown(problem: Problem) -> None:
-    answer = solve(problem, Limits(seconds=0))
+def test_without_time_there_is_a_legal_config_and_what_it_may_be_off(problem: Problem) -> None:
+    answer = solution(problem, Limits(seconds=0))
+    assert answer.limit == "seconds=0" and answer.lower_bound < answer.cost and 0 < float(answer.proof) <= 1
+    best = solution(problem)
+    assert best.limit is None and answer.lower_bound <= best.cost <= answer.cost
+
+
+def alternating(length: int, ends: tuple[Encoding, Encoding]) -> Problem:
+    """A chain of neighbours that differ, in two encodings: one end decides the other."""
+    sites = [Site(f"n{i:04}") for i in range(length)]
+    relation = Relation(((U8, U16), (U16, U8)), (0, 0))
+    links = tuple(Table(pair, relation, WHY) for pair in itertools.pairwise(sites))
+    pins = (Allow(sites[0], frozenset({ends[0]}), WHY), Allow(sites[-1], frozenset({ends[1]}), WHY))
+    return Problem(everywhere(sites, (U8, U16)), (*links, *pins))
+
+
+@pytest.mark.parametrize("end", [U8, U16])
+def test_without_time_what_is_not_trivial_is_unknown(end: Encoding) -> None:
+    """Two encodings that must alternate: whether the ends fit takes a walk along the chain."""
+    answer = solve(alternating(1000, (U8, end)), Limits(seconds=0))
     assert isinstance(answer, Unknown) and answer.limit == "seconds=0"
+    assert isinstance(solve(alternating(1000, (U8, end))), Solution if end == U16 else Unsatisfiable)
 
 
-def test_a_time_limit_on_an_impossible_problem_is_unknown_too() -> None:
-    problem = Problem({A: (U8,), B: (U16,)}, (Same((A, B), WHY),))
-    assert isinstance(solve(problem, Limits(seconds=0)), Unknown)
-    assert isinstance(solve(problem), Unsatisfiable)
+def test_a_component_that_is_too_wide_does_not_cost_the_others_their_optimum() -> None:
+    wide, narrow = grid(5), grid(2, apart="m")
+    both = Problem(wide.domains | narrow.domains, wide.constraints + narrow.constraints)
+    answer = solution(both, Limits(table_entries=81, method=Method.ELIMINATION))
+    assert answer.limit == "table_entries=81"
+    here = {site: answer.encodings[site] for site in narrow.domains}
+    assert check(narrow, here).cost == solution(narrow).cost
 
 
-def test_a_table_limit_on_a_forced_method_is_unknown() -> None:
-    answer = solve(grid(5), Limits(table_entries=8, method=Method.ELIMINATION))
-    assert isinstance(answer, Unknown) and answer.limit == "table_entries=8"
+def test_little_memory_leaves_more_to_highs_and_costs_the_same() -> None:
+    problem = grid(8)
+    small = solution(problem, Limits(megabytes=1))
+    assert small.optimal and small.cost == solution(problem).cost
+    assert "milp" in small.statistics.methods and "milp" not in solution(problem).statistics.methods
 
 
 @pytest.mark.parametrize("entries", [0, 9, 27])
@@ -244,7 +272,7 @@ def test_the_first_solution_of_python_constraint_is_one_and_none_is_a_proof(seed
         factors.append((np.where(draw.random(table.shape) < 0.45, 99, table), scope))
     dense = Dense(sizes, tuple(factors), forbidden=99)
     every = [dict(enumerate(choice)) for choice in itertools.product(*map(range, sizes))]
-    found = first_solution(dense, 100_000)
+    found = first_solution(dense, 100_000, Clock(None))
     if found is None:
         assert all(dense.cost(values) is None for values in every)
     else:
@@ -253,10 +281,10 @@ def test_the_first_solution_of_python_constraint_is_one_and_none_is_a_proof(seed
 
 def test_the_first_solution_gives_up_by_name_and_needs_no_variables() -> None:
     empty = Dense((), (), 99)
-    assert first_solution(empty, 0) == {}
+    assert first_solution(empty, 0, Clock(None)) == {}
     table = np.array([[99, 0], [0, 99]])
     with pytest.raises(LimitReached, match="search steps=0"):
-        first_solution(Dense((2, 2), ((table, (0, 1)),), 99), 0)
+        first_solution(Dense((2, 2), ((table, (0, 1)),), 99), 0, Clock(None))
 
 
 def test_synthetic_problems_are_satisfiable_connected_and_need_converts() -> None:
@@ -301,3 +329,80 @@ def test_the_checker_sees_every_kind_of_violation() -> None:
 
 def test_random_problems_are_reproducible() -> None:
     assert repr(random_problem(5)) == repr(random_problem(5)) != repr(random_problem(6))
+
+
+@pytest.mark.parametrize(
+    ("constraint", "said"),
+    [
+        (Same((), WHY), "a Same of rule QX001 names no site"),
+        (Table((), Relation((), ()), WHY), "a Table of rule QX001 names no site"),
+        (Table((A, B), Relation(((U8,),), (0,)), WHY), "a Table of rule QX001 has 2 sites and 1 columns"),
+        (Allow(AB, frozenset({U8}), WHY), "a Allow of rule QX001 names a -> b, which has no domain"),
+    ],
+)
+def test_a_constraint_that_cannot_be_read_is_refused_by_its_rule(constraint: Constraint, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Problem({A: (U8,), B: (U8,)}, (constraint,))
+
+
+def test_constraints_that_differ_in_their_sources_alone_are_cited_in_one_order() -> None:
+    kinds = [Source(SourceKind.MEASURED, "here"), Source(SourceKind.DOCUMENT, "there")]
+    pins = [Allow(A, frozenset({U16}), Reason("QX001", "the reason", (source,))) for source in kinds]
+    removals = [solution(Problem({A: (U8, U16)}, order)).why_removed(A, U8) for order in ((*pins,), (*reversed(pins),))]
+    assert len({removal[0].constraint.reason for removal in removals}) == 1
+
+
+class Ticks:
+    """A clock on which every look takes a millisecond, so that a limit is hit after so many looks."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def monotonic(self) -> float:
+        self.looks += 1
+        return self.looks / 1000
+
+
+@pytest.fixture
+def ticks(monkeypatch: pytest.MonkeyPatch) -> Ticks:
+    made = Ticks()
+    monkeypatch.setattr("qnnsolve.solver.clock.time", made)
+    return made
+
+
+def test_propagation_looks_at_the_clock(ticks: Ticks) -> None:
+    answer = solve(alternating(5000, (U8, U16)), Limits(seconds=0.01))
+    assert isinstance(answer, Unknown) and ticks.looks < 30
+
+
+def test_elimination_looks_at_the_clock(ticks: Ticks) -> None:
+    answer = solution(grid(7), Limits(seconds=0.02))
+    assert answer.limit == "seconds=0.02" and ticks.looks < 40
+
+
+def test_the_search_for_a_first_solution_looks_at_the_clock(ticks: Ticks) -> None:
+    answer = solution(grid(9), Limits(seconds=0.05, table_entries=0))
+    assert answer.limit == "seconds=0.05" and ticks.looks < 80
+
+
+def test_minimising_a_conflict_looks_at_the_clock_and_says_so(ticks: Ticks) -> None:
+    problem = alternating(2000, (U8, U8))
+    answer = solve(problem, Limits(seconds=0.05))
+    assert isinstance(answer, Unsatisfiable) and ticks.looks < 80
+    assert [conflict.irredundant for conflict in answer.conflicts] == [False]
+    assert [conflict.irredundant for conflict in conflicting(problem).conflicts] == [True]
+
+
+def test_a_long_conflict_takes_few_solves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One solve per member made a chain of a thousand take eight seconds."""
+    solves: list[int] = []
+    refute = _Cores._refute
+
+    def counted(self: _Cores, constraints: Collection[int]) -> set[int] | None:
+        solves.append(len(constraints))
+        return refute(self, constraints)
+
+    monkeypatch.setattr(_Cores, "_refute", counted)
+    conflict = conflicting(alternating(1000, (U8, U8))).conflicts[0]
+    assert len(conflict.constraints) == 1001 and conflict.irredundant
+    assert len(solves) < 20

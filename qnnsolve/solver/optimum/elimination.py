@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from qnnsolve.solver.clock import Clock
-from qnnsolve.solver.factors import Factors, Table
+from qnnsolve.solver.optimum.factors import Factors, Table
 
 __all__ = ["Elimination", "Instance"]
 
@@ -52,12 +52,11 @@ class Elimination:
         """Eliminate these variables; stops as soon as nothing is possible (``feasible`` is False then).
 
         Raises:
-            LimitReached: the time is over.
+            LimitReached: the time is over, or the tables take more memory than they may.
             Overflow: int64 does not hold the costs.
         """
-        for step, v in enumerate(order):
-            if not step & 255:
-                clock.check()
+        for v in order:
+            clock.check()
             if not self.feasible:
                 return
             self._eliminate(v)

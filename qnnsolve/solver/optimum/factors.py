@@ -7,6 +7,7 @@ Python integers.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import reduce
 from typing import Any
@@ -14,6 +15,8 @@ from typing import Any
 import attrs
 import numpy as np
 from numpy.typing import NDArray
+
+from qnnsolve.solver.clock import MemoryReached
 
 __all__ = ["Arithmetic", "Eliminated", "Factors", "Overflow"]
 
@@ -63,8 +66,10 @@ class Factors:
 
     MOST = 32
 
-    def __init__(self, arithmetic: Arithmetic) -> None:
+    def __init__(self, arithmetic: Arithmetic, megabytes: int | None = None) -> None:
+        """``megabytes`` is what all tables together may take; ``None`` sets no limit."""
         self.arithmetic = arithmetic
+        self._megabytes, self._bytes = megabytes, 0
         self.tables: list[Table] = []
         self.saturated = False
         self._numbers: dict[tuple[object, ...], int] = {}
@@ -97,6 +102,7 @@ class Factors:
         if known is None:
             known = self._numbers[key] = len(self.tables)
             self.tables.append(rest)
+            self._bytes += 2 * rest.nbytes  # the table, and its key
         return least, known
 
     def certain(self, cost: int | None) -> bool:
@@ -127,20 +133,34 @@ class Factors:
         """Minimise the bucket's sum over place 0.
 
         Raises:
+            MemoryReached: the tables would take more memory than they may.
             Overflow: too many factors for an exact sum.
         """
         known = self._eliminated.get(bucket)
         if known is None:
             if len(bucket) > self.MOST and self.arithmetic.dtype is not object:
                 raise Overflow
+            self._check_room(bucket)
             total = self._sum([self._spread(factor, axes, bucket) for factor, axes in bucket])
             outcome = self.number(np.asarray(total.min(axis=0), dtype=self.arithmetic.dtype))
             if outcome is None:
                 known = Eliminated(0, -1, None)
             else:
-                known = Eliminated(*outcome, np.asarray(total.argmin(axis=0)))
+                choice = np.asarray(total.argmin(axis=0))
+                known = Eliminated(*outcome, choice)
+                self._bytes += choice.nbytes
             self._eliminated[bucket] = known
         return known
+
+    def _check_room(self, bucket: Key) -> None:
+        """Before the table of a bucket is built: it, and two more of its size while it is summed."""
+        if self._megabytes is None:
+            return
+        lengths: dict[int, int] = {}
+        for factor, axes in bucket:
+            lengths.update(zip(axes, self.tables[factor].shape, strict=True))
+        if self._bytes + 3 * 8 * math.prod(lengths.values()) > self._megabytes << 20:
+            raise MemoryReached(f"megabytes={self._megabytes}")
 
     def _spread(self, factor: int, axes: tuple[int, ...], bucket: Key) -> Table:
         """The factor with its axes in the bucket's order, and axes of length 1 for the places it lacks."""

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import csr_array
 
-if TYPE_CHECKING:
-    from qnnsolve.solver.wide import Dense
+from qnnsolve.solver.optimum.dense import Dense
 
 __all__ = ["Answer", "Infeasible", "Milp"]
 
@@ -47,11 +44,11 @@ class Milp:
     upper: NDArray[np.float64]
     lower: NDArray[np.float64]
 
-    nothing = Answer(None, 0, False, 0)
-
     @classmethod
     def of(cls, dense: Dense) -> Milp:
         """The program of these factors: values sum to one; rows of a factor sum to each value they hold."""
+        from scipy.sparse import csr_array
+
         starts = [0]
         for size in dense.sizes:
             starts.append(starts[-1] + size)
@@ -83,6 +80,8 @@ class Milp:
 
     def solve(self, seconds: float | None, below: tuple[int, int] | None = None) -> Answer | Infeasible:
         """Run HiGHS; ``below=(v, value)`` asks for a smaller value at ``v`` in this run."""
+        from scipy.optimize import Bounds, LinearConstraint, milp  # a second to import, and seldom needed
+
         upper = self.upper.copy()
         if below is not None:
             v, value = below

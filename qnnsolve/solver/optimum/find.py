@@ -1,4 +1,7 @@
-"""The exact optimum over what propagation left: split into components, eliminate, leave the wide rest to HiGHS."""
+"""The exact optimum over what propagation left: split into components, eliminate, leave the wide rest to HiGHS.
+
+Small components come first. One that a limit stops gets some legal config, and its bound says how far it may be off.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,15 @@ import attrs
 import numpy as np
 
 from qnnsolve.solver.answers import Limits, Method
-from qnnsolve.solver.clock import Clock, LimitReached
-from qnnsolve.solver.elimination import Elimination, Instance
-from qnnsolve.solver.factors import Arithmetic, Factors, Overflow
+from qnnsolve.solver.clock import Clock, LimitReached, MemoryReached
 from qnnsolve.solver.joint import Joint, bits_of
 from qnnsolve.solver.network import Network
-from qnnsolve.solver.ordering import BIT, elimination_order
-from qnnsolve.solver.wide import Dense, cheapest
+from qnnsolve.solver.optimum.dense import Dense
+from qnnsolve.solver.optimum.elimination import Elimination, Instance
+from qnnsolve.solver.optimum.factors import Arithmetic, Factors, Overflow
+from qnnsolve.solver.optimum.legal import legal
+from qnnsolve.solver.optimum.ordering import BIT, elimination_order, fewest_joined
+from qnnsolve.solver.optimum.wide import cheapest
 
 __all__ = ["Goal", "Impossible", "Optimum", "find_optimum"]
 
@@ -33,7 +38,10 @@ class Goal(enum.Enum):
 
 @attrs.frozen(eq=False)
 class Optimum:
-    """The chosen encoding index per variable, internal cost and bound, and what it took."""
+    """The chosen encoding index per variable, internal cost and bound, and what it took.
+
+    ``limit`` names what stopped a component before its optimum was proven; ``None``: nothing did.
+    """
 
     values: list[int]
     cost: int
@@ -41,6 +49,7 @@ class Optimum:
     searched: int
     nodes: int
     methods: frozenset[str]
+    limit: str | None = None
 
 
 @attrs.frozen(eq=False)
@@ -56,7 +65,7 @@ def find_optimum(
     """The optimum over ``masks`` (a fixpoint of propagation without an empty one).
 
     Raises:
-        LimitReached: time is over, or a component is wider than a forced method can take.
+        LimitReached: a limit was hit, and no config was found in its place (or none was asked for).
     """
     fast = Arithmetic.fast()
     largest = max((joint.dearest for joint in set(network.joints)), default=0)
@@ -81,7 +90,7 @@ class _Search:
     ) -> None:
         self._network, self._masks, self._limits, self._clock = network, masks, limits, clock
         self._free = goal is Goal.ANY
-        self._factors = Factors(arithmetic)
+        self._factors = Factors(arithmetic, limits.megabytes)
         self._compiled: dict[tuple[Joint, tuple[int, ...]], tuple[int, int, tuple[int, ...]]] = {}
         self._preferred: dict[tuple[int, ...], tuple[int, int]] = {}
         self._at: dict[int, list[int]] = {}
@@ -89,11 +98,17 @@ class _Search:
         self._places: dict[int, int] = {}
         self._cost = self._bound = self._searched = self._nodes = 0
         self._methods: set[str] = set()
+        self._limit: str | None = None
 
     def run(self) -> Optimum | Impossible:
         self._build()
-        for variables, instances in self._components():
-            if not self._solve(variables, instances):
+        for variables, instances in sorted(self._components(), key=lambda part: (len(part[0]), part[0][0])):
+            try:
+                possible = self._solve(variables, instances)
+            except LimitReached as reached:
+                self._give_up(variables, instances, reached)
+                continue
+            if not possible:
                 return Impossible(tuple(variables))
         values = []
         choices: dict[int, list[int]] = {}
@@ -102,7 +117,7 @@ class _Search:
                 choices[mask] = bits_of(mask)
             values.append(choices[mask][self._places.get(v, 0)])
         methods = frozenset(self._methods)
-        return Optimum(values, self._cost, self._bound, self._searched, self._nodes, methods)
+        return Optimum(values, self._cost, self._bound, self._searched, self._nodes, methods, self._limit)
 
     def _build(self) -> None:
         """One factor per link and preference that still matters; what is certain goes into the cost."""
@@ -166,23 +181,25 @@ class _Search:
     def _solve(self, variables: list[int], instances: list[Instance]) -> bool:
         self._searched += 1
         sizes = {v: self._masks[v].bit_count() for v in variables}
-        order = elimination_order((scope for _, scope in instances), sizes)
-        split = self._split([weight for _, weight in order])
-        elimination = Elimination(self._factors, instances, sizes)
-        elimination.run([v for v, _ in order[:split]], self._clock)
-        self._nodes += split
-        if split:
-            self._methods.add("elimination")
+        order, split = self._order(instances, sizes)
+        try:
+            elimination = self._eliminated(order[:split], instances, sizes)
+        except MemoryReached:
+            if self._limits.method is not Method.AUTO:
+                raise
+            split = self._narrow(order, _DENSE_ENTRIES)
+            elimination = self._eliminated(order[:split], instances, sizes)
         if not elimination.feasible:
             return self._impossible()
         values: dict[int, int] = {}
         cost = bound = 0
         if split < len(order):
-            rest = [v for v, _ in reversed(order[split:])]
-            outcome = self._wide(rest, elimination)
+            outcome = self._wide([v for v, _ in reversed(order[split:])], elimination)
             if outcome is None:
                 return self._impossible()
             values, cost, bound = outcome
+            if bound < cost and self._clock.expired:
+                self._limit = self._clock.name
         if not self._factors.certain(elimination.base + cost):
             raise Overflow
         self._cost += elimination.base + cost
@@ -191,23 +208,54 @@ class _Search:
         self._places.update(values)
         return True
 
+    def _eliminated(
+        self, order: list[tuple[int, int]], instances: list[Instance], sizes: dict[int, int]
+    ) -> Elimination:
+        elimination = Elimination(self._factors, instances, sizes)
+        elimination.run([v for v, _ in order], self._clock)
+        self._nodes += len(order)
+        if order:
+            self._methods.add("elimination")
+        return elimination
+
+    def _give_up(self, variables: list[int], instances: list[Instance], reached: LimitReached) -> None:
+        """Some legal values for a component that a limit stopped; a tenth of the time is left for that."""
+        found = None if self._free else legal(self._network, self._masks, variables, self._clock.extended(0.1))
+        if found is None:
+            raise reached
+        for v, value in found.items():
+            self._places[v] = bits_of(self._masks[v]).index(value)
+        tables = self._factors.tables
+        cost = sum(int(tables[factor][tuple(self._places[v] for v in scope)]) for factor, scope in instances)
+        if not self._factors.certain(cost):
+            raise Overflow
+        self._cost += cost
+        self._limit = reached.limit
+
     def _impossible(self) -> bool:
         if not self._factors.certain(None):
             raise Overflow
         return False
 
-    def _split(self, weights: list[int]) -> int:
-        """How many variables to eliminate, in order, before the rest is too wide."""
+    def _order(self, instances: list[Instance], sizes: dict[int, int]) -> tuple[list[tuple[int, int]], int]:
+        """In which order to eliminate, and how many variables before the rest is too wide."""
         method, entries = self._limits.method, self._limits.table_entries
+        order = elimination_order((scope for _, scope in instances), sizes)
         if method is Method.MILP:
-            return 0
-        widest = max(weights)
-        if widest <= (entries.bit_length() - 1) * BIT and entries:
-            return len(weights)
+            return order, 0
+        if self._narrow(order, entries) < len(order):
+            other = fewest_joined((scope for _, scope in instances), sizes)
+            order = min(order, other, key=lambda each: max(weight for _, weight in each))
+        if self._narrow(order, entries) == len(order):
+            return order, len(order)
         if method is Method.ELIMINATION:
             raise LimitReached(f"table_entries={entries}")
-        most = (min(entries, _DENSE_ENTRIES).bit_length() - 1) * BIT if entries else -1
-        return next(index for index, weight in enumerate(weights) if weight > most)
+        return order, self._narrow(order, min(entries, _DENSE_ENTRIES))
+
+    def _narrow(self, order: list[tuple[int, int]], entries: int) -> int:
+        """How many variables come before the first one whose table has more than ``entries``."""
+        most = (entries.bit_length() - 1) * BIT if entries else -1
+        return next((index for index, (_, weight) in enumerate(order) if weight > most), len(order))
 
     def _wide(self, rest: list[int], elimination: Elimination) -> tuple[dict[int, int], int, int] | None:
         self._methods.add("milp")
