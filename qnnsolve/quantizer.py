@@ -19,15 +19,17 @@ import attrs
 # Set before ExecuTorch looks: where the variable is missing, building a QnnQuantizer downloads an SDK.
 os.environ.setdefault("QNN_SDK_ROOT", "")
 
+import torch
 from executorch.backends.qualcomm.quantizer.quantizer import QnnQuantizer, QuantDtype
 from executorch.backends.qualcomm.serialization.qc_schema import QcomChipset, QnnExecuTorchBackendType
 from torch.fx import GraphModule
+from torchao.quantization.pt2e.utils import _fuse_conv_bn_, _fuse_linear_bn_
 
 from qnnsolve.accumulators import bind_accumulators
 from qnnsolve.annotations import mark_cpu_nodes, write_annotations
 from qnnsolve.constraints import Problem, Table
 from qnnsolve.errors import BudgetExceededError, UnsatisfiableError, UnverifiedError, UsageError
-from qnnsolve.explain import conflict_in_words, describe, placements
+from qnnsolve.explain import describe, placements
 from qnnsolve.facts.backends import backend as backend_of
 from qnnsolve.facts.fx import read_graph
 from qnnsolve.facts.socs import Soc, chipset, soc
@@ -38,6 +40,7 @@ from qnnsolve.maxima import observe_behind_maxima
 from qnnsolve.opinfo_facts import FactsSource, facts_source, operator_facts
 from qnnsolve.results import Placement, SolveResult
 from qnnsolve.rewriting import completed, prepared
+from qnnsolve.rewriting.opening import complete_values, opened, put_guards, take_guards
 from qnnsolve.rules import Facts, backend_rules, problem_of
 from qnnsolve.rules.request import Request, precision
 from qnnsolve.solver import Limits, Solution, Unknown, Unsatisfiable, solve
@@ -95,6 +98,7 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         with _quiet():
             super().__init__(_upstream_type(name), chipset(self._soc), strict)
         self._solved_for: Facts | None = None
+        self._guards: torch.nn.Module | None = None
         self.solution: Solution | None = None
         self.result: SolveResult | None = None
         self.cpu_nodes: frozenset[str] = frozenset()
@@ -116,7 +120,17 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         self._request = attrs.evolve(self._request, precision=_precision(quant_dtype.name.removeprefix("use_")))
 
     def transform_for_annotation(self, model: GraphModule) -> GraphModule:
-        """:mod:`qnnsolve.rewriting`, with ExecuTorch's own passes between its two halves."""
+        """:mod:`qnnsolve.rewriting`, with ExecuTorch's own passes between its two halves.
+
+        The check of the inputs that ``torch.export`` puts into a graph is taken out, and is back in what
+        ``prepare_pt2e`` returns.
+        """
+        self._guards = take_guards(model)
+        opened(model)
+        # torchao has done so before, but has not seen what stood in a region of its own.
+        _fuse_conv_bn_(model)
+        _fuse_linear_bn_(model)
+        complete_values(model)
         with contextlib.redirect_stdout(io.StringIO()):  # ``[WARNING] the 0 th arg of node ...`` (1.5.1)
             transformed: GraphModule = super().transform_for_annotation(prepared(model))
         return completed(transformed)
@@ -139,7 +153,7 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         self.result = describe(facts, outcome, soc=self._soc.name, tables=tables, timings=clock.laps)
         clock.lap("explain")
         if isinstance(outcome, Unsatisfiable):
-            raise UnsatisfiableError(outcome.conflicts, tuple(map(conflict_in_words, outcome.conflicts)))
+            raise UnsatisfiableError(outcome.conflicts)
         if isinstance(outcome, Unknown):
             raise BudgetExceededError(outcome.limit)
         write_annotations(model, facts, problem, outcome)
@@ -157,6 +171,8 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
             bind_masks(model, self._solved_for, edge_or_node_to_obs_or_fq)
             bind_accumulators(model, self._solved_for, edge_or_node_to_obs_or_fq)
             observe_behind_maxima(model, self._solved_for, edge_or_node_to_obs_or_fq)
+        if self._guards is not None:
+            put_guards(model, self._guards)
 
     def validate(self, model: GraphModule) -> None:
         """Nothing is left to validate: what was annotated was solved for."""

@@ -47,7 +47,7 @@ class Joined(nn.Module):
 def scales(behind: str, small: float, precision: str, soc: str = "SM8750") -> tuple[torch.Tensor, torch.Tensor]:
     """Of the convolution's weight, as converted, and as calibration alone has it."""
     model = Joined(behind, small).eval()
-    graph = torch.export.export(model, SAMPLE).module(check_guards=False)
+    graph = torch.export.export(model, SAMPLE).module()
     prepared = prepare_pt2e(graph, SolveQuantizer("htp", soc, precision=precision))
     prepared(*SAMPLE)
     conv = next(node for node in prepared.graph.nodes if node.target is torch.ops.aten.conv2d.default)
@@ -90,7 +90,7 @@ def test_8_bit_results_and_16_bit_weights_keep_their_scales(precision: str) -> N
 
 @pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")  # torch 2.13's own, while it copies a graph
 def test_a_copied_model_looks_at_its_own_observers() -> None:
-    graph = torch.export.export(Joined("nothing", 1e-4).eval(), SAMPLE).module(check_guards=False)
+    graph = torch.export.export(Joined("nothing", 1e-4).eval(), SAMPLE).module()
     prepared = prepare_pt2e(graph, SolveQuantizer("htp", "SM8750", precision="16a8w"))
     copied = copy.deepcopy(prepared)
     copied(*SAMPLE)

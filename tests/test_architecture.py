@@ -237,6 +237,12 @@ def test_broad_excepts_are_at_the_edges_only(module: str) -> None:
             assert caught not in ("", "Exception", "BaseException"), f"qnnsolve.{module}:{node.lineno}"
 
 
+def test_tests_use_graphs_as_users_make_them() -> None:
+    """``torch.export.export(model, inputs).module()``, with the guards that stand in it as a call."""
+    without = "check_" + "guards"
+    assert [path.name for path in Path(__file__).parent.rglob("*.py") if without in path.read_text()] == []
+
+
 def test_the_checks_see_what_they_are_for() -> None:
     """The table and the reader are not vacuous: known arrows are found."""
     assert len(MODULES) > 10

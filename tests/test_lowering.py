@@ -18,7 +18,7 @@ from tests.nets import ConvNet, images, seeded
 
 
 def graph_of(module: torch.nn.Module, inputs: tuple[Any, ...]) -> GraphModule:
-    graph_module = torch.export.export(module, inputs, strict=False).module(check_guards=False)
+    graph_module = torch.export.export(module, inputs, strict=False).module()
     assert isinstance(graph_module, GraphModule)
     return graph_module
 

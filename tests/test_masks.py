@@ -53,7 +53,7 @@ def causal(value: float, size: int = TOKENS) -> torch.Tensor:
 def noise(model: nn.Module, precision: str, *inputs: torch.Tensor) -> float:
     """Largest error of the converted model, as a fraction of the output's range."""
     model.eval()
-    graph = torch.export.export(model, inputs).module(check_guards=False)
+    graph = torch.export.export(model, inputs).module()
     prepared = prepare_pt2e(graph, SolveQuantizer("htp", "SM8750", precision=precision))
     with torch.no_grad():
         prepared(*inputs)
@@ -64,7 +64,7 @@ def noise(model: nn.Module, precision: str, *inputs: torch.Tensor) -> float:
 
 def scales(model: nn.Module, *inputs: torch.Tensor, precision: str = "16a8w", copied: bool = False) -> dict[str, float]:
     """Of what each op reads, by the op's name and the position of its input."""
-    graph = torch.export.export(model.eval(), inputs).module(check_guards=False)
+    graph = torch.export.export(model.eval(), inputs).module()
     prepared = prepare_pt2e(graph, SolveQuantizer("htp", "SM8750", precision=precision))
     prepared = copy.deepcopy(prepared) if copied else prepared
     prepared(*inputs)

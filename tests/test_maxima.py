@@ -33,7 +33,7 @@ class Applied(nn.Module):
 
 def calibrated(function: Function, precision: str = "8a8w", *, copied: bool = False) -> torch.fx.GraphModule:
     """The model with its observers, once they have seen the sample; or a copy of it."""
-    graph = torch.export.export(Applied(function), SAMPLE).module(check_guards=False)
+    graph = torch.export.export(Applied(function), SAMPLE).module()
     prepared = prepare_pt2e(graph, SolveQuantizer("htp", "SM8750", precision=precision))
     prepared = copy.deepcopy(prepared) if copied else prepared
     prepared(*SAMPLE)

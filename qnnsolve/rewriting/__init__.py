@@ -1,6 +1,7 @@
 """Rewrite a graph, before it is annotated, into one whose every tensor can have an encoding that lowering keeps.
 
-Each module is one step and exact in float. In this order, :func:`prepared` takes all but the last two, then come
+Each module is one step and exact in float. First `opening` takes off what ``torch.export`` wraps a graph in. In this
+order, :func:`prepared` takes all but the last two, then come
 ExecuTorch's own passes, which write such ops too, and :func:`completed` takes those two, after it has folded the
 constants of those passes:
 
@@ -33,7 +34,7 @@ __all__ = ["completed", "prepared"]
 
 
 def prepared(model: GraphModule) -> GraphModule:
-    """``model`` itself, rewritten. It is as exported, each node with its fake value."""
+    """``model`` itself, rewritten. It is :func:`~qnnsolve.rewriting.opening.opened`."""
     return replace(lower_ranks(fold_constants(expand_composites(flatten_norms(spell_out_writes(model))))))
 
 

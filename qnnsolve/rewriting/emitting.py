@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -25,6 +26,18 @@ class Emitter:
         made.meta = {key: value for key, value in self.node.meta.items() if key in ("nn_module_stack", "stack_trace")}
         values, named = torch.fx.node.map_arg((args, kwargs), lambda arg: arg.meta["val"])
         made.meta["val"] = target(*values, **named)
+        return made
+
+    def constant(self, prefix: str, value: torch.Tensor) -> FxNode:
+        """A node that reads ``value``, which becomes a buffer named ``prefix_0`` and so on."""
+        graph: Any = self.node.graph
+        model = graph.owning_module
+        number = next(each for each in itertools.count() if not hasattr(model, f"{prefix}_{each}"))
+        model.register_buffer(f"{prefix}_{number}", value)
+        with graph.inserting_before(self.node):
+            made: FxNode = graph.get_attr(f"{prefix}_{number}")
+        mode = next(each.meta["val"].fake_mode for each in self.node.all_input_nodes if "val" in each.meta)
+        made.meta["val"] = mode.from_tensor(value, static_shapes=True)
         return made
 
 

@@ -76,7 +76,10 @@ def _shares(node: Node) -> bool:
 
 
 def put_back(emit: Emitter, view: Node, whole: Node, part: Node) -> Node | None:
-    """What ``whole`` becomes where ``view``, a view of it, becomes ``part``; None for a view that is not followed."""
+    """What ``whole`` becomes where ``view``, a view of it, becomes ``part``; None for a view that is not followed:
+
+    one that reads the same numbers as another dtype, and one by strides of a tensor that does not lie in order.
+    """
     sizes = whole.meta["val"].shape
     if view.target in _SAME or view.target is aten.dropout.default:
         return part
@@ -91,13 +94,31 @@ def put_back(emit: Emitter, view: Node, whole: Node, part: Node) -> Node | None:
         return emit(aten.permute.default, part, [order.index(dim) for dim in range(len(order))])
     place = _place(view, sizes)
     if place is None:
-        return None
+        return _gathered(emit, view, whole, part)
     dim, start, end, step = place
     if view.target is aten.select.int:
         part = emit(aten.unsqueeze.default, part, dim)
     if (start, step) == (0, 1) and end >= sizes[dim]:
         return part
     return emit(aten.slice_scatter.default, whole, part, dim, start, end, step)
+
+
+def _gathered(emit: Emitter, view: Node, whole: Node, part: Node) -> Node | None:
+    """Every element by its place, in the order in which they lie: from ``part`` where the view shows it."""
+    value = whole.meta["val"]
+    if part.meta["val"].dtype != value.dtype or not value.is_contiguous():
+        return None
+    places = torch.arange(value.numel()).reshape(value.shape)
+    if view.target is operator.getitem:
+        cut: Any = view.args[0]
+        shown = cut.target(places, *cut.args[1:], **cut.kwargs)[view.args[1]]
+    else:
+        shown = view.target(places, *view.args[1:], **view.kwargs)  # type: ignore[operator]  # an op, as viewed() saw
+    source = torch.arange(value.numel())
+    source[shown.reshape(-1)] = value.numel() + torch.arange(shown.numel())
+    both = emit(aten.cat.default, [emit(aten.reshape.default, each, [-1]) for each in (whole, part)])
+    chosen = emit(aten.index_select.default, both, 0, emit.constant("places", source))
+    return emit(aten.reshape.default, chosen, list(value.shape))
 
 
 def _place(view: Node, sizes: Any) -> tuple[int, int, int, int] | None:

@@ -50,7 +50,7 @@ class Random(nn.Module):
 
 
 def exported(module: nn.Module, *inputs: torch.Tensor) -> torch.fx.GraphModule:
-    program = torch.export.export(module, inputs, strict=True).module(check_guards=False)
+    program = torch.export.export(module, inputs, strict=True).module()
     assert isinstance(program, torch.fx.GraphModule)
     return program
 

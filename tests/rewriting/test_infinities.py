@@ -38,7 +38,7 @@ class Filled(torch.nn.Module):
 
 
 def exported(model: torch.nn.Module, *inputs: torch.Tensor) -> GraphModule:
-    module = torch.export.export(model, inputs).module(check_guards=False)
+    module = torch.export.export(model, inputs).module()
     assert isinstance(module, GraphModule)
     return module
 

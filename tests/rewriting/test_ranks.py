@@ -24,7 +24,7 @@ class Windows(nn.Module):
 
 def ranks(batch: int) -> tuple[list[int], bool]:
     x = torch.randn(batch, 8, 8, 3)
-    graph = torch.export.export(Windows(batch), (x,), strict=True).module(check_guards=False)
+    graph = torch.export.export(Windows(batch), (x,), strict=True).module()
     assert isinstance(graph, torch.fx.GraphModule)
     lower_ranks(graph)
     graph.graph.lint()
@@ -44,7 +44,7 @@ def test_what_cannot_do_with_fewer_stays() -> None:
             return x.permute(5, 4, 3, 2, 1, 0)
 
     x = torch.randn(2, 2, 2, 2, 2, 2)
-    graph = torch.export.export(Reversed(), (x,), strict=True).module(check_guards=False)
+    graph = torch.export.export(Reversed(), (x,), strict=True).module()
     assert isinstance(graph, torch.fx.GraphModule)
     before = len(graph.graph.nodes)
     assert len(lower_ranks(graph).graph.nodes) == before

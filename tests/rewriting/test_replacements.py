@@ -72,7 +72,7 @@ def _module(compute: Callable[..., Any], inputs: tuple[torch.Tensor, ...]) -> An
         def forward(self, *given: torch.Tensor) -> Any:
             return compute(*given)
 
-    return torch.export.export(Model(), inputs, strict=False).module(check_guards=False)
+    return torch.export.export(Model(), inputs, strict=False).module()
 
 
 def _targets(module: Any) -> set[str]:

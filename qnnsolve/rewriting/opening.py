@@ -1,0 +1,110 @@
+"""Take off a graph what ``torch.export`` wraps it in: :func:`opened`, :func:`take_guards`.
+
+``torch.export.export(model, inputs).module()`` (torch 2.13) calls a check of the inputs, keeps what was computed under
+``torch.no_grad()`` or autocast as a graph of its own, and asserts dtypes. Each would stand in the way of every step
+that asks who reads a tensor, or what a node computes.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import torch
+from torch._subclasses import FakeTensor, FakeTensorMode
+from torch.fx import GraphModule, Node
+
+from qnnsolve.errors import UnsupportedGraphError
+
+__all__ = ["complete_values", "opened", "put_guards", "take_guards"]
+
+_GUARDS = "_guards_fn"
+"""How ``torch.export`` names the check of the inputs."""
+_HIGHER = torch.ops.higher_order
+_REGIONS = {_HIGHER.wrap_with_set_grad_enabled: 1, _HIGHER.wrap_with_autocast: 4}
+"""Which argument of a region is its graph; those after it are what the graph reads."""
+
+
+def take_guards(model: GraphModule) -> torch.nn.Module | None:
+    """Take the call out that checks the inputs' shapes. Returns what it calls, None where there is none."""
+    guards = None
+    for node in list(model.graph.nodes):
+        if node.op == "call_module" and node.target == _GUARDS:
+            guards = getattr(model, _GUARDS)
+            model.graph.erase_node(node)
+    return guards
+
+
+def put_guards(model: GraphModule, guards: torch.nn.Module) -> None:
+    """Call ``guards`` with every input again, before anything is computed."""
+    inputs = [node for node in model.graph.nodes if node.op == "placeholder"]
+    model.add_module(_GUARDS, guards)
+    with model.graph.inserting_after(inputs[-1]):
+        model.graph.call_module(_GUARDS, tuple(inputs))
+
+
+def opened(model: GraphModule) -> GraphModule:
+    """``model`` itself, without the guards, regions and assertions, and with the fake value of every node.
+
+    Raises:
+        UnsupportedGraphError: what a node computes is not known.
+    """
+    take_guards(model)
+    graph = model.graph
+    while regions := [node for node in graph.nodes if node.target in _REGIONS]:
+        for region in regions:
+            _inline(model, region)
+    for node in list(graph.nodes):
+        if node.target is torch.ops.aten._assert_tensor_metadata.default:
+            graph.erase_node(node)
+    complete_values(model)
+    model.recompile()
+    return model
+
+
+def _inline(model: GraphModule, region: Node) -> None:
+    """Write the nodes of ``region`` where it is called: the mode that it sets decides nothing that is computed here."""
+    place = _REGIONS[region.target]
+    body: Any = region.args[place]
+    inner = operator.attrgetter(body.target)(model)
+    inputs = (node for node in inner.graph.nodes if node.op == "placeholder")
+    copies: dict[Node, Node] = dict(zip(inputs, region.args[place + 1 :], strict=True))  # type: ignore[arg-type]  # nodes
+    with model.graph.inserting_before(region):
+        for node in inner.graph.nodes:
+            if node.op not in ("placeholder", "output"):
+                copies[node] = model.graph.node_copy(node, lambda each: copies[each])
+                if node.op == "get_attr":
+                    copies[node].target = f"{body.target}.{node.target}"
+    (results,) = (node.args[0] for node in inner.graph.nodes if node.op == "output")
+    for item in list(region.users):
+        item.replace_all_uses_with(copies[results[item.args[1]]])
+        model.graph.erase_node(item)
+    model.graph.erase_node(region)
+    if not body.users:
+        model.graph.erase_node(body)
+
+
+def complete_values(model: GraphModule) -> None:
+    """Give each node its fake value that a pass has made without, as torchao's folding of norms does.
+
+    Raises:
+        UnsupportedGraphError: what a node computes is not known.
+    """
+    values = (node.meta.get("val") for node in model.graph.nodes)
+    mode = next((value.fake_mode for value in values if isinstance(value, FakeTensor)), None) or FakeTensorMode()
+    for node in model.graph.nodes:
+        if "val" in node.meta or node.op not in ("get_attr", "call_function"):
+            continue
+        if node.op == "get_attr":
+            value = operator.attrgetter(node.target)(model)
+            if isinstance(value, torch.Tensor):
+                node.meta["val"] = mode.from_tensor(value, static_shapes=True)
+            continue
+        try:
+            args, kwargs = torch.fx.map_arg((node.args, node.kwargs), lambda each: each.meta["val"])
+            with mode:
+                node.meta["val"] = node.target(*args, **kwargs)
+        except (RuntimeError, TypeError, ValueError, AttributeError, LookupError, AssertionError) as error:
+            raise UnsupportedGraphError(
+                node.name, f"what {node.target} computes is not known: no meta['val']"
+            ) from error
