@@ -1,0 +1,128 @@
+"""Run the forms, and write the table of those that are not as they should be.
+
+python -m benchmarks.sweep --out sweep.jsonl --table docs/sweep.md   # all of them, resumed (make sweep)
+python -m benchmarks.sweep --out sweep.jsonl --path library          # without compiling: minutes
+python -m benchmarks.sweep --out sweep.jsonl --match conv3d          # some forms
+python -m benchmarks.sweep --out sweep.jsonl --wrong                 # once more what was not as it should be
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+from benchmarks.sweep import work
+from benchmarks.sweep.forms import all_forms
+from benchmarks.sweep.judge import faults, refusal
+from benchmarks.sweep.results import Results
+from benchmarks.sweep.table import table
+
+CONFIGS = (("SM8350", "16a8w"), ("SM8750", "8a8w"), ("SM8750", "16a8w"))
+PACK = 32
+"""Forms per export: an export takes about 30 s of CPU by itself, and a form half a second to one."""
+BATCH = 20
+"""Forms per task of the library path."""
+
+Config = tuple[str, str]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what is asked for; 1 where a form is not as it should be."""
+    options = _options(arguments)
+    results = Results(options.out)
+    names = [name for name in all_forms() if not options.match or any(word in name for word in options.match)]
+    if options.every > 1:
+        names = names[:: options.every]
+    configs = [each for each in CONFIGS if not options.config or f"{each[0]}:{each[1]}" in options.config]
+    if options.wrong:
+        results.forget(_wrong(results, names, configs))
+    begun = time.monotonic()
+    context = multiprocessing.get_context("spawn")
+    for path in [options.path] if options.path else ["library", "export"]:
+        with ProcessPoolExecutor(options.jobs, context, work.start) as pool:
+            jobs = list(_jobs(path, results, names, configs))
+            function = work.through_library if path == "library" else work.exported
+            waiting = {pool.submit(function, job, *config): (job, config) for job, config in jobs}
+            for count, future in enumerate(as_completed(waiting), 1):
+                job, config = waiting[future]
+                try:
+                    results.add(future.result())
+                except Exception as error:  # the worker died: the next run takes them up again
+                    print(f"{path} {' '.join(config)} {job[0]} ...: {type(error).__name__}: {error}", file=sys.stderr)
+                print(f"{path}: {count}/{len(jobs)}, {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
+    if options.table:
+        options.table.write_text(table(results, list(all_forms()), CONFIGS), encoding="utf-8")
+    return _tell(results, names, configs)
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="the results, a line of JSON each; resumed")
+    parser.add_argument("--table", type=Path, help="write the table there, in Markdown")
+    parser.add_argument("--path", choices=("library", "export"), help="one of the two paths only")
+    parser.add_argument("--config", action="append", help="SOC:PRECISION, one of the three")
+    parser.add_argument("--match", nargs="*", help="forms whose name holds one of these words")
+    parser.add_argument("--every", type=int, default=1, help="every N-th form")
+    parser.add_argument("--wrong", action="store_true", help="run again what is not as it should be")
+    parser.add_argument("--jobs", type=int, default=2, help="processes")
+    return parser.parse_args(arguments)
+
+
+def _jobs(
+    path: str, results: Results, names: Sequence[str], configs: Sequence[Config]
+) -> Iterator[tuple[list[str], Config]]:
+    for config in configs:
+        left = [name for name in names if results.get(path, *config, name) is None]
+        if path == "library":
+            yield from ((left[at : at + BATCH], config) for at in range(0, len(left), BATCH))
+        else:
+            yield from ((pack, config) for pack in packs(results, left, config))
+
+
+def packs(results: Results, names: Sequence[str], config: Config) -> Iterator[list[str]]:
+    """Forms that can be exported as one: each that the library path fails on is alone, and so is one where nothing is
+    for the accelerator; the other such forms are together, apart from the rest."""
+    alone, idle, rest = [], [], []
+    for name in names:
+        known = results.get("library", *config, name) or {}
+        if "error" in known:
+            alone.append(name)
+        elif known.get("encodings") and all(not each.endswith("npu") for each in known["encodings"]):
+            idle.append(name)
+        else:
+            rest.append(name)
+    yield from ([name] for name in [*alone, *idle[:1]])
+    for group in (idle[1:], rest):
+        count = -(-len(group) // PACK)
+        # Dealt out, so that the slow forms of a family are not all in one pack.
+        yield from (group[at::count] for at in range(count))
+
+
+def _wrong(results: Results, names: Sequence[str], configs: Sequence[Config]) -> Iterator[tuple[str, str, str, str]]:
+    for config in configs:
+        for name in names:
+            if list(faults(results.get("library", *config, name), results.get("export", *config, name), config[1])):
+                yield from ((path, *config, name) for path in ("library", "export"))
+
+
+def _tell(results: Results, names: Sequence[str], configs: Sequence[Config]) -> int:
+    wrong = 0
+    for config in configs:
+        refused = 0
+        for name in names:
+            library, exported = (results.get(path, *config, name) for path in ("library", "export"))
+            refused += any(each is not None and refusal(each) is not None for each in (library, exported))
+            for fault in faults(library, exported, config[1]):
+                print(f"{' '.join(config)} | {name} | {fault}")
+                wrong += 1
+        print(f"{' '.join(config)}: {len(names)} forms, {refused} refused")
+    return int(wrong > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,57 @@
+"""Is a form as it should be? By either path, from the records of :mod:`library` and :mod:`pack` alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+__all__ = ["LEAST_DB", "faults", "refusal"]
+
+LEAST_DB = 15.0
+"""What a form keeps at 16 bits, or something has been said."""
+TOLERANCE, LOSS_DB = 0.01, 1.0
+"""A difference between emulator and converted model is more than rounding where it is more than ``TOLERANCE`` of the
+output's range, more than one step, and costs more than ``LOSS_DB`` against the float model."""
+
+Record = Mapping[str, Any]
+
+
+def refusal(record: Record) -> str | None:
+    """In qnnsolve's own words, where it refused the form before it was compiled."""
+    return record["error"] if record.get("refused") and not record["error"].startswith("HostBackendError") else None
+
+
+def faults(library: Record | None, exported: Record | None, precision: str) -> Iterator[str]:
+    """Each thing that is not as it should be, in a line; a path that was not taken has none."""
+    for path, record in (("library", library), ("export", exported)):
+        if record is not None and "error" in record and refusal(record) is None:
+            yield f"{path} failed: {record['error']}"
+    if library is not None and "outputs" in library and precision.startswith("16"):
+        low = [figure for figure in library["outputs"] if 0 <= figure < LEAST_DB or figure < -100]
+        if low and not library["said"]:
+            yield f"SQNR {min(low):g} dB and no word" if min(low) > -100 else "the converted model returns other shapes"
+    if exported is None or "error" in exported:
+        if exported is not None and library is not None and ("error" in library) != ("error" in exported):
+            yield "one path refuses what the other takes"
+        return
+    if exported["unannounced"]:
+        yield f"on the CPU unannounced: {'; '.join(exported['unannounced'])}"
+    if exported["not on the CPU"]:
+        yield f"announced for the CPU and not there: {'; '.join(exported['not on the CPU'])}"
+    yield from _disagreements(library, exported)
+    if library is not None and "encodings" in library and library["encodings"] != exported["encodings"]:
+        yield "the two paths choose other encodings"
+
+
+def _disagreements(library: Record | None, exported: Record) -> Iterator[str]:
+    own = (library or {}).get("outputs", [])
+    for index, check in enumerate(exported["outputs"]):
+        if check["rel"] <= TOLERANCE or (check["steps"] is not None and check["steps"] <= 1):
+            continue
+        converted = own[index] if index < len(own) else None
+        if converted is not None and converted >= 0 and converted - check["sqnr"] <= LOSS_DB:
+            continue  # as near to the float model as the converted one: rounding
+        if converted is not None and -100 <= converted < 0 and check["rel"] * 100 <= 2 * -converted:
+            continue  # integers that hang on rounding, as they do in the converted model
+        figures = f"{check['sqnr']:.1f} dB" + ("" if converted is None else f", {converted:.1f} converted")
+        yield f"output {index}: {check['rel']:.2%} off, {check['steps']} steps of {check['bits']} bits, {figures}"

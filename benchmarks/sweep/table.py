@@ -1,0 +1,69 @@
+"""``docs/sweep.md``: how many forms came out how, and by name each that is not as it should be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmarks.sweep.forms import all_forms
+from benchmarks.sweep.judge import LEAST_DB, faults, refusal
+from benchmarks.sweep.results import Results
+
+__all__ = ["table"]
+
+HEAD = f"""# The sweep over functional forms
+
+Written by `make sweep` (`python -m benchmarks.sweep`). A form is one op or a few with one set of arguments: kernels,
+strides, paddings, dilations, groups, ranks, dimensions, broadcasts, writes in place, dtypes, constant and computed
+operands. Each goes both ways: by the three lines of the library, over the graph with its guards, in torch; and by
+`qnnsolve.export`, with about 30 others side by side in one program, through the HTP compiler and the emulator.
+
+*As it should be*: nothing is raised; the ops announced for the CPU are those that are there; emulator and converted
+model differ by rounding only; the converted model keeps {LEAST_DB:g} dB at 16 bits; both paths choose the same encodings.
+*Whole*: with no op on the CPU. *Refused*: by qnnsolve, in one line that says why.
+"""
+
+
+def table(results: Results, names: Sequence[str], configs: Sequence[tuple[str, str]]) -> str:
+    """The page, from what is in ``results``."""
+    forms, lines = all_forms(), [HEAD]
+    families = list(dict.fromkeys(form.family for form in forms.values()))
+    wrong: dict[str, list[str]] = {}
+    refused: dict[str, list[str]] = {}
+    for soc, precision in configs:
+        lines += [
+            f"## {soc}, {precision}",
+            "",
+            "| family | forms | as they should be | whole | refused | not as they should be |",
+        ]
+        lines += ["|---|---|---|---|---|---|"]
+        totals = [0] * 5
+        for family in families:
+            counts = [0] * 5
+            for name in (name for name in names if forms[name].family == family):
+                library, exported = (results.get(path, soc, precision, name) for path in ("library", "export"))
+                if library is None or exported is None:
+                    continue
+                found = list(faults(library, exported, precision))
+                why = refusal(library) or refusal(exported)
+                counts[0] += 1
+                counts[1] += not found and why is None
+                counts[2] += "cpu" in library and not library["cpu"]
+                counts[3] += why is not None
+                counts[4] += bool(found)
+                for fault in found:
+                    wrong.setdefault(f"`{name}`: {fault}", []).append(f"{soc} {precision}")
+                if why is not None:
+                    refused.setdefault(f"`{name}`: {why}", []).append(f"{soc} {precision}")
+            lines.append(f"| {family} | " + " | ".join(map(str, counts)) + " |")
+            totals = [a + b for a, b in zip(totals, counts, strict=True)]
+        lines += ["| all | " + " | ".join(map(str, totals)) + " |", ""]
+    lines += _listed("Not as they should be", wrong, len(configs))
+    lines += _listed("Refused", refused, len(configs))
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _listed(title: str, entries: dict[str, list[str]], configs: int) -> list[str]:
+    lines = [f"## {title}", ""]
+    for text, where in entries.items():
+        lines.append(f"- {text}" + ("" if len(where) == configs else f" ({', '.join(where)})"))
+    return [*lines, *(["None."] if not entries else []), ""]
