@@ -1,18 +1,23 @@
 # Two commands on a fresh machine with git, make, Python 3.11 and pip:
 #   make demo   installs into .venv and exports a ViT for the SM8350, verified on the emulator
 #   make test   installs into .venv and runs all that CI runs
+#   make sweep  tries every functional form on three configs, and writes docs/sweep.md
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 DEPENDENCIES := pyproject.toml constraints.txt
 
-.PHONY: demo test lint types fast slow docs clean
+.PHONY: demo test sweep lint types fast slow docs clean
 
 demo: $(VENV)/.installed-examples
 	$(BIN)/qnnsolve export examples.models:vit --soc SM8350 --precision 16a8w --out vit.pte
 
 test: lint types fast slow
+
+# Hours: all functional forms on three configs. What is in sweep.jsonl is not run again; a sample of it is in `make slow`.
+sweep: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.sweep --out sweep.jsonl --table docs/sweep.md
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -29,9 +29,9 @@ from benchmarks.sweep.library import by_library
 SOC = "SM8750"
 HEAD = f"""# Reported models
 
-Written by `python -m benchmarks.reported --out docs/reported.md` from the models in `benchmarks/reported_models.py`: small
-ones after public reports, each with what qnnsolve made of it before it was looked at. Figures are decibels of the converted
-model against the float model on {SOC}, the worst output of each; *whole* means that no op is left on the CPU.
+Written by `python -m benchmarks.reported --out docs/reported.md` from the models in `benchmarks/reported_models.py`:
+small ones after public reports, each with what qnnsolve made of it before it was looked at. Figures are decibels of the
+converted model against the float model on {SOC}, the worst output of each; *whole* means that no op is left on the CPU.
 
 | model | what was wrong | placement | 16a8w | 8a8w |
 |---|---|---|---|---|

@@ -1,4 +1,4 @@
-"""Small models after public reports, as forms: what each was before, beside it. :mod:`benchmarks.reported` runs them."""
+"""Small models after public reports, as forms: what each was before, beside it (:mod:`benchmarks.reported`)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
-from benchmarks.sweep.form import Call, Form, Tensor, call, layer
+from benchmarks.sweep.form import Form, Tensor, call, layer
 
 __all__ = ["Reported", "reported"]
 

@@ -30,9 +30,9 @@ def faults(library: Record | None, exported: Record | None, precision: str) -> I
         low = [figure for figure in library["outputs"] if 0 <= figure < LEAST_DB or figure < -100]
         if low and not library["said"]:
             yield f"SQNR {min(low):g} dB and no word" if min(low) > -100 else "the converted model returns other shapes"
+    if library is not None and exported is not None and (refusal(library) is None) != (refusal(exported) is None):
+        yield "one path refuses what the other takes"
     if exported is None or "error" in exported:
-        if exported is not None and library is not None and ("error" in library) != ("error" in exported):
-            yield "one path refuses what the other takes"
         return
     if exported["unannounced"]:
         yield f"on the CPU unannounced: {'; '.join(exported['unannounced'])}"

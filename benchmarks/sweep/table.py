@@ -18,7 +18,8 @@ operands. Each goes both ways: by the three lines of the library, over the graph
 `qnnsolve.export`, with about 30 others side by side in one program, through the HTP compiler and the emulator.
 
 *As it should be*: nothing is raised; the ops announced for the CPU are those that are there; emulator and converted
-model differ by rounding only; the converted model keeps {LEAST_DB:g} dB at 16 bits; both paths choose the same encodings.
+model differ by rounding only; the converted model keeps {LEAST_DB:g} dB at 16 bits; both paths choose the same
+encodings.
 *Whole*: with no op on the CPU. *Refused*: by qnnsolve, in one line that says why.
 """
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -79,6 +80,59 @@ def _largest_by_kernel(dims: int) -> Replacement:
     return rewritten
 
 
+def _largest_over_volumes(emit: Emitter, node: FxNode) -> FxNode | None:
+    """Over rows and columns, then over depth, where ExecuTorch's own way fails (``decompose_maxpool3d.py``, 1.5.1): it
+    takes batches only, and leaves dilation out without a word."""
+    source: Any = node.args[0]
+    _largest_by_kernel(3)(emit, node)
+    kernel, stride, padding = (_each(size, 3) for size in (*node.args[1:3], argument(node, 3, "padding", 0)))
+    dilation, rounds_up = _each(argument(node, 4, "dilation", 1), 3), argument(node, 5, "ceil_mode", False)
+    if source.meta["val"].dim() == 5 and set(dilation) == {1}:
+        return None
+
+    def rows_and_columns(x: FxNode) -> FxNode:
+        return emit(aten.max_pool2d.default, x, kernel[1:], stride[1:], padding[1:], dilation[1:], rounds_up)
+
+    def depth(x: FxNode) -> FxNode:
+        sizes = ([each[0], rest] for each, rest in ((kernel, 1), (stride, 1), (padding, 0), (dilation, 1)))
+        return emit(aten.max_pool2d.default, x, *sizes, rounds_up)
+
+    return _by_planes(emit, node, rows_and_columns, depth)
+
+
+def _largest_over_regions_of_volumes(emit: Emitter, node: FxNode) -> None:
+    """As two over images: ExecuTorch takes it for a ``max_pool3d`` of its output's size (1.5.1)."""
+    after = node.meta["val"][0].shape
+    if any(user.target is not operator.getitem or user.args[1] != 0 for user in node.users if user.users):
+        return
+    made = _by_planes(
+        emit,
+        node,
+        lambda x: _values(emit, x, list(after[-2:])),
+        lambda x: _values(emit, x, [after[-3], x.meta["val"].shape[-1]]),
+    )
+    for user in list(node.users):
+        user.replace_all_uses_with(made)
+        user.graph.erase_node(user)
+
+
+def _values(emit: Emitter, x: FxNode, size: list[int]) -> FxNode:
+    return emit(operator.getitem, emit(aten.adaptive_max_pool2d.default, x, size), 0)
+
+
+def _by_planes(
+    emit: Emitter, node: FxNode, rows_and_columns: Callable[[FxNode], FxNode], depth: Callable[[FxNode], FxNode]
+) -> FxNode:
+    """What draws volumes together, over each plane of them and then over the depth of each line of what is left."""
+    source: Any = node.args[0]
+    value = node.meta["val"]
+    after = (value[0] if isinstance(value, list | tuple) else value).shape
+    *outer, deep, high, wide = source.meta["val"].shape
+    flat = rows_and_columns(emit(aten.reshape.default, source, [math.prod(outer), deep, high, wide]))
+    lines = emit(aten.reshape.default, flat, [1, math.prod(outer), deep, math.prod(after[-2:])])
+    return emit(aten.reshape.default, depth(lines), list(after))
+
+
 POOLINGS: Mapping[Any, Replacement] = MappingProxyType(
     {
         aten.avg_pool2d.default: _average_over_images,
@@ -87,7 +141,8 @@ POOLINGS: Mapping[Any, Replacement] = MappingProxyType(
         aten.max_pool1d.default: _largest_by_kernel(1),
         aten.max_pool2d.default: _largest_by_kernel(2),
         aten.max_pool2d_with_indices.default: _largest_by_kernel(2),
-        aten.max_pool3d.default: _largest_by_kernel(3),
+        aten.max_pool3d.default: _largest_over_volumes,
+        aten.adaptive_max_pool3d.default: _largest_over_regions_of_volumes,
     }
 )
 """By aten target, what is written instead."""

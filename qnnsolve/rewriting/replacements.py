@@ -160,6 +160,25 @@ def _floor_divide(emit: Emitter, node: FxNode) -> FxNode | None:
     return emit(aten.div.Tensor_mode, *node.args, rounding_mode="floor")
 
 
+def _roll(emit: Emitter, node: FxNode) -> FxNode | None:
+    """By what is left of each shift, along dimensions counted from the front.
+
+    ExecuTorch 1.5.1 (``decompose_roll.py``) takes dimensions counted from the back for the first one, without a word.
+    """
+    source, shifts = node.args[0], node.args[1]
+    dims = argument(node, 2, "dims", [])
+    assert isinstance(source, FxNode)
+    if not dims:
+        return None
+    shape = source.meta["val"].shape
+    pairs = [(dim % len(shape), shift % shape[dim]) for dim, shift in zip(dims, shifts, strict=True)]  # type: ignore[arg-type, call-overload]
+    moved = [(dim, shift) for dim, shift in pairs if shift]
+    if not moved:
+        return source
+    node.args, node.kwargs = (source, [shift for _, shift in moved], [dim for dim, _ in moved]), {}
+    return None
+
+
 def _narrow_indices(emit: Emitter, node: FxNode) -> None:
     """The accelerator writes 32-bit indices where ExecuTorch 1.5.1 declares 64: whoever reads them there reads garbage.
 
@@ -216,6 +235,7 @@ REPLACED: Mapping[Any, Replacement] = MappingProxyType(
         aten.acosh.default: _acosh,
         aten.cosine_similarity.default: _cosine_similarity,
         aten.floor_divide.default: _floor_divide,
+        aten.roll.default: _roll,
         aten.pow.Scalar: _power_of_a_number,
         **POOLINGS,
         aten.topk.default: _narrow_indices,

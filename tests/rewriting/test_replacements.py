@@ -50,6 +50,11 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[torch.Tensor, ...]]] = {
         (X.reshape(1, 4, 4, 4),),
     ),
     "max_pool3d.default": (lambda x: nn.functional.max_pool3d(x, 2, ceil_mode=True), (X.reshape(1, 2, 2, 4, 4),)),
+    "adaptive_max_pool3d.default": (
+        lambda x: nn.functional.adaptive_max_pool3d(x, (2, 3, 2)),
+        (torch.randn(2, 2, 4, 7, 5),),
+    ),
+    "roll.default": (lambda x: x.roll((-3, 1, 8), (-1, 0, 2)), (X,)),
     "topk.default": (lambda x: tuple(x.topk(3)), (X,)),
     "sort.default": (lambda x: tuple(x.sort()), (X,)),
     "logical_or.default": (torch.logical_or, (MASK, ~MASK)),
@@ -63,6 +68,7 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[torch.Tensor, ...]]] = {
 STAY = (
     *("avg_pool2d.default", "avg_pool3d.default", "elu.default", "topk.default", "sort.default"),
     *("max_pool1d.default", "max_pool2d.default", "max_pool2d_with_indices.default", "max_pool3d.default"),
+    "roll.default",
 )
 """Targets that the rewritten model still has, in another form or with other ops behind them."""
 
@@ -152,3 +158,28 @@ def test_an_average_over_even_regions_side_by_side_is_taken_in_two(function: Cal
     kernels = [list(node.args[1]) for node in module.graph.nodes if "pool" in str(node.target)]
     assert [sorted(kernel)[0] for kernel in kernels] == [1, 1]
     torch.testing.assert_close(module(IMAGE), function(IMAGE))
+
+
+VOLUME = torch.randn(1, 2, 6, 7, 8, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize(
+    ("compute", "inputs"),
+    [
+        (lambda x: x.roll(1, -1), (X,)),
+        (lambda x: x.roll((2, -3), (-1, 1)), (X,)),
+        (lambda x: x.roll((0, 8), (1, 2)) * 2, (X,)),
+        (lambda x: x.roll(3), (X,)),
+        (lambda x: nn.functional.adaptive_max_pool3d(x, 2), (VOLUME,)),
+        (lambda x: nn.functional.adaptive_max_pool3d(x, (4, 1, 3)), (VOLUME,)),
+        (lambda x: nn.functional.max_pool3d(x, 2, 1, dilation=2), (VOLUME,)),
+        (lambda x: nn.functional.max_pool3d(x, 3, 2, 1, dilation=(2, 1, 2), ceil_mode=True), (VOLUME,)),
+        (lambda x: nn.functional.max_pool3d(x, (2, 1, 3), padding=(1, 0, 1)), (VOLUME,)),
+    ],
+)
+def test_what_lowering_would_take_apart_wrongly_computes_the_same(
+    compute: Callable[..., Any], inputs: tuple[torch.Tensor, ...]
+) -> None:
+    """ExecuTorch's passes are silently wrong on some of these, so they run here as well."""
+    transformed = SolveQuantizer().transform_for_annotation(_module(compute, inputs))
+    torch.testing.assert_close(transformed(*inputs), compute(*inputs))

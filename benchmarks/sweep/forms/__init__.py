@@ -9,11 +9,35 @@ from types import MappingProxyType
 import attrs
 
 from benchmarks.sweep.form import Form
-from benchmarks.sweep.forms import convolutions, moves, norms, pointwise, pools, products
+from benchmarks.sweep.forms import (
+    attention,
+    convolutions,
+    integers,
+    moves,
+    norms,
+    pointwise,
+    pools,
+    products,
+    reductions,
+    resizes,
+    writes,
+)
 
 __all__ = ["all_forms"]
 
-_FAMILIES = (convolutions, pools, products, norms, pointwise, moves)
+_FAMILIES = (
+    convolutions,
+    pools,
+    resizes,
+    products,
+    norms,
+    attention,
+    pointwise,
+    integers,
+    reductions,
+    moves,
+    writes,
+)
 
 
 @cache
