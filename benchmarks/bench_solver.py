@@ -18,7 +18,7 @@ from qnnsolve.solver import Solution, Unsatisfiable, check, solve
 
 def broken(problem: Problem, count: int) -> Problem:
     """The problem with ``count`` ops, spread evenly, that lose every row."""
-    why = Reason("QB900", "nothing is left here")
+    why = Reason.in_words("QB900", "nothing is left here")
     outputs = [site for site in sorted(problem.domains) if site.node.startswith("add") and not site.user]
     chosen = outputs[:: max(1, len(outputs) // count)][:count]
     extra = [Allow(site, frozenset((U8,)), why) for site in chosen]

@@ -59,9 +59,20 @@ UNARY = _relation([(a, a) for a in QUANTIZED] + [(U16, U8), (U8, U16)], 2)
 BIAS_OF = Relation(
     (*((a, w, BIAS) for a in (U8, U16) for w in (W8, W4, S8, S4, BLOCK)), (FP16,) * 3, (FLOAT,) * 3), (0,) * 12
 )
-OP, CONVERSION = Reason("QB001", "the operator takes these rows"), Reason("QB002", "an edge may requantize")
-RESHAPE, REQUEST = Reason("QB003", "a reshape keeps its encoding"), Reason("QB004", "the recipe asks for it")
-BIAS_RULE, GATE = Reason("QB005", "a bias has the scale of its product"), Reason("QB006", "not on this chip")
+OP, CONVERSION, RESHAPE, REQUEST, BIAS_RULE, GATE = (
+    Reason.in_words(f"QB00{number}", text)
+    for number, text in enumerate(
+        (
+            "the operator takes these rows",
+            "an edge may requantize",
+            "a reshape keeps its encoding",
+            "the recipe asks for it",
+            "a bias has the scale of its product",
+            "not on this chip",
+        ),
+        1,
+    )
+)
 
 
 class _Builder:

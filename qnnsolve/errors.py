@@ -113,13 +113,16 @@ class UnsupportedGraphError(QnnSolveError):
 
 
 class UnsatisfiableError(QnnSolveError):
-    """No config satisfies every constraint; ``conflicts`` are all the independent ones, each irredundant."""
+    """No config satisfies every constraint; ``conflicts`` are all the independent ones, each irredundant.
 
-    def __init__(self, conflicts: tuple[Conflict, ...]) -> None:
-        self.conflicts = conflicts
+    ``in_words`` has one line for each.
+    """
+
+    def __init__(self, conflicts: tuple[Conflict, ...], in_words: tuple[str, ...]) -> None:
+        self.conflicts, self.in_words = conflicts, in_words
         nodes = sorted({node for conflict in conflicts for node in conflict.nodes})
         lines = [f"no legal quantization config exists; {len(conflicts)} conflict(s) at {', '.join(nodes)}"]
-        lines += [f"  {conflict}" for conflict in conflicts]
+        lines += [f"  {line}" for line in in_words]
         super().__init__("\n".join(lines))
 
 

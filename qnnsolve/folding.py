@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import TypeVar
 
-__all__ = ["fold", "names_in_short", "without_names"]
+__all__ = ["fold", "names_in_short"]
 
 T = TypeVar("T")
 
@@ -53,11 +53,3 @@ def _split(name: str) -> tuple[str, int]:
     match = _NUMBERED.match(name)
     assert match is not None
     return match[1], int(match[2] or 0)
-
-
-def without_names(text: str, names: Iterable[str]) -> str:
-    """``text`` with each name replaced by ``*``, so that sentences about different nodes compare equal."""
-    for name in sorted(set(names), key=lambda each: (-len(each), each)):
-        if name:
-            text = re.sub(rf"(?<![\w.]){re.escape(name)}(?![\w.])", "*", text)
-    return text

@@ -29,7 +29,7 @@ from qnnsolve.accumulators import bind_accumulators
 from qnnsolve.annotations import mark_cpu_nodes, write_annotations
 from qnnsolve.constraints import Problem, Table
 from qnnsolve.errors import BudgetExceededError, UnsatisfiableError, UnverifiedError, UsageError
-from qnnsolve.explain import describe, placements
+from qnnsolve.explain import conflict_in_words, describe, placements
 from qnnsolve.facts.backends import backend as backend_of
 from qnnsolve.facts.fx import read_graph
 from qnnsolve.facts.socs import Soc, chipset, soc
@@ -153,7 +153,7 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         self.result = describe(facts, outcome, soc=self._soc.name, tables=tables, timings=clock.laps)
         clock.lap("explain")
         if isinstance(outcome, Unsatisfiable):
-            raise UnsatisfiableError(outcome.conflicts)
+            raise UnsatisfiableError(outcome.conflicts, tuple(map(conflict_in_words, outcome.conflicts)))
         if isinstance(outcome, Unknown):
             raise BudgetExceededError(outcome.limit)
         write_annotations(model, facts, problem, outcome)

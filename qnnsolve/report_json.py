@@ -51,7 +51,8 @@ def error_json(error: BaseException, exit_code: int, message: str | None = None)
     carried = vars(error) if isinstance(error, QnnSolveError) else {}
     details = {name: _plain(value) for name, value in sorted(carried.items())}
     if isinstance(error, UnsatisfiableError):
-        details["conflicts"] = [{"nodes": sorted(each.nodes), "text": str(each)} for each in error.conflicts]
+        told = zip(error.conflicts, details.pop("in_words"), strict=True)
+        details["conflicts"] = [{"nodes": sorted(each.nodes), "text": text} for each, text in told]
     return {"schema": ERROR_SCHEMA, "error": {**fields, "details": details}}
 
 

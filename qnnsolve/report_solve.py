@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from qnnsolve.folding import fold, names_in_short, without_names
+from qnnsolve.folding import fold, names_in_short
 from qnnsolve.report_lines import Line, count, many, section
 from qnnsolve.results import ConflictRecord, ConvertRecord, Deviation, NodeRecord, Placement, SolveResult, Status
 
@@ -90,17 +90,16 @@ def _port(node: NodeRecord, deviation: Deviation) -> str:
 def _deviations(deviations: Sequence[tuple[NodeRecord, Deviation]]) -> list[Line]:
     def key(pair: tuple[NodeRecord, Deviation]) -> tuple[str, ...]:
         node, it = pair
-        return (node.target, _port(node, it), it.requested, it.chosen, _general(node, it), _cited(it))
+        return (node.target, _port(node, it), it.requested, it.chosen, it.reason, _cited(it))
 
     lines = []
     for group in fold(deviations, key):
         node, it = group[0]
-        reason = it.reason if len(group) == 1 else _general(node, it)
         producer, edge, _ = it.site.partition(" -> ")
         where = f"{_port(node, it)} ({producer})" if len(group) == 1 and edge else _port(node, it)
         names = names_in_short([each.name for each, _ in group])
         change = f"{where} {it.requested} -> {it.chosen}"
-        lines.append(Line(f"  {many(group)}{names} ({node.target}): {change}  because {reason} [{_cited(it)}]"))
+        lines.append(Line(f"  {many(group)}{names} ({node.target}): {change}  because {it.reason} [{_cited(it)}]"))
     return lines
 
 
@@ -109,10 +108,6 @@ def _cited(decision: Deviation | ConvertRecord) -> str:
     user = [f"{source.kind}, {source.citation}" for source in decision.sources if source.kind == "user"]
     sdk = ["sdk"] if any(source.kind == "sdk" for source in decision.sources) else []
     return "; ".join([decision.rule, *sdk, *user])
-
-
-def _general(node: NodeRecord, deviation: Deviation) -> str:
-    return without_names(deviation.reason, [node.name, *(producer for producer, _ in node.inputs)])
 
 
 def _converts(result: SolveResult) -> list[Line]:
@@ -125,8 +120,7 @@ def _converts(result: SolveResult) -> list[Line]:
         return ("?" if user is None else user.target), place
 
     def key(convert: ConvertRecord) -> tuple[str, ...]:
-        reason = without_names(convert.reason, [convert.producer, convert.user])
-        return (*port(convert), convert.source, convert.target, reason, _cited(convert))
+        return (*port(convert), convert.source, convert.target, convert.reason, _cited(convert))
 
     lines = []
     for group in fold(result.converts, key):
@@ -134,24 +128,24 @@ def _converts(result: SolveResult) -> list[Line]:
         known = [each.numel for each in group if each.numel is not None]
         size = f", {sum(known):,} elements" + (" in all" if len(group) > 1 else "") if known else ""
         names = names_in_short([each.user for each in group])
-        reason = it.reason if len(group) == 1 else key(it)[-2]
         before = f"before {place} of {names} ({target})"
-        lines.append(Line(f"  {many(group)}{it.source} -> {it.target} {before}{size}  because {reason} [{_cited(it)}]"))
+        lines.append(
+            Line(f"  {many(group)}{it.source} -> {it.target} {before}{size}  because {it.reason} [{_cited(it)}]")
+        )
     return lines
 
 
 def _floats(result: SolveResult) -> list[Line]:
     unverified = {name for name, _ in result.unverified}
 
-    def why(node: NodeRecord, alone: bool = False) -> str:
-        told = ((it.reason if alone else _general(node, it), _cited(it)) for it in node.deviations)
-        return "; ".join(dict.fromkeys(f"{reason} [{cited}]" for reason, cited in told))
+    def why(node: NodeRecord) -> str:
+        return "; ".join(dict.fromkeys(f"{it.reason} [{_cited(it)}]" for it in node.deviations))
 
     on_cpu = [node for node in result.nodes if node.placement is Placement.CPU]
     lines = []
     for group in fold(on_cpu, lambda node: (node.target, node.name in unverified, why(node))):
         node, names = group[0], names_in_short([each.name for each in group])
-        reason = f"  because {why(node, alone=len(group) == 1)}" if node.deviations else ""
+        reason = f"  because {why(node)}" if node.deviations else ""
         mark = ", unverified" if node.name in unverified else ""
         lines.append(Line(f"  {many(group)}{names} ({node.target}{mark}){reason}", "yellow" if mark else ""))
     return lines

@@ -171,7 +171,7 @@ def test_strict_and_unverified_exit_1_and_lenient_exit_0(run: Callable[..., int]
 ERRORS = [
     (UnverifiedError((("index", "aten.index.Tensor"),), "SM8350"), 1),
     (BudgetExceededError("60 s"), 1),
-    (UnsatisfiableError(()), 1),
+    (UnsatisfiableError((), ()), 1),
     (RuleError("QC001", "bmm", "nonsense"), 1),
     (HostBackendError("the compiler died"), 3),
     (MismatchError("output 0 differs"), 4),
@@ -191,8 +191,8 @@ def test_our_errors_are_one_line(
 
 def test_conflicts_are_one_line_too(run: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
     site = Site("bmm")
-    conflict = Conflict((Allow(site, frozenset(), Reason("QC001", "takes nothing")),), ())
-    assert run(*EXPORT, answer=_raising(UnsatisfiableError((conflict, conflict)))) == 1
+    conflict = Conflict((Allow(site, frozenset(), Reason.in_words("QC001", "takes nothing")),), ())
+    assert run(*EXPORT, answer=_raising(UnsatisfiableError((conflict, conflict), ("one", "two")))) == 1
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith("error: no legal quantization config exists; 2 conflict(s) at bmm; ")
 

@@ -8,11 +8,12 @@ from qnnsolve.constraints import Table
 from qnnsolve.encodings import FLOAT
 from qnnsolve.explain.nodes import Describer, source_records
 from qnnsolve.explain.placing import placements
+from qnnsolve.explain.sentences import conflict_in_words, sentence, with_code
 from qnnsolve.results import ConflictRecord, ConvertRecord, SolveResult, Status
 from qnnsolve.rules.base import Facts
 from qnnsolve.solver import Solution, Unknown, Unsatisfiable
 
-__all__ = ["describe", "placements"]
+__all__ = ["conflict_in_words", "describe", "placements", "sentence", "with_code"]
 
 
 def describe(
@@ -74,7 +75,7 @@ def _converts(facts: Facts, solution: Solution) -> tuple[ConvertRecord, ...]:
                 target=convert.target.name,
                 numel=None if tensor is None else tensor.numel,
                 price=convert.price,
-                reason=_AT_BORDER if at_border else convert.reason.text,
+                reason=_AT_BORDER if at_border else sentence(convert.reason),
                 rule=convert.reason.rule,
                 sources=() if at_border else source_records(convert.reason.sources),
             )
@@ -88,8 +89,8 @@ def _conflicts(outcome: Solution | Unsatisfiable | Unknown) -> tuple[ConflictRec
     return tuple(
         ConflictRecord(
             nodes=conflict.nodes,
-            constraints=tuple(f"{c.reason} at {', '.join(map(str, c.sites))}" for c in conflict.constraints),
-            text=str(conflict),
+            constraints=tuple(f"{with_code(c.reason)} at {', '.join(map(str, c.sites))}" for c in conflict.constraints),
+            text=conflict_in_words(conflict),
             sources=source_records(source for c in conflict.constraints for source in c.reason.sources),
         )
         for conflict in outcome.conflicts

@@ -9,6 +9,7 @@ import attrs
 from qnnsolve.constraints import Site, Source, SourceKind, Table
 from qnnsolve.encodings import FLOAT, Encoding
 from qnnsolve.explain.placing import placements
+from qnnsolve.explain.sentences import sentence
 from qnnsolve.facts.accepted import joined
 from qnnsolve.facts.graph import Node
 from qnnsolve.results import Deviation, NodeRecord, Placement, SourceRecord
@@ -115,7 +116,7 @@ class Describer:
         asked, chosen = self.facts.asked(site), self.solution.encodings[site]
         table = self._excluded_by_table(site)
         if table is not None:
-            subject = table.reason.text.partition(" accepts ")[0]
+            subject = f"{table.reason.get('op')} on {table.reason.get('arch')}"
             inputs = ", ".join(self.facts.asked(s).name for s in table.sites if s.user)
             output = "".join(f" -> {self.facts.asked(s)}" for s in table.sites if not s.user)
             text = f"{subject} takes no ({inputs}){output}"
@@ -125,7 +126,7 @@ class Describer:
             if removed:
                 reason = removed[0].constraint.reason
                 sources = source_records(reason.sources)
-                return Deviation(str(site), asked.name, chosen.name, reason.text, reason.rule, sources)
+                return Deviation(str(site), asked.name, chosen.name, sentence(reason), reason.rule, sources)
         text = f"{asked} here would cost more elsewhere"
         return Deviation(str(site), asked.name, chosen.name, text, "QC006")
 

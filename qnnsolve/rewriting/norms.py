@@ -45,7 +45,7 @@ def _flatten(model: GraphModule, node: Node) -> None:
     emit = Emitter(node)
     source, over, *rest = node.args
     assert isinstance(source, Node) and isinstance(over, list | tuple)
-    sizes, length = list(source.meta["val"].shape), math.prod(over)  # type: ignore[arg-type]  # sizes
+    sizes, length = list(source.meta["val"].shape), math.prod(over)
     flat = emit(_aten.reshape.default, source, [*sizes[: len(sizes) - len(over)], length])
     weights = [_flat(model, emit, each, length) for each in rest]
     named = {name: _flat(model, emit, each, length) for name, each in node.kwargs.items()}

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import attrs
 
-from qnnsolve.constraints import Constraint, Reason, Site, Source, SourceKind
+from qnnsolve.constraints import Constraint, Reason, Says, Site, Source, SourceKind
 from qnnsolve.encodings import FLOAT, Encoding
 from qnnsolve.facts.accepted import Accepted
 from qnnsolve.facts.forms import Form, Kernel
@@ -276,9 +276,9 @@ class Facts:
                     return self.request.asked(entry.role, len(tensor.shape), entry.ch_axis)
         return self.request.asked(Role.ACTIVATION)
 
-    def graph_reason(self, code: str, text: str) -> Reason:
+    def graph_reason(self, code: str, says: Says, **given: str | int | None) -> Reason:
         """A reason that rests on the graph alone."""
-        return Reason(code, text, (_GRAPH,))
+        return Reason.of(code, says, (_GRAPH,), **given)
 
 
 Generator = Callable[[Facts], Iterator[Constraint]]

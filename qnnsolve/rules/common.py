@@ -14,6 +14,7 @@ from qnnsolve.constraints import (
     Reason,
     Relation,
     Same,
+    Says,
     Site,
     Source,
     SourceKind,
@@ -43,16 +44,16 @@ def bits_move_unchanged(facts: Facts) -> Iterator[Constraint]:
     """
     for node, built in facts.calls:
         if built.fate is Fate.IDENTITY:
-            reason = facts.graph_reason("QC002", f"{node.target} is removed by lowering")
+            reason = facts.graph_reason("QC002", Says.REMOVED, target=node.target)
             edges = (edge for _, _, edge, _ in facts.float_inputs(node, built))
             yield from _same((*edges, Site(node.name)), reason, facts)
         for op in emitted(facts, node, built):
             positions, sources = facts.shared(op.op, op.form, op.inputs, len(op.ports) - op.inputs)
             ports = (port for at, port in enumerate(op.ports) if at in positions and isinstance(port, Site))
-            yield from _same(tuple(ports), Reason("QC002", f"{op.op} moves the bits unchanged", sources), facts)
+            yield from _same(tuple(ports), Reason.of("QC002", Says.MOVES_BITS, sources, op=op.op), facts)
         for sites in facts.outputs(node):
             if isinstance(sites, tuple):
-                reason = facts.graph_reason("QC002", f"both are one output of {node.target}")
+                reason = facts.graph_reason("QC002", Says.ONE_OUTPUT, target=node.target)
                 yield from _same(sites, reason, facts)
 
 
@@ -86,7 +87,7 @@ def bias_scale_is_derived(facts: Facts) -> Iterator[Constraint]:
         if key not in relations:
             rows = tuple(row for row in itertools.product(*domains) if _bias_follows(*row))
             relations[key] = Relation(rows, (0,) * len(rows))
-        reason = Reason("QC003", "the bias scale is input scale x weight scale", (derived.source,))
+        reason = Reason.of("QC003", Says.DERIVED_SCALE, (derived.source,))
         yield Derived(sites[Role.BIAS], sources, relations[key], reason)
 
 
@@ -112,8 +113,8 @@ def an_edge_equals_its_producer_or_converts(facts: Facts) -> Iterator[Constraint
     """
     convert = facts.operators.accepted("Convert", "rank4")
     sources = convert.known_from if convert is not None else ()
-    reason = Reason("QC004", "a convert bridges the edge", sources)
-    stuck = Reason("QC004", "no convert can stand here", sources)
+    reason = Reason.of("QC004", Says.CONVERTS, sources)
+    stuck = Reason.of("QC004", Says.NO_CONVERT, sources)
     pairs: dict[tuple[object, ...], frozenset[tuple[Encoding, Encoding]]] = {}
     for edge, domain in facts.domains.items():
         producer = Site(edge.node)
@@ -163,7 +164,7 @@ def one_dtype_for_all_parts(facts: Facts) -> Iterator[Constraint]:
         if source is None:
             continue
         sites = tuple(dict.fromkeys(edge for _, _, edge, _ in facts.float_inputs(node, built)))
-        reason = Reason("QC005", f"all parts of {built.op} have one dtype", (source,))
+        reason = Reason.of("QC005", Says.ONE_DTYPE, (source,), op=built.op)
         for edge in sites:
             pair = (edge, Site(node.name))
             domains = tuple(facts.domains[site] for site in pair)
@@ -200,7 +201,7 @@ def what_was_asked_for(facts: Facts) -> Iterator[Constraint]:
             against = facts.request.precision.activation if role is Role.OPERAND else asked
             priced = ((e, 0 if e == asked else costs.deviation(against, e, narrow, widen)) for e in domain)
             tables[key] = tuple((encoding, cost) for encoding, cost in priced if cost)
-        reason = reasons.setdefault(asked.name, Reason("QC006", f"{asked} was asked for"))
+        reason = reasons.setdefault(asked.name, Reason.of("QC006", Says.ASKED_FOR, encoding=asked.name))
         if tables[key]:
             yield Prefer(site, tables[key], reason)
 
@@ -231,7 +232,7 @@ def constants_are_not_read_across_the_border(facts: Facts) -> Iterator[Constrain
 
     Instead: nothing; this rule only prices what QC004 allows.
     """
-    reason = Reason("QC007", "a constant folds into the delegate")
+    reason = Reason.of("QC007", Says.FOLDS)
     for node, built in facts.calls:
         if built.fate is Fate.CONSTANT and Site(node.name) in facts.domains and node.kind is NodeKind.CALL:
             # Less than the one convert that a constant for the CPU alone would need if it were quantized.
@@ -260,9 +261,8 @@ def blocks_divide_the_input_channels(facts: Facts) -> Iterator[Constraint]:
             blocks = frozenset(e for e in facts.domains[edge] if e.qscheme is QScheme.PER_BLOCK_SYMMETRIC)
             channels = tensor.shape[1 if entry.ch_axis == 0 else 0] if blocks else size
             if channels is None or channels % size:
-                of = "a varying number of" if channels is None else channels
-                text = f"block size {size} does not divide {of} input channel{'' if channels == 1 else 's'}"
-                yield Forbid(edge, blocks, Reason("QC009", text, (_WHOLE_BLOCKS,)))
+                left_over = Reason.of("QC009", Says.BLOCKS_LEFT_OVER, (_WHOLE_BLOCKS,), size=size, channels=channels)
+                yield Forbid(edge, blocks, left_over)
 
 
 RULES = (

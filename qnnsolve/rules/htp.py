@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from qnnsolve.constraints import Constraint, Forbid, Reason, Same, Site, Source, SourceKind
+from qnnsolve.constraints import Constraint, Forbid, Reason, Same, Says, Site, Source, SourceKind
 from qnnsolve.encodings import QScheme
 from qnnsolve.opinfo_facts import port_code
 from qnnsolve.rules.base import Facts, rule
@@ -31,8 +31,8 @@ def arch_computes_the_weight_right(facts: Facts) -> Iterator[Constraint]:
         for encoding in domain:
             fact = late.get(port_code(encoding)) if encoding.quantized else None
             if fact is not None:
-                text = f"{encoding} is computed right from {fact[0]} on"
-                yield Forbid(site, frozenset({encoding}), Reason("QH001", text, (fact[1],)))
+                since_arch = Reason.of("QH001", Says.RIGHT_SINCE, (fact[1],), encoding=encoding.name, arch=fact[0])
+                yield Forbid(site, frozenset({encoding}), since_arch)
 
 
 _OVER_A_KERNEL = Source(
@@ -57,7 +57,6 @@ def blocks_outside_1x1_convolutions(facts: Facts) -> Iterator[Constraint]:
 
     Instead: a linear written as a 1x1 convolution; or 4 bits per channel, or 8 bits where that is not enough.
     """
-    text = "blocks are computed right in 1x1 convolutions only"
     for node, built in facts.calls:
         for _, entry, edge, tensor in facts.float_inputs(node, built):
             kernel = tensor.shape[2:]
@@ -66,7 +65,7 @@ def blocks_outside_1x1_convolutions(facts: Facts) -> Iterator[Constraint]:
             source = _OVER_A_KERNEL if kernel else _IN_A_LINEAR
             blocks = frozenset(e for e in facts.domains[edge] if e.qscheme is QScheme.PER_BLOCK_SYMMETRIC)
             if blocks:
-                yield Forbid(edge, blocks, Reason("QH004", text, (source,)))
+                yield Forbid(edge, blocks, Reason.of("QH004", Says.BLOCKS_IN_POINTS, (source,)))
 
 
 _FOLDING = ("Conv2d", "DepthWiseConv2d", "FullyConnected", "ElementWiseAdd")
@@ -86,7 +85,7 @@ def activation_folds_into_its_producer(facts: Facts) -> Iterator[Constraint]:
 
     Instead: nothing is lost: saturating at the bounds of the range is what the activation does.
     """
-    reason = Reason(FOLDED, "the activation folds into its producer", (_ROUNDS_ONCE,))
+    reason = Reason.of(FOLDED, Says.ROUNDS_ONCE, (_ROUNDS_ONCE,))
     for node, built in facts.calls:
         ref = built.inputs[0].ref if built.op in ("Relu", "ReluMinMax") else None
         producer = facts.built.get(str(ref))
@@ -110,7 +109,7 @@ def writes_to_one_buffer_share(facts: Facts) -> Iterator[Constraint]:
         if state is None or site not in facts.domains or built.op != "ScatterNd":
             continue
         if first.setdefault(state, site) != site:
-            yield Same((first[state], site), facts.graph_reason("QH005", f"both write to {state}"))
+            yield Same((first[state], site), facts.graph_reason("QH005", Says.ONE_BUFFER, state=state))
 
 
 RULES = (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from qnnsolve.constraints import Constraint, Forbid, Reason, Source, SourceKind
+from qnnsolve.constraints import Constraint, Forbid, Reason, Says, Source, SourceKind
 from qnnsolve.encodings import FP16
 from qnnsolve.rules.base import Facts, rule
 
@@ -30,7 +30,7 @@ def half_precision(facts: Facts) -> Iterator[Constraint]:
 
     Instead: 8- or 16-bit activations; with ``fp16a8w`` every op stays on the CPU.
     """
-    reason = Reason("QL001", "LPAI has no half precision", (_FLOATS,))
+    reason = Reason.of("QL001", Says.NO_HALF_PRECISION, (_FLOATS,), backend="LPAI")
     for site, domain in facts.domains.items():
         if FP16 in domain:
             yield Forbid(site, frozenset({FP16}), reason)

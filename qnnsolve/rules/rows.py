@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import attrs
 
-from qnnsolve.constraints import Constraint, Reason, Relation, Site, Source, Table
+from qnnsolve.constraints import Constraint, Reason, Relation, Says, Site, Source, Table
 from qnnsolve.encodings import BOOL, FLOAT, INT32, Encoding
 from qnnsolve.facts.accepted import joined
 from qnnsolve.facts.forms import ANY_FORM, Form
@@ -179,8 +179,11 @@ def _relation(
         sources.update(accepted.refusing(codes) if citing is None else citing)
     if accepted is not None and not rows:
         sources.update(accepted.known_from)
-    text = built.why if built.fate is Fate.CPU else f"{op.op} on {facts.operators.arch} accepts certain dtypes only"
-    return Relation((*rows, floats), (*(0 for _ in rows), price)), Reason("QC001", text, joined(sources))
+    if built.fate is Fate.CPU:
+        reason = Reason.of("QC001", Says.STAYS_ON_CPU, joined(sources), why=built.why)
+    else:
+        reason = Reason.of("QC001", Says.TAKES_ROWS, joined(sources), op=op.op, arch=facts.operators.arch)
+    return Relation((*rows, floats), (*(0 for _ in rows), price)), reason
 
 
 def _spelled(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -84,9 +84,6 @@ class Removal:
     constraint: Constraint
     because: tuple[tuple[Site, Encoding], ...] = ()
     shared: tuple[Same, ...] = ()
-
-    def __str__(self) -> str:
-        return f"{self.site} cannot be {self.encoding}: {self.constraint.reason}"
 
 
 @attrs.frozen
@@ -180,26 +177,6 @@ class Conflict:
     def nodes(self) -> tuple[str, ...]:
         """Names of the nodes at these sites: users of the edges and producers, sorted."""
         return tuple(sorted({name for site in self.sites for name in (site.node, site.user) if name}))
-
-    def __str__(self) -> str:
-        reasons: dict[str, list[Site]] = {}
-        shared: set[Site] = set()
-        for constraint in self.constraints:
-            if isinstance(constraint, Same):
-                shared.update(constraint.sites)
-            else:
-                reasons.setdefault(str(constraint.reason), []).extend(constraint.sites)
-        parts = [f"{reason} at {_listed(dict.fromkeys(sites))}" for reason, sites in reasons.items()]
-        if shared:
-            rules = ", ".join(sorted({c.reason.rule for c in self.constraints if isinstance(c, Same)}))
-            parts.append(f"{_listed(sorted(shared))} share one encoding [{rules}]")
-        return "; ".join(parts)
-
-
-def _listed(sites: Collection[Site]) -> str:
-    """Up to four sites by name, more by their ends and number."""
-    names = [str(site) for site in sites]
-    return ", ".join(names) if len(names) <= 4 else f"{names[0]} .. {names[-1]} ({len(names)} sites)"
 
 
 @attrs.frozen(eq=False)

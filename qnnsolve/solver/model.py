@@ -11,7 +11,19 @@ from functools import cached_property
 
 import attrs
 
-from qnnsolve.constraints import Allow, Constraint, Convertible, Derived, Forbid, Prefer, Problem, Same, Site, Table
+from qnnsolve.constraints import (
+    Allow,
+    Constraint,
+    Convertible,
+    Derived,
+    Forbid,
+    Prefer,
+    Problem,
+    Reason,
+    Same,
+    Site,
+    Table,
+)
 from qnnsolve.encodings import Encoding
 from qnnsolve.solver.joint import Joint, Row
 
@@ -104,7 +116,7 @@ class Model:
         keyed = []
         for place, c in enumerate(constraints):
             where = tuple([at[site] for site in c.sites])
-            key = (where, _KINDS[type(c)], c.reason.rule, c.reason.text, self._tiebreak(c), c.reason.sources, place)
+            key = (where, _KINDS[type(c)], c.reason.rule, _said(c.reason), self._tiebreak(c), c.reason.sources, place)
             keyed.append(key)
         keyed.sort()
         self.constraints: tuple[Constraint, ...] = tuple(constraints[entry[-1]] for entry in keyed)
@@ -143,6 +155,11 @@ class Model:
             arity = max(pattern, default=-1) + 1
             known = self._joints[key] = Joint(_project(content, pattern, arity), arity)
         return known
+
+
+def _said(reason: Reason) -> tuple[object, ...]:
+    """What a reason says, so that any two can be put in order."""
+    return (reason.says.value, tuple((name, str(value)) for name, value in reason.given))
 
 
 def _content_key(constraint: Table | Derived | Convertible) -> tuple[int, int]:

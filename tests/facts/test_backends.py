@@ -42,7 +42,7 @@ def nothing_at_16_bits(facts):
     wide = Encoding.affine(DType.UINT16)
     for site, domain in facts.domains.items():
         if wide in domain:
-            yield Forbid(site, frozenset({{wide}}), Reason("{code}", "no adder of 16 bits"))
+            yield Forbid(site, frozenset({{wide}}), Reason.in_words("{code}", "no adder of 16 bits"))
 
 
 RULES = (nothing_at_16_bits,)

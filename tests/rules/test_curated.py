@@ -6,6 +6,7 @@ import pytest
 
 from qnnsolve.constraints import Forbid, Site
 from qnnsolve.encodings import FP16, DType, QScheme
+from qnnsolve.explain import sentence
 from qnnsolve.facts.accepted import FixedAt
 from qnnsolve.facts.forms import Form, Kernel
 from qnnsolve.facts.graph import Ref
@@ -109,7 +110,9 @@ def test_blocks_run_along_input_channels_which_they_have_to_divide(
     given = facts(placeholder("x", 1, 64), param("w", *shape), B, node, ask="16a4w_block", arch="V73")
     asked = given.asked(Site("w", "conv"))
     assert (asked.block_size, asked.ch_axis) == (block, 0)
-    forbidden = [(each.site, *each.encodings, each.reason.text) for each in of_kind(Forbid, yielded("QC009", given))]
+    forbidden = [
+        (each.site, *each.encodings, sentence(each.reason)) for each in of_kind(Forbid, yielded("QC009", given))
+    ]
     assert forbidden == ([(Site("w", "conv"), asked, why)] if why else [])
 
 

@@ -34,7 +34,7 @@ PRICES = (0, 0, 0, 1, 1, 2, 3, 5, 40, 2**30, 2**40)
 
 
 def reason(index: int) -> Reason:
-    return Reason(f"QX{index:03d}", f"because of {index}")
+    return Reason.in_words(f"QX{index:03d}", f"because of {index}")
 
 
 def random_problem(seed: int, sites: int = 6, tightness: float = 0.5, factor: float = 1.2) -> Problem:

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qnnsolve.constraints import Prefer, Problem, Same, Table
-from qnnsolve.solver import Limits, Method, Solution, Unsatisfiable, check, solve
+from qnnsolve.explain import conflict_in_words
+from qnnsolve.solver import Limits, Method, Removal, Solution, Unsatisfiable, check, solve
 from tests.solver.generate import brute_force, graph_problem, moderate, random_problem, shuffled
 
 TIGHT = (0.2, 0.5, 0.8)
@@ -28,12 +29,16 @@ problems = st.one_of(
 examine = settings(max_examples=120, deadline=None, derandomize=True)
 
 
+def step(removal: Removal) -> tuple[object, ...]:
+    return (removal.site, removal.encoding, removal.constraint.reason, removal.because)
+
+
 def written(answer: object) -> str:
     """Everything that an answer says, in order."""
     if isinstance(answer, Solution):
         return repr((answer.encodings, answer.groups, answer.converts, answer.breakdown, answer.lower_bound))
     assert isinstance(answer, Unsatisfiable)
-    return repr([(str(c), [str(r) for r in c.derivation], c.sites) for c in answer.conflicts])
+    return repr([(conflict_in_words(c), list(map(step, c.derivation)), c.sites) for c in answer.conflicts])
 
 
 @given(problems)

@@ -30,6 +30,7 @@ from qnnsolve.constraints import (
     Table,
 )
 from qnnsolve.encodings import FLOAT, DType, Encoding
+from qnnsolve.explain import conflict_in_words
 from qnnsolve.solver import Limits, Method, Solution, Unknown, Unsatisfiable, check, solve
 from qnnsolve.solver.clock import Clock, LimitReached
 from qnnsolve.solver.cores import _Cores
@@ -38,7 +39,7 @@ from qnnsolve.solver.optimum.search import first_solution
 from tests.solver.generate import brute_force, random_problem
 
 U8, U16, S8 = Encoding.affine(DType.UINT8), Encoding.affine(DType.UINT16), Encoding.symmetric(DType.INT8, 8)
-WHY = Reason("QX001", "the reason")
+WHY = Reason.in_words("QX001", "the reason")
 A, B, AB = Site("a"), Site("b"), Site("a", "b")
 
 
@@ -79,7 +80,7 @@ def test_a_problem_without_sites_costs_nothing() -> None:
 
 
 def test_a_bridged_edge_is_a_convert_with_a_group_of_its_own() -> None:
-    edge = Convertible(A, AB, frozenset({(U8, U16)}), 7, Reason("QC001", "may convert"))
+    edge = Convertible(A, AB, frozenset({(U8, U16)}), 7, Reason.in_words("QC001", "may convert"))
     problem = Problem({A: (U8,), AB: (U16,), B: (U8,)}, (edge, Same((A, B), WHY)))
     answer = solution(problem)
     convert = answer.converts[0]
@@ -168,8 +169,8 @@ def test_a_conflict_that_no_propagation_shows_is_found_by_search(prices: tuple[i
 
 
 def test_why_removed_names_the_chain_of_causes() -> None:
-    keep = Forbid(A, frozenset({U8}), Reason("QX002", "not here"))
-    follow = Table((A, B), Relation(((U8, U8), (U16, U16)), (0, 0)), Reason("QX003", "as the input"))
+    keep = Forbid(A, frozenset({U8}), Reason.in_words("QX002", "not here"))
+    follow = Table((A, B), Relation(((U8, U8), (U16, U16)), (0, 0)), Reason.in_words("QX003", "as the input"))
     answer = solution(Problem({A: (U8, U16), B: (U8, U16)}, (follow, keep)))
     chain = answer.why_removed(B, U8)
     assert [(r.site, r.encoding, r.constraint) for r in chain] == [(A, U8, keep), (B, U8, follow)]
@@ -186,7 +187,7 @@ def test_a_deep_chain_is_solved_refuted_and_explained_without_recursion() -> Non
     ends = (Allow(sites[0], frozenset({U8}), WHY), Allow(sites[-1], frozenset({U16}), WHY))
     answer = conflicting(Problem(domains, (*shares, *ends)))
     assert [len(conflict.constraints) for conflict in answer.conflicts] == [5001]
-    assert str(answer.conflicts[0]) == (
+    assert conflict_in_words(answer.conflicts[0]) == (
         "the reason [QX001] at n0000, n4999; n0000 .. n4999 (5000 sites) share one encoding [QX001]"
     )
     assert len(answer.why_removed(sites[-1], U16)) == 5000
@@ -347,7 +348,7 @@ def test_a_constraint_that_cannot_be_read_is_refused_by_its_rule(constraint: Con
 
 def test_constraints_that_differ_in_their_sources_alone_are_cited_in_one_order() -> None:
     kinds = [Source(SourceKind.MEASURED, "here"), Source(SourceKind.DOCUMENT, "there")]
-    pins = [Allow(A, frozenset({U16}), Reason("QX001", "the reason", (source,))) for source in kinds]
+    pins = [Allow(A, frozenset({U16}), Reason.in_words("QX001", "the reason", (source,))) for source in kinds]
     removals = [solution(Problem({A: (U8, U16)}, order)).why_removed(A, U8) for order in ((*pins,), (*reversed(pins),))]
     assert len({removal[0].constraint.reason for removal in removals}) == 1
 

@@ -1,0 +1,71 @@
+"""Reasons in the user's words: the only place where a sentence is made of one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
+
+from qnnsolve.constraints import Reason, Same, Says, Site
+from qnnsolve.solver import Conflict
+
+__all__ = ["conflict_in_words", "sentence", "with_code"]
+
+_TEMPLATES: Mapping[Says, str] = MappingProxyType(
+    {
+        Says.IN_WORDS: "{text}",
+        Says.TAKES_ROWS: "{op} on {arch} accepts certain dtypes only",
+        Says.STAYS_ON_CPU: "{why}",
+        Says.REMOVED: "{target} is removed by lowering",
+        Says.MOVES_BITS: "{op} moves the bits unchanged",
+        Says.ONE_OUTPUT: "both are one output of {target}",
+        Says.DERIVED_SCALE: "the bias scale is input scale x weight scale",
+        Says.CONVERTS: "a convert bridges the edge",
+        Says.NO_CONVERT: "no convert can stand here",
+        Says.ONE_DTYPE: "all parts of {op} have one dtype",
+        Says.ASKED_FOR: "{encoding} was asked for",
+        Says.FOLDS: "a constant folds into the delegate",
+        Says.BLOCKS_LEFT_OVER: "block size {size} does not divide {of}",
+        Says.RIGHT_SINCE: "{encoding} is computed right from {arch} on",
+        Says.BLOCKS_IN_POINTS: "blocks are computed right in 1x1 convolutions only",
+        Says.ROUNDS_ONCE: "the activation folds into its producer",
+        Says.ONE_BUFFER: "both write to {state}",
+        Says.NO_HALF_PRECISION: "{backend} has no half precision",
+    }
+)
+
+
+def sentence(reason: Reason) -> str:
+    """One sentence, without a full stop."""
+    given = dict(reason.given)
+    if reason.says is Says.BLOCKS_LEFT_OVER:
+        channels = given["channels"]
+        number = "a varying number of" if channels is None else channels
+        given["of"] = f"{number} input channel{'' if channels == 1 else 's'}"
+    return _TEMPLATES[reason.says].format_map(given)
+
+
+def with_code(reason: Reason) -> str:
+    """The sentence, and the rule to look up: ``... [QC002]``."""
+    return f"{sentence(reason)} [{reason.rule}]"
+
+
+def conflict_in_words(conflict: Conflict) -> str:
+    """Each reason once with the sites that it holds at; sharing last, drawn together."""
+    reasons: dict[str, list[Site]] = {}
+    shared: set[Site] = set()
+    for constraint in conflict.constraints:
+        if isinstance(constraint, Same):
+            shared.update(constraint.sites)
+        else:
+            reasons.setdefault(with_code(constraint.reason), []).extend(constraint.sites)
+    parts = [f"{reason} at {_listed(dict.fromkeys(sites))}" for reason, sites in reasons.items()]
+    if shared:
+        rules = ", ".join(sorted({c.reason.rule for c in conflict.constraints if isinstance(c, Same)}))
+        parts.append(f"{_listed(sorted(shared))} share one encoding [{rules}]")
+    return "; ".join(parts)
+
+
+def _listed(sites: Collection[Site]) -> str:
+    """Up to four sites by name, more by their ends and number."""
+    names = [str(site) for site in sites]
+    return ", ".join(names) if len(names) <= 4 else f"{names[0]} .. {names[-1]} ({len(names)} sites)"
