@@ -35,6 +35,8 @@ def quiet() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*treespec, LeafSpec", FutureWarning)
+            # torch 2.13 warns of what its recurrent layers do themselves when they are exported.
+            warnings.filterwarnings("ignore", "The tensor attributes? .*_flat_weights", UserWarning)
             yield
     finally:
         pytree.removeFilter(_is_error)

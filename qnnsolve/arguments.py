@@ -57,6 +57,12 @@ def request_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--block-size", type=whole_number("a block size"), metavar="N", help="weights per block, with 16a4w_block"
     )
+    parser.add_argument(
+        "--unroll",
+        type=whole_number("a number of steps"),
+        metavar="N",
+        help="steps of a recurrent layer (LSTM, GRU, RNN) that are spelled out at most (default: 128)",
+    )
     parser.add_argument("--backend", default="htp", help="htp, lpai or a plugin's (default: %(default)s)")
     facts_arguments(parser)
     strictness = parser.add_mutually_exclusive_group()

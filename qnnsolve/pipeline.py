@@ -47,6 +47,7 @@ def solve(
     backend: str = "htp",
     strict: bool = True,
     block_size: int | None = None,
+    unroll_limit: int | None = None,
     user_facts: UserFacts | Sequence[str | PathLike[str]] = (),
     facts_source: str | FactsSource = FactsSource.BOTH,
     progress: Progress | None = None,
@@ -64,6 +65,7 @@ def solve(
         backend: whose rules hold.
         strict: raise where an op has no facts; else leave it float.
         block_size: elements per block along input channels, for block-wise weights; None means 32.
+        unroll_limit: steps of a recurrent layer (LSTM, GRU, RNN) that are spelled out at most; None means 128.
         user_facts: files of the user's own facts, or facts that were read from such files.
         facts_source: whose operator tables count: ``both``, ``measured`` or ``sdk``.
         progress: called with a stage, the steps done and their number.
@@ -78,7 +80,7 @@ def solve(
     with quiet():
         from torchao.quantization.pt2e.quantize_pt2e import prepare_pt2e
 
-        quantizer = _quantizer(backend, soc, strict, precision, block_size, user_facts, facts_source)
+        quantizer = _quantizer(backend, soc, strict, precision, block_size, unroll_limit, user_facts, facts_source)
         stages = _Stages(progress)
         with evaluating(model):
             with stages("export"):
@@ -100,6 +102,7 @@ def export(
     backend: str = "htp",
     strict: bool = True,
     block_size: int | None = None,
+    unroll_limit: int | None = None,
     user_facts: UserFacts | Sequence[str | PathLike[str]] = (),
     facts_source: str | FactsSource = FactsSource.BOTH,
     verify: bool = True,
@@ -120,6 +123,7 @@ def export(
         backend: whose rules hold; only ``htp`` can be compiled for here.
         strict: raise where an op has no facts; else leave it on the CPU.
         block_size: elements per block along input channels, for block-wise weights; None means 32.
+        unroll_limit: steps of a recurrent layer (LSTM, GRU, RNN) that are spelled out at most; None means 128.
         user_facts: files of the user's own facts, or facts that were read from such files.
         facts_source: whose operator tables count: ``both``, ``measured`` or ``sdk``.
         verify: run the program on the emulator.
@@ -140,7 +144,7 @@ def export(
     with quiet():
         import torch
 
-        quantizer = _quantizer(backend, soc, strict, precision, block_size, user_facts, facts_source)
+        quantizer = _quantizer(backend, soc, strict, precision, block_size, unroll_limit, user_facts, facts_source)
         ensure_compiler(backend)
         stages = _Stages(progress)
         with evaluating(model):
@@ -185,6 +189,7 @@ def _quantizer(
     strict: bool,
     precision: str,
     block_size: int | None,
+    unroll_limit: int | None,
     user_facts: UserFacts | Sequence[str | PathLike[str]],
     facts_source: str | FactsSource,
 ) -> SolveQuantizer:
@@ -196,6 +201,7 @@ def _quantizer(
         strict,
         precision=precision,
         block_size=block_size or BLOCK_SIZE,
+        unroll_limit=unroll_limit,
         user_facts=user_facts,
         facts_source=facts_source,
     )

@@ -39,7 +39,7 @@ from qnnsolve.masks import bind_masks
 from qnnsolve.maxima import observe_behind_maxima
 from qnnsolve.opinfo_facts import FactsSource, facts_source, operator_facts
 from qnnsolve.results import Placement, SolveResult
-from qnnsolve.rewriting import completed, prepared
+from qnnsolve.rewriting import UNROLL_LIMIT, completed, prepared
 from qnnsolve.rewriting.opening import complete_values, opened, put_guards, take_guards
 from qnnsolve.rules import Facts, backend_rules, problem_of
 from qnnsolve.rules.request import Request, precision
@@ -57,6 +57,8 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         strict: raise where an op has no facts; otherwise leave such ops float and say so in :attr:`result`.
         precision: a preset's name (``"16a8w"``); :meth:`set_default_quant_config` takes ExecuTorch's enum.
         block_size: elements per block along input channels, for ``16a4w_block``.
+        unroll_limit: steps of a recurrent layer (LSTM, GRU, RNN) that are spelled out at most; one of more is refused.
+            None means 128: such a graph takes minutes to compile.
         limits: what the solve may spend.
         user_facts: files of the user's own facts (``docs/facts.md``), or facts that were read from such files.
         facts_source: whose operator tables count: ``"both"`` (only what the measured ones and the SDK's both accept),
@@ -70,6 +72,7 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         UsageError: the chipset has no such accelerator, or ExecuTorch has no such backend.
         FactsError: a file of the user's facts says what cannot be.
         HostBackendError: the facts of the SDK alone were asked for, and it does not answer.
+        UnsupportedGraphError: (from ``prepare_pt2e``) a write in place or a recurrent layer that cannot be spelled out.
         UnsatisfiableError: (from ``prepare_pt2e``) no legal config exists; carries every conflict.
         UnverifiedError: (from ``prepare_pt2e``, strict) ops without facts; carries all of them.
         BudgetExceededError: (from ``prepare_pt2e``) a limit was hit first.
@@ -83,6 +86,7 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         *,
         precision: str = "8a8w",
         block_size: int = 32,
+        unroll_limit: int | None = None,
         limits: Limits | None = None,
         user_facts: UserFacts | Sequence[str | os.PathLike[str]] = (),
         facts_source: str | FactsSource = FactsSource.BOTH,
@@ -94,6 +98,7 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         self._backend_name, self._arch = name, backend_of(name).arch(self._soc)
         self._operators = operator_facts(name, self._arch, self._soc, _facts_source(facts_source), user)
         self._limits = limits or Limits()
+        self._unroll_limit = UNROLL_LIMIT if unroll_limit is None else unroll_limit
         self._request = Request(_precision(precision), block_size)
         with _quiet():
             super().__init__(_upstream_type(name), chipset(self._soc), strict)
@@ -132,7 +137,7 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         _fuse_linear_bn_(model)
         complete_values(model)
         with contextlib.redirect_stdout(io.StringIO()):  # ``[WARNING] the 0 th arg of node ...`` (1.5.1)
-            transformed: GraphModule = super().transform_for_annotation(prepared(model))
+            transformed: GraphModule = super().transform_for_annotation(prepared(model, self._unroll_limit))
         return completed(transformed)
 
     def annotate(self, model: GraphModule) -> GraphModule:

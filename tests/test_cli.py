@@ -111,13 +111,14 @@ def test_export_hands_everything_to_the_pipeline(run: Callable[..., int]) -> Non
         seen.update(request)
         return export_result()
 
-    options = ("--no-verify", "--tolerance", "0.05", "--strict")
+    options = ("--no-verify", "--tolerance", "0.05", "--strict", "--unroll", "300")
     assert run(*EXPORT[:5], "16a4w_block", *EXPORT[6:], "--block-size", "16", *options, answer=answer) == 1
     assert seen["out"] == "vit.pte"
     assert seen["verify"] is False
     assert seen["tolerance"] == 0.05
     assert seen["strict"] is True
     assert seen["block_size"] == 16
+    assert seen["unroll_limit"] == 300
     assert len(seen["calibration"]) == 1
 
 

@@ -68,6 +68,7 @@ def _request(arguments: argparse.Namespace) -> dict[str, Any]:
         "backend": arguments.backend,
         "strict": arguments.strict,
         "block_size": arguments.block_size,
+        "unroll_limit": arguments.unroll,
         "user_facts": arguments.facts,
         "facts_source": arguments.facts_source,
     }

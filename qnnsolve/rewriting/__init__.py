@@ -7,6 +7,7 @@ constants of those passes:
 
 ==============  ======================================================================================================
 `writes`        writes in place become what they compute, where others see them
+`recurrent`     recurrent layers become their steps (`cells`: one step of each)
 `norms`         normalizations over several dimensions become such over one
 `composites`    what ExecuTorch would take apart after annotation is spelled out, by torch's own definition of each op
 `constants`     what the model's inputs do not decide is computed once
@@ -27,15 +28,21 @@ from qnnsolve.rewriting.infinities import bound_infinities
 from qnnsolve.rewriting.leading import move_leading
 from qnnsolve.rewriting.norms import flatten_norms
 from qnnsolve.rewriting.ranks import lower_ranks
+from qnnsolve.rewriting.recurrent import UNROLL_LIMIT, unroll
 from qnnsolve.rewriting.replacements import replace
 from qnnsolve.rewriting.writes import spell_out_writes
 
-__all__ = ["completed", "prepared"]
+__all__ = ["UNROLL_LIMIT", "completed", "prepared"]
 
 
-def prepared(model: GraphModule) -> GraphModule:
-    """``model`` itself, rewritten. It is :func:`~qnnsolve.rewriting.opening.opened`."""
-    return replace(lower_ranks(fold_constants(expand_composites(flatten_norms(spell_out_writes(model))))))
+def prepared(model: GraphModule, unroll_limit: int = UNROLL_LIMIT) -> GraphModule:
+    """``model`` itself, rewritten. It is :func:`~qnnsolve.rewriting.opening.opened`.
+
+    Raises:
+        UnsupportedGraphError: what a step cannot follow (see each).
+    """
+    stated = unroll(spell_out_writes(model), unroll_limit)
+    return replace(lower_ranks(fold_constants(expand_composites(flatten_norms(stated)))))
 
 
 def completed(model: GraphModule) -> GraphModule:

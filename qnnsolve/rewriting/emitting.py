@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import operator
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -25,7 +26,8 @@ class Emitter:
             made = graph.call_function(target, args, dict(kwargs))
         made.meta = {key: value for key, value in self.node.meta.items() if key in ("nn_module_stack", "stack_trace")}
         values, named = torch.fx.node.map_arg((args, kwargs), lambda arg: arg.meta["val"])
-        made.meta["val"] = target(*values, **named)
+        with torch.no_grad():  # else no buffer could be written to with what comes from a parameter
+            made.meta["val"] = target(*values, **named)
         return made
 
     def constant(self, prefix: str, value: torch.Tensor) -> FxNode:
@@ -39,6 +41,23 @@ class Emitter:
         mode = next(each.meta["val"].fake_mode for each in self.node.all_input_nodes if "val" in each.meta)
         made.meta["val"] = mode.from_tensor(value, static_shapes=True)
         return made
+
+    def folded(self, target: Any, *args: Any) -> FxNode:
+        """The new node that calls ``target``; its value, as a buffer, where it is called with parameters alone.
+
+        Weights that are cut up or joined stand for no op to run.
+        """
+        module = self.node.graph.owning_module
+        sources: list[FxNode] = []
+        torch.fx.node.map_arg(args, sources.append)
+        if module is None or not all(source.op == "get_attr" for source in sources):
+            return self(target, *args)
+        held = {source: operator.attrgetter(str(source.target))(module) for source in sources}
+        if not all(isinstance(value, torch.nn.Parameter) for value in held.values()):
+            return self(target, *args)
+        with torch.no_grad():
+            value = target(*torch.fx.node.map_arg(args, lambda source: held[source]))
+        return self.constant("folded_weight", value.detach().clone().contiguous())
 
 
 Replacement: TypeAlias = Callable[[Emitter, FxNode], FxNode | None]

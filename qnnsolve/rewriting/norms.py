@@ -47,8 +47,8 @@ def _flatten(model: GraphModule, node: Node) -> None:
     assert isinstance(source, Node) and isinstance(over, list | tuple)
     sizes, length = list(source.meta["val"].shape), math.prod(over)
     flat = emit(_aten.reshape.default, source, [*sizes[: len(sizes) - len(over)], length])
-    weights = [_flat(model, emit, each, length) for each in rest]
-    named = {name: _flat(model, emit, each, length) for name, each in node.kwargs.items()}
+    weights = [_flat(emit, each, length) for each in rest]
+    named = {name: _flat(emit, each, length) for name, each in node.kwargs.items()}
     made = emit(node.target, flat, [length], *weights, **named)
     several = node.target is _aten.native_layer_norm.default
     shaped = emit(_aten.reshape.default, emit(operator.getitem, made, 0) if several else made, sizes)
@@ -59,17 +59,5 @@ def _flatten(model: GraphModule, node: Node) -> None:
         model.graph.erase_node(node)
 
 
-def _flat(model: GraphModule, emit: Emitter, weight: Any, length: int) -> Any:
-    """A tensor as one of one dimension; a parameter of the model as a buffer, since it stands for no op to run."""
-    if not isinstance(weight, Node):
-        return weight
-    if weight.op != "get_attr":
-        return emit(_aten.reshape.default, weight, [length])
-    name = f"{str(weight.target).replace('.', '_')}_flat"
-    if not hasattr(model, name):
-        value: torch.Tensor = operator.attrgetter(str(weight.target))(model)
-        model.register_buffer(name, value.detach().reshape(length))
-    with model.graph.inserting_before(emit.node):
-        flat = model.graph.get_attr(name)
-    flat.meta["val"] = _aten.reshape.default(weight.meta["val"], [length])
-    return flat
+def _flat(emit: Emitter, weight: Any, length: int) -> Any:
+    return emit.folded(_aten.reshape.default, weight, [length]) if isinstance(weight, Node) else weight
