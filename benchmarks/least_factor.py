@@ -67,7 +67,7 @@ BEHIND: Mapping[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = Map
 )
 
 
-def _quantized(
+def quantized(
     x: torch.Tensor, scale: float, zero_point: int = ZERO_POINT, last: int = 65535, dtype: torch.dtype = torch.int32
 ) -> torch.Tensor:
     settings = (scale, zero_point, 0, last, dtype)
@@ -76,7 +76,7 @@ def _quantized(
 
 
 def _quarter() -> torch.Tensor:
-    return _quantized(torch.tensor([0.25]), 0.25 / 65535, 0)
+    return quantized(torch.tensor([0.25]), 0.25 / 65535, 0)
 
 
 class Product(nn.Module):
@@ -97,14 +97,14 @@ class Product(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """``x`` as the product takes it; the result is on the grid of ``SCALE``."""
-        x = _quantized(x, SCALE / 10)
+        x = quantized(x, SCALE / 10)
         dequantize = torch.ops.quantized_decomposed.dequantize_per_channel.default
         weight = dequantize(self.weight, self.scales, self.zeros, self.axis, -127, 127, torch.int8)
         bias = dequantize(self.bias, self.bias_scales, self.zeros, 0, -(2**31), 2**31 - 1, torch.int32)
         y = self.op(x, weight, bias)
         if self.behind is not None:
-            y = self.behind(_quantized(y, SCALE / 256), x)
-        return _quantized(y, SCALE)
+            y = self.behind(quantized(y, SCALE / 256), x)
+        return quantized(y, SCALE)
 
 
 class MatMul(nn.Module):
@@ -116,8 +116,8 @@ class MatMul(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """``x`` times its own transpose, in 8 bits."""
-        operand = _quantized(x.transpose(-1, -2) * self.scale / 25.6, self.scale, 128, 255, torch.uint8)
-        return _quantized(_quantized(x, SCALE / 10) @ operand, SCALE)
+        operand = quantized(x.transpose(-1, -2) * self.scale / 25.6, self.scale, 128, 255, torch.uint8)
+        return quantized(quantized(x, SCALE / 10) @ operand, SCALE)
 
 
 def steps_off(soc: str, product: str, behind: str | None = None) -> torch.Tensor:

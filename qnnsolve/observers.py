@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import attrs
 import torch
+from executorch.backends.qualcomm.quantizer.observers.per_block_param_observer import PerBlockParamObserver
 from executorch.backends.qualcomm.quantizer.observers.per_channel_param_observer import PerChannelParamObserver
 from torchao.quantization.pt2e import MinMaxObserver, ObserverBase
 
@@ -17,6 +18,7 @@ __all__ = [
     "Bounds",
     "HalvedObserver",
     "MaskObserver",
+    "PerBlockObserver",
     "PerChannelObserver",
     "Scaled",
     "TensorObserver",
@@ -31,18 +33,28 @@ class _Smallest(Protocol):
 class Scaled:
     """Raises scales to what the chip can multiply with, so that no value is cut off.
 
-    That is at least what ``accumulator`` asks for, and ``scale_bits`` significant bits (None: any number).
+    That is at least what ``accumulators`` ask for, and ``scale_bits`` significant bits (None: any number).
     """
 
-    scale_bits: int | None
-    accumulator: _Smallest | None = None
+    scale_bits: int | None = None
+    accumulators: tuple[_Smallest, ...] = ()
+
+    def bounded_by(self, accumulator: _Smallest) -> None:
+        """Have no smaller scale than ``accumulator`` asks for, either."""
+        self.accumulators = (*self.accumulators, accumulator)
+
+    def _smallest_scale(self) -> torch.Tensor:
+        """Per channel, or of all."""
+        found = torch.zeros(1)
+        for accumulator in self.accumulators:
+            found = torch.maximum(found, accumulator.smallest_scale())
+        return found
 
     def _calculate_qparams(self, min_val: torch.Tensor, max_val: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         scale, zero_point = super()._calculate_qparams(min_val, max_val)  # type: ignore[misc]
-        if self.scale_bits is None and self.accumulator is None:
+        if self.scale_bits is None and not self.accumulators:
             return scale, zero_point
-        if self.accumulator is not None:
-            scale = torch.maximum(scale, self.accumulator.smallest_scale().to(scale))
+        scale = torch.maximum(scale, self._smallest_scale().to(scale))
         if self.scale_bits is not None:
             bits = torch.tensor(self.scale_bits, dtype=torch.int32)
             mantissa, exponent = torch.frexp(scale)
@@ -144,6 +156,19 @@ class PerChannelObserver(Scaled, PerChannelParamObserver):  # type: ignore[misc]
     def __init__(self, scale_bits: int | None = None, **settings: Any) -> None:
         super().__init__(**settings)
         self.scale_bits = scale_bits
+
+
+class PerBlockObserver(Scaled, PerBlockParamObserver):  # type: ignore[misc]
+    """The extremes of a weight's blocks. A channel's scale is a 16th of its largest block's."""
+
+    ch_axis = 0
+
+    def calculate_qparams(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Scale (real units per step) and zero point of each block; those of a channel keep their ratios."""
+        scale, zero_point = super().calculate_qparams()
+        channels = scale.reshape(scale.shape[0], -1).amax(1) / self.num_steps
+        raised = torch.maximum(self._smallest_scale().to(scale) / channels, torch.ones_like(channels))
+        return scale * raised.reshape(-1, *[1] * (scale.dim() - 1)), zero_point
 
 
 class HalvedObserver(MinMaxObserver):  # type: ignore[misc]

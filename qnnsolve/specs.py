@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from executorch.backends.qualcomm.quantizer.observers.per_block_param_observer import PerBlockParamObserver
 from executorch.backends.qualcomm.quantizer.qconfig import _derived_bias_quant_spec
 from executorch.backends.qualcomm.utils.constants import DEFAULT_EPS_8BIT, DEFAULT_EPS_16BIT, QCOM_BLOCK_SIZE
 from torch.fx import Node as FxNode
@@ -23,6 +22,7 @@ from qnnsolve.observers import (
     Bounds,
     HalvedObserver,
     MaskObserver,
+    PerBlockObserver,
     PerChannelObserver,
     TensorObserver,
 )
@@ -99,7 +99,7 @@ def _observer(encoding: Encoding, bounds: Bounds | None, floor: float, multiplie
     scale_bits = SCALE_BITS if wide and multiplier_bits is not None else multiplier_bits
     match encoding.qscheme:
         case QScheme.PER_BLOCK_SYMMETRIC:
-            return PerBlockParamObserver.with_args(eps=eps, **{QCOM_BLOCK_SIZE: encoding.block_size})
+            return PerBlockObserver.with_args(eps=eps, **{QCOM_BLOCK_SIZE: encoding.block_size})
         case QScheme.PER_CHANNEL_SYMMETRIC:
             return PerChannelObserver.with_args(eps=eps, scale_bits=scale_bits)
         case _:

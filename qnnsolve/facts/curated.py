@@ -28,11 +28,15 @@ __all__ = [
 
 @attrs.frozen
 class DerivedScale:
-    """The scale at port ``port`` is the product of those at ``sources`` (port names)."""
+    """The scale at port ``port`` is the product of those at ``sources`` (port names).
+
+    ``largest``: of the steps that a value there may have, either way, by the bits of the output.
+    """
 
     port: str
     sources: tuple[str, ...]
     source: Source
+    largest: Mapping[int, float] = attrs.field(factory=dict)
 
 
 @attrs.frozen
@@ -62,13 +66,14 @@ class NarrowMultiplier:
 
 @attrs.frozen
 class LeastFactor:
-    """Of 16-bit products with weights of at most ``bits`` bits: input scale x weight scale / output scale is at least
-    ``least``.
+    """Of products of ``width`` bits with weights of at most ``bits`` bits: input scale x weight scale / output scale is
+    at least ``least``.
 
     Output is also that of an op of ``fused`` behind, which the compiler lets the product write.
     """
 
     least: float
+    width: int
     bits: int
     fused: tuple[str, ...]
     source: Source
@@ -91,7 +96,7 @@ class Curated:
     since: Mapping[str, tuple[str, Source]]
     """Port code -> first HTP arch that computes it right."""
     multiplier: tuple[NarrowMultiplier, ...] = ()
-    least_factor: Mapping[str, LeastFactor] = attrs.field(factory=dict)
+    least_factor: Mapping[str, tuple[LeastFactor, ...]] = attrs.field(factory=dict)
 
 
 @functools.cache
@@ -136,6 +141,10 @@ def parse(text: str, path: str) -> Curated:
 
 def _curated(data: dict[str, list[dict[str, Any]]]) -> Curated:
     fixed: dict[str, list[FixedEncoding]] = {}
+    least_factor: dict[str, list[LeastFactor]] = {}
+    for entry in data["least_factor"]:
+        for op in entry["ops"]:
+            least_factor.setdefault(op, []).append(_least_factor(entry))
     for entry in data["fixed"]:
         for op in entry["ops"]:
             for code, value in entry["codes"].items():
@@ -148,7 +157,12 @@ def _curated(data: dict[str, list[dict[str, Any]]]) -> Curated:
         },
         one_dtype={op: _source(entry) for entry in data["one_dtype"] for op in entry["ops"]},
         derived={
-            op: DerivedScale(entry["port"], tuple(entry["sources"]), _source(entry))
+            op: DerivedScale(
+                entry["port"],
+                tuple(entry["sources"]),
+                _source(entry),
+                {int(bits): steps for bits, steps in _scales(entry.get("largest", {})).items()},
+            )
             for entry in data["derived"]
             for op in entry["ops"]
         },
@@ -169,18 +183,19 @@ def _curated(data: dict[str, list[dict[str, Any]]]) -> Curated:
             NarrowMultiplier(tuple(entry["ops"]), entry["until"], int(entry["bits"]), _source(entry))
             for entry in data["multiplier"]
         ),
-        least_factor={op: _least_factor(entry) for entry in data["least_factor"] for op in entry["ops"]},
+        least_factor={op: tuple(facts) for op, facts in least_factor.items()},
     )
 
 
 def _least_factor(entry: dict[str, Any]) -> LeastFactor:
-    return LeastFactor(float(entry["least"]), int(entry["bits"]), tuple(entry["fused"]), _source(entry))
+    width, bits = int(entry["width"]), int(entry["bits"])
+    return LeastFactor(float(entry["least"]), width, bits, tuple(entry["fused"]), _source(entry))
 
 
 def _scales(codes: dict[str, Any]) -> dict[str, float]:
     scales = {code: float(scale) for code, scale in codes.items()}
     if not all(scale > 0 for scale in scales.values()):
-        raise ValueError("a scale is not positive")
+        raise ValueError("a number is not positive")
     return scales
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import attrs
 
 from qnnsolve.constraints import Source
-from qnnsolve.facts.curated import Curated, FixedEncoding, LeastFactor
+from qnnsolve.facts.curated import Curated, DerivedScale, FixedEncoding, LeastFactor
 
 __all__ = ["Statement", "cited", "scale_text", "statements"]
 
@@ -41,10 +41,7 @@ def statements(facts: Curated, section: str) -> tuple[Statement, ...]:
         case "one_dtype":
             found = [Statement(op, "all inputs and the output have one dtype", s) for op, s in facts.one_dtype.items()]
         case "derived":
-            found = [
-                Statement(op, f"the scale of {it.port} is that of {' times that of '.join(it.sources)}", it.source)
-                for op, it in facts.derived.items()
-            ]
+            found = [Statement(op, _derived(it), it.source) for op, it in facts.derived.items()]
         case "fixed":
             found = [
                 Statement(op, f"{it.port} at {it.code}: {_fixed_text(it)}", it.source)
@@ -76,7 +73,9 @@ def statements(facts: Curated, section: str) -> tuple[Statement, ...]:
                 for op in it.ops
             ]
         case "least_factor":
-            found = [Statement(op, _least_factor(it), it.source) for op, it in facts.least_factor.items()]
+            found = [
+                Statement(op, _least_factor(it), it.source) for op, them in facts.least_factor.items() for it in them
+            ]
         case _:
             raise ValueError(f"no curated facts are called {section}")
     return tuple(sorted(found, key=lambda it: (it.about, it.text)))
@@ -84,9 +83,15 @@ def statements(facts: Curated, section: str) -> tuple[Statement, ...]:
 
 def _least_factor(fact: LeastFactor) -> str:
     return (
-        f"16-bit input scale x scale of at most {fact.bits} bits / 16-bit output scale is {fact.least:g} or more; the "
-        f"output is also that of {_listed(fact.fused)} behind"
+        f"{fact.width}-bit input scale x scale of at most {fact.bits} bits / {fact.width}-bit output scale is "
+        f"{fact.least:g} or more; the output is also that of {_listed(fact.fused)} behind"
     )
+
+
+def _derived(fact: DerivedScale) -> str:
+    scale = f"the scale of {fact.port} is that of {' times that of '.join(fact.sources)}"
+    largest = [f"{steps:.5g} at {bits} bits" for bits, steps in fact.largest.items()]
+    return f"{scale}; a value has at most so many steps: {', '.join(largest)}" if largest else scale
 
 
 def cited(source: Source) -> str:
