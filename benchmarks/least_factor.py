@@ -70,9 +70,11 @@ BEHIND: Mapping[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = Map
 def quantized(
     x: torch.Tensor, scale: float, zero_point: int = ZERO_POINT, last: int = 65535, dtype: torch.dtype = torch.int32
 ) -> torch.Tensor:
+    """``x`` on the grid of an encoding from 0 to ``last``, in real units again."""
     settings = (scale, zero_point, 0, last, dtype)
     ops = torch.ops.quantized_decomposed
-    return ops.dequantize_per_tensor.default(ops.quantize_per_tensor.default(x, *settings), *settings)
+    back: torch.Tensor = ops.dequantize_per_tensor.default(ops.quantize_per_tensor.default(x, *settings), *settings)
+    return back
 
 
 def _quarter() -> torch.Tensor:

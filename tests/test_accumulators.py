@@ -6,7 +6,6 @@ import copy
 from collections.abc import Callable, Iterator
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -112,7 +111,7 @@ def test_every_product_has_a_least_factor() -> None:
     known = operator_facts("htp", "V79").curated.least_factor
     found = {op: {fact.width: fact.least for fact in facts} for op, facts in known.items()}
     weighted = ("Conv2d", "Conv3d", "DepthWiseConv2d", "FullyConnected", "TransposeConv2d")
-    assert found == dict.fromkeys(weighted, {16: 6e-8, 8: 2.4e-7}) | {"MatMul": {16: 6e-8}}
+    assert found == {op: {16: 6e-8, 8: 2.4e-7} for op in weighted} | {"MatMul": {16: 6e-8}}
 
 
 class Dead(nn.Module):
@@ -120,11 +119,12 @@ class Dead(nn.Module):
 
     def __init__(self, product: nn.Module, weights: float, bias: float) -> None:
         super().__init__()
-        self.product: Any = product
+        self.product = product
         axis = int("Transpose" in type(product).__name__)
         with torch.no_grad():
-            self.product.weight.select(axis, 1).mul_(weights)
-            self.product.bias.reshape(getattr(product, "groups", 1) if axis else 1, -1)[:, 1] = bias
+            weight, biases = product.parameters()
+            weight.select(axis, 1).mul_(weights)
+            biases.reshape(getattr(product, "groups", 1) if axis else 1, -1)[:, 1] = bias
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y: torch.Tensor = self.product(x)
