@@ -36,7 +36,7 @@ def exported(model: torch.nn.Module | ExportedProgram, examples: tuple[Any, ...]
     import torch
 
     if not isinstance(model, torch.nn.Module):
-        return _checked(module_of(model))
+        return _checked(_known(module_of(model)))
     said, log = io.StringIO(), logging.getLogger("torch._subclasses.fake_tensor")
     level = log.level
     try:
@@ -50,7 +50,15 @@ def exported(model: torch.nn.Module | ExportedProgram, examples: tuple[Any, ...]
         raise UnsupportedGraphError(type(model).__name__, f"torch.export cannot trace it: {what[:400]}") from error
     finally:
         log.setLevel(level)
-    return _checked(module_of(program))
+    return _checked(_known(module_of(program)))
+
+
+def _known(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
+    """``module`` with its computed weights as constants: torchao folds batch norms into no others."""
+    from qnnsolve.rewriting.constants import fold_constants
+    from qnnsolve.rewriting.opening import opened
+
+    return fold_constants(opened(module))
 
 
 def _checked(module: torch.fx.GraphModule) -> torch.fx.GraphModule:

@@ -1,13 +1,16 @@
-"""Compute at export time what does not depend on the model's inputs: position ids, masks, rotary tables.
+"""Compute at export time what does not depend on the model's inputs: weights made of others, position ids, masks.
 
 :func:`fold_constants` does so once, before annotation. What is left of such a computation in the graph would need an
-operator for each of its steps on every run, integer ones included, many of which the accelerator does not have.
+operator for each of its steps on every run, integer ones included, many of which the accelerator does not have; and
+ExecuTorch builds convolutions and linears with constant weights only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+import math
+import operator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeAlias
 
 import torch
 from torch.fx import GraphModule, Node
@@ -15,82 +18,191 @@ from torch.fx import GraphModule, Node
 __all__ = ["fold_constants"]
 
 LARGEST = 2**24
-"""Elements of a folded tensor at most: a mask over 4096 tokens, but no expanded weight."""
+"""Elements of a folded tensor at most, unless it is a weight or no larger than what it is made of."""
+LARGEST_ON_THE_WAY = 2**28
+"""Elements of a tensor that is computed only to compute another: 1 GiB in float32."""
+
+_aten = torch.ops.aten
+_WEIGHTED = frozenset(
+    {
+        *(_aten.conv1d.default, _aten.conv2d.default, _aten.conv3d.default, _aten.linear.default),
+        *(_aten.conv1d.padding, _aten.conv2d.padding, _aten.conv3d.padding, _aten.convolution.default),
+        *(_aten.conv_transpose1d.default, _aten.conv_transpose2d.input, _aten.conv_transpose3d.input),
+    }
+)
+"""Ops whose weight and bias, arguments 1 and 2, have to be constants."""
+
+Tensors: TypeAlias = dict[str, torch.Tensor]
+"""Parameters, buffers and lifted tensors, by name."""
+Computed: TypeAlias = dict[Node, frozenset[str]]
+"""Nodes whose values are known before the model's inputs are, in order, and the names that each is computed from."""
 
 
 def fold_constants(model: GraphModule) -> GraphModule:
-    """Replace, in place, each tensor that is computed from buffers and constants alone by its value.
+    """Replace, in place, each tensor that is computed from parameters, buffers and constants alone by its value.
 
-    Parameters are left as they are, since quantizing follows what is computed from them; so are buffers that the
-    model writes to, tensors that carry random numbers, and constants that an op makes from nothing (``arange``).
-    Returns ``model``. A folded value is a buffer named ``folded_constant_0`` and so on.
+    What an op reads as it is stays as it is: a plain weight keeps its name. So do tensors that the model writes to,
+    those that carry random numbers, and constants that an op makes from nothing (``arange``). Returns ``model``. A
+    folded value is a buffer named ``folded_constant_0`` and so on; the weight of a linear or convolution is a
+    parameter, as torchao wants it where it folds a batch norm into it.
     """
-    values: dict[Node, torch.Tensor] = {}
-    fixed = _fixed_buffers(model)
-    for node in model.graph.nodes:
-        if node.op == "get_attr" and node.target in fixed:
-            values[node] = fixed[node.target]
-        elif node.op == "call_function" and _is_pure(node) and all(source in values for source in node.all_input_nodes):
-            value = _evaluated(node, values)
-            if value is not None and value.numel() <= LARGEST:
-                values[node] = value
-    for node in list(_frontier(values)):
-        _replace(model, node, values[node])
-    for node in reversed(list(values)):
+    sources = _sources(model)
+    left: set[Node] = set()
+    while True:
+        computed = _computed(model, sources, left)
+        too_large = {node for node in _frontier(computed) if _elements(node) > _limit(node, computed[node], sources)}
+        if not too_large:
+            break
+        left |= too_large
+    values = list(_values(model, set(_frontier(computed)), sources))  # before any is replaced, since some read others
+    for node, value in values:
+        _replace(model, node, value)
+    for node in reversed(list(computed)):
         if not node.users:
             model.graph.erase_node(node)
     model.recompile()
     return model
 
 
-def _fixed_buffers(model: GraphModule) -> dict[str, torch.Tensor]:
-    """Buffers and lifted tensors, by name, that no op of the graph writes to."""
-    parameters = {name for name, _ in model.named_parameters(remove_duplicate=False)}
-    found: dict[str, torch.Tensor] = {}
+def _sources(model: GraphModule) -> Tensors:
+    """The model's tensors that no op of the graph writes to."""
+    tensors: Tensors = {}
     for node in model.graph.nodes:
-        if node.op == "get_attr" and node.target not in parameters:
-            value = _attribute(model, node.target)
-            written = any(_mutates(user) for user in node.users)
-            if isinstance(value, torch.Tensor) and not isinstance(value, torch.nn.Parameter) and not written:
-                found[node.target] = value
+        if node.op == "get_attr":
+            value = operator.attrgetter(str(node.target))(model)
+            if isinstance(value, torch.Tensor):
+                tensors[str(node.target)] = value
+    written = {_memory(tensors[name]) for name in _written(model) if name in tensors}
+    return {name: value for name, value in tensors.items() if _memory(value) not in written}
+
+
+def _memory(tensor: torch.Tensor) -> int:
+    """The same for tensors that share their memory, be it under two names."""
+    return tensor.untyped_storage().data_ptr() or id(tensor)
+
+
+def _written(model: GraphModule) -> Iterator[str]:
+    """Names of the tensors that an op writes to, through what may be a view or not."""
+    for node in model.graph.nodes:
+        for target in _writes_to(node):
+            while target.op != "get_attr" and _may_alias(target) and target.all_input_nodes:
+                target = target.all_input_nodes[0]
+            if target.op == "get_attr":
+                yield str(target.target)
+
+
+def _writes_to(node: Node) -> Iterable[Node]:
+    if node.op in ("placeholder", "get_attr", "output") or node.target is operator.getitem:
+        return ()
+    if not isinstance(node.target, torch._ops.OpOverload):
+        return node.all_input_nodes  # a call of a graph or of a module may do anything
+    if _takes_statistics(node):
+        return (each for each in node.args[3:5] if isinstance(each, Node))
+    named = {each.name: each for each in node.target._schema.arguments}
+    given = dict(zip(named, node.args, strict=False)) | node.kwargs
+    listed = (arg if isinstance(arg, (list, tuple)) else (arg,) for name, arg in given.items() if named[name].is_write)
+    return (each for args in listed for each in args if isinstance(each, Node))
+
+
+def _takes_statistics(node: Node) -> bool:
+    """A batch norm in training mode writes to its running statistics, of which its schema says nothing."""
+    return node.target is _aten.batch_norm.default and bool(node.args[5])
+
+
+def _may_alias(node: Node) -> bool:
+    if not isinstance(node.target, torch._ops.OpOverload) or node.target is _aten.dropout.default:
+        return True
+    return any(value.alias_info is not None for value in node.target._schema.returns)
+
+
+def _computed(model: GraphModule, sources: Tensors, left: set[Node]) -> Computed:
+    """What is computed from ``sources`` alone; the nodes in ``left`` are not."""
+    found: Computed = {}
+    for node in model.graph.nodes:
+        if node.op == "get_attr" and str(node.target) in sources:
+            found[node] = frozenset({str(node.target)})
+        elif node not in left and _is_pure(node) and all(source in found for source in node.all_input_nodes):
+            names = frozenset[str]().union(*(found[source] for source in node.all_input_nodes))
+            if _elements(node) <= max(LARGEST_ON_THE_WAY, _limit(node, names, sources)):
+                found[node] = names
     return found
-
-
-def _attribute(model: GraphModule, target: str) -> object:
-    found: object = model
-    for part in target.split("."):
-        found = getattr(found, part)
-    return found
-
-
-def _mutates(node: Node) -> bool:
-    return not isinstance(node.target, torch._ops.OpOverload) or node.target._schema.is_mutable
 
 
 def _is_pure(node: Node) -> bool:
-    target = node.target
-    if not isinstance(target, torch._ops.OpOverload) or target.namespace != "aten":
+    """Whether a node computes tensors of fixed sizes from its arguments and from nothing else."""
+    value = node.meta.get("val")
+    tensors = value if isinstance(value, (list, tuple)) else (value,)
+    if node.op != "call_function" or not all(isinstance(tensor, torch.Tensor) for tensor in tensors):
         return False
-    random = torch.Tag.nondeterministic_seeded in target.tags
-    return not random and not target._schema.is_mutable and isinstance(node.meta.get("val"), torch.Tensor)
+    if any(not isinstance(size, int) for tensor in tensors for size in tensor.shape):
+        return False
+    if node.target is operator.getitem:
+        return True
+    target = node.target
+    if not isinstance(target, torch._ops.OpOverload) or target.namespace != "aten" or target._schema.is_mutable:
+        return False
+    if not isinstance(value, torch.Tensor) and any(user.target is not operator.getitem for user in node.users):
+        return False  # each of several outputs is replaced by itself
+    if target is _aten.dropout.default:
+        return not node.args[2]
+    if _takes_statistics(node):
+        return node.args[3] is None and node.args[4] is None
+    return torch.Tag.nondeterministic_seeded not in target.tags
 
 
-def _evaluated(node: Node, values: dict[Node, torch.Tensor]) -> torch.Tensor | None:
-    """The node's value; None where it depends on a size that is not fixed."""
-    if any(not isinstance(size, int) for size in node.meta["val"].shape):
-        return None
-    args, kwargs = torch.fx.map_arg((node.args, node.kwargs), lambda source: values[source])
-    target: Callable[..., Any] = node.target  # type: ignore[assignment]  # an OpOverload, as _is_pure saw
-    with torch.no_grad():
-        value = target(*args, **kwargs)
-    return value if isinstance(value, torch.Tensor) else None
+def _elements(node: Node) -> int:
+    value = node.meta["val"]
+    return sum(math.prod(tensor.shape) for tensor in (value if isinstance(value, (list, tuple)) else (value,)))
 
 
-def _frontier(values: dict[Node, torch.Tensor]) -> Iterator[Node]:
-    """Computed values that something reads which is not folded itself."""
-    for node in values:
-        if node.op == "call_function" and node.all_input_nodes and any(user not in values for user in node.users):
+def _limit(node: Node, names: frozenset[str], sources: Tensors) -> float:
+    """Elements that a folded ``node`` may have, which is computed from ``names``.
+
+    A weight has no limit, since an op has to read it. A large one that only lies otherwise in memory is not copied.
+    """
+    if _is_weight(node):
+        return math.inf
+    value = node.meta["val"]
+    copied = isinstance(value, torch.Tensor) and not value.is_contiguous()
+    return LARGEST if copied else max(LARGEST, sum(sources[name].numel() for name in names))
+
+
+def _is_weight(node: Node) -> bool:
+    return any(user.target in _WEIGHTED and node in user.args[1:3] for user in node.users)
+
+
+def _frontier(computed: Computed) -> Iterator[Node]:
+    """Computed tensors that something reads which is not computed itself."""
+    for node in computed:
+        single = node.op == "call_function" and node.all_input_nodes and isinstance(node.meta["val"], torch.Tensor)
+        if single and any(user not in computed for user in node.users):
             yield node
+
+
+def _values(model: GraphModule, wanted: set[Node], sources: Tensors) -> Iterator[tuple[Node, torch.Tensor]]:
+    """The value of each ``wanted`` node; what is computed on the way is forgotten as soon as it can be."""
+    needed = set(wanted)
+    for node in reversed(model.graph.nodes):
+        if node in needed:
+            needed.update(node.all_input_nodes)
+    last = {source: node for node in model.graph.nodes if node in needed for source in node.all_input_nodes}
+    values: dict[Node, Any] = {}
+    for node in list(model.graph.nodes):
+        if node not in needed:
+            continue
+        inputs = node.all_input_nodes
+        if node.op == "get_attr":
+            values[node] = sources[str(node.target)].detach()
+        else:
+            args, kwargs = torch.fx.map_arg((node.args, node.kwargs), lambda source: values[source])
+            target: Callable[..., Any] = node.target  # type: ignore[assignment]  # as _is_pure saw
+            with torch.no_grad():
+                values[node] = target(*args, **kwargs)
+        if node in wanted:
+            yield node, values[node]
+        for source in (*inputs, node):
+            if last.get(source, node) is node:
+                values.pop(source, None)
 
 
 def _replace(model: GraphModule, node: Node, value: torch.Tensor) -> None:
@@ -98,7 +210,12 @@ def _replace(model: GraphModule, node: Node, value: torch.Tensor) -> None:
     while hasattr(model, f"folded_constant_{number}"):
         number += 1
     name = f"folded_constant_{number}"
-    model.register_buffer(name, value.detach().clone().contiguous())
+    whole = value.is_contiguous() and value.untyped_storage().nbytes() == value.nbytes
+    kept = value.detach() if whole else value.detach().clone(memory_format=torch.contiguous_format)
+    if _is_weight(node) and kept.is_floating_point():
+        model.register_parameter(name, torch.nn.Parameter(kept, requires_grad=False))
+    else:
+        model.register_buffer(name, kept)
     with model.graph.inserting_before(node):
         constant = model.graph.get_attr(name)
     constant.meta["val"] = node.meta["val"]
