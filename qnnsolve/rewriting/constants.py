@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias
 
 import torch
@@ -195,9 +195,9 @@ def _values(model: GraphModule, wanted: set[Node], sources: Tensors) -> Iterator
             values[node] = sources[str(node.target)].detach()
         else:
             args, kwargs = torch.fx.map_arg((node.args, node.kwargs), lambda source: values[source])
-            target: Callable[..., Any] = node.target  # type: ignore[assignment]  # as _is_pure saw
+            assert callable(node.target), node.name
             with torch.no_grad():
-                values[node] = target(*args, **kwargs)
+                values[node] = node.target(*args, **kwargs)
         if node in wanted:
             yield node, values[node]
         for source in (*inputs, node):

@@ -107,7 +107,7 @@ def test_a_tensor_that_is_too_large_is_computed_on_the_way(monkeypatch: pytest.M
 class Reads(nn.Module):
     """A call of ``compute(module, x)``, with float tensors as parameters and others as buffers."""
 
-    def __init__(self, compute: Callable[..., torch.Tensor], **held: Any) -> None:
+    def __init__(self, compute: Callable[..., Any], **held: Any) -> None:
         super().__init__()
         for name, value in held.items():
             if isinstance(value, torch.Tensor) and value.is_floating_point():
@@ -119,25 +119,26 @@ class Reads(nn.Module):
         self.compute = compute
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.compute(self, x)
+        computed: torch.Tensor = self.compute(self, x)
+        return computed
 
 
-def _linear(compute: Callable[..., torch.Tensor], **held: Any) -> Reads:
+def _linear(compute: Callable[..., Any], **held: Any) -> Reads:
     return Reads(lambda m, x: F.linear(x, compute(m)), **held)
 
 
-def _in_thirds(m: Any, x: torch.Tensor) -> torch.Tensor:
+def _in_thirds(m: Any, x: torch.Tensor) -> Any:
     q, k, v = m.w.chunk(3)
     a, b, c = m.b.split([8, 8, 8])
     return F.linear(F.linear(x, q, a).relu() + F.linear(x, k, b), v[:, :8], c)
 
 
-def _standardised(m: Any) -> torch.Tensor:
+def _standardised(m: Any) -> Any:
     variance, mean = torch.var_mean(m.w, dim=1, keepdim=True, unbiased=False)
     return (m.w - mean) * torch.rsqrt(variance + 1e-5)
 
 
-def _filled(m: Any) -> torch.Tensor:
+def _filled(m: Any) -> Any:
     return torch.cat([m.a, torch.zeros(4, 16)]) + m.a.repeat(2, 1)
 
 
@@ -245,7 +246,7 @@ def test_a_large_weight_that_is_only_transposed_is_not_copied(monkeypatch: pytes
 
 
 @pytest.mark.parametrize("second", [lambda m: m.w * 2, lambda m: m.w.flip(1)])
-def test_values_that_are_made_of_one_another_are_all_folded(second: Callable[..., torch.Tensor]) -> None:
+def test_values_that_are_made_of_one_another_are_all_folded(second: Callable[..., Any]) -> None:
     def compute(m: Any, x: torch.Tensor) -> torch.Tensor:
         first = m.w.abs() + second(m)
         return F.linear(x, first) + F.linear(x, first.exp() + second(m))
