@@ -56,7 +56,7 @@ class Form:
     """``build`` makes the module; ``name`` is unique and says the op and its arguments; ``family`` is its file's."""
 
     name: str
-    build: Callable[[], nn.Module]
+    build: Callable[..., nn.Module]
     inputs: tuple[Tensor, ...]
     family: str = ""
 
@@ -114,7 +114,7 @@ def call(
     return Form(name, build, _shaped(inputs))
 
 
-def layer(name: str, build: Callable[[], nn.Module], *inputs: tuple[int, ...] | Tensor) -> Form:
+def layer(name: str, build: Callable[..., nn.Module], *inputs: tuple[int, ...] | Tensor) -> Form:
     """A form of a module of one's own."""
     return Form(name, build, _shaped(inputs))
 

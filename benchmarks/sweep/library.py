@@ -6,6 +6,7 @@ import copy
 import math
 import os
 import warnings
+from collections.abc import Iterable
 from typing import Any
 
 os.environ.setdefault("QNN_SDK_ROOT", "")
@@ -18,7 +19,7 @@ from benchmarks.sweep.form import Form
 from qnnsolve import SolveQuantizer
 from qnnsolve.comparison import sqnr_db
 from qnnsolve.errors import QnnSolveError
-from qnnsolve.results import SolveResult
+from qnnsolve.results import NodeRecord, SolveResult
 
 __all__ = ["by_library", "encodings_of", "error_of", "figures"]
 
@@ -48,7 +49,7 @@ def by_library(form: Form, soc: str, precision: str) -> dict[str, Any]:
     return {
         "outputs": figures(got, original),
         "cpu": cpu_of(quantizer.result),
-        "encodings": encodings_of(quantizer.result),
+        "encodings": encodings_of(quantizer.result.nodes),
         "said": [str(each.message)[:200] for each in caught if "qnnsolve" in each.filename],
     }
 
@@ -76,7 +77,7 @@ def figures(got: list[torch.Tensor], original: list[torch.Tensor]) -> list[float
         if mine.shape != wanted.shape or mine.is_floating_point() != wanted.is_floating_point():
             found.append(-math.inf)
         elif not wanted.is_floating_point():
-            found.append(-100 * float((mine != wanted).double().mean()))
+            found.append(-100 * float((mine != wanted).double().mean()) or 999.0)
         else:
             found.append(round(min(sqnr_db(mine, wanted), 999.0), 1))
     return found
@@ -91,11 +92,11 @@ def cpu_of(result: SolveResult) -> list[str]:
     ]
 
 
-def encodings_of(result: SolveResult) -> list[str]:
+def encodings_of(nodes: Iterable[NodeRecord]) -> list[str]:
     """Per op, in the order of the graph, what was chosen: the same for one form by either path."""
     return [
         f"{node.target} {','.join(encoding for _, encoding in node.inputs)} -> {node.output} {node.placement.value}"
-        for node in result.nodes
+        for node in nodes
         if node.target.startswith("aten.")
     ]
 

@@ -20,6 +20,7 @@ from torch.utils import _pytree as pytree
 from benchmarks.sweep.form import Form
 from benchmarks.sweep.library import encodings_of, error_of
 from qnnsolve import export
+from qnnsolve.facts.graph import GETITEM
 from qnnsolve.results import AT_BORDER, CpuOp, ExportResult, NodeRecord, SolveResult
 
 __all__ = ["Pack", "by_export"]
@@ -53,11 +54,24 @@ def by_export(forms: Sequence[Form], soc: str, precision: str) -> Iterator[tuple
         samples = [sum(each, ()) for each in zip(*(form.samples() for form in forms), strict=True)]
         result = _exported(packed, samples, soc, precision)
     except Exception:  # of one of them: which, the halves tell
-        middle = len(forms) // 2
-        yield from by_export(forms[:middle], soc, precision)
-        yield from by_export(forms[middle:], soc, precision)
+        yield from _by_halves(forms, soc, precision)
         return
-    yield from _told_apart(forms, packed, samples, result)
+    records = dict(_told_apart(forms, packed, samples, result))
+    stuck = [form for form in forms if records[form.name]["unrunnable"]]
+    if result.verification is not None:
+        yield from records.items()
+    elif not stuck:
+        yield from _by_halves(forms, soc, precision)
+    else:  # a kernel that is missing for one keeps all from being run
+        yield from ((form.name, records[form.name]) for form in stuck)
+        if left := [form for form in forms if form not in stuck]:
+            yield from by_export(left, soc, precision)
+
+
+def _by_halves(forms: Sequence[Form], soc: str, precision: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    middle = len(forms) // 2
+    yield from by_export(forms[:middle], soc, precision)
+    yield from by_export(forms[middle:], soc, precision)
 
 
 def _exported(module: nn.Module, samples: Sequence[tuple[torch.Tensor, ...]], soc: str, precision: str) -> ExportResult:
@@ -86,18 +100,19 @@ def _alone(form: Form, soc: str, precision: str) -> dict[str, Any]:
 def _told_apart(
     forms: Sequence[Form], packed: Pack, samples: Sequence[tuple[torch.Tensor, ...]], result: ExportResult
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    owners = owners_of(result.solve, [len(form.inputs) for form in forms])
+    owners = owners_of(result.solve)
     with torch.no_grad():
         leaves = [[leaf for leaf in outputs if leaf is not None] for outputs in packed(*copy.deepcopy(samples[0]))]
     at = 0
     for index, form in enumerate(forms):
         nodes = [node for node in result.solve.nodes if owners.get(node.name) == index]
-        ops = [op for op in result.cpu_ops if owners.get(op.name) == index]
+        # What hangs together with no form is nobody's: the first one's, so that it is told.
+        ops = [op for op in result.cpu_ops if owners.get(op.name, 0) == index]
         yield form.name, _record(result, nodes, ops, range(at, at + len(leaves[index])), len(forms))
         at += len(leaves[index])
 
 
-def owners_of(result: SolveResult, taken: Sequence[int]) -> Mapping[str, int]:
+def owners_of(result: SolveResult) -> Mapping[str, int]:
     """Which form each node belongs to, by its name: the module that it stands in, or what it hangs together with."""
     owners: dict[str, int] = {}
     for node in result.nodes:
@@ -118,7 +133,7 @@ def _record(
     result: ExportResult, nodes: Sequence[NodeRecord], ops: Sequence[CpuOp], outputs: range, size: int
 ) -> dict[str, Any]:
     """The part of an export that is one form's."""
-    announced = {node.name for node in nodes if node.placement.value == "cpu"}
+    announced = {node.name for node in nodes if node.placement.value == "cpu" and node.target != GETITEM}
     happened = {op.name for op in ops if op.reason != AT_BORDER}
     told = {node.name: f"{node.target} ({node.name})" for node in nodes}
     checks = result.verification.outputs if result.verification is not None else ()
@@ -138,15 +153,9 @@ def _record(
             for check in (checked.get(index) for index in outputs)
             if check is not None
         ],
-        "unrunnable": [str(each) for each in result.unrunnable],
-        "encodings": encodings_of(result.solve)
-        if size == 1
-        else [_encoded(node) for node in nodes if node.target.startswith("aten.")],
+        "unrunnable": [str(each) for each in result.unrunnable if not told.keys().isdisjoint(each.nodes)],
+        "encodings": encodings_of(nodes),
     }
-
-
-def _encoded(node: NodeRecord) -> str:
-    return f"{node.target} {','.join(encoding for _, encoding in node.inputs)} -> {node.output} {node.placement.value}"
 
 
 def _finite(value: float) -> float:

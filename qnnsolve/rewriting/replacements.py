@@ -165,16 +165,16 @@ def _roll(emit: Emitter, node: FxNode) -> FxNode | None:
 
     ExecuTorch 1.5.1 (``decompose_roll.py``) takes dimensions counted from the back for the first one, without a word.
     """
-    source, shifts = node.args[0], node.args[1]
+    source: Any = node.args[0]
+    shifts: Any = node.args[1]
     dims = argument(node, 2, "dims", [])
-    assert isinstance(source, FxNode)
     if not dims:
         return None
     shape = source.meta["val"].shape
-    pairs = [(dim % len(shape), shift % shape[dim]) for dim, shift in zip(dims, shifts, strict=True)]  # type: ignore[arg-type, call-overload]
+    pairs = [(dim % len(shape), shift % shape[dim]) for dim, shift in zip(dims, shifts, strict=True)]
     moved = [(dim, shift) for dim, shift in pairs if shift]
     if not moved:
-        return source
+        return source  # type: ignore[no-any-return]
     node.args, node.kwargs = (source, [shift for _, shift in moved], [dim for dim, _ in moved]), {}
     return None
 

@@ -86,24 +86,25 @@ class _Summed(nn.Module):
         self.table = nn.Embedding(9, 4, padding_idx=0)
 
     def forward(self, indices: torch.Tensor) -> torch.Tensor:
-        return self.table(indices).sum(1)
+        summed: torch.Tensor = self.table(indices).sum(1)
+        return summed
 
 
 def _dtypes() -> Iterator[Form]:
     for dtype in (torch.float16, torch.bfloat16, torch.float64):
         word = str(dtype).removeprefix("torch.")
-        kind = {"kind": "normal", "dtype": dtype}
+        x = Tensor(_X, dtype=dtype)
         yield layer(
             f"{word} conv2d relu",
             lambda d=dtype: nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()).to(d),
-            Tensor((1, 3, 8, 8), **kind),
+            Tensor((1, 3, 8, 8), dtype=dtype),
         )
-        yield layer(f"{word} linear", lambda d=dtype: nn.Linear(8, 4).to(d), Tensor(_X, **kind))
-        yield call(f"{word} add", torch.add, Tensor(_X, **kind), Tensor(_X, **kind))
-        yield call(f"{word} softmax", lambda x: x.softmax(-1), Tensor(_X, **kind))
-        yield call(f"{word} layer_norm", lambda x: F.layer_norm(x, (8,)), Tensor(_X, **kind))
+        yield layer(f"{word} linear", lambda d=dtype: nn.Linear(8, 4).to(d), x)
+        yield call(f"{word} add", torch.add, x, x)
+        yield call(f"{word} softmax", lambda x: x.softmax(-1), x)
+        yield call(f"{word} layer_norm", lambda x: F.layer_norm(x, (8,)), x)
         yield call(f"{word} cast inside", lambda x, d=dtype: x.to(d).exp().float() + x, _X)
-        yield call(f"{word} input cast", lambda x: x.float().exp(), Tensor(_X, **kind))
+        yield call(f"{word} input cast", lambda x: x.float().exp(), x)
 
 
 def forms() -> Iterator[Form]:

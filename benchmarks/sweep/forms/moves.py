@@ -105,8 +105,9 @@ def _moved() -> Iterator[Form]:
     yield call("pad value", lambda x: F.pad(x, (1, 1), value=-2.0), _X)
     for dims in ((-1,), (0,), (1, 2)):
         yield call(f"flip {named(dims=dims)}", lambda x, dims=dims: x.flip(dims), _X)
-    for shifts, dims in ((1, -1), (-2, 1), ((1, 2), (1, 2)), (3, None)):
-        yield call(f"roll {named(by=shifts, dims=dims)}", lambda x, s=shifts, d=dims: torch.roll(x, s, d), _X)
+    rolls: tuple[tuple[Any, Any], ...] = ((1, -1), (-2, 1), ((1, 2), (1, 2)), ((0, 3), (0, -1)), (3, None))
+    for shifts, along in rolls:
+        yield call(f"roll {named(by=shifts, dims=along)}", lambda x, s=shifts, d=along: torch.roll(x, s, d), _X)
     yield call("rot90", lambda x: torch.rot90(x, 1, (1, 2)), _X)
     for order in ((0, 2, 1), (2, 0, 1), (1, 0, 2)):
         yield call(f"permute {named(to=order)}", lambda x, order=order: x.permute(order), _X)
@@ -119,8 +120,8 @@ def _moved() -> Iterator[Form]:
     yield call("transpose", lambda x: x.transpose(1, 2), _X)
     yield call("movedim", lambda x: x.movedim(-1, 0), _X)
     yield call("t", lambda x: x.t(), (3, 4))
-    for shape in ((6, 8), (2, 24), (-1,), (2, 3, 2, 4), (1, 2, 3, 1, 8), (2, 3, 2, 2, 2, 1)):
-        yield call(f"reshape {named(to=shape)}", lambda x, shape=shape: x.reshape(shape).exp(), _X)
+    for size in ((6, 8), (2, 24), (-1,), (2, 3, 2, 4), (1, 2, 3, 1, 8), (2, 3, 2, 2, 2, 1)):
+        yield call(f"reshape {named(to=size)}", lambda x, size=size: x.reshape(size).exp(), _X)
     yield call("flatten", lambda x: x.flatten(1), _IMAGE)
     yield call("unflatten", lambda x: x.unflatten(-1, (2, 4)), _X)
     yield call("squeeze", lambda x: x.squeeze(), (1, 3, 1, 8))

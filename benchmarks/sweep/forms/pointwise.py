@@ -134,8 +134,8 @@ def _activations() -> Iterator[Form]:
     for shape in ((3, 4), (2, 4, 5), (1, 4, 3, 5), (1, 4, 3, 2, 5)):
         yield layer(f"nn PReLU channels rank{len(shape)}", lambda: nn.PReLU(4), shape)
     yield layer("conv2d prelu", lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.PReLU(4)), (1, 3, 8, 8))
-    for low, high in ((-0.5, None), (None, 0.5), (-0.5, 0.5), (0, 6), (-1, 1)):
-        yield call(f"clamp {low} {high}", lambda x, low=low, high=high: x.clamp(low, high), _X)
+    for least, most in ((-0.5, None), (None, 0.5), (-0.5, 0.5), (0, 6), (-1, 1)):
+        yield call(f"clamp {least} {most}", lambda x, low=least, high=most: x.clamp(low, high), _X)
     yield call("clamp tensors", lambda x, low: torch.clamp(x, low, low + 1), _X, (8,))
     yield call("clamp constant", lambda x, low: torch.clamp(x, min=low), _X, constants=(Tensor((8,)),))
 

@@ -53,9 +53,9 @@ _EQUATIONS = (
 
 def _linears() -> Iterator[Form]:
     for shape in ((6,), (1, 6), (5, 6), (2, 5, 6), (2, 3, 5, 6), (1, 2, 3, 5, 6)):
-        for bias in (True, False):
+        for biased in (True, False):
             yield layer(
-                f"linear rank{len(shape)} {named(of=shape)} bias{bias}", lambda bias=bias: nn.Linear(6, 4, bias), shape
+                f"linear rank{len(shape)} {named(of=shape)} bias{biased}", lambda b=biased: nn.Linear(6, 4, b), shape
             )
     yield layer("linear to 1", lambda: nn.Linear(6, 1), (5, 6))
     yield layer("linear from 1", lambda: nn.Linear(1, 6), (5, 1))

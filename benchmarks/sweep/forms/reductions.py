@@ -43,22 +43,22 @@ def forms() -> Iterator[Form]:
     for name in ("sum", "mean", "max", "min", "prod"):
         yield call(f"{name} all", getattr(torch, name), _X)
     for name in ("max", "min"):
-        torchs: Callable[..., Any] = getattr(torch, name)
+        op = getattr(torch, name)
         for keep in (False, True):
-            yield call(f"{name} dim keep{keep}", lambda x, op=torchs, keep=keep: op(x, -1, keep), _X)
-        yield call(f"{name} dim values", lambda x, op=torchs: op(x, 1).values, _X)
-        yield call(f"{name} dim indices", lambda x, op=torchs: op(x, 1).indices, _X)
+            yield call(f"{name} dim keep{keep}", lambda x, op=op, keep=keep: op(x, -1, keep), _X)
+        yield call(f"{name} dim values", lambda x, op=op: op(x, 1).values, _X)
+        yield call(f"{name} dim indices", lambda x, op=op: op(x, 1).indices, _X)
     for name in ("argmax", "argmin"):
-        torchs: Callable[..., Any] = getattr(torch, name)
+        op = getattr(torch, name)
         for dim in (-1, 0, None):
-            yield call(f"{name} dim{dim}", lambda x, op=torchs, dim=dim: op(x, dim), _X)
-        yield call(f"{name} keep", lambda x, op=torchs: op(x, 1, True), _X)
+            yield call(f"{name} dim{dim}", lambda x, op=op, dim=dim: op(x, dim), _X)
+        yield call(f"{name} keep", lambda x, op=op: op(x, 1, True), _X)
     for name in ("std", "var"):
-        torchs: Callable[..., Any] = getattr(torch, name)
+        op = getattr(torch, name)
         for unbiased in (False, True):
-            yield call(f"{name} dim unbiased{unbiased}", lambda x, op=torchs, u=unbiased: op(x, -1, u), _X)
-        yield call(f"{name} dims keep", lambda x, op=torchs: op(x, (1, 2), keepdim=True), _X)
-        yield call(f"{name} all", torchs, _X)
+            yield call(f"{name} dim unbiased{unbiased}", lambda x, op=op, u=unbiased: op(x, -1, u), _X)
+        yield call(f"{name} dims keep", lambda x, op=op: op(x, (1, 2), keepdim=True), _X)
+        yield call(f"{name} all", op, _X)
     yield call("prod dim", lambda x: x.prod(-1), Tensor((2, 3), "positive"))
     for order in (1, 2, float("inf")):
         yield call(f"vector_norm {order}", lambda x, p=order: torch.linalg.vector_norm(x, p, -1), _X)
