@@ -83,7 +83,8 @@ class Streaming(nn.Module):
         y = self.linear(x)
         self.past[:, :3] = self.past[:, 1:].clone()
         self.past[:, 3:] = y
-        return self.past.sum(1) + y[:, 0]
+        summed: torch.Tensor = self.past.sum(1) + y[:, 0]
+        return summed
 
 
 _LOST = "by the library path the write was lost"
@@ -124,7 +125,8 @@ class Cut(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The convolution."""
-        return self.conv(x)
+        made: torch.Tensor = self.conv(x)
+        return made
 
 
 def _values() -> Iterator[Reported]:

@@ -35,7 +35,8 @@ def by_library(form: Form, soc: str, precision: str) -> dict[str, Any]:
         with torch.no_grad(), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             original = outputs(copy.deepcopy(module), samples[0])
-            graph = torch.export.export(module, samples[0]).module()
+            # A copy, since the graph shares its states with the module, and calibration writes to them.
+            graph = torch.export.export(copy.deepcopy(module), samples[0]).module()
             quantizer = SolveQuantizer("htp", soc, strict=False, precision=precision)
             prepared = prepare_pt2e(graph, quantizer)
             for sample in samples:
