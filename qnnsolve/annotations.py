@@ -14,10 +14,12 @@ from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
 
 from qnnsolve.constraints import Derived, Problem, Same, Site
 from qnnsolve.encodings import Encoding
+from qnnsolve.endless import refuse_endless
 from qnnsolve.facts.graph import Node
 from qnnsolve.lowering import CPU_KEY, CPU_VALUE
-from qnnsolve.masks import masks_and_scores, softmax_inputs
-from qnnsolve.observers import MASKED_FROM, Bounds
+from qnnsolve.masking import masking
+from qnnsolve.masks import mask_bounds, softmax_inputs
+from qnnsolve.observers import Bounds
 from qnnsolve.opinfo_facts import port_code
 from qnnsolve.rules import Facts
 from qnnsolve.rules.builders import Built
@@ -29,7 +31,12 @@ __all__ = ["mark_cpu_nodes", "write_annotations"]
 
 
 def write_annotations(model: GraphModule, facts: Facts, problem: Problem, solution: Solution) -> None:
-    """Annotate every node of ``model`` as ``solution`` says; ``problem`` was made from ``facts`` about it."""
+    """Annotate every node of ``model`` as ``solution`` says; ``problem`` was made from ``facts`` about it.
+
+    Raises:
+        UnsupportedGraphError: a constant that has an encoding is infinite, and no mask.
+    """
+    refuse_endless(model, solution.encodings)
     by_name = {node.name: node for node in model.graph.nodes}
     derived = {c.site: c for c in problem.constraints if isinstance(c, Derived)}
     first: dict[Site, Site] = {}
@@ -39,11 +46,15 @@ def write_annotations(model: GraphModule, facts: Facts, problem: Problem, soluti
         first.update(dict.fromkeys(group, leader))
     folded = (c.sites for c in problem.constraints if isinstance(c, Same) and c.reason.rule == FOLDED)
     softmaxed = dict(softmax_inputs(facts, solution))
+    masks = {first[group[0]]: bounds for group, bounds in mask_bounds(masking(model), solution)}
     bounds = (
-        {first[group[0]]: Bounds(endless=MASKED_FROM) for group in masks_and_scores(facts, solution, softmaxed)}
-        | {first[sites[0]]: _bounds(facts.graph[sites[-1].node]) for sites in folded}
-        | {first[group[0]]: Bounds(softmax_dim=dim) for group, dim in softmaxed.items()}
+        masks
+        | {first[at[0]]: _bounds(facts.graph[at[-1].node], masks.get(first[at[0]], Bounds())) for at in folded}
+        | {first[g[0]]: attrs.evolve(masks.get(first[g[0]], Bounds()), softmax_dim=dim) for g, dim in softmaxed.items()}
     )
+    for node in facts.inputs:
+        leader = first[Site(node.name)]
+        bounds[leader] = attrs.evolve(bounds.get(leader, Bounds()), input=node.name)
     floors, halvings = _floors(facts, solution, first), _halvings(facts, solution, first)
     writer = _Writer(facts, solution.encodings, first, derived, bounds, floors, halvings, by_name)
     for node in facts.inputs:
@@ -59,15 +70,15 @@ def mark_cpu_nodes(model: GraphModule, cpu_nodes: Iterable[str]) -> None:
         by_name[name].meta.setdefault("custom", {})[CPU_KEY] = CPU_VALUE
 
 
-def _bounds(activation: Node) -> Bounds:
-    """Between which values a ReLU, hardtanh or clamp leaves its input alone."""
+def _bounds(activation: Node, bounds: Bounds) -> Bounds:
+    """``bounds`` between the values where a ReLU, hardtanh or clamp leaves its input alone."""
     if "relu" in activation.target:
-        return Bounds(low=0.0)
+        return attrs.evolve(bounds, low=0.0)
     default = (-1.0, 1.0) if "hardtanh" in activation.target else (-math.inf, math.inf)
     names = ("min_val", "max_val") if "hardtanh" in activation.target else ("min", "max")
     found = [activation.argument(index + 1, names[index]) for index in (0, 1)]
     low, high = (float(v) if isinstance(v, (int, float)) else default[i] for i, v in enumerate(found))
-    return Bounds(low, high)
+    return attrs.evolve(bounds, low=low, high=high)
 
 
 def _floors(facts: Facts, solution: Solution, first: Mapping[Site, Site]) -> dict[Site, float]:

@@ -6,19 +6,20 @@ steps of 1.0 for whatever else a mask says, such as a bias by position.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from torch.fx import GraphModule
 from torch.fx import Node as FxNode
 
 from qnnsolve.constraints import Site
-from qnnsolve.observers import MaskObserver
+from qnnsolve.masking import BESIDE, Masking, factor_of, masking, op_name
+from qnnsolve.observers import Bounds, MaskObserver, Way
 from qnnsolve.rules import Facts
 from qnnsolve.rules.builders import Fate
 from qnnsolve.solver import Solution
 
-__all__ = ["bind_masks", "masks_and_scores", "softmax_inputs"]
+__all__ = ["bind_masks", "mask_bounds", "softmax_inputs"]
 
 
 def softmax_inputs(facts: Facts, solution: Solution) -> Iterator[tuple[tuple[Site, ...], int]]:
@@ -38,59 +39,45 @@ def softmax_inputs(facts: Facts, solution: Solution) -> Iterator[tuple[tuple[Sit
             yield group_of[edge], dim
 
 
-_SUMS = ("ElementWiseAdd", "ElementWiseSubtract")
-
-
-def masks_and_scores(
-    facts: Facts, solution: Solution, softmaxed: Iterable[tuple[Site, ...]]
-) -> Iterator[tuple[Site, ...]]:
-    """Groups of sites that nothing reads but sums for a softmax: masks, and the scores that they are added to."""
-    sums = {site.node for group in softmaxed for site in group if not site.user}
-    sums = {name for name in sums if name in facts.built and facts.built[name].op in _SUMS}
-    names: set[str] = set()
-    for node in reversed(list(facts.graph)):
-        users = facts.graph.users[node.name]
-        if users and all(user in sums or (user in names and _carries(facts, user)) for user in users):
-            names.add(node.name)
+def mask_bounds(masking: Masking, solution: Solution) -> Iterator[tuple[tuple[Site, ...], Bounds]]:
+    """Groups of sites that a mask can reach, and where it lies in them."""
+    levels = {node.name: (level, masking.hidden[node]) for node, level in masking.levels.items()}
     for group in solution.groups:
-        if all(site.node in names for site in group):
-            yield group
+        found = [levels[site.node] for site in group if site.node in levels]
+        if found:
+            yield group, Bounds(mask=min(level for level, _ in found), sign=found[0][1])
 
 
-def _carries(facts: Facts, name: str) -> bool:
-    """Whether a call passes its first input on, moved at most; a slice may bring it to another scale on the way."""
-    built = facts.built[name]
-    if built.fate is Fate.IDENTITY or built.op == "StridedSlice":
-        return True
-    output = len(built.inputs)
-    return {0, output} <= facts.shared(str(built.op), facts.form(facts.graph[name], built), output)[0]
-
-
-def bind_masks(model: GraphModule, facts: Facts, observers: Mapping[Any, Any]) -> None:
-    """Tell the observer of each mask which scores it is added to, or they subtracted from.
+def bind_masks(model: GraphModule, observers: Mapping[Any, Any]) -> None:
+    """Tell the observer of each mask what lies between it and a softmax.
 
     ``observers`` are torchao's, by node (its output) or by edge (producer, user).
     """
-    for node in model.graph.nodes:
-        op = facts.built[node.name].op if node.name in facts.built else None
-        if op not in _SUMS or len(node.all_input_nodes) != 2:
+    found = masking(model)
+    ways: dict[FxNode, list[Way]] = {}
+    for node in reversed(model.graph.nodes):
+        if node not in found.hidden:
             continue
-        first, second = node.all_input_nodes
-        for side, other in ((first, second), (second, first))[: 1 if op == "ElementWiseSubtract" else 2]:
-            scores = observers.get((other, node))
-            for observer in _on_the_way(side, node, facts, observers):
-                if scores is not None and observer is not scores:
-                    observer.scores.append(scores)
+        ways[node] = [way for user in node.users for way in _ways(node, user, found, ways, observers)][:_WAYS]
+        places = (node, *((node, user) for user in node.users))
+        for observer in {each for place in places if isinstance(each := observers.get(place), MaskObserver)}:
+            observer.ways.extend(ways[node])
+            if found.factors(node):
+                observer.product = observers.get(next(iter(node.users)))
 
 
-def _on_the_way(source: FxNode, reader: FxNode, facts: Facts, observers: Mapping[Any, Any]) -> Iterator[MaskObserver]:
-    """The observers of a mask, from where it is added back to where it comes from."""
-    found: dict[MaskObserver, None] = {}
-    while True:
-        for place in ((source, reader), source):
-            if isinstance(observers.get(place), MaskObserver):
-                found[observers[place]] = None
-        if source.name not in facts.built or not _carries(facts, source.name):
-            break
-        source, reader = source.all_input_nodes[0], source
-    yield from found
+_WAYS = 16
+"""So many readers of one mask are looked at: a model's layers are alike."""
+
+
+def _ways(
+    node: FxNode, user: FxNode, found: Masking, ways: Mapping[FxNode, list[Way]], observers: Mapping[Any, Any]
+) -> Iterator[Way]:
+    if not found.passes(node, user):
+        yield Way()
+        return
+    others = [other for other in user.all_input_nodes if other is not node] if op_name(user) in BESIDE else []
+    beside = tuple(observers[other, user] for other in others if (other, user) in observers)
+    factor = 1.0 if found.factors(node) else abs(factor_of(user, node) or 1.0)
+    for way in ways[user]:
+        yield way.times(factor).behind(beside)

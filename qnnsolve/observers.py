@@ -11,10 +11,10 @@ from executorch.backends.qualcomm.quantizer.observers.per_block_param_observer i
 from executorch.backends.qualcomm.quantizer.observers.per_channel_param_observer import PerChannelParamObserver
 from torchao.quantization.pt2e import MinMaxObserver, ObserverBase
 
-from qnnsolve.rewriting.infinities import MASK
+from qnnsolve.errors import UsageError
+from qnnsolve.masking import masked_from
 
 __all__ = [
-    "MASKED_FROM",
     "Bounds",
     "HalvedObserver",
     "MaskObserver",
@@ -23,6 +23,7 @@ __all__ = [
     "Scaled",
     "TensorObserver",
     "Unobserved",
+    "Way",
 ]
 
 
@@ -72,82 +73,136 @@ class TensorObserver(Scaled, MinMaxObserver):  # type: ignore[misc]  # torchao s
     keeps the first sample's range, and cuts off whatever exceeds it later (ViT at 16 bits: 28 dB against 34 dB).
     """
 
+    infinite: torch.Tensor
+    """How many values were infinite where no mask is; they take no range."""
+
     def __init__(self, bounds: Bounds | None = None, scale_bits: int | None = None, **settings: Any) -> None:
         super().__init__(**settings)
-        self.bounds, self.scale_bits = bounds, scale_bits
+        self.bounds, self.scale_bits = bounds or Bounds(), scale_bits
+        self.register_buffer("infinite", torch.tensor(0))
+        self.peaks: list[float] = []
+        """The largest magnitude that counted, per sample."""
 
     def forward(self, x_orig: torch.Tensor) -> torch.Tensor:
-        """Observe ``x_orig`` within the bounds; return it unchanged."""
-        bounds = self.bounds or Bounds()
-        super().forward(self._within(_bounded(x_orig.detach(), bounds.endless), bounds))
+        """Observe ``x_orig`` within the bounds; return it unchanged.
+
+        Raises:
+            UsageError: it is an input of the model, is infinite, and no mask.
+        """
+        x = x_orig.detach()
+        kept = self._finite(self._within(x))
+        if kept.numel():
+            self.peaks.append(float(kept.abs().max()))
+            super().forward(kept)
         return x_orig
 
-    def _within(self, x: torch.Tensor, bounds: Bounds) -> torch.Tensor:
+    def _finite(self, x: torch.Tensor) -> torch.Tensor:
+        finite = x.isfinite()
+        if bool(finite.all()):
+            return x
+        if self.bounds.input is not None:
+            raise UsageError(
+                f"calibration sample {len(self.peaks)}, input '{self.bounds.input}': holds infinity, "
+                "and no softmax hides it"
+            )
+        self.infinite += (~finite).sum()
+        return x[finite]
+
+    def _within(self, x: torch.Tensor) -> torch.Tensor:
+        bounds = self.bounds
         if bounds.softmax_dim is None:
             return x.clamp(bounds.low, bounds.high)
         largest = x.amax(bounds.softmax_dim, keepdim=True)
         reached = torch.maximum(x, largest - _SOFTMAX_REACH[self.quant_max - self.quant_min > 255])
-        kept = reached[(largest > _MASKED).expand_as(x)]
-        return kept if kept.numel() else x
+        if bounds.mask is None:
+            return reached
+        masked = masked_from(x, bounds.mask) if bool((largest <= -bounds.mask).any()) else -math.inf
+        kept = reached[(largest > masked).expand_as(x)]
+        return kept if kept.numel() else x.new_zeros(1)
 
 
 class MaskObserver(TensorObserver):
-    """Of a mask, or of the scores that it is added to: a mask is what reaches down to minus :data:`MASK`.
+    """Of what a mask can reach and only a softmax, or the like, sees (:mod:`qnnsolve.masking`).
 
-    What is masked counts as lying no further below all else than the scores are wide, and then as far as a softmax at
-    8 bits looks.
+    What is masked takes no more of the range than it has to lie below all else: as far as the scores are wide that it
+    meets, and then as far as a softmax looks. There the quantizer saturates.
     """
 
-    lowest: torch.Tensor
-    """The least value that is not masked, 0 at most."""
+    hides: torch.Tensor
+    """Whether anything was masked."""
+    outermost: torch.Tensor
+    """The value farthest out that was, as low (or, where ``bounds.sign`` is -1, as high) as it is."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self.scores: list[Any] = []
-        """The observers of what it is added to."""
-        self.register_buffer("lowest", torch.tensor(0.0))
+        self.ways: list[Way] = []
+        """What lies between it and each softmax."""
+        self.product: Any = None
+        """Where it is a factor that makes a mask of ones and zeros: the observer of what comes out."""
+        self.register_buffer("hides", torch.tensor(False))
+        self.register_buffer("outermost", torch.tensor(0.0))
 
-    def forward(self, x_orig: torch.Tensor) -> torch.Tensor:
-        """Observe ``x_orig``; return it unchanged."""
-        kept = x_orig.detach()[x_orig > _MASKED]
-        if kept.numel():
-            self.lowest = torch.minimum(self.lowest, kept.min().to(self.lowest))
-        return super().forward(x_orig)
+    def _within(self, x: torch.Tensor) -> torch.Tensor:
+        assert self.bounds.mask is not None
+        values = x * self.bounds.sign
+        masked = masked_from(values, self.bounds.mask)
+        if masked == -math.inf:
+            return x.clamp(self.bounds.low, self.bounds.high)
+        self.hides = torch.tensor(True)
+        self.outermost = torch.minimum(self.outermost, values.min().to(self.outermost))
+        kept = x[values > masked].clamp(self.bounds.low, self.bounds.high)
+        return kept if kept.numel() else x.new_zeros(1)
+
+    def width(self) -> float:
+        """How far apart values can be that are not masked."""
+        return float((self.max_val.clamp(min=0.0) - self.min_val.clamp(max=0.0)).item())
 
     def _calculate_qparams(self, min_val: torch.Tensor, max_val: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        if self.scores:
-            width = max(_width(observer) for observer in self.scores)
-            needed = torch.maximum(min_val, self.lowest - width - _SOFTMAX_REACH[False])
-            min_val = torch.where(min_val <= -MASK, needed, min_val)
+        if bool(self.hides):
+            reach = _SOFTMAX_REACH[self.quant_max - self.quant_min > 255]
+            below = max((way.reach(reach) for way in self.ways), default=reach)
+            if isinstance(self.product, MaskObserver) and not bool(self.product.hides):
+                below = math.inf
+            lowest = -max_val if self.bounds.sign < 0 else min_val
+            end = self.bounds.low if self.bounds.sign > 0 else -self.bounds.high
+            lowest = torch.maximum(lowest.clamp(max=0.0) - below, self.outermost.clamp(min=end))
+            min_val, max_val = (lowest, max_val) if self.bounds.sign > 0 else (min_val, -lowest)
         return super()._calculate_qparams(min_val, max_val)
 
 
+@attrs.frozen(eq=False)
+class Way:
+    """From a mask to a softmax: what it meets on the way, and by what it is multiplied in all.
+
+    ``met`` are, per meeting, the observers of what it is added to or stands beside, with the factor up to there.
+    """
+
+    met: tuple[tuple[tuple[Any, ...], float], ...] = ()
+    factor: float = 1.0
+
+    def behind(self, observers: tuple[Any, ...]) -> Way:
+        """The way from before a meeting with what ``observers`` see."""
+        return Way(((observers, 1.0), *self.met), self.factor) if observers else self
+
+    def times(self, factor: float) -> Way:
+        """The way from before a product with ``factor``."""
+        return Way(tuple((each, by * factor) for each, by in self.met), self.factor * factor)
+
+    def reach(self, reach: float) -> float:
+        """How far a mask must lie below what is not masked, where a softmax looks as far as ``reach``."""
+        return sum(max(map(_width, each)) / by for each, by in self.met) + reach / self.factor
+
+
 def _width(observer: Any) -> float:
-    """How far apart values can be that are not masked."""
     if isinstance(observer, MaskObserver):
-        return float((observer.max_val.clamp(min=0.0) - observer.lowest).item())
+        return observer.width()
     scale, _ = observer.calculate_qparams()
     return float(scale.max()) * int(observer.quant_max - observer.quant_min)
 
 
-def _bounded(x: torch.Tensor, endless: float) -> torch.Tensor:
-    """``x`` with what is as good as infinite at plus or minus :data:`MASK`, as the model's own constants have it.
-
-    It comes from a mask that is an input of the model."""
-    beyond = x.abs() >= endless
-    return torch.where(beyond, x.sign() * MASK, x) if bool(beyond.any()) else x
-
-
-_ENDLESS = 1e30
-"""No activation is as large. Masks written as the least float32 or bfloat16 are, and minus infinity."""
-MASKED_FROM = 1000.0
-"""No score is as large. Masks are: -1e4, -65504, -1e9. Steps of a 65,536th of those, brought to the scores' steps, are
-more than the chip's sums hold (QNN 2.51: 1.5 % off with -65504 at 16 bits, 54 % with -1e9; 14 % with -1e4 at 8)."""
 _SOFTMAX_REACH = {False: 12.0, True: 24.0}
 """How far below the largest of its row a softmax's input still counts, at 8 bits and above 8: exp(-12) and exp(-24) are
 less than a six-hundredth of an output's step, so that a thousand masked places add no step."""
-_MASKED = -MASK / 2
-"""A row whose largest value lies below is masked whole, and says nothing of the scores."""
 
 
 class PerChannelObserver(Scaled, PerChannelParamObserver):  # type: ignore[misc]
@@ -193,15 +248,17 @@ class HalvedObserver(MinMaxObserver):  # type: ignore[misc]
 class Bounds:
     """Which values of a tensor count for its range; at the others the quantizer saturates without harm.
 
-    Those between ``low`` and ``high``, where an activation cuts off the rest. Or, with ``softmax_dim``, those from
-    which a softmax along it makes more than nothing: a mask needs no more of the range than that. Those of ``endless``
-    or more, either way, count as :data:`MASK`.
+    Those between ``low`` and ``high``, where an activation cuts off the rest. With ``softmax_dim``, those from which a
+    softmax along it makes more than nothing. Where a mask can come (``mask``, how far out it lies at least; with a
+    ``sign`` of -1 it is high, not low), those that it does not mask. ``input`` names the model's input that it is.
     """
 
     low: float = -math.inf
     high: float = math.inf
     softmax_dim: int | None = None
-    endless: float = _ENDLESS
+    mask: float | None = None
+    sign: int = 1
+    input: str | None = None
 
 
 class Unobserved(ObserverBase):  # type: ignore[misc]  # torchao ships no types

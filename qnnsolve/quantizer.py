@@ -138,7 +138,7 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         complete_values(model)
         with contextlib.redirect_stdout(io.StringIO()):  # ``[WARNING] the 0 th arg of node ...`` (1.5.1)
             transformed: GraphModule = super().transform_for_annotation(prepared(model, self._unroll_limit))
-        return completed(transformed)
+        return completed(transformed, half=self._request.precision.fp16)
 
     def annotate(self, model: GraphModule) -> GraphModule:
         """Solve for ``model`` and write the annotations; see the class for what is raised."""
@@ -173,7 +173,7 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
     def prepare_obs_or_fq_callback(self, model: GraphModule, edge_or_node_to_obs_or_fq: dict[Any, Any]) -> None:
         """Called by ``prepare_pt2e`` with the observers of :meth:`annotate`'s annotations, before they are inserted."""
         if self._solved_for is not None:
-            bind_masks(model, self._solved_for, edge_or_node_to_obs_or_fq)
+            bind_masks(model, edge_or_node_to_obs_or_fq)
             bind_accumulators(model, self._solved_for, edge_or_node_to_obs_or_fq)
             observe_behind_maxima(model, self._solved_for, edge_or_node_to_obs_or_fq)
         if self._guards is not None:

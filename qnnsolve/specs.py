@@ -18,7 +18,6 @@ from torchao.quantization.pt2e.quantizer import (
 
 from qnnsolve.encodings import DType, Encoding, QScheme
 from qnnsolve.observers import (
-    MASKED_FROM,
     Bounds,
     HalvedObserver,
     MaskObserver,
@@ -103,8 +102,8 @@ def _observer(encoding: Encoding, bounds: Bounds | None, floor: float, multiplie
         case QScheme.PER_CHANNEL_SYMMETRIC:
             return PerChannelObserver.with_args(eps=eps, scale_bits=scale_bits)
         case _:
-            masks = bounds is not None and bounds.endless == MASKED_FROM and not wide
-            observer = MaskObserver if masks else TensorObserver
+            masked = bounds is not None and bounds.mask is not None and bounds.softmax_dim is None
+            observer = MaskObserver if masked else TensorObserver
             return observer.with_args(bounds=bounds, eps=eps, scale_bits=scale_bits)
 
 

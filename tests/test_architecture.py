@@ -26,6 +26,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "quantizer",
         "accumulators",
+        "endless",
+        "masking",
         "masks",
         "maxima",
         "annotations",
@@ -69,6 +71,8 @@ MAY_IMPORT = {
         "facts.fx",
         "quantizer",
         "accumulators",
+        "endless",
+        "masking",
         "masks",
         "maxima",
         "annotations",
@@ -122,6 +126,8 @@ MAY_IMPORT = {
 EAGER_TORCH = (
     "quantizer",
     "accumulators",
+    "endless",
+    "masking",
     "masks",
     "maxima",
     "annotations",

@@ -125,7 +125,7 @@ BIASED = POSITIONS + causal(-torch.inf)
 
 @pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")  # torch 2.13's own, while it copies a graph
 @pytest.mark.parametrize("copied", [False, True])
-@pytest.mark.parametrize("way", ["as is", "sliced", "reshaped"])
+@pytest.mark.parametrize("way", ["as is", "sliced", "reshaped", "subtracted"])
 def test_8_bits_reach_no_further_below_the_scores_than_a_softmax_looks(way: str, copied: bool) -> None:
     size = TOKENS + 2 if way == "sliced" else TOKENS
     mask = torch.nn.functional.pad(BIASED, (0, size - TOKENS, 0, size - TOKENS))
@@ -134,14 +134,10 @@ def test_8_bits_reach_no_further_below_the_scores_than_a_softmax_looks(way: str,
         scores = Masked().query(X) @ Masked().key(X).transpose(1, 2)
     width = float(scores.max().clamp(min=0) - scores.min().clamp(max=0))
     reach = 12 + width - float(POSITIONS.min())
-    named = {key: value for key, value in found.items() if key.startswith(("add", "slice", "reshape"))}
-    assert named["add[1]"] == pytest.approx(reach / 255, rel=0.05)
-    assert all(value == pytest.approx(reach / 255, rel=0.05) for key, value in named.items() if key != "add[0]")
-
-
-def test_a_mask_that_is_subtracted_keeps_its_stand_in() -> None:
-    found = scales(Masked("subtracted"), X, BIASED, precision="8a8w")
-    assert found["sub[1]"] == pytest.approx(1.0, rel=0.05)
+    named = {key: value for key, value in found.items() if key.startswith(("add", "slice", "reshape", "neg", "sub"))}
+    op = "sub" if way == "subtracted" else "add"
+    assert named[f"{op}[1]"] == pytest.approx(reach / 255, rel=0.05)
+    assert all(value == pytest.approx(reach / 255, rel=0.05) for key, value in named.items() if key != f"{op}[0]")
 
 
 def test_the_widest_scores_count_that_a_mask_is_added_to() -> None:

@@ -10,6 +10,9 @@ import torch
 from torchao.quantization.pt2e.quantizer import QuantizationSpec
 
 from qnnsolve.encodings import DType, Encoding
+from qnnsolve.errors import UsageError
+from qnnsolve.masking import ENDLESS
+from qnnsolve.observers import Bounds
 from qnnsolve.opinfo_facts import operator_facts
 from qnnsolve.specs import concrete_spec, halved_spec
 
@@ -44,12 +47,21 @@ def test_a_later_sample_is_not_cut_off() -> None:
     assert int(zero_point) == 16384
 
 
-def test_a_mask_of_infinities_counts_as_far_as_its_stand_in() -> None:
+def test_what_a_mask_hides_takes_no_more_than_a_softmax_looks() -> None:
     least = torch.finfo(torch.float32).min
-    scale, _ = observed(U16, torch.tensor([-math.inf, least, 0.0, 1.0]))
-    assert float(scale) * 65535 == pytest.approx(256.0)
-    scale, _ = observed(U16, torch.tensor([-1e20, 1e20]))
-    assert float(scale) * 65535 == pytest.approx(2e20)
+    spec = concrete_spec(U16, Bounds(mask=ENDLESS))
+    assert isinstance(spec, QuantizationSpec)
+    scale, _ = calibrated(spec, torch.tensor([-math.inf, least, 0.0, 1.0]))
+    assert float(scale) * 65535 == pytest.approx(25.0)
+
+
+def test_infinities_take_no_range_and_are_refused_at_an_input() -> None:
+    scale, _ = observed(U16, torch.tensor([-math.inf, math.inf, 0.0, 1.0]))
+    assert float(scale) * 65535 == pytest.approx(1.0)
+    spec = concrete_spec(U16, Bounds(input="x"))
+    assert isinstance(spec, QuantizationSpec)
+    with pytest.raises(UsageError, match="sample 1, input 'x': holds infinity"):
+        calibrated(spec, torch.tensor([1.0]), torch.tensor([math.inf]))
 
 
 @pytest.mark.parametrize(("encoding", "bits"), [(U16, 1), (U8, 11)])

@@ -14,7 +14,7 @@ constants of those passes:
 `ranks`         what has more dimensions than the accelerator takes is permuted with fewer
 `replacements`  what ExecuTorch never builds, builds wrongly or tears up is written otherwise (`pooling`: its poolings)
 `leading`       a leading dimension of size one goes where it costs no 8-bit value a step
-`infinities`    minus infinity becomes a number
+`infinities`    minus infinity becomes a number, where a softmax hides it
 ==============  ======================================================================================================
 """
 
@@ -45,6 +45,9 @@ def prepared(model: GraphModule, unroll_limit: int = UNROLL_LIMIT) -> GraphModul
     return replace(lower_ranks(fold_constants(expand_composites(flatten_norms(stated)))))
 
 
-def completed(model: GraphModule) -> GraphModule:
-    """``model`` itself, rewritten once ExecuTorch's passes are through with what :func:`prepared` made of it."""
-    return bound_infinities(move_leading(fold_constants(model)))
+def completed(model: GraphModule, half: bool = False) -> GraphModule:
+    """``model`` itself, rewritten once ExecuTorch's passes are through with what :func:`prepared` made of it.
+
+    With ``half``, activations stay in half precision.
+    """
+    return bound_infinities(move_leading(fold_constants(model)), half)

@@ -12,7 +12,7 @@ from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 from qnnsolve.encodings import DType, Encoding
 from qnnsolve.observers import Bounds
 from qnnsolve.quantizer import SolveQuantizer
-from qnnsolve.rewriting.infinities import MASK, bound_infinities
+from qnnsolve.rewriting.infinities import HALF_MASK, MASK, bound_infinities
 from qnnsolve.specs import concrete_spec
 
 LEAST = torch.finfo(torch.float32).min
@@ -52,11 +52,21 @@ def values(module: GraphModule) -> list[float]:
     return found
 
 
-@pytest.mark.parametrize("least", [-math.inf, LEAST, -65504.0])
-def test_a_mask_becomes_a_number_and_the_model_keeps_its_own(least: float) -> None:
+@pytest.mark.parametrize(
+    ("least", "half", "becomes"),
+    [
+        (-math.inf, False, -MASK),
+        (LEAST, False, -MASK),
+        (-65504.0, False, -65504.0),
+        (-math.inf, True, -HALF_MASK),
+        (-65504.0, True, -HALF_MASK),
+        (-1e4, True, -1e4),
+    ],
+)
+def test_a_mask_becomes_a_number_and_the_model_keeps_its_own(least: float, half: bool, becomes: float) -> None:
     model = Masked(least)
-    module = bound_infinities(exported(model, torch.randn(1, 8, 8)))
-    assert min(values(module)) == -MASK
+    module = bound_infinities(exported(model, torch.randn(1, 8, 8)), half)
+    assert min(values(module)) == pytest.approx(becomes)
     assert float(model.get_buffer("mask").min()) == least
     scores = torch.randn(1, 8, 8)
     torch.testing.assert_close(module(scores), model(scores))
@@ -95,13 +105,23 @@ def scale_of(spec: object, *samples: torch.Tensor) -> float:
 def test_what_a_softmax_cannot_see_takes_no_range() -> None:
     u16 = Encoding.affine(DType.UINT16)
     rows = torch.tensor([[1.0, -MASK], [2.0, 0.0], [-MASK, -MASK]])
-    assert scale_of(concrete_spec(u16, Bounds(softmax_dim=-1)), rows) * 65535 == pytest.approx(2.0 + 23.0, rel=1e-3)
+    masked = Bounds(softmax_dim=-1, mask=MASK / 2)
+    assert scale_of(concrete_spec(u16, masked), rows) * 65535 == pytest.approx(2.0 + 23.0, rel=1e-3)
     assert scale_of(concrete_spec(u16), rows) * 65535 == pytest.approx(2.0 + MASK, rel=1e-3)
 
 
-def test_rows_that_are_masked_whole_are_all_there_is() -> None:
+@pytest.mark.parametrize("lowest", [-200.0, -5000.0, -1e9])
+def test_rows_are_low_that_no_mask_made_so(lowest: float) -> None:
+    u16 = Encoding.affine(DType.UINT16)
+    rows = torch.tensor([[0.0, 1.0], [lowest, 1.5 * lowest]])
+    found = scale_of(concrete_spec(u16, Bounds(softmax_dim=-1)), rows) * 65535
+    assert found == pytest.approx(1.0 - lowest + 24.0, rel=1e-3)
+
+
+def test_rows_that_are_masked_whole_say_nothing() -> None:
     u8 = Encoding.affine(DType.UINT8)
-    assert scale_of(concrete_spec(u8, Bounds(softmax_dim=0)), torch.full((4,), -MASK)) == pytest.approx(1.0, rel=1e-2)
+    masked = Bounds(softmax_dim=0, mask=MASK / 2)
+    assert scale_of(concrete_spec(u8, masked), torch.full((4,), -MASK), torch.arange(5.0)) == pytest.approx(4 / 255)
 
 
 @pytest.mark.parametrize(("precision", "most"), [("16a8w", 5e-4), ("8a8w", 0.05)])

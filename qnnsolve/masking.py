@@ -1,0 +1,230 @@
+"""Where a mask goes, and where one can come from: :func:`masking`, read off a graph.
+
+A mask writes values so low (minus infinity, the least float, -1e9) that a softmax makes nothing of them. How low they
+are says nothing, wherever only a softmax or the like sees them. Everywhere else such a value is what it says, and so
+is a low score that no mask made.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator, Mapping
+
+import attrs
+import torch
+from torch.fx import GraphModule
+from torch.fx import Node as FxNode
+
+__all__ = [
+    "BESIDE",
+    "ENDLESS",
+    "MASKED_FROM",
+    "Masking",
+    "constant_of",
+    "factor_of",
+    "masked_from",
+    "masking",
+    "op_name",
+]
+
+ENDLESS = 1e30
+"""No activation is as large. Infinity is, and masks written as the least float32 or bfloat16 are."""
+MASKED_FROM = 1000.0
+"""Masks lie at -1e4, -65504, -1e9, and no score that is added to one does."""
+
+
+def _names(listed: str) -> frozenset[str]:
+    return frozenset(listed.split())
+
+
+_ENDS = {
+    **dict.fromkeys(("softmax", "_softmax", "_safe_softmax", "amax", "argmax", "max_pool2d", "adaptive_max_pool2d"), 1),
+    **dict.fromkeys(("exp", "sigmoid", "hardsigmoid", "relu", "tanh"), 1),
+    **dict.fromkeys(("amin", "argmin"), -1),
+}
+"""What makes nothing of all that is low enough (1), or high enough (-1)."""
+_MOVES = _names(
+    "view reshape _unsafe_view view_as reshape_as flatten unflatten squeeze unsqueeze expand "
+    "expand_as permute transpose t movedim contiguous clone detach alias lift_fresh_copy to _to_copy "
+    "dropout slice select narrow split split_with_sizes chunk unbind tensor_split repeat tile flip "
+    "roll gather index index_select log_softmax _log_softmax clamp clamp_min pad constant_pad_nd "
+    "pixel_shuffle broadcast_to slice_copy"
+)
+"""What passes the values of its first input on."""
+_JOINS = _names("cat stack where masked_fill slice_scatter select_scatter index_put scatter copy")
+"""What passes the values of all its inputs on."""
+_MEETS = _names("add sub rsub maximum minimum")
+"""Where a mask meets the scores, or another mask."""
+BESIDE = _names("add sub rsub maximum minimum where masked_fill cat stack index_put slice_scatter")
+"""Where values of a mask are added to others, or stand beside them."""
+
+
+@attrs.frozen(eq=False)
+class Masking:
+    """``hidden``: nodes of which nothing sees how low they are, with 1; or how high, with -1.
+
+    ``levels``: those of them that a mask can reach, with how far from zero its values lie at least.
+    """
+
+    hidden: Mapping[FxNode, int]
+    levels: Mapping[FxNode, float]
+
+    def passes(self, node: FxNode, user: FxNode) -> bool:
+        """Whether ``user`` hands on what ``node`` hides."""
+        return user in self.hidden and _carried(user, node, self.hidden[user], {}) != 0
+
+    def factors(self, node: FxNode) -> bool:
+        """Whether ``node`` is what ones and zeros are multiplied with to make a mask."""
+        return node in self.levels and all(_multiplies(user, node) for user in node.users)
+
+
+def op_name(node: FxNode) -> str:
+    """``add`` for every overload of ``aten.add``; empty for what is no op of torch's."""
+    target = node.target
+    if target is operator.getitem:
+        return "getitem"
+    return target._schema.name.partition("::")[2] if isinstance(target, torch._ops.OpOverload) else ""
+
+
+def constant_of(node: object) -> torch.Tensor | None:
+    """The float tensor that a ``get_attr`` of a graph reads."""
+    if not isinstance(node, FxNode) or node.op != "get_attr" or node.graph.owning_module is None:
+        return None
+    value = operator.attrgetter(str(node.target))(node.graph.owning_module)
+    return value if isinstance(value, torch.Tensor) and value.is_floating_point() else None
+
+
+def masked_from(values: torch.Tensor, level: float) -> float:
+    """The largest of ``values`` that is masked, minus infinity where none is.
+
+    What is masked is at most ``-level`` and at least four times as low as what is not: a bias that falls off steadily
+    is no mask.
+    """
+    low = values[values <= -level]
+    if not low.numel():
+        return -torch.inf
+    rest = values[values > -level]
+    least = rest.min().clamp(max=-1.0) if rest.numel() else low.new_tensor(-1.0)
+    ladder = torch.cat((low.clamp(min=-_FAR).unique(), least.reshape(1)))
+    jumps = (ladder[:-1] <= _APART * ladder[1:]).nonzero()
+    return float(ladder[jumps.max()]) if jumps.numel() else -torch.inf
+
+
+_APART = 4
+_FAR = 1e37
+"""So many times as much is still a float32."""
+
+
+def masking(model: GraphModule) -> Masking:
+    """What of ``model`` only softmaxes and the like see, and where in it a mask can be. Changes nothing."""
+    fed = _fed(model)
+    hidden: dict[FxNode, int] = {}
+    meeting: dict[FxNode, bool] = {}
+    for node in reversed(model.graph.nodes):
+        signs = {_sign(user, node, hidden, meeting) for user in node.users if user.op != "call_module"}  # guards
+        if len(signs) == 1 and (sign := signs.pop()) and node.op != "output":
+            hidden[node] = sign
+            meeting[node] = any(meeting.get(user) or _meets(user, node, fed) for user in node.users if user in hidden)
+    levels: dict[FxNode, float] = {}
+    for node in model.graph.nodes:
+        if node in hidden:
+            found = list(_levels(node, hidden, meeting, levels))
+            if found:
+                levels[node] = min(found)
+    return Masking(hidden, levels)
+
+
+def _fed(model: GraphModule) -> set[FxNode]:
+    """What depends on an input of the model."""
+    found: set[FxNode] = set()
+    for node in model.graph.nodes:
+        if node.op == "placeholder" or any(source in found for source in node.all_input_nodes):
+            found.add(node)
+    return found
+
+
+def _sign(user: FxNode, node: FxNode, hidden: Mapping[FxNode, int], meeting: Mapping[FxNode, bool]) -> int:
+    """1 where ``user`` does not see how low ``node`` is, -1 how high, 0 where it sees either."""
+    name = op_name(user)
+    if name in _ENDS:
+        return _ENDS[name] if user.args[0] is node else 0
+    if name == "topk":
+        largest = user.args[3] if len(user.args) > 3 else user.kwargs.get("largest", True)
+        return 1 if largest else -1
+    return _carried(user, node, hidden[user], meeting) if user in hidden else 0
+
+
+def _carried(user: FxNode, node: FxNode, sign: int, meeting: Mapping[FxNode, bool]) -> int:
+    name, first = op_name(user), user.args[0] if user.args else None
+    if name == "getitem" or name in _JOINS or name in ("add", "maximum", "minimum"):
+        return sign
+    if name in _MOVES:
+        return sign if node is first else 0
+    if name == "neg":
+        return -sign
+    if name in ("sub", "rsub"):
+        if user.args[0] is user.args[1]:
+            return 0
+        return sign if (node is first) == (name == "sub") else -sign
+    if name in ("mul", "div"):
+        value = constant_of(node)
+        if name == "mul" and value is not None and _is_mask(value) and meeting.get(user, True):
+            return -1 if bool((value > 0).all()) else 1
+        factor = factor_of(user, node)
+        return 0 if factor is None else sign if factor > 0 else -sign
+    return 0
+
+
+def _is_mask(value: torch.Tensor) -> bool:
+    """Of a factor: 0 and 1 times it are a mask."""
+    return bool((value >= MASKED_FROM).all()) or bool((value <= -MASKED_FROM).all())
+
+
+def factor_of(user: FxNode, node: FxNode) -> float | None:
+    """By what ``user`` multiplies ``node``, the nearest to zero; None where that is no constant of one sign."""
+    name = op_name(user)
+    if name not in ("mul", "div") or (name == "div" and user.args[0] is not node):
+        return 1.0
+    others = [each for each in user.args if each is not node]
+    value = constant_of(others[0]) if len(others) == 1 else None
+    if value is None and len(others) == 1 and isinstance(others[0], int | float):
+        value = torch.tensor(float(others[0]))
+    if value is None or not (bool((value > 0).all()) or bool((value < 0).all())):
+        return None
+    if name == "div":
+        value = 1 / value
+    return float(value.flatten()[value.abs().argmin()])
+
+
+def _meets(user: FxNode, node: FxNode, fed: set[FxNode]) -> bool:
+    return op_name(user) in _MEETS and any(other is not node and other in fed for other in user.all_input_nodes)
+
+
+def _levels(
+    node: FxNode, hidden: Mapping[FxNode, int], meeting: Mapping[FxNode, bool], levels: Mapping[FxNode, float]
+) -> Iterator[float]:
+    """How far out the masks lie that ``node`` can hold, at least: half of what it is known to write."""
+    value, sign = constant_of(node), hidden[node]
+    if value is not None:
+        masked = masked_from(value.detach() * sign, MASKED_FROM)
+        if masked > -torch.inf:
+            yield -masked / 2
+    if node.op == "placeholder":
+        yield MASKED_FROM if meeting[node] else ENDLESS
+    if node.op != "call_function":
+        return
+    if op_name(node) == "log":
+        yield ENDLESS
+    numbers = [each for each in (*node.args, *node.kwargs.values()) if isinstance(each, float)]
+    if op_name(node) not in ("clamp", "clamp_min", "mul", "div", "add", "sub", "rsub"):
+        yield from (-sign * each / 2 for each in numbers if sign * each <= -MASKED_FROM)
+    for source in node.all_input_nodes:
+        if source in levels and _carried(node, source, sign, meeting):
+            factor = 1.0 if _multiplies(node, source) else factor_of(node, source)
+            yield levels[source] * abs(factor or 1.0)
+
+
+def _multiplies(user: FxNode, node: FxNode) -> bool:
+    """Whether ``node`` is the mask that ``user`` multiplies something with."""
+    value = constant_of(node)
+    return op_name(user) == "mul" and value is not None and _is_mask(value)
