@@ -105,7 +105,7 @@ def masked_from(values: torch.Tensor, level: float) -> float:
         return -torch.inf
     rest = values[values > -level]
     least = rest.min().clamp(max=-1.0) if rest.numel() else low.new_tensor(-1.0)
-    ladder = torch.cat((low.clamp(min=-_FAR).unique(), least.reshape(1)))
+    ladder = torch.cat((torch.unique(low.clamp(min=-_FAR)), least.reshape(1)))
     jumps = (ladder[:-1] <= _APART * ladder[1:]).nonzero()
     return float(ladder[jumps.max()]) if jumps.numel() else -torch.inf
 

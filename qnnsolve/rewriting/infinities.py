@@ -10,6 +10,7 @@ and on the emulator (QNN 2.51).
 from __future__ import annotations
 
 import operator
+from typing import Any
 
 import torch
 from torch.fx import GraphModule
@@ -48,7 +49,7 @@ def _writes(user: FxNode) -> bool:
     return isinstance(user.target, torch._ops.OpOverload) and user.target._schema.is_mutable
 
 
-def _bounded(argument: object, beyond: float, mask: float) -> object:
+def _bounded(argument: Any, beyond: float, mask: float) -> Any:
     if isinstance(argument, float) and abs(argument) >= beyond:
         return mask if argument > 0 else -mask
     return argument
