@@ -13,6 +13,7 @@ import copy
 import functools
 import hashlib
 import json
+import math
 import os
 import sys
 import time
@@ -244,14 +245,16 @@ def run_one(job: dict[str, Any]) -> dict[str, Any]:
                 return {"max_rel": None, "note": "random outputs"}
             grids = [grid and Grid(*grid) for grid in kept["grids"]]
             checked = compare(got, [kept["converted"]], [kept["float"]], grids=grids)
-            own = compare([kept["converted"]], [kept["converted"]], [kept["float"]])
     except Failed as failed:
         return {"exception": {"stage": failed.args[0], "error": failed.args[1], "backend": ""}}
     return {
         "max_rel": checked.emulator_vs_converted_max_rel,
         "steps": [(check.steps, check.bits) for check in checked.outputs],
+        "verdict": checked.verdict and checked.verdict.value,
         "sqnr_db": checked.sqnr_db,
-        "converted_sqnr_db": own.sqnr_db,
+        "converted_sqnr_db": min(
+            (each.converted.worst for each in checked.outputs if each.converted), default=math.inf
+        ),
         "note": checked.note,
     }
 

@@ -21,7 +21,7 @@ from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 from benchmarks.local_error import emulated
 from benchmarks.rounding import relative
 from qnnsolve._quiet import quiet
-from qnnsolve.comparison import sqnr_db
+from qnnsolve.noise import sqnr_db
 from qnnsolve.quantizer import SolveQuantizer
 
 SHAPES = ((16, 0.3), (64, 0.3), (64, 2.0), (197, 0.3), (197, 1.0), (512, 1.0), (2048, 0.05))

@@ -30,7 +30,8 @@ EXITS = """exit codes:
   1  no legal config exists; or --strict and ops without facts; or a limit was hit; or facts differ
   2  wrong usage or input
   3  this machine lacks what is needed (Qualcomm's HTP libraries), or the compiler failed
-  4  the emulator disagrees with the converted model; the .pte is kept"""
+  4  the emulator disagrees with the converted model, by more than rounding; the .pte is kept
+  5  an output is less near to the float model than --min-sqnr; the .pte is kept"""
 
 _MODEL_HELP = """a .pt2 file of torch.export.save, or module:callable (also file.py:callable); the callable takes
 nothing and returns (nn.Module, example_inputs) or (nn.Module, example_inputs, iterable of calibration inputs)"""

@@ -1,8 +1,9 @@
 """The command ``qnnsolve``: what people type, and the exit code they get.
 
 Exit codes: 0 done; 1 no legal config (or strict mode met ops without facts, or a limit was hit), or facts differ; 2
-usage; 3 this machine lacks what is needed, or the compiler failed; 4 the emulator disagrees with the converted model;
-70 a bug; 130 Ctrl-C. Each command is in a module of :mod:`qnnsolve.commands`.
+usage; 3 this machine lacks what is needed, or the compiler failed; 4 the emulator disagrees with the converted model; 5
+an output is less near to the float model than was asked for; 70 a bug; 130 Ctrl-C. Each command is in a module of
+:mod:`qnnsolve.commands`.
 """
 
 from __future__ import annotations

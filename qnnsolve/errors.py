@@ -13,7 +13,8 @@
     |-- RuleError             a rule yielded nonsense: a bug in it        exit 1
     |-- HostBackendError      no compiler here, or it failed or died      exit 3
     |-- PluginError           a distribution offers a broken backend      exit 3
-    `-- MismatchError         the emulator disagrees with the model       exit 4
+    |-- MismatchError         the emulator disagrees with the model       exit 4
+    `-- PoorError             an output is farther off than was allowed   exit 5
 
 Fields come first; the text is made from them.
 """
@@ -33,6 +34,7 @@ __all__ = [
     "KernelError",
     "MismatchError",
     "PluginError",
+    "PoorError",
     "QnnSolveError",
     "RuleError",
     "UnknownNameError",
@@ -180,3 +182,9 @@ class MismatchError(QnnSolveError):
     """The compiled model disagrees with the converted one by more than the tolerance."""
 
     exit_code = 4
+
+
+class PoorError(QnnSolveError):
+    """An output is less near to the float model than ``--min-sqnr`` asks for."""
+
+    exit_code = 5

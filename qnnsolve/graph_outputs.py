@@ -10,7 +10,7 @@ from qnnsolve.comparison import Grid
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["output_grids", "random_outputs"]
+__all__ = ["output_grids", "quantized_outputs", "random_outputs"]
 
 
 def random_outputs(converted: Callable[..., Any]) -> frozenset[int]:
@@ -18,25 +18,43 @@ def random_outputs(converted: Callable[..., Any]) -> frozenset[int]:
 
     Also by way of a buffer that such numbers are written to.
     """
+    return _hanging_on(converted, _draws)
+
+
+def quantized_outputs(converted: Callable[..., Any]) -> frozenset[int] | None:
+    """Which flat outputs hang on something that is quantized, weights included; None for what is no graph."""
+    import torch
+
+    return _hanging_on(converted, _quantizes) if isinstance(converted, torch.fx.GraphModule) else None
+
+
+def _hanging_on(converted: Callable[..., Any], kind: Callable[[torch.fx.Node], bool]) -> frozenset[int]:
+    """The flat outputs that a node of this ``kind`` reaches, also by way of a buffer."""
     import torch
 
     if not isinstance(converted, torch.fx.GraphModule):
         return frozenset()
-    drawn: set[str] = set()
+    reached: set[str] = set()
     before = -1
-    while len(drawn) > before:  # what is written to a buffer reaches those who read it earlier in the graph, one run on
-        before = len(drawn)
+    while (
+        len(reached) > before
+    ):  # what is written to a buffer reaches those who read it earlier in the graph, one run on
+        before = len(reached)
         for node in converted.graph.nodes:
-            read = _attribute(node) in drawn or any(each.name in drawn for each in node.all_input_nodes)
-            if read or _draws(node):
-                drawn.add(node.name)
+            read = _attribute(node) in reached or any(each.name in reached for each in node.all_input_nodes)
+            if read or kind(node):
+                reached.add(node.name)
                 if isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable:
-                    drawn.update(_attribute(each) or each.name for each in node.all_input_nodes[:1])
+                    reached.update(_attribute(each) or each.name for each in node.all_input_nodes[:1])
     return frozenset(
         index
         for index, leaf in enumerate(_output_leaves(converted))
-        if isinstance(leaf, torch.fx.Node) and leaf.name in drawn
+        if isinstance(leaf, torch.fx.Node) and leaf.name in reached
     )
+
+
+def _quantizes(node: torch.fx.Node) -> bool:
+    return "quantize_per_" in str(node.target) or "quantize_affine" in str(node.target)
 
 
 _SWITCHES = {"train": False, "training": False, "p": 0, "dropout": 0, "dropout_p": 0}

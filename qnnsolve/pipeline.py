@@ -22,8 +22,9 @@ from qnnsolve.opinfo_facts import FactsSource
 from qnnsolve.results import CpuOp, ExportResult, SolveResult, Unrunnable, Verification
 from qnnsolve.rules.request import precision as precision_of
 from qnnsolve.tracing import checked_samples, evaluating, example_inputs_of, exported, module_of
-from qnnsolve.verification import restored
+from qnnsolve.verification import converted_checks, restored
 from qnnsolve.verification import verify as verify_program
+from qnnsolve.verified_samples import VERIFIED_SAMPLES, chosen
 
 if TYPE_CHECKING:
     import torch
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Progress", "export", "solve"]
 
-VERIFIED_SAMPLES = 2
-"""The example inputs and one calibration sample: the emulator takes up to a minute for a transformer."""
 BLOCK_SIZE = 32
 
 
@@ -106,12 +105,14 @@ def export(
     user_facts: UserFacts | Sequence[str | PathLike[str]] = (),
     facts_source: str | FactsSource = FactsSource.BOTH,
     verify: bool = True,
+    verify_samples: int = VERIFIED_SAMPLES,
     tolerance: float = 0.01,
     progress: Progress | None = None,
 ) -> ExportResult:
     """Solve, calibrate, compile to ``out``, and compare the program on the emulator with the converted model.
 
-    A program that disagrees is kept, and the result says so: see :attr:`Verification.agrees`.
+    The converted model is compared with the float model over all calibration samples, the program over some of them.
+    One that disagrees is kept, and the result says so: see :attr:`Verification.agrees`.
 
     Args:
         model: a module, or a program of ``torch.export.export``.
@@ -127,7 +128,9 @@ def export(
         user_facts: files of the user's own facts, or facts that were read from such files.
         facts_source: whose operator tables count: ``both``, ``measured`` or ``sdk``.
         verify: run the program on the emulator.
-        tolerance: the largest difference allowed, as a fraction of the output's range.
+        verify_samples: how many different samples the emulator runs: the example inputs, and some to calibrate with.
+        tolerance: the largest difference, as a fraction of the output's range, that is allowed without another look;
+            more is allowed where it is rounding.
         progress: called with a stage, the steps done and their number.
 
     Raises:
@@ -151,6 +154,11 @@ def export(
             examples = example_inputs_of(model, example_inputs)
             samples = checked_samples(calibration, examples)
             converted = _converted(model, examples, samples, quantizer, stages)
+            original = model if isinstance(model, torch.nn.Module) else module_of(model)
+            with stages("compare", len(samples)):
+                near = converted_checks(
+                    converted, original, samples, progress=lambda done: stages.step("compare", done, len(samples))
+                )
             with stages("lower"):
                 lowered = lower(
                     converted,
@@ -163,10 +171,10 @@ def export(
                 )
             verification, unrunnable = None, lowered.unrunnable
             if verify and not unrunnable:
-                original = model if isinstance(model, torch.nn.Module) else module_of(model)
-                checked = [examples, *(sample for sample in samples if sample is not examples)][:VERIFIED_SAMPLES]
+                checked = chosen(examples, samples, verify_samples)
+                half = precision_of(precision).fp16
                 try:
-                    verification = _verified(lowered, converted, original, checked, tolerance, stages)
+                    verification = _verified(lowered, converted, original, checked, tolerance, half, stages)
                 except KernelError as error:
                     refused = f"its kernel refuses the arguments (error {error.code})"
                     unrunnable = (Unrunnable(error.kernel, calling(error.kernel, lowered.cpu_ops), refused),)
@@ -180,6 +188,7 @@ def export(
         verification=verification,
         timings=(*solved.timings, *stages.seconds),
         unrunnable=unrunnable,
+        converted=near,
     )
 
 
@@ -272,6 +281,7 @@ def _verified(
     original: torch.nn.Module,
     samples: list[tuple[Any, ...]],
     tolerance: float,
+    half: bool,
     stages: _Stages,
 ) -> Verification:
     with stages("verify", len(samples)):
@@ -282,6 +292,7 @@ def _verified(
             samples,
             tolerance=tolerance,
             cpu_ops=lowered.cpu_ops,
+            half=half,
             progress=stages.progress,
         )
     stages.seconds.append(("emulator", verification.emulator_seconds))

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from qnnsolve.report_accuracy import LEAST_SQNR_DB, poor_lines
 from qnnsolve.report_lines import Line, paragraph, print_lines
 from qnnsolve.report_program import program
 from qnnsolve.report_solve import head, solve_body
 from qnnsolve.results import ExportResult, SolveResult
 
-__all__ = ["Line", "export_lines", "print_lines", "solve_lines"]
+__all__ = ["LEAST_SQNR_DB", "Line", "export_lines", "print_lines", "solve_lines"]
 
 
 def solve_lines(result: SolveResult, model: str) -> tuple[Line, ...]:
@@ -21,10 +22,14 @@ def solve_lines(result: SolveResult, model: str) -> tuple[Line, ...]:
     return (*head(result, model), *solve_body(result), *_times(result.timings))
 
 
-def export_lines(result: ExportResult, model: str) -> tuple[Line, ...]:
-    """The report of an export: the solve, the program that came of it, and how it compares."""
+def export_lines(result: ExportResult, model: str, least_db: float = LEAST_SQNR_DB) -> tuple[Line, ...]:
+    """The report of an export: the solve, the program that came of it, and how it compares.
+
+    An output that has less than ``least_db`` against the float model is said on top.
+    """
     return (
         *head(result.solve, model),
+        *poor_lines(result, least_db),
         *solve_body(result.solve),
         *program(result),
         *_times(result.timings),

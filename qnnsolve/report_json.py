@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import attrs
 
 from qnnsolve.errors import QnnSolveError, UnsatisfiableError
-from qnnsolve.results import Deviation, ExportResult, NodeRecord, SolveResult, Verification
+from qnnsolve.results import Decibels, Deviation, ExportResult, NodeRecord, OutputCheck, SolveResult, Verification
 
 __all__ = ["ERROR_SCHEMA", "EXPORT_SCHEMA", "SOLVE_SCHEMA", "dumps", "error_json", "export_json", "solve_json"]
 
@@ -39,6 +39,7 @@ def export_json(result: ExportResult, model: str) -> Json:
         "cpu_ops": [attrs.asdict(op) | {"stand": op.stand.value} for op in result.cpu_ops],
         "pte": result.pte,
         "pte_bytes": result.pte_bytes,
+        "converted": [{"index": check.index, "sqnr": _decibels(check.sqnr)} for check in result.converted],
         "verification": None if result.verification is None else _verification(result.verification),
         "unrunnable": [attrs.asdict(kernel) for kernel in result.unrunnable],
         "timings": _timings(result.timings),
@@ -109,24 +110,36 @@ def _reasons(deviations: tuple[Deviation, ...]) -> str | None:
 def _verification(verification: Verification) -> Json:
     return {
         "agrees": verification.agrees,
+        "verdict": None if verification.verdict is None else verification.verdict.value,
         "emulator_vs_converted_max_rel": _number(verification.emulator_vs_converted_max_rel),
         "sqnr_db": _number(verification.sqnr_db),
         "tolerance": _number(verification.tolerance),
         "samples": verification.samples,
-        "outputs": [
-            {
-                "index": output.index,
-                "max_abs": _number(output.max_abs),
-                "max_rel": _number(output.max_rel),
-                "sqnr_db": _number(output.sqnr_db),
-                "steps": output.steps,
-                "bits": output.bits,
-            }
-            for output in verification.outputs
-        ],
+        "outputs": [_output(output) for output in verification.outputs],
         "random_outputs": list(verification.random_outputs),
         "note": verification.note,
     }
+
+
+def _output(output: OutputCheck) -> Json:
+    return {
+        "index": output.index,
+        "verdict": output.verdict.value,
+        "place": output.place,
+        "max_abs": _number(output.max_abs),
+        "max_rel": _number(output.max_rel),
+        "sqnr_db": _number(output.sqnr_db),
+        "emulator_sqnr": None if output.emulator is None else _decibels(output.emulator),
+        "converted_sqnr": None if output.converted is None else _decibels(output.converted),
+        "steps": output.steps,
+        "bits": output.bits,
+        "steps_used": output.steps_used,
+    }
+
+
+def _decibels(sqnr: Decibels) -> Json:
+    figures = {"together": sqnr.together, "worst": sqnr.worst, "median": sqnr.median}
+    return {name: _number(value) for name, value in figures.items()} | {"samples": sqnr.samples}
 
 
 def _timings(timings: tuple[tuple[str, float], ...]) -> dict[str, float]:

@@ -9,11 +9,15 @@ import enum
 
 import attrs
 
+from qnnsolve.checks import ConvertedCheck, Decibels, OutputCheck, Verdict, Verification, in_words
+
 __all__ = [
     "AT_BORDER",
     "ConflictRecord",
     "ConvertRecord",
+    "ConvertedCheck",
     "CpuOp",
+    "Decibels",
     "Deviation",
     "ExportResult",
     "FactsRecord",
@@ -24,6 +28,7 @@ __all__ = [
     "SourceRecord",
     "Stand",
     "Status",
+    "Verdict",
     "Verification",
     "in_words",
 ]
@@ -185,56 +190,6 @@ class Unrunnable:
 
 
 @attrs.frozen
-class OutputCheck:
-    """One output of the emulator against the converted model; ``max_rel`` is relative to its range."""
-
-    index: int
-    max_abs: float
-    max_rel: float
-    sqnr_db: float
-    """Converted-and-lowered model against the float model, in decibel."""
-    steps: int | None = None
-    """``max_abs`` in steps of the output's encoding, where that is known."""
-    bits: int | None = None
-    """Of that encoding."""
-
-
-def in_words(check: OutputCheck) -> str:
-    """``1.6 % of its range, 4 steps of its 8-bit encoding``; one step at 8 bits is 0.39 % of the range."""
-    share = f"{check.max_rel * 100:.3g} % of its range"
-    if check.steps is None or check.bits is None:
-        return share
-    return f"{share}, {check.steps:,} step{'' if check.steps == 1 else 's'} of its {check.bits}-bit encoding"
-
-
-@attrs.frozen
-class Verification:
-    """The ``.pte`` on the emulator: worst figures over all samples, and all outputs that are not random.
-
-    Both figures are NaN where every output is random, so that there was nothing to compare.
-    """
-
-    emulator_vs_converted_max_rel: float
-    sqnr_db: float
-    tolerance: float
-    samples: int
-    outputs: tuple[OutputCheck, ...]
-    note: str | None = None
-    """Where it disagrees: which output, by how much, and what lies between the delegates."""
-    emulator_seconds: float = 0.0
-    """What running the samples alone took."""
-    random_outputs: tuple[int, ...] = ()
-    """Outputs that hang on random numbers: drawn anew on each run, they are not compared and not in ``outputs``."""
-
-    @property
-    def agrees(self) -> bool | None:
-        """Whether the largest error is within the tolerance; None where there was nothing to compare."""
-        if self.random_outputs and not self.outputs:
-            return None
-        return self.emulator_vs_converted_max_rel <= self.tolerance
-
-
-@attrs.frozen
 class ExportResult:
     """A solve, and the program that came of it. ``timings`` cover every stage, the solve included.
 
@@ -249,3 +204,5 @@ class ExportResult:
     verification: Verification | None
     timings: tuple[tuple[str, float], ...]
     unrunnable: tuple[Unrunnable, ...] = ()
+    converted: tuple[ConvertedCheck, ...] = ()
+    """Of every output that is not random, how near the converted model is to the float model."""

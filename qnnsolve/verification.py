@@ -17,13 +17,14 @@ from qnnsolve import _child
 from qnnsolve._child import Progress
 from qnnsolve.comparison import compare
 from qnnsolve.errors import KernelError
-from qnnsolve.graph_outputs import output_grids, random_outputs
-from qnnsolve.results import CpuOp, Verification
+from qnnsolve.graph_outputs import output_grids, quantized_outputs, random_outputs
+from qnnsolve.noise import Power, over_samples, power
+from qnnsolve.results import ConvertedCheck, CpuOp, Verification
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["EmulatorRun", "outputs_of", "restored", "run_on_emulator", "verify"]
+__all__ = ["EmulatorRun", "converted_checks", "outputs_of", "restored", "run_on_emulator", "verify"]
 
 CHILD = "qnnsolve._run_child"
 TIMEOUT = 1800.0
@@ -47,6 +48,7 @@ def verify(
     *,
     tolerance: float = 0.01,
     cpu_ops: Sequence[CpuOp] = (),
+    half: bool = False,
     progress: Progress | None = None,
     timeout: float = TIMEOUT,
 ) -> Verification:
@@ -59,6 +61,7 @@ def verify(
         samples: positional inputs each, at least one.
         tolerance: the largest difference allowed, as a fraction of the output's range.
         cpu_ops: what runs between the delegates, named in the note when there is disagreement.
+        half: floats are computed in half precision, so that what is not quantized may differ by the tolerance too.
         progress: called with ``"verify"``.
         timeout: seconds for the emulator.
 
@@ -71,6 +74,7 @@ def verify(
         wanted = [outputs_of(converted, sample) for sample in samples]
     with restored(_buffers(float_model)):
         original = [outputs_of(float_model, sample) for sample in samples]
+    quantized = None if half else quantized_outputs(converted)
     compared = compare(
         run.outputs,
         wanted,
@@ -79,8 +83,51 @@ def verify(
         cpu_ops=cpu_ops,
         grids=output_grids(converted),
         random=random_outputs(converted),
+        unquantized=() if quantized is None else set(range(len(wanted[0]))) - quantized,
     )
     return attrs.evolve(compared, emulator_seconds=sum(run.seconds))
+
+
+def converted_checks(
+    converted: Callable[..., Any],
+    float_model: Callable[..., Any],
+    samples: Sequence[tuple[Any, ...]],
+    *,
+    progress: Callable[[int], None] | None = None,
+) -> tuple[ConvertedCheck, ...]:
+    """How near the converted model is to the float model over ``samples``, per output that is not random, in torch.
+
+    No outputs are kept. Each model keeps its own states from sample to sample, though the two may share their buffers.
+    """
+    mine, own = _Running(converted), _Running(float_model)
+    powers: list[list[Power]] = []
+    with restored((*mine.buffers, *own.buffers)):
+        for done, sample in enumerate(samples):
+            if progress is not None:
+                progress(done)
+            wanted = own.outputs(sample)
+            powers.append([power(got, want) for got, want in zip(mine.outputs(sample), wanted, strict=True)])
+    random = random_outputs(converted)
+    return tuple(
+        ConvertedCheck(index, over_samples(each))
+        for index, each in enumerate(zip(*powers, strict=True))
+        if index not in random
+    )
+
+
+class _Running:
+    """A model with the states that its last run left, whatever else wrote to the same buffers since."""
+
+    def __init__(self, model: Callable[..., Any]) -> None:
+        self.model, self.buffers = model, _buffers(model)
+        self.states = [buffer.clone() for buffer in self.buffers]
+
+    def outputs(self, sample: tuple[Any, ...]) -> tuple[torch.Tensor, ...]:
+        for buffer, state in zip(self.buffers, self.states, strict=True):
+            buffer.copy_(state)
+        found = outputs_of(self.model, sample)
+        self.states = [buffer.clone() for buffer in self.buffers]
+        return found
 
 
 @contextlib.contextmanager
@@ -144,4 +191,5 @@ def outputs_of(model: Callable[..., Any], sample: tuple[Any, ...]) -> tuple[torc
 
     with torch.no_grad():
         leaves = pytree.tree_leaves(model(*sample))
-    return tuple(torch.as_tensor(leaf).detach() for leaf in leaves if leaf is not None)
+    # Cloned, since one may be a state, which the next run changes.
+    return tuple(torch.as_tensor(leaf).detach().clone() for leaf in leaves if leaf is not None)

@@ -111,11 +111,12 @@ def test_export_hands_everything_to_the_pipeline(run: Callable[..., int]) -> Non
         seen.update(request)
         return export_result()
 
-    options = ("--no-verify", "--tolerance", "0.05", "--strict", "--unroll", "300")
+    options = ("--no-verify", "--tolerance", "0.05", "--strict", "--unroll", "300", "--verify-samples", "5")
     assert run(*EXPORT[:5], "16a4w_block", *EXPORT[6:], "--block-size", "16", *options, answer=answer) == 1
     assert seen["out"] == "vit.pte"
     assert seen["verify"] is False
     assert seen["tolerance"] == 0.05
+    assert seen["verify_samples"] == 5
     assert seen["strict"] is True
     assert seen["block_size"] == 16
     assert seen["unroll_limit"] == 300
@@ -128,6 +129,18 @@ def test_export_that_disagrees_reports_and_exits_4(run: Callable[..., int], caps
     assert "DISAGREES" in out
     assert err.splitlines()[-1].startswith("error: the emulator differs")
     assert "vit.pte is kept" in err
+
+
+@pytest.mark.parametrize(("least", "code"), [("30", 0), ("35.8", 5), ("36.6", 5)])
+def test_a_least_sqnr_that_is_not_reached_exits_5(
+    run: Callable[..., int], capsys: pytest.CaptureFixture[str], least: str, code: int
+) -> None:
+    """35.75 dB on the emulator, 36.5 converted."""
+    assert run(*EXPORT, "--min-sqnr", least, answer=lambda *_, **__: export_result()) == code
+    out, err = capsys.readouterr()
+    assert ("POOR: output 0" in out) is ("error: output 0 has 3" in err) is bool(code)
+    assert not code or f"less than {least} dB; vit.pte is kept" in err
+    assert run(*EXPORT, "--min-sqnr", least, answer=lambda *_, **__: export_result(max_rel=0.5)) == 4
 
 
 UNRUNNABLE = attrs.evolve(

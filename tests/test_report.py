@@ -15,7 +15,17 @@ from qnnsolve.errors import BudgetExceededError, UnknownNameError, Unsatisfiable
 from qnnsolve.folding import names_in_short
 from qnnsolve.report import Line, export_lines, print_lines, solve_lines
 from qnnsolve.report_json import dumps, error_json, export_json, solve_json
-from qnnsolve.results import ExportResult, SolveResult, Status, Unrunnable, Verification
+from qnnsolve.results import (
+    ConvertedCheck,
+    Decibels,
+    ExportResult,
+    OutputCheck,
+    SolveResult,
+    Status,
+    Unrunnable,
+    Verdict,
+    Verification,
+)
 from qnnsolve.terminal import progress_bar
 from tests.records import LAYERS, conflict, export_result, solve_result
 
@@ -64,9 +74,10 @@ def test_the_text_of_an_export() -> None:
         "  index (aten.index.Tensor): ExecuTorch has no builder for it\n"
         "\n"
         "Emulator agrees with the converted model: largest error 0.4 % of the output's range (at most 1 % allowed)\n"
-        "SQNR against the float model: 35.2 dB over 4 samples\n"
-        "  output 0: largest error 0.125 (0.4 % of its range), SQNR 35.2 dB\n"
-        "  output 1: largest error 0 (0 % of its range), SQNR inf dB\n"
+        "SQNR against the float model: on the emulator 35.8 dB over 4 samples (worst 35.2, median 35.5) at output 0; "
+        "converted 36.5 dB over 8 samples (worst 33.5, median 36.0) at output 0\n"
+        "  output 0: largest error 0.125 (0.4 % of its range), SQNR emulator 35.8 dB, converted 36.8 dB\n"
+        "  output 1: largest error 0 (0 % of its range), SQNR emulator inf dB, converted inf dB\n"
         "\n"
         "Time: 10.8 s (solve 0.50, lower 10.25)\n"
     )
@@ -74,7 +85,9 @@ def test_the_text_of_an_export() -> None:
 
 def test_a_disagreement_says_where() -> None:
     printed = text(export_lines(export_result(max_rel=0.73), "m.pt2"))
-    assert "Emulator DISAGREES with the converted model: largest error 73 % of the output's range" in printed
+    assert (
+        "Emulator DISAGREES with the converted model at output 0: largest error 73 % of the output's range" in printed
+    )
     assert "aten.index.Tensor lies between delegates 1 and 2" in printed
 
 
@@ -88,9 +101,65 @@ def test_random_outputs_are_said_to_be_so() -> None:
     printed = text(export_lines(attrs.evolve(export_result(), verification=one), "m.pt2"))
     assert "agrees with the converted model" in printed
     assert "  output 0: largest error 0.125" in printed and "  output 1 is random: not compared\n" in printed
-    printed = text(export_lines(attrs.evolve(export_result(), verification=NOTHING_COMPARED), "m.pt2"))
+    printed = text(export_lines(attrs.evolve(export_result(), verification=NOTHING_COMPARED, converted=()), "m.pt2"))
     assert "Emulator: ran; every output is random, so there is nothing to compare\n" in printed
     assert "agrees" not in printed and "SQNR" not in printed
+
+
+def with_outputs(*outputs: OutputCheck) -> ExportResult:
+    verification = attrs.evolve(checked_of(export_result()), outputs=outputs)
+    return attrs.evolve(export_result(), verification=verification)
+
+
+def checked_of(result: ExportResult) -> Verification:
+    assert result.verification is not None
+    return result.verification
+
+
+def test_rounding_is_said_to_be_so_whatever_its_share() -> None:
+    rounded = OutputCheck(0, 1.0, 0.29, 31.0, 12, 8, Verdict.ROUNDING)
+    printed = text(export_lines(with_outputs(rounded), "m.pt2"))
+    said = "largest error 29 % of the output's range, 12 steps of its 8-bit encoding"
+    assert f"Emulator agrees with the converted model but for rounding: {said}\n" in printed
+
+
+def test_the_figure_of_a_disagreement_is_that_of_the_output_that_disagrees() -> None:
+    rounded = OutputCheck(0, 1.0, 0.29, 31.0, 12, 8, Verdict.ROUNDING)
+    wrong = OutputCheck(1, 1.0, 0.05, 31.0, 12, 8, Verdict.DISAGREES, place="index 3 of axis 1")
+    printed = text(export_lines(with_outputs(rounded, wrong), "m.pt2"))
+    assert "Emulator DISAGREES with the converted model at output 1: largest error 5 % of the output's range" in printed
+
+
+def test_many_outputs_are_told_only_where_one_is_off_or_poor() -> None:
+    good = [OutputCheck(index, 0.0, 0.0, 40.0) for index in range(20)]
+    good[4] = OutputCheck(4, 0.0, 0.0, 12.0)
+    good[9] = OutputCheck(9, 1.0, 0.5, 40.0, verdict=Verdict.ROUNDING)
+    printed = text(export_lines(with_outputs(*good), "m.pt2"))
+    assert [line.split(":")[0] for line in printed.splitlines() if line.startswith("  output")] == [
+        "  output 4",
+        "  output 9",
+    ]
+    assert "  18 other outputs within the tolerance\n" in printed
+
+
+def test_what_is_poor_is_said_on_top_with_what_to_try() -> None:
+    poor = ConvertedCheck(0, Decibels(11.25, -0.5, 17.5, 16))
+    result = attrs.evolve(export_result(), converted=(poor, *export_result().converted[1:]))
+    assert text(export_lines(result, "m.pt2")).splitlines()[2:4] == [
+        "POOR: output 0 has 11.2 dB over 16 samples (worst -0.5, median 17.5) against the float model when converted, "
+        "less than 20 dB",
+        "  to try: 16-bit weights (--precision 16a16w); calibration samples without outliers, which widen every range; "
+        "what loses most left in float on the CPU (--facts)",
+    ]
+    assert "POOR" not in text(export_lines(result, "m.pt2", least_db=11))
+    assert "POOR" not in text(export_lines(export_result(), "m.pt2"))
+    on_emulator = text(export_lines(export_result(), "m.pt2", least_db=36))
+    assert (
+        "POOR: output 0 has 35.8 dB over 4 samples (worst 35.2, median 35.5) against the float model on the"
+        in on_emulator
+    )
+    narrow = attrs.evolve(result, solve=attrs.evolve(result.solve, precision="8a8w"), verification=None)
+    assert "to try: 16-bit activations (--precision 16a8w)" in text(export_lines(narrow, "m.pt2"))
 
 
 def test_an_export_without_verification_says_so() -> None:
@@ -169,6 +238,10 @@ def test_export_json_holds_to_its_schema(max_rel: float) -> None:
     expected = max_rel if max_rel in (0.0, 0.5) else str(max_rel)
     assert read["verification"]["emulator_vs_converted_max_rel"] == expected
     assert read["verification"]["outputs"][1]["sqnr_db"] == "inf"
+    assert read["verification"]["verdict"] == read["verification"]["outputs"][0]["verdict"]
+    assert read["verification"]["verdict"] == ("agrees" if max_rel == 0 else "disagrees")
+    assert read["verification"]["outputs"][0]["converted_sqnr"]["together"] == 36.75
+    assert read["converted"][0] == {"index": 0, "sqnr": {"together": 36.5, "worst": 33.5, "median": 36.0, "samples": 8}}
     assert read["timings"] == {"solve": 0.5, "lower": 10.25}
     unverified = validate(export_json(attrs.evolve(export_result(), verification=None), "m.pt2"), "export")
     assert unverified["verification"] is None

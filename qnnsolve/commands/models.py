@@ -8,9 +8,9 @@ import math
 import sys
 from typing import IO, TYPE_CHECKING, Any
 
-from qnnsolve.arguments import check_names, check_output, request_arguments
+from qnnsolve.arguments import check_names, check_output, request_arguments, whole_number
 from qnnsolve.commands.groups import Group
-from qnnsolve.errors import HostBackendError, MismatchError
+from qnnsolve.errors import HostBackendError, MismatchError, PoorError
 
 if TYPE_CHECKING:
     from qnnsolve.results import ExportResult, SolveResult
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["register"]
 
 DEFAULT_TOLERANCE = 0.01
+DEFAULT_SAMPLES = 2
 
 _CALIBRATION_HELP = """an .npz with one array per input (named like it, or arr_0, arr_1 ...; the first axis counts
 samples), a .pt with a list of tuples of tensors or a dict of stacked tensors, or module:callable. Default: what
@@ -41,8 +42,23 @@ def register(group: Group) -> None:
         type=_tolerance,
         default=DEFAULT_TOLERANCE,
         metavar="FRACTION",
-        help="largest error of the emulator against the converted model, as a fraction of the output's range "
+        help="largest error of the emulator against the converted model, as a fraction of the output's range, that is "
+        "not looked into; a larger one has to be rounding (default: %(default)s)",
+    )
+    export.add_argument(
+        "--verify-samples",
+        type=whole_number("a number of samples"),
+        default=DEFAULT_SAMPLES,
+        metavar="N",
+        help="how many different samples the emulator runs: the example inputs, and some to calibrate with "
         "(default: %(default)s)",
+    )
+    export.add_argument(
+        "--min-sqnr",
+        type=_decibels,
+        metavar="DB",
+        help="exit with 5 where an output has a lower SQNR against the float model, converted over all calibration "
+        "samples or on the emulator (default: a warning under 20)",
     )
     solve = group.add(
         "solve",
@@ -59,6 +75,14 @@ def _tolerance(text: str) -> float:
         if math.isfinite(value) and value >= 0:
             return value
     raise argparse.ArgumentTypeError(f"{text} is not a fraction such as 0.01")
+
+
+def _decibels(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        value = float(text)
+        if math.isfinite(value):
+            return value
+    raise argparse.ArgumentTypeError(f"{text} is no number of decibels such as 20")
 
 
 def _request(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -136,17 +160,21 @@ def _export(arguments: argparse.Namespace, stdout: IO[str]) -> int:
             **_request(arguments),
             calibration=samples,
             verify=not arguments.no_verify,
+            verify_samples=arguments.verify_samples,
             tolerance=arguments.tolerance,
             progress=progress,
         )
     if arguments.format == "json":
         print(report_json.dumps(report_json.export_json(result, arguments.model)), file=stdout)
     else:
-        report.print_lines(report.export_lines(result, arguments.model), stdout)
-    return _export_exit(result, arguments.strict, arguments.no_verify)
+        least = report.LEAST_SQNR_DB if arguments.min_sqnr is None else arguments.min_sqnr
+        report.print_lines(report.export_lines(result, arguments.model, least), stdout)
+    return _export_exit(result, arguments.strict, arguments.no_verify) or _poor_exit(result, arguments.min_sqnr)
 
 
 def _export_exit(result: ExportResult, strict: bool, unverified: bool) -> int:
+    from qnnsolve.results import Verdict
+
     solved = _solve_exit(result.solve, strict)
     if result.unrunnable and not solved and not unverified:
         listed = "; ".join(map(str, result.unrunnable))
@@ -154,10 +182,26 @@ def _export_exit(result: ExportResult, strict: bool, unverified: bool) -> int:
         return HostBackendError.exit_code
     if solved or result.verification is None or result.verification.agrees is not False:
         return solved
-    worst = result.verification.emulator_vs_converted_max_rel
+    wrong = [each for each in result.verification.outputs if each.verdict is Verdict.DISAGREES]
+    worst = max(wrong, key=lambda output: output.max_rel)
     print(
-        f"error: the emulator differs from the converted model by {worst * 100:.3g} % of the output's range; "
-        f"{result.pte} is kept",
+        f"error: the emulator differs from the converted model at output {worst.index} by {worst.max_rel * 100:.3g} % "
+        f"of its range, and not by rounding; {result.pte} is kept",
         file=sys.stderr,
     )
     return MismatchError.exit_code
+
+
+def _poor_exit(result: ExportResult, least_db: float | None) -> int:
+    from qnnsolve.report_accuracy import in_decibels, poor
+
+    found = [] if least_db is None else poor(result, least_db)
+    if not found:
+        return 0
+    index, where, sqnr = found[0]
+    print(
+        f"error: output {index} has {in_decibels(sqnr)} against the float model {where}, less than {least_db:g} dB; "
+        f"{result.pte} is kept",
+        file=sys.stderr,
+    )
+    return PoorError.exit_code
