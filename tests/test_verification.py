@@ -246,7 +246,7 @@ def test_the_converted_model_is_compared_over_every_sample() -> None:
 
 def test_models_that_share_their_states_each_keep_their_own() -> None:
     model = Counting()
-    graph = torch.export.export(model, (torch.ones(3),)).module(check_guards=False)
+    graph = torch.export.export(model, (torch.ones(3),)).module()
     checks = converted_checks(graph, model, [(torch.ones(3),)] * 4)
     assert [check.index for check in checks] == [0], "the other output is random"
     assert checks[0].sqnr.worst == math.inf
