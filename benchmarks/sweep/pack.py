@@ -53,25 +53,27 @@ def by_export(forms: Sequence[Form], soc: str, precision: str) -> Iterator[tuple
         packed = Pack(forms)
         samples = [sum(each, ()) for each in zip(*(form.samples() for form in forms), strict=True)]
         result = _exported(packed, samples, soc, precision)
-    except Exception:  # of one of them: which, the halves tell
-        yield from _by_halves(forms, soc, precision)
+    except Exception as error:  # of one of them: which, the halves tell
+        yield from _by_halves(forms, soc, precision, str(error))
         return
     records = dict(_told_apart(forms, packed, samples, result))
     stuck = [form for form in forms if records[form.name]["unrunnable"]]
     if result.verification is not None:
         yield from records.items()
     elif not stuck:
-        yield from _by_halves(forms, soc, precision)
+        yield from _by_halves(forms, soc, precision, "it could not be run")
     else:  # a kernel that is missing for one keeps all from being run
         yield from ((form.name, records[form.name]) for form in stuck)
         if left := [form for form in forms if form not in stuck]:
             yield from by_export(left, soc, precision)
 
 
-def _by_halves(forms: Sequence[Form], soc: str, precision: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def _by_halves(forms: Sequence[Form], soc: str, precision: str, why: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each record says of the packs that it was in why they failed, the smallest first."""
     middle = len(forms) // 2
-    yield from by_export(forms[:middle], soc, precision)
-    yield from by_export(forms[middle:], soc, precision)
+    for half in (forms[:middle], forms[middle:]):
+        for name, record in by_export(half, soc, precision):
+            yield name, record | {"halved": [*record.get("halved", ()), why[:200]]}
 
 
 def _exported(module: nn.Module, samples: Sequence[tuple[torch.Tensor, ...]], soc: str, precision: str) -> ExportResult:
