@@ -19,7 +19,15 @@ from benchmarks.sweep.table import table
 
 CONFIG = ("SM8350", "16a8w")
 LIBRARY: dict[str, Any] = {"outputs": [80.0], "cpu": [], "encodings": ["aten.relu.default u16 -> u16 npu"], "said": []}
-CHECK = {"rel": 0.0, "steps": 0, "bits": 16, "sqnr": 80.0}
+CHECK = {
+    "rel": 0.02,
+    "steps": 900,
+    "bits": 16,
+    "sqnr": 20.0,
+    "converted": 60.0,
+    "verdict": "rounding",
+    "place": None,
+}
 EXPORTED: dict[str, Any] = {
     "pack": 2,
     "delegates": 1,
@@ -40,9 +48,8 @@ EXPORTED: dict[str, Any] = {
         ({"outputs": [float("-inf")]}, {}, "other shapes"),
         ({}, {"unannounced": ["aten.relu.default (relu)"]}, "unannounced"),
         ({}, {"not on the CPU": ["aten.relu.default (relu)"]}, "not there"),
-        ({}, {"outputs": [CHECK | {"rel": 0.02, "steps": 900, "sqnr": 20.0}]}, "2.00% off, 900 steps"),
-        ({}, {"outputs": [CHECK | {"rel": 0.02, "steps": 900, "sqnr": 79.5}]}, None),
-        ({}, {"outputs": [CHECK | {"rel": 0.02, "steps": 1, "sqnr": 20.0}]}, None),
+        ({}, {"outputs": [CHECK, CHECK | {"verdict": "disagrees"}]}, "output 1: 2.00% off, 900 steps"),
+        ({}, {"outputs": [CHECK | {"verdict": "disagrees", "place": "index 3 of axis 0"}]}, "at index 3 of axis 0"),
         ({}, {"encodings": []}, "other encodings"),
     ],
 )
@@ -65,7 +72,7 @@ def test_only_words_of_ones_own_are_a_refusal() -> None:
     assert list(faults({"error": "KeyError: 3", "refused": False}, None, "16a8w"))
 
 
-def test_what_fails_or_has_nothing_for_the_accelerator_is_not_packed_with_the_rest(tmp_path: Path) -> None:
+def test_what_fails_and_one_with_nothing_for_the_accelerator_are_alone(tmp_path: Path) -> None:
     results = Results(tmp_path / "sweep.jsonl")
     names = [f"form {index}" for index in range(100)]
     made = dict.fromkeys(names, LIBRARY)
@@ -74,8 +81,8 @@ def test_what_fails_or_has_nothing_for_the_accelerator_is_not_packed_with_the_re
     keys = {"path": "library", "soc": CONFIG[0], "precision": CONFIG[1]}
     results.add({**keys, "form": name} | record for name, record in made.items())
     found = list(packs(Results(tmp_path / "sweep.jsonl"), names, CONFIG))
-    assert found[:3] == [["form 7"], ["form 90"], names[91:]]
-    assert sorted(name for pack in found[3:] for name in pack) == sorted(set(names[:90]) - {"form 7"})
+    assert found[:2] == [["form 7"], ["form 90"]]
+    assert sorted(name for pack in found[2:] for name in pack) == sorted(set(names) - {"form 7", "form 90"})
     assert max(map(len, found)) <= 32
 
 

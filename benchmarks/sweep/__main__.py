@@ -85,22 +85,21 @@ def _jobs(
 
 
 def packs(results: Results, names: Sequence[str], config: Config) -> Iterator[list[str]]:
-    """Forms that can be exported as one: each that the library path fails on is alone, and so is one where nothing is
-    for the accelerator; the other such forms are together, apart from the rest."""
+    """Forms that can be exported as one: each that the library path fails on is alone, and so is the first one with
+    nothing for the accelerator, since a pack would hide what comes of a whole model like that."""
     alone, idle, rest = [], [], []
     for name in names:
         known = results.get("library", *config, name) or {}
         if "error" in known:
             alone.append(name)
-        elif known.get("encodings") and all(not each.endswith("npu") for each in known["encodings"]):
+        elif not idle and known.get("encodings") and all(not each.endswith("npu") for each in known["encodings"]):
             idle.append(name)
         else:
             rest.append(name)
-    yield from ([name] for name in [*alone, *idle[:1]])
-    for group in (idle[1:], rest):
-        count = -(-len(group) // PACK)
-        # Dealt out, so that the slow forms of a family are not all in one pack.
-        yield from (group[at::count] for at in range(count))
+    yield from ([name] for name in [*alone, *idle])
+    count = -(-len(rest) // PACK)
+    # Dealt out, so that the slow forms of a family are not all in one pack.
+    yield from (rest[at::count] for at in range(count))
 
 
 def _wrong(results: Results, names: Sequence[str], configs: Sequence[Config]) -> Iterator[tuple[str, str, str, str]]:

@@ -151,6 +151,9 @@ def _record(
                 "steps": check.steps,
                 "bits": check.bits,
                 "sqnr": _finite(check.sqnr_db),
+                "converted": None if check.converted is None else _finite(check.converted.worst),
+                "verdict": check.verdict.value,
+                "place": check.place,
             }
             for check in (checked.get(index) for index in outputs)
             if check is not None
