@@ -45,7 +45,6 @@ def _disagreements(exported: Record) -> Iterator[str]:
         if check["verdict"] != "disagrees":
             continue
         where = "" if check["place"] is None else f" at {check['place']}"
-        figures = f"{check['sqnr']:.1f} dB" + (
-            "" if check["converted"] is None else f", {check['converted']:.1f} converted"
-        )
-        yield f"output {index}{where}: {check['rel']:.2%} off, {check['steps']} steps of {check['bits']} bits, {figures}"
+        own = "" if check["converted"] is None else f", {check['converted']:.1f} converted"
+        steps = f"{check['steps']} steps of {check['bits']} bits"
+        yield f"output {index}{where}: {check['rel']:.2%} off, {steps}, {check['sqnr']:.1f} dB{own}"
