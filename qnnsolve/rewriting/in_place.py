@@ -38,7 +38,7 @@ def apart(model: GraphModule) -> None:
     for node in order:
         if not isinstance(node.target, torch._ops.OpOverload):
             continue
-        if node.target.name().startswith(_EMPTY):
+        if node.target._schema.name.startswith(_EMPTY):
             _fill(node)
         elif node.target._schema.is_mutable:
             _take_apart(node, order)

@@ -21,7 +21,7 @@ __all__ = ["complete_values", "opened", "put_guards", "take_guards"]
 _GUARDS = "_guards_fn"
 """How ``torch.export`` names the check of the inputs."""
 _HIGHER = torch.ops.higher_order
-_REGIONS = {_HIGHER.wrap_with_set_grad_enabled: 1, _HIGHER.wrap_with_autocast: 4}
+_REGIONS: dict[Any, int] = {_HIGHER.wrap_with_set_grad_enabled: 1, _HIGHER.wrap_with_autocast: 4}
 """Which argument of a region is its graph; those after it are what the graph reads."""
 
 
