@@ -42,6 +42,8 @@ class LoadedModel:
     example_inputs: tuple[Any, ...] | None
     input_names: tuple[str, ...]
     calibration: Iterable[Any] | None = None
+    varying: tuple[frozenset[int], ...] = ()
+    """Per tensor among the flattened inputs of a program, which of its sizes may be others than the example's."""
 
 
 def load_model(ref: FileRef | CodeRef) -> LoadedModel:
@@ -67,7 +69,11 @@ def _load_pt2(ref: FileRef) -> LoadedModel:
                 f"model {ref.text} was exported with keyword inputs ({', '.join(keywords)}); "
                 "export it with positional inputs only"
             )
-    return LoadedModel(ref.text, program, examples, tuple(map(str, program.graph_signature.user_inputs)))
+    names = tuple(map(str, program.graph_signature.user_inputs))
+    values = {node.name: node.meta.get("val") for node in program.graph.nodes if node.op == "placeholder"}
+    sizes = [getattr(values.get(name), "shape", ()) for name in names]
+    varying = tuple(frozenset(at for at, size in enumerate(each) if not isinstance(size, int)) for each in sizes)
+    return LoadedModel(ref.text, program, examples, names, varying=varying if any(varying) else ())
 
 
 def _check_archive(ref: FileRef) -> None:

@@ -21,7 +21,7 @@ from qnnsolve.lowering import LEFT_BY_SOLVER, Lowered, calling, check_writable, 
 from qnnsolve.opinfo_facts import FactsSource
 from qnnsolve.results import CpuOp, ExportResult, SolveResult, Unrunnable, Verification
 from qnnsolve.rules.request import precision as precision_of
-from qnnsolve.tracing import checked_samples, evaluating, example_inputs_of, exported, module_of
+from qnnsolve.tracing import checked_samples, evaluating, example_inputs_of, exported, module_of, single
 from qnnsolve.verification import converted_checks, restored
 from qnnsolve.verification import verify as verify_program
 from qnnsolve.verified_samples import VERIFIED_SAMPLES, chosen
@@ -147,14 +147,21 @@ def export(
     with quiet():
         import torch
 
+        from qnnsolve.rewriting.fixing import notes_of
+
         quantizer = _quantizer(backend, soc, strict, precision, block_size, unroll_limit, user_facts, facts_source)
         ensure_compiler(backend)
         stages = _Stages(progress)
         with evaluating(model):
-            examples = example_inputs_of(model, example_inputs)
+            examples = given = example_inputs_of(model, example_inputs)
             samples = checked_samples(calibration, examples)
-            converted = _converted(model, examples, samples, quantizer, stages)
+            with stages("export"):
+                module = exported(model, examples)
+            as_given = not notes_of(module)
+            examples, samples = single(examples), [single(sample) for sample in samples]
+            converted = _converted(module, samples, quantizer, stages)
             original = model if isinstance(model, torch.nn.Module) else module_of(model)
+            original = original if as_given else exported(model, given)
             with stages("compare", len(samples)):
                 near = converted_checks(
                     converted, original, samples, progress=lambda done: stages.step("compare", done, len(samples))
@@ -249,8 +256,7 @@ def _result(quantizer: SolveQuantizer) -> SolveResult:
 
 
 def _converted(
-    model: torch.nn.Module | ExportedProgram,
-    examples: tuple[Any, ...],
+    module: torch.fx.GraphModule,
     samples: list[tuple[Any, ...]],
     quantizer: SolveQuantizer,
     stages: _Stages,
@@ -259,8 +265,6 @@ def _converted(
     import torch
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
-    with stages("export"):
-        module = exported(model, examples)
     # Calibrating writes to a model's states, and so does converting: torchao 0.18 folds constants, for which it runs
     # every op that hangs on no input, those in place included (a counter would start at 1).
     with restored(tuple(module.buffers())):

@@ -11,6 +11,7 @@ import io
 import logging
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -40,6 +41,7 @@ from qnnsolve.maxima import observe_behind_maxima
 from qnnsolve.opinfo_facts import FactsSource, facts_source, operator_facts
 from qnnsolve.results import Placement, SolveResult
 from qnnsolve.rewriting import UNROLL_LIMIT, completed, prepared
+from qnnsolve.rewriting.fixing import FixedSizes, fix, input_casts, notes_of, sizes_vary
 from qnnsolve.rewriting.opening import complete_values, opened, put_guards, take_guards
 from qnnsolve.rules import Facts, backend_rules, problem_of
 from qnnsolve.rules.request import Request, precision
@@ -103,6 +105,7 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         with _quiet():
             super().__init__(_upstream_type(name), chipset(self._soc), strict)
         self._solved_for: Facts | None = None
+        self._notes: tuple[str, ...] = ()
         self._guards: torch.nn.Module | None = None
         self.solution: Solution | None = None
         self.result: SolveResult | None = None
@@ -127,11 +130,17 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
     def transform_for_annotation(self, model: GraphModule) -> GraphModule:
         """:mod:`qnnsolve.rewriting`, with ExecuTorch's own passes between its two halves.
 
-        The check of the inputs that ``torch.export`` puts into a graph is taken out, and is back in what
-        ``prepare_pt2e`` returns.
+        Sizes that may vary are fixed at those that the model was exported with, and every float becomes float32; a
+        warning says so, and :attr:`result`. The check of the inputs that ``torch.export`` puts into a graph is taken
+        out, and is back in what ``prepare_pt2e`` returns.
         """
         self._guards = take_guards(model)
-        opened(model)
+        varied, told = sizes_vary(model), len(notes_of(opened(model)))
+        self._notes = notes_of(fix(model))
+        if varied:
+            self._guards = FixedSizes.of(model)
+        for note in self._notes[told:]:
+            warnings.warn(note, stacklevel=3)
         # torchao has done so before, but has not seen what stood in a region of its own.
         _fuse_conv_bn_(model)
         _fuse_linear_bn_(model)
@@ -167,7 +176,7 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         self.cpu_nodes = frozenset(name for name, place in placed.items() if place is Placement.CPU)
         mark_cpu_nodes(model, self.cpu_nodes)
         clock.lap("annotate")
-        self.result = attrs.evolve(self.result, timings=clock.laps)
+        self.result = attrs.evolve(self.result, timings=clock.laps, notes=self._notes)
         return model
 
     def prepare_obs_or_fq_callback(self, model: GraphModule, edge_or_node_to_obs_or_fq: dict[Any, Any]) -> None:
@@ -176,6 +185,8 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
             bind_masks(model, edge_or_node_to_obs_or_fq)
             bind_accumulators(model, self._solved_for, edge_or_node_to_obs_or_fq)
             observe_behind_maxima(model, self._solved_for, edge_or_node_to_obs_or_fq)
+        for place in input_casts(model):
+            edge_or_node_to_obs_or_fq.pop(place, None)
         if self._guards is not None:
             put_guards(model, self._guards)
 

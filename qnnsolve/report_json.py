@@ -74,6 +74,7 @@ def _solve_fields(result: SolveResult) -> Json:
         "breakdown": [{"entry": entry, "cost": cost} for entry, cost in result.breakdown],
         "nodes": [_node(node) for node in result.nodes],
         "converts": [attrs.asdict(convert) for convert in result.converts],
+        "notes": list(result.notes),
         "unverified": [{"name": name, "target": target} for name, target in result.unverified],
         "conflicts": [
             {

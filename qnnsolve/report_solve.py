@@ -14,6 +14,8 @@ __all__ = ["head", "solve_body"]
 def head(result: SolveResult, model: str) -> Iterator[Line]:
     """What was asked for, and the verdict."""
     yield Line(f"{model} for {result.soc} ({result.backend.upper()} {result.arch}) at {result.precision}", style="bold")
+    for note in result.notes:
+        yield Line(note, style="yellow")
     match result.status:
         case Status.SATISFIABLE:
             yield Line(_verdict(result), style="green")

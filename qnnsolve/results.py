@@ -144,6 +144,8 @@ class SolveResult:
     """(stage, seconds)."""
     facts: tuple[FactsRecord, ...] = ()
     """Every source of operator facts that was looked for."""
+    notes: tuple[str, ...] = ()
+    """What was fixed before anything was decided: sizes that may vary, floats of another width than 32 bits."""
 
     @property
     def deviations(self) -> tuple[Deviation, ...]:

@@ -14,6 +14,7 @@ Files (``--calibration``):
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -161,22 +162,25 @@ def _fit(sample: object, model: LoadedModel, origin: str) -> Sample:
     if model.example_inputs is None:
         return sample
     wanted, structure = pytree.tree_flatten(model.example_inputs)
+    varying = model.varying or (frozenset(),) * len(wanted)
     fitted = [
-        _fit_value(value, want, f"{origin}, input '{name}'")
-        for value, want, name in zip(values, wanted, model.input_names, strict=True)
+        _fit_value(value, want, f"{origin}, input '{name}'", free)
+        for value, want, name, free in zip(values, wanted, model.input_names, varying, strict=True)
     ]
     whole: Sample = pytree.tree_unflatten(fitted, structure)
     return whole
 
 
-def _fit_value(value: object, want: object, where: str) -> object:
+def _fit_value(value: object, want: object, where: str, free: frozenset[int]) -> object:
+    """``value`` as the model takes it; its sizes may be others than the example's at the places in ``free``."""
     import torch
 
     if not isinstance(want, torch.Tensor):
         return value
     if not isinstance(value, torch.Tensor):
         raise UsageError(f"{where}: a {type(value).__name__}, not a tensor")
-    if value.shape != want.shape:
+    both = itertools.zip_longest(value.shape, want.shape)
+    if any(size != wanted for at, (size, wanted) in enumerate(both) if at not in free or None in (size, wanted)):
         raise UsageError(f"{where}: shape {tuple(value.shape)}, the model takes {tuple(want.shape)}")
     if value.dtype != want.dtype:
         if not (value.is_floating_point() and want.is_floating_point()):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import torch
     from torch.export import ExportedProgram
 
-__all__ = ["checked_samples", "evaluating", "example_inputs_of", "exported", "module_of"]
+__all__ = ["checked_samples", "evaluating", "example_inputs_of", "exported", "module_of", "single"]
 
 
 def module_of(program: ExportedProgram) -> torch.fx.GraphModule:
@@ -30,13 +30,15 @@ def module_of(program: ExportedProgram) -> torch.fx.GraphModule:
 def exported(model: torch.nn.Module | ExportedProgram, examples: tuple[Any, ...]) -> torch.fx.GraphModule:
     """The graph of ``model``, traced with the ``examples`` unless it is a program already.
 
+    Its sizes are those of the ``examples``, its floats float32 (see :func:`~qnnsolve.rewriting.fixing.notes_of`).
+
     Raises:
         UnsupportedGraphError: it cannot be traced, returns no tensor, holds NaN, or is in training mode.
     """
     import torch
 
     if not isinstance(model, torch.nn.Module):
-        return _checked(_known(module_of(model)))
+        return _fixed(module_of(model), examples)
     said, log = io.StringIO(), logging.getLogger("torch._subclasses.fake_tensor")
     level = log.level
     try:
@@ -50,15 +52,33 @@ def exported(model: torch.nn.Module | ExportedProgram, examples: tuple[Any, ...]
         raise UnsupportedGraphError(type(model).__name__, f"torch.export cannot trace it: {what[:400]}") from error
     finally:
         log.setLevel(level)
-    return _checked(_known(module_of(program)))
+    return _fixed(module_of(program), examples)
 
 
-def _known(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
-    """``module`` with its computed weights as constants: torchao folds batch norms into no others."""
+def _fixed(module: torch.fx.GraphModule, examples: tuple[Any, ...]) -> torch.fx.GraphModule:
+    """``module`` with its sizes, dtypes and computed weights as they are compiled."""
+    from torch.utils import _pytree as pytree
+
     from qnnsolve.rewriting.constants import fold_constants
+    from qnnsolve.rewriting.fixing import fix
     from qnnsolve.rewriting.opening import opened
 
-    return fold_constants(opened(module))
+    # Folded now, since torchao folds batch norms into no weights that are computed.
+    return _checked(fold_constants(fix(opened(module), pytree.tree_leaves(examples))))
+
+
+def single(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """``inputs`` with float32 for floats of another width; the same object where there are none."""
+    import torch
+    from torch.utils import _pytree as pytree
+
+    def other(leaf: Any) -> bool:
+        return isinstance(leaf, torch.Tensor) and leaf.is_floating_point() and leaf.dtype != torch.float32
+
+    if not any(map(other, pytree.tree_leaves(inputs))):
+        return inputs
+    taken: tuple[Any, ...] = pytree.tree_map(lambda leaf: leaf.to(torch.float32) if other(leaf) else leaf, inputs)
+    return taken
 
 
 def _checked(module: torch.fx.GraphModule) -> torch.fx.GraphModule:

@@ -18,6 +18,7 @@ from qnnsolve.lowering import LEFT_BY_SOLVER, lower
 from qnnsolve.quantizer import SolveQuantizer
 from qnnsolve.results import Stand, Status
 from qnnsolve.tracing import evaluating
+from qnnsolve.tracing import exported as exported_graph
 from tests.nets import IMAGE, Attention, ConvNet, TwoConvs, images, seeded
 
 EXAMPLE = images(1)[0]
@@ -260,7 +261,7 @@ def test_what_is_lowered_has_the_model_s_own_states(exported: bool) -> None:
         model = torch.export.export(model.eval(), samples[0])
     quantizer = SolveQuantizer("htp", "SM8750", strict=False)
     with quiet(), evaluating(model):
-        converted = pipeline._converted(model, samples[0], samples, quantizer, pipeline._Stages(None))
+        converted = pipeline._converted(exported_graph(model, samples[0]), samples, quantizer, pipeline._Stages(None))
     found = {name: value for name, value in converted.named_buffers() if name in before}
     assert {"kept", "steps", "mean", "norm.running_mean"} <= set(found)
     assert [name for name, value in found.items() if not torch.equal(value, before[name])] == []

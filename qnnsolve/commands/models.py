@@ -155,7 +155,7 @@ def _export(arguments: argparse.Namespace, stdout: IO[str]) -> int:
     with progress_bar() as progress:
         result = pipeline.export(
             model.model,
-            model.example_inputs or samples[0],
+            samples[0] if model.varying else model.example_inputs or samples[0],
             out=arguments.out,
             **_request(arguments),
             calibration=samples,

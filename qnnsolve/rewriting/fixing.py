@@ -1,0 +1,309 @@
+"""One size for every dimension, and one dtype for every float, before anything else is decided: :func:`fix`.
+
+The accelerator computes with sizes that are known when it is compiled for, and reads float32 (which it quantizes, or
+computes with in half precision). A graph with sizes that vary, or in half, bfloat16 or double, is taken to what it is
+compiled as, and every such step leaves a note.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch._subclasses import FakeTensorMode
+from torch.fx import GraphModule, Node
+from torch.fx.experimental.symbolic_shapes import ShapeEnv
+
+from qnnsolve.errors import UnsupportedGraphError, UsageError
+
+__all__ = ["FixedSizes", "fix", "input_casts", "notes_of", "sizes_vary"]
+
+aten = torch.ops.aten
+_NOTES = "qnnsolve_notes"
+_OTHER = frozenset({torch.float16, torch.bfloat16, torch.float64})
+"""The floats that become float32."""
+_CASTS = ("aten::to", "aten::_to_copy", "aten::type_as")
+_LARGEST = torch.finfo(torch.float32).max
+
+
+def notes_of(model: GraphModule) -> tuple[str, ...]:
+    """One line for each thing that :func:`fix` has changed in ``model``."""
+    return tuple(model.meta.get(_NOTES, ()))
+
+
+def fix(model: GraphModule, inputs: Sequence[Any] | None = None) -> GraphModule:
+    """``model`` itself, with sizes that are numbers and floats of 32 bits; :func:`notes_of` says what that changed.
+
+    Args:
+        model: without guards and regions (:func:`~qnnsolve.rewriting.opening.opened`).
+        inputs: flat; they name the sizes. None takes those that the model was exported with.
+
+    What buffers and constants alone decide is computed in its own dtype, then cast.
+
+    Raises:
+        UsageError: an input is larger than the model takes.
+        UnsupportedGraphError: what a node computes hangs on the dtype's bits, or cannot be computed with these sizes.
+    """
+    places = [node for node in model.graph.nodes if node.op == "placeholder"]
+    wanted = dict(zip(places, inputs, strict=False)) if inputs is not None else {}
+    if sizes_vary(model) or any(_is_other(value) for node in model.graph.nodes for value in _of(node)):
+        _Fixing(model, wanted).run()
+        model.graph.lint()
+        model.recompile()
+    return model
+
+
+def sizes_vary(model: GraphModule) -> bool:
+    """Whether an input of ``model`` has a size, or is one, that is not fixed."""
+    return any(map(_varies, model.graph.nodes))
+
+
+class FixedSizes(torch.nn.Module):
+    """A check that each input has the shape that it was fixed at, in place of the one that lets it vary."""
+
+    _is_impure = True
+    """Tells torch that a call of it is no dead code, though nobody reads its result."""
+
+    def __init__(self, shapes: tuple[tuple[str, tuple[int, ...] | None], ...]) -> None:
+        super().__init__()
+        self.shapes = shapes
+
+    @classmethod
+    def of(cls, model: GraphModule) -> FixedSizes:
+        """For the inputs of ``model``, whose sizes are fixed."""
+        inputs = (node for node in model.graph.nodes if node.op == "placeholder")
+        values = ((node.name, node.meta.get("val")) for node in inputs)
+        return cls(tuple((name, tuple(it.shape) if isinstance(it, torch.Tensor) else None) for name, it in values))
+
+    def forward(self, *inputs: Any) -> None:
+        """Raise AssertionError for the first input of another shape."""
+        for (name, shape), value in zip(self.shapes, inputs, strict=True):
+            if shape is not None:
+                found = tuple(value.shape)
+                said = f"input {name} has the shape {found}; its sizes are fixed at {shape}"
+                torch._assert(found == shape, said)  # type: ignore[no-untyped-call]  # torch's own
+
+
+def input_casts(model: GraphModule) -> Iterator[Any]:
+    """The inputs that a sample in another dtype is cast behind, and the edges to those casts.
+
+    Nothing is observed or quantized there, but behind the cast: torchao (0.18) quantizes no float64.
+    """
+    for node in model.graph.nodes:
+        casts = [user for user in node.users if user.target is aten.to.dtype and user.args[1] is torch.float32]
+        if casts and len(casts) == len(node.users) and node.op == "placeholder" and _dtype(node) is torch.float32:
+            yield from (node, *((node, cast) for cast in casts))
+
+
+def _of(node: Node) -> Iterator[object]:
+    """What could be of another dtype: its values and arguments."""
+    yield from torch.utils._pytree.tree_leaves((node.meta.get("val"), list(node.args), dict(node.kwargs)))
+
+
+def _is_other(value: object) -> bool:
+    return (
+        value in _OTHER if isinstance(value, torch.dtype) else isinstance(value, torch.Tensor) and value.dtype in _OTHER
+    )
+
+
+def _varies(node: Node) -> bool:
+    """Whether ``node`` is such an input."""
+    value = node.meta.get("val")
+    sizes = value.shape if isinstance(value, torch.Tensor) else (value,)
+    return node.op == "placeholder" and any(isinstance(size, torch.SymInt) for size in sizes)
+
+
+class _Fixing:
+    """Walks the graph once, giving each node the value that it has from now on."""
+
+    def __init__(self, model: GraphModule, wanted: dict[Node, Any]) -> None:
+        self.model, self.graph, self.wanted = model, model.graph, wanted
+        self.mode = FakeTensorMode(shape_env=ShapeEnv())
+        self.constant = _constants(model)
+        self.notes: list[str] = list(notes_of(model))
+        self.dtypes: dict[str, list[str]] = {}
+        """By the name of a dtype, the nodes that had it."""
+        self.writes = any(_mutates(node) for node in self.graph.nodes)
+
+    def run(self) -> None:
+        """Walk the graph, and say what was done."""
+        for node in self.graph.nodes:
+            bits = node.target is aten.view.dtype and node not in self.constant
+            if bits and {_dtype(node), _dtype(node.all_input_nodes[0])} & _OTHER:
+                raise UnsupportedGraphError(node.name, "it reads the bits of a number as another dtype")
+        for node in list(self.graph.nodes):
+            if node.op != "output":
+                for value in _of(node):
+                    if _is_other(value):
+                        dtype = value if isinstance(value, torch.dtype) else value.dtype  # type: ignore[attr-defined]
+                        self.dtypes.setdefault(str(dtype).removeprefix("torch."), []).append(node.name)
+                self._take(node)
+        for dtype, names in self.dtypes.items():
+            names = list(dict.fromkeys(names))
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            self.notes.append(f"{dtype} is taken to float32: {', '.join(names[:3])}{more}")
+        self.model.meta[_NOTES] = tuple(dict.fromkeys(self.notes))
+
+    def _take(self, node: Node) -> None:
+        if node.op == "placeholder":
+            self._take_input(node)
+        elif node.op == "get_attr":
+            self._take_attribute(node)
+        elif node.op == "call_function":
+            self._take_call(node)
+
+    def _take_input(self, node: Node) -> None:
+        value, wanted = node.meta.get("val"), self.wanted.get(node)
+        if isinstance(value, torch.SymInt):
+            number = wanted if isinstance(wanted, int) else _hint(node, value)
+            self.notes.append(f"input {node.name}: {_range(value)}, is fixed at {number}")
+            node.meta["val"] = number
+            node.replace_all_uses_with(number)  # type: ignore[arg-type]  # a number stands where the node stood
+        if not isinstance(value, torch.Tensor):
+            return
+        sizes = list(value.shape)
+        for place, size in enumerate(sizes):
+            if isinstance(size, torch.SymInt):
+                sizes[place] = wanted.shape[place] if isinstance(wanted, torch.Tensor) else _hint(node, size)
+                if sizes[place] > (bound := size.node.shape_env.bound_sympy(size.node.expr).upper):
+                    raise UsageError(
+                        f"input {node.name}: size {place} is {sizes[place]}, the model takes {bound} at most"
+                    )
+                self.notes.append(f"input {node.name}: size {place} ({_range(size)}) is fixed at {sizes[place]}")
+        with self.mode:
+            node.meta["val"] = torch.empty(sizes, dtype=_float32(value.dtype), device=value.device)
+        if value.dtype in _OTHER:  # samples may still come in that dtype
+            self._cast_after(node, list(node.users))
+
+    def _cast_after(self, node: Node, users: list[Node]) -> None:
+        with self.graph.inserting_after(node):
+            cast = self.graph.call_function(aten.to.dtype, (node, torch.float32))
+        cast.meta["val"] = self._value(cast)
+        for user in users:
+            user.replace_input_with(node, cast)
+
+    def _take_attribute(self, node: Node) -> None:
+        path, _, name = str(node.target).rpartition(".")
+        owner = self.model.get_submodule(path)
+        value = getattr(owner, name)
+        if not isinstance(value, torch.Tensor):
+            return
+        node.meta["val"] = self.mode.from_tensor(value, static_shapes=True)
+        readers = [user for user in node.users if user not in self.constant]
+        if value.dtype not in _OTHER or not readers:
+            return
+        if len(readers) < len(node.users):
+            self._cast_after(node, readers)
+            return
+        single = value.detach().to(torch.float32)
+        if isinstance(value, torch.nn.Parameter):
+            setattr(owner, name, torch.nn.Parameter(single, requires_grad=False))
+        elif name in owner._buffers:
+            owner._buffers[name] = single
+        else:
+            setattr(owner, name, single)
+        node.meta["val"] = self.mode.from_tensor(getattr(owner, name), static_shapes=True)
+
+    def _take_call(self, node: Node) -> None:
+        before = node.meta.get("val")
+        if not isinstance(before, torch.Tensor) and not node.users and not node.all_input_nodes:
+            self.graph.erase_node(node)  # an assertion about sizes, which are numbers by now
+            return
+        kept = node in self.constant
+        if not kept:
+            node.args, node.kwargs = _single(node.args), _single(node.kwargs)
+        value = self._value(node)
+        if isinstance(value, (int, float, bool)):
+            node.replace_all_uses_with(value)  # type: ignore[arg-type]  # a number stands where the node stood
+            self.graph.erase_node(node)
+            return
+        node.meta["val"] = value
+        readers = [user for user in node.users if user not in self.constant]
+        if kept and _is_other(value) and readers:
+            self._cast_after(node, readers)
+        elif not kept and _is_cast(node) and _dtype(node.args[0]) == value.dtype != _before(before, value):
+            if self.writes:
+                node.target, node.args, node.kwargs = aten.clone.default, (node.args[0],), {}
+            else:
+                node.replace_all_uses_with(node.args[0])  # type: ignore[arg-type]  # a node, as _dtype saw
+                self.graph.erase_node(node)
+
+    def _value(self, node: Node) -> Any:
+        args, kwargs = torch.fx.map_arg((node.args, node.kwargs), lambda each: each.meta["val"])
+        try:
+            with self.mode, torch.no_grad():
+                return node.target(*args, **kwargs)  # type: ignore[operator]  # what a call_function calls
+        except (RuntimeError, TypeError, ValueError, AttributeError, LookupError, AssertionError) as error:
+            what = " ".join(str(error).split())[:200]
+            raise UnsupportedGraphError(
+                node.name, f"{node.target} cannot be computed with these sizes: {what}"
+            ) from error
+
+
+def _constants(model: GraphModule) -> set[Node]:
+    """What hangs on no input, no parameter, no random number and nothing that the model writes to."""
+    found: set[Node] = set()
+    for node in model.graph.nodes:
+        if node.op == "get_attr":
+            value = operator.attrgetter(str(node.target))(model)
+            if not isinstance(value, torch.nn.Parameter) and not any(map(_mutates, node.users)):
+                found.add(node)
+        elif node.op == "call_function" and found.issuperset(node.all_input_nodes):
+            target = node.target
+            random = isinstance(target, torch._ops.OpOverload) and torch.Tag.nondeterministic_seeded in target.tags
+            if not random and not _mutates(node) and not any(map(_mutates, node.users)):
+                found.add(node)
+    return found
+
+
+def _mutates(node: Node) -> bool:
+    return isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable
+
+
+def _is_cast(node: Node) -> bool:
+    return isinstance(node.target, torch._ops.OpOverload) and node.target._schema.name in _CASTS
+
+
+def _dtype(node: object) -> object:
+    value = node.meta.get("val") if isinstance(node, Node) else None
+    return value.dtype if isinstance(value, torch.Tensor) else None
+
+
+def _before(before: Any, value: torch.Tensor) -> object:
+    """The dtype that a cast yielded; another one than any where it changes for what stood before the cast alone."""
+    return None if isinstance(before, torch.Tensor) and before.dtype == value.dtype else getattr(before, "dtype", None)
+
+
+def _float32(dtype: torch.dtype) -> torch.dtype:
+    return torch.float32 if dtype in _OTHER else dtype
+
+
+def _single(arguments: Any) -> Any:
+    """``arguments`` with float32 for the dtypes, and numbers that float32 can hold."""
+    if isinstance(arguments, (list, tuple)):
+        made = [_single(each) for each in arguments]
+        return made if isinstance(arguments, list) else tuple(made)
+    if isinstance(arguments, dict):
+        return {key: _single(value) for key, value in arguments.items()}
+    if isinstance(arguments, torch.dtype):
+        return _float32(arguments)
+    if isinstance(arguments, float) and _LARGEST < abs(arguments) < math.inf:
+        return math.copysign(_LARGEST, arguments)
+    return arguments
+
+
+def _hint(node: Node, size: torch.SymInt) -> int:
+    """The size that the model was exported with."""
+    hint = size.node.hint
+    if hint is None:
+        raise UnsupportedGraphError(node.name, f"its size {size} is not known; export the model with example inputs")
+    return int(hint)
+
+
+def _range(size: torch.SymInt) -> str:
+    """``up to 8``. The least size is not told: torch takes 2 for it in every graph that it has just exported."""
+    upper = size.node.shape_env.bound_sympy(size.node.expr).upper
+    return f"up to {upper}" if upper.is_finite and upper < 2**31 else "any"
