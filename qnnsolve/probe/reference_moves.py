@@ -77,9 +77,9 @@ def _scatter_elements(inputs: Inputs, case: CaseSpec) -> tuple[Tensor, ...]:
 
 
 def _scatter_nd(inputs: Inputs, case: CaseSpec) -> tuple[Tensor, ...]:
-    x, index, update = given(inputs, 0).clone(), given(inputs, 1).long(), given(inputs, 2)
-    x[tuple(index.movedim(-1, 0))] = update
-    return (x,)
+    x, index, update = given(inputs, 0), given(inputs, 1).long(), given(inputs, 2)
+    places, adds = tuple(index.movedim(-1, 0)), case.values.get("reduction", 0) == 1
+    return (x.index_put(places, update, accumulate=adds),)
 
 
 def _concat(inputs: Inputs, case: CaseSpec) -> tuple[Tensor, ...]:

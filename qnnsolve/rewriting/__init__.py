@@ -9,10 +9,13 @@ constants of those passes:
 `writes`        writes in place become what they compute, where others see them
 `recurrent`     recurrent layers become their steps (`cells`: one step of each)
 `norms`         normalizations over several dimensions become such over one
+`batches`       ops on images without a batch get one
 `composites`    what ExecuTorch would take apart after annotation is spelled out, by torch's own definition of each op
 `constants`     what the model's inputs do not decide is computed once
 `ranks`         what has more dimensions than the accelerator takes is permuted with fewer
-`replacements`  what ExecuTorch never builds, builds wrongly or tears up is written otherwise (`pooling`: its poolings)
+`replacements`  what ExecuTorch never builds, builds wrongly or tears up is written otherwise: its poolings in
+                `pooling`, sorts in `sorting`, what goes by channel in `channels`, copies of views in `copies`,
+                transposed convolutions in `transposed`, indices in `indices`
 `leading`       a leading dimension of size one goes where it costs no 8-bit value a step
 `infinities`    minus infinity becomes a number, where a softmax hides it
 ==============  ======================================================================================================
@@ -22,6 +25,7 @@ from __future__ import annotations
 
 from torch.fx import GraphModule
 
+from qnnsolve.rewriting.batches import add_batches
 from qnnsolve.rewriting.composites import expand_composites
 from qnnsolve.rewriting.constants import fold_constants
 from qnnsolve.rewriting.infinities import bound_infinities
@@ -42,7 +46,7 @@ def prepared(model: GraphModule, unroll_limit: int = UNROLL_LIMIT) -> GraphModul
         UnsupportedGraphError: what a step cannot follow (see each).
     """
     stated = unroll(spell_out_writes(model), unroll_limit)
-    return replace(lower_ranks(fold_constants(expand_composites(flatten_norms(stated)))))
+    return replace(lower_ranks(fold_constants(expand_composites(add_batches(flatten_norms(stated))))))
 
 
 def completed(model: GraphModule, half: bool = False) -> GraphModule:

@@ -17,8 +17,13 @@ import torch
 from torch.fx import GraphModule
 from torch.fx import Node as FxNode
 
+from qnnsolve.rewriting.channels import CHANNELS
+from qnnsolve.rewriting.copies import COPIES
 from qnnsolve.rewriting.emitting import Emitter, Replacement, argument
+from qnnsolve.rewriting.indices import INDICES
 from qnnsolve.rewriting.pooling import POOLINGS
+from qnnsolve.rewriting.sorting import SORTS
+from qnnsolve.rewriting.transposed import TRANSPOSED
 
 __all__ = ["REPLACED", "replace"]
 
@@ -179,21 +184,6 @@ def _roll(emit: Emitter, node: FxNode) -> FxNode | None:
     return None
 
 
-def _narrow_indices(emit: Emitter, node: FxNode) -> None:
-    """The accelerator writes 32-bit indices where ExecuTorch 1.5.1 declares 64: whoever reads them there reads garbage.
-
-    A cast to 32 bits and back says what they are.
-    """
-    for user in list(node.users):
-        if user.target is operator.getitem and user.args[1] == 1:
-            readers = list(user.users)
-            after = Emitter(user.next)
-            narrow = after(aten.to.dtype, user, torch.int32)
-            wide = after(aten.to.dtype, narrow, torch.int64)
-            for reader in readers:
-                reader.replace_input_with(user, wide)
-
-
 def _on_masks(target: Any) -> Replacement:
     """The bitwise op in place of the logical one, or the other way round: the same where all are masks."""
 
@@ -238,8 +228,11 @@ REPLACED: Mapping[Any, Replacement] = MappingProxyType(
         aten.roll.default: _roll,
         aten.pow.Scalar: _power_of_a_number,
         **POOLINGS,
-        aten.topk.default: _narrow_indices,
-        aten.sort.default: _narrow_indices,
+        **SORTS,
+        **CHANNELS,
+        **COPIES,
+        **INDICES,
+        **TRANSPOSED,
         aten.logical_or.default: _on_masks(aten.bitwise_or.Tensor),
         aten.logical_xor.default: _on_masks(aten.bitwise_xor.Tensor),
         aten.bitwise_not.default: _on_masks(aten.logical_not.default),

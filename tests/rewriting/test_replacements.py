@@ -13,6 +13,7 @@ from qnnsolve.facts.fx import target_name
 from qnnsolve.quantizer import SolveQuantizer
 from qnnsolve.rewriting.replacements import REPLACED, replace
 from qnnsolve.rules.builders import BUILDERS
+from tests.rewriting.replaced_forms import FORMS, STAYING
 
 X = torch.linspace(-30, 30, 64).reshape(2, 4, 8)
 IMAGE = torch.randn(1, 2, 12, 12, generator=torch.Generator().manual_seed(0))
@@ -55,18 +56,18 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[torch.Tensor, ...]]] = {
         (torch.randn(2, 2, 4, 7, 5),),
     ),
     "roll.default": (lambda x: x.roll((-3, 1, 8), (-1, 0, 2)), (X,)),
-    "topk.default": (lambda x: tuple(x.topk(3)), (X,)),
-    "sort.default": (lambda x: tuple(x.sort()), (X,)),
     "logical_or.default": (torch.logical_or, (MASK, ~MASK)),
     "logical_xor.default": (torch.logical_xor, (MASK, MASK)),
     "bitwise_not.default": (lambda m: ~m, (MASK,)),
     "all.default": (lambda m: m.all(), (MASK,)),
     "all.dim": (lambda m: m.all(-1), (MASK,)),
     "all.dims": (lambda m: torch.all(m, (1, 2)), (MASK,)),
+    **FORMS,
 }
 
 STAY = (
-    *("avg_pool2d.default", "avg_pool3d.default", "elu.default", "topk.default", "sort.default"),
+    *("avg_pool2d.default", "avg_pool3d.default", "elu.default"),
+    *STAYING,
     *("max_pool1d.default", "max_pool2d.default", "max_pool2d_with_indices.default", "max_pool3d.default"),
     "roll.default",
 )
@@ -78,6 +79,8 @@ def _module(compute: Callable[..., Any], inputs: tuple[torch.Tensor, ...]) -> An
         def forward(self, *given: torch.Tensor) -> Any:
             return compute(*given)
 
+    if isinstance(compute, nn.Module):
+        return torch.export.export(compute.eval(), inputs, strict=False).module()
     return torch.export.export(Model(), inputs, strict=False).module()
 
 

@@ -126,6 +126,16 @@ def test_slopes_per_channel_need_the_channels_last(between: str, fate: Fate) -> 
     assert build(graph["node"], graph).fate is fate
 
 
+def test_channels_of_sequences_are_not_last() -> None:
+    shape = (1, 8, 16)
+    nodes = (
+        call("conv", "conv1d.default", Ref("image"), Ref("w"), None, shape=shape),
+        call("node", "prelu.default", Ref("conv"), Ref("slopes"), shape=shape),
+    )
+    graph = Graph.of((*GIVEN, *nodes))
+    assert build(graph["node"], graph).fate is Fate.CPU
+
+
 def test_constants_are_folded() -> None:
     node = Node("k", NodeKind.CALL, "aten.full_like.default", (x, 0.3), tensors=(TensorFact((1, 4), "float32"),))
     assert build(node, Graph.of((X, node))).fate is Fate.CONSTANT

@@ -195,6 +195,17 @@ _PLACES = (
         (
             case("fixed", put("4x32", INTS), static("3x1", INDEX, span=(0, 0)), put("3x32", INTS), out("4x32", INTS)),
             case("dynamic", put("4x32", INTS), put("3x1", INDEX, span=(2, 2)), put("3x32", INTS), out("4x32", INTS)),
+            when(
+                case(
+                    "add",
+                    put("4x32", INTS),
+                    put("3x1", INDEX, span=(0, 3)),
+                    put("3x32", INTS),
+                    out("4x32", INTS),
+                    reduction=u32(1),
+                ),
+                "by name",
+            ),
         ),
         ("aten.index_put.default", "aten.slice_scatter.default"),
         check=_MOVES,

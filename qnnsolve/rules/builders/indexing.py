@@ -31,19 +31,18 @@ def _is_mask(graph: Graph, indices: list[Ref]) -> bool:
 
 
 def _index_put(node: Node, graph: Graph) -> Built:
-    if node.argument(3, "accumulate", False):
-        return on_cpu("ExecuTorch builds no aten.index_put that accumulates")
     refs = _tensors(node.argument(1, "indices"))
     if not refs or _is_mask(graph, refs):
         return on_cpu("ExecuTorch has no builder for aten.index_put with a mask")
-    return _written(node, graph, ref_at(node, 2, "values"))
+    adds = bool(node.argument(3, "accumulate", False))
+    return _written(node, graph, ref_at(node, 2, "values"), "add" if adds else None)
 
 
 def _index_copy(node: Node, graph: Graph) -> Built:
     return _written(node, graph, ref_at(node, 3, "source"))
 
 
-def _written(node: Node, graph: Graph, value: Ref | None) -> Built:
+def _written(node: Node, graph: Graph, value: Ref | None, case: str | None = None) -> Built:
     """ScatterNd; its indices are joined from constants and index tensors (builders/op_index_put.py).
 
     A buffer that is written to has no observer, since ``convert_pt2e`` would fold it; lowering gives it the encoding
@@ -53,7 +52,7 @@ def _written(node: Node, graph: Graph, value: Ref | None) -> Built:
     others = () if state is None else graph.users[state]
     if any(graph[user].target not in _INTO_STATES or graph[user].args[0] != state for user in others):
         return on_cpu("ExecuTorch gives a buffer one encoding, and other ops use this one too")
-    return Built(Fate.OP, "ScatterNd", (_kept(graph, target), Input(None, code="i32"), Input(value)))
+    return Built(Fate.OP, "ScatterNd", (_kept(graph, target), Input(None, code="i32"), Input(value)), case)
 
 
 def _kept(graph: Graph, target: Ref | None) -> Input:
@@ -97,6 +96,10 @@ def _scatter(case: str) -> Builder:
     return builder
 
 
+def _unordered(node: Node, graph: Graph) -> Built:
+    return on_cpu("HTP's sort keeps no order among equals (measured, QNN 2.51), which a stable one promises")
+
+
 _REDUCTIONS = {"sum": "add", "prod": "mul"}
 
 
@@ -119,5 +122,6 @@ TABLE = table(
     (_scatter("replace"), ("scatter.src", "scatter.value")),
     (_scatter("add"), ("scatter_add.default",)),
     (_scatter_reduce, ("scatter_reduce.two",)),
+    (_unordered, ("sort.stable", "argsort.stable")),
     (no_builder, ("argsort.default", "kthvalue.default", "index_add.default", "index_fill.int_Scalar")),
 )

@@ -26,6 +26,7 @@ _WANTED = tuple(
         "grid_sampler",
     )
 )
+_BY_IMAGES = tuple(name for name in _WANTED if "conv" in name or "pool" in name)
 _ANY_ORDER = frozenset(
     f"aten.{name}"
     for name in (
@@ -48,8 +49,15 @@ def channels_last(node: Node, graph: Graph) -> bool:
             if other in seen or graph[other].kind is not NodeKind.CALL:
                 continue
             seen.add(other)
-            if graph[other].target.startswith(_WANTED):
+            if graph[other].target.startswith(_WANTED) and not _of_sequences(graph[other]):
                 return True
             if graph[other].target in _ANY_ORDER or graph[other].target == GETITEM:
                 todo.append(other)
     return False
+
+
+def _of_sequences(node: Node) -> bool:
+    """A convolution or pooling of sequences: ExecuTorch builds it as one of images, between two reshapes, and what is
+    around those stays as it is."""
+    by_images = node.target.startswith(_BY_IMAGES)
+    return by_images and (node.tensor is not None and len(node.tensor.shape) == 3)

@@ -6,7 +6,7 @@ from qnnsolve.facts.graph import Graph, Node, Ref
 from qnnsolve.rules.builders.types import Builder, Built, Fate, Input, Step, on_cpu, op, ref_at, shape_of, table
 from qnnsolve.rules.request import Role
 
-__all__ = ["TABLE"]
+__all__ = ["TABLE", "grouped_right"]
 
 _IN, _OUT = 0, 3
 """Ports of an op with input, weight and bias."""
@@ -17,14 +17,16 @@ def _convolution(groups: int, transposed: bool) -> Builder:
 
     def builder(node: Node, graph: Graph) -> Built:
         dilation = node.argument(7 if transposed else 5, "dilation", 1)
-        return _convolved(node, graph, node.argument(groups, "groups", 1), transposed, dilation)
+        added = node.argument(5, "output_padding", 0) if transposed else 0
+        return _convolved(node, graph, node.argument(groups, "groups", 1), transposed, dilation, added)
 
     return builder
 
 
 def _any_convolution(node: Node, graph: Graph) -> Built:
     transposed, dilation = bool(node.argument(6, "transposed", False)), node.argument(5, "dilation", 1)
-    return _convolved(node, graph, node.argument(8, "groups", 1), transposed, dilation)
+    added = node.argument(7, "output_padding", 0)
+    return _convolved(node, graph, node.argument(8, "groups", 1), transposed, dilation, added)
 
 
 def _same_convolution(node: Node, graph: Graph) -> Built:
@@ -38,7 +40,19 @@ def _same_convolution(node: Node, graph: Graph) -> Built:
     return _convolved(node, graph, node.argument(6, "groups", 1), transposed=False, dilation=dilation)
 
 
-def _convolved(node: Node, graph: Graph, groups: object, transposed: bool, dilation: object) -> Built:
+def grouped_right(dims: int, groups: object, outputs: object) -> bool:
+    """Whether the accelerator has a transposed convolution of ``dims`` dimensions in so many groups.
+
+    ``outputs`` are the channels that each group makes. A depthwise one does not compile; one of volumes in two groups
+    is off by 43 % of its range (HTP emulator, QNN 2.51, V79, 8 bits).
+    """
+    depthwise = isinstance(groups, int) and groups > 2 and outputs == 1
+    return not depthwise and (dims < 3 or groups == 1)
+
+
+def _convolved(
+    node: Node, graph: Graph, groups: object, transposed: bool, dilation: object, added: object = 0
+) -> Built:
     weight = ref_at(node, 1)
     shape, before = shape_of(graph, weight), shape_of(graph, ref_at(node, 0))
     if not graph.is_param(weight) or _computed(graph, node, 2):
@@ -47,8 +61,9 @@ def _convolved(node: Node, graph: Graph, groups: object, transposed: bool, dilat
         return on_cpu("ExecuTorch builds convolutions of batches only")
     volume = len(shape) == 5
     if transposed:
-        if isinstance(groups, int) and groups > 2 and shape[1] == 1:
-            return on_cpu("HTP compiles no depthwise transposed convolution")
+        why = _not_transposed(len(shape) - 2, groups, shape[1], added)
+        if why:
+            return on_cpu(why)
         name = "TransposeConv3d" if volume else "TransposeConv2d"
     elif isinstance(groups, int) and groups > 2 and shape[1] == 1:
         if volume:
@@ -60,6 +75,17 @@ def _convolved(node: Node, graph: Graph, groups: object, transposed: bool, dilat
     steps = (Step("Reshape", (_IN, _IN)), Step("Reshape", (_OUT, _OUT))) if len(shape) == 3 else ()
     case = _case(name, shape, groups, dilation)
     return Built(Fate.OP, name, _weighted(node, weight, 1 if transposed else 0), case, steps=steps)
+
+
+def _not_transposed(dims: int, groups: object, outputs: object, added: object) -> str:
+    """Why HTP has no such transposed convolution; empty where it has."""
+    if not grouped_right(dims, groups, outputs):
+        wrong = "computes transposed convolutions of volumes in groups wrong"
+        return f"HTP {wrong if dims == 3 else 'compiles no depthwise transposed convolution'}"
+    rows = added if isinstance(added, tuple) else (added,)
+    if any(isinstance(row, int) and row > 1 for row in rows):
+        return "HTP compiles no transposed convolution that adds more than one row to its output"
+    return ""
 
 
 def _case(name: str, shape: tuple[int | None, ...], groups: object, dilation: object) -> str | None:

@@ -77,12 +77,14 @@ def _sort(node: Node, graph: Graph) -> Built:
 
 
 def _sorted(node: Node, graph: Graph, *, dim: object, largest: object) -> Built:
-    rank = len(shape_of(graph, ref_at(node, 0)))
+    source = ref_at(node, 0)
+    rank = len(shape_of(graph, source))
     last = 1 if rank > 2 and channels_last(node, graph) else rank - 1
-    if not isinstance(dim, int) or dim % rank != last:
+    if not isinstance(dim, int) or not rank or dim % rank != last:
         return on_cpu(f"ExecuTorch builds TopK along the last dimension only, here {last}")
-    if not largest:
-        return on_cpu("HTP has the largest values first only")
+    tensor = graph[source].tensor if source is not None else None
+    if not largest and tensor is not None and not tensor.is_float:
+        return on_cpu("HTP has the largest of integers first only")
     return Built(Fate.OP, "TopK", (Input(ref_at(node, 0)),))
 
 

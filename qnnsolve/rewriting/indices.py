@@ -1,0 +1,91 @@
+"""Indices as the accelerator takes them: counted from the front, and in one row (:data:`INDICES`).
+
+It reads and writes elsewhere where an index is negative, without a word (HTP emulator, QNN 2.51: ``x[[0, -1]]`` has
+-1 dB). ExecuTorch's ``op_index_put.py`` (1.5.1) builds index tensors of one dimension.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch.fx import Node as FxNode
+
+from qnnsolve.rewriting.emitting import Emitter, Replacement
+
+__all__ = ["INDICES"]
+
+aten = torch.ops.aten
+
+
+def _constant(index: FxNode) -> torch.Tensor | None:
+    """The value of an index that no input decides."""
+    module = index.graph.owning_module
+    if index.op != "get_attr" or module is None or any(_writes(user) for user in index.users):
+        return None
+    value = operator.attrgetter(str(index.target))(module)
+    return value if isinstance(value, torch.Tensor) else None
+
+
+def _writes(user: FxNode) -> bool:
+    return isinstance(user.target, torch._ops.OpOverload) and user.target._schema.is_mutable
+
+
+def _from_the_front(emit: Emitter, index: Any, size: int) -> Any:
+    value = _constant(index) if isinstance(index, FxNode) else None
+    if value is None or value.dtype == torch.bool or not value.numel() or value.min() >= 0:
+        return index
+    return emit.constant("index_from_the_front", torch.where(value < 0, value + size, value))
+
+
+def _positive(emit: Emitter, node: FxNode) -> None:
+    """Change the constant indices of ``node`` that are negative."""
+    source: Any = node.args[0]
+    given: Any = node.args[1]
+    sizes = source.meta["val"].shape
+    indices = [_from_the_front(emit, index, sizes[dim]) for dim, index in enumerate(given)]
+    node.args = (source, indices, *node.args[2:])
+
+
+def _index_put(emit: Emitter, node: FxNode) -> FxNode | None:
+    """Index tensors side by side, of several dimensions or of several shapes, as rows of one length."""
+    _positive(emit, node)
+    source: Any = node.args[0]
+    given: Any = node.args[1]
+    value: Any = node.args[2]
+    places = [dim for dim, index in enumerate(given) if index is not None]
+    tensors = [given[place].meta["val"] for place in places]
+    beside = places == list(range(places[0], places[0] + len(places))) if places else False
+    if not beside or any(tensor.dtype == torch.bool for tensor in tensors):
+        return None
+    shape = torch.broadcast_tensors(*tensors)[0].shape
+    if len(shape) < 2 and all(tensor.shape == shape for tensor in tensors):
+        return None
+    count, sizes = math.prod(shape), source.meta["val"].shape
+    before, after = sizes[: places[0]], sizes[places[-1] + 1 :]
+    whole, row = [*before, *shape, *after], [*before, count, *after]
+    spread = value if list(value.meta["val"].shape) == whole else emit(aten.expand.default, value, whole)
+    rows = [_in_a_row(emit, index, shape, count) if index is not None else None for index in given]
+    return emit(node.target, source, rows, emit(aten.reshape.default, spread, row), *node.args[3:])
+
+
+def _in_a_row(emit: Emitter, index: FxNode, shape: Any, count: int) -> FxNode:
+    value = _constant(index)
+    if value is not None:
+        return emit.constant("index_in_a_row", value.expand(shape).reshape(count).contiguous())
+    spread = index if index.meta["val"].shape == shape else emit(aten.expand.default, index, list(shape))
+    return emit(aten.reshape.default, spread, [count])
+
+
+INDICES: Mapping[Any, Replacement] = MappingProxyType(
+    {
+        aten.index.Tensor: _positive,
+        aten.index_put.default: _index_put,
+        aten.index_put_.default: _index_put,
+    }
+)
+"""By aten target, what is written instead."""
