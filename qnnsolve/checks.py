@@ -59,7 +59,7 @@ class OutputCheck:
     converted: Decibels | None = None
     """Both over the samples that the emulator ran."""
     place: str | None = None
-    """The one channel, row or sample in which it disagrees, where the sum over all hides it."""
+    """The channel, row or sample in which it disagrees, where it is one."""
     steps_used: int | None = None
     """How many steps of the encoding lie between the least and the largest value of the converted output."""
 

@@ -9,8 +9,10 @@ torch, either way, which leaves the SQNR as it is and still adds up over layers.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TypeAlias
+
+import attrs
 
 from qnnsolve.results import Verdict
 
@@ -23,8 +25,9 @@ LOSS_DB = 1.0
 """More than other rounding costs. Measured over the example models with ExecuTorch's own quantizer at 8 bits: rounding
 costs nothing (-1.2 to 0 dB), wrong softmax scales cost 3.9 dB (BERT) and 15.7 dB (Whisper)."""
 CHANCE_DB = 14.0
-"""Over the square root of the number of values: what the ratio of two equal normal noises exceeds in 5 % of all cases
-(F distribution; its logarithm deviates by 8.7 dB over that root). It counts below 196 values."""
+"""Over the square root of the number of values that carry the noise: what the ratio of two equal normal noises exceeds
+in 5 % of all cases (F distribution; its logarithm deviates by 8.7 dB over that root). It counts below 196 such
+values."""
 PLACE_DB = 6.0
 """What one channel, row or sample loses where it is called garbled: twice the error."""
 SEVERAL_STEPS = 3
@@ -56,7 +59,7 @@ def differences(got: torch.Tensor, want: torch.Tensor) -> tuple[float, float]:
 def judge(
     rows: Sequence[Row], max_rel: float, steps: int | None, step: float, tolerance: float, *, quantized: bool = True
 ) -> tuple[Verdict, str | None]:
-    """What the difference is, and the one place in which it stands where the sum over all values hides it.
+    """What the difference is, and where a disagreement stands in one place, that place.
 
     ``max_rel`` is the worst of :func:`differences`, ``steps`` the same in steps of the encoding, of ``step`` real
     units each (None and 0 where that is not known). Where the converted model is not ``quantized``, nothing but the
@@ -74,13 +77,14 @@ def judge(
         return Verdict.ROUNDING, None
     got, want, ref = (_stacked(rows, side) for side in range(3))
     emulator, converted = (got - ref).square(), (want - ref).square()
-    chance = max(LOSS_DB, CHANCE_DB / math.sqrt(ref.numel()))
-    if float(emulator.sum()) > _factor(chance) * float(converted.sum()):
-        return Verdict.DISAGREES, None
+    chance = max(LOSS_DB, CHANCE_DB / math.sqrt(_carrying(emulator + converted)))
     least = max(tolerance * float(want.max() - want.min()), SEVERAL_STEPS * step)
     factor = _factor(PLACE_DB - LOSS_DB + chance)
-    place = _garbled_place(emulator, converted, (got - want).abs(), least, factor)
-    return (Verdict.DISAGREES if place else Verdict.ROUNDING), place
+    places = list(_garbled_places(emulator, converted, (got - want).abs(), least, factor))
+    if float(emulator.sum()) > _factor(chance) * float(converted.sum()):
+        places = [place for place in places if place.alone]
+        return Verdict.DISAGREES, str(max(places)) if places else None
+    return (Verdict.DISAGREES, str(max(places))) if places else (Verdict.ROUNDING, None)
 
 
 def _floats(*values: torch.Tensor) -> bool:
@@ -113,29 +117,44 @@ def _judge_integers(rows: Sequence[Row]) -> Verdict:
     return Verdict.ROUNDING if lost == 0 or (gained and lost <= chance) else Verdict.DISAGREES
 
 
-def _garbled_place(
+@attrs.frozen(order=True)
+class _Place:
+    """A slice in which the emulator alone is off; ``share`` of its noise in the mean of all along the axis."""
+
+    share: float
+    axis: int
+    index: int
+    alone: bool
+    """No other along that axis is."""
+
+    def __str__(self) -> str:
+        return f"sample {self.index}" if self.axis == 0 else f"index {self.index} of axis {self.axis - 1}"
+
+
+def _garbled_places(
     emulator: torch.Tensor, converted: torch.Tensor, apart: torch.Tensor, least: float, factor: float
-) -> str | None:
-    """The slice along one axis (samples first) in which the emulator alone is off, the farthest if there are several.
+) -> Iterator[_Place]:
+    """The slices along one axis (samples first) in which the emulator alone is off.
 
     A slice's own noise is ``factor`` times the converted model's, and a value in it is more than ``least`` apart. That
     happens by chance where noise is large in a few values, so one of two must hold besides: the noise is that much
     larger than the converted model's in any slice along the axis; or many values are off, and elsewhere none by a
     quarter of that.
     """
-    found = []
     for axis in (each for each in range(apart.dim()) if apart.shape[each] > 1):
         noise, own, off = (each.movedim(axis, 0).reshape(each.shape[axis], -1) for each in (emulator, converted, apart))
         here, usual, farthest = noise.mean(1), own.mean(1), off.max(1).values
         first, second = farthest.topk(2).values.tolist()
         alone = (_many(off) >= MANY) & (farthest == first) & (second * 4 <= first)
         bad = (here > factor * usual) & (farthest > least) & ((here > factor * usual.max()) | alone)
-        for index in bad.nonzero().flatten().tolist():
-            found.append((float(here[index] / here.mean()), axis, index))
-    if not found:
-        return None
-    _, axis, index = max(found)
-    return f"sample {index}" if axis == 0 else f"index {index} of axis {axis - 1}"
+        found = bad.nonzero().flatten().tolist()
+        for index in found:
+            yield _Place(float(here[index] / here.mean()), axis, index, len(found) == 1)
+
+
+def _carrying(noise: torch.Tensor) -> float:
+    """How many values carry the noise of both: half of them where it is normal, few in a softmax with a peak."""
+    return float(_many(noise.flatten()[None].sqrt()))
 
 
 def _many(off: torch.Tensor) -> torch.Tensor:

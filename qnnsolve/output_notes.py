@@ -46,7 +46,7 @@ def _difference(check: OutputCheck, rows: Sequence[Row], quantized: bool) -> str
     if not quantized:
         return f"{size}: something else is computed, since nothing is quantized there"
     if check.verdict is Verdict.DISAGREES:
-        place = f" at {check.place} alone" if check.place else ""
+        place = f" at {check.place}" if check.place else ""
         return f"{size}: something else is computed{place}: {_nearness(check, rows, integers)}"
     if not integers and check.steps is not None and check.steps <= 1:
         return f"{size}: rounding, a step at most"

@@ -384,6 +384,45 @@ def test_an_op_left_on_the_cpu_stays_there_and_the_rest_is_delegated(tmp_path: P
     assert verification.verify(lowered.pte, converted, seeded(TwoConvs), samples).agrees
 
 
+class Wide(torch.nn.Module):
+    """64 channels of 14 x 14, at 8 bits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = torch.nn.Conv2d(3, 16, 3), torch.nn.Conv2d(16, 64, 1)
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = self.last(self.first(pixels).relu())
+        return out
+
+
+@pytest.mark.slow
+def test_a_garbled_channel_of_the_program_is_caught_and_named(tmp_path: Path) -> None:
+    """Two models that differ in one channel (or row) from the one compiled, so that the program is off there alone."""
+    samples = images(2)
+    quantizer = SolveQuantizer("htp", "SM8750", precision="8a8w")
+    model = seeded(Wide)
+    with quiet():
+        converted = pipeline._converted(model, samples[0], samples, quantizer, pipeline._Stages(None))
+    lowered = lower(converted, samples[0], soc="SM8750", fp16=False, cpu_nodes=frozenset(), out=tmp_path / "model.pte")
+
+    def verified(where: tuple[Any, ...], size: float) -> Any:
+        def off(source: torch.nn.Module) -> Any:
+            def run(pixels: torch.Tensor) -> Any:
+                out = source(pixels).clone()
+                out[where] += size
+                return out
+
+            return run
+
+        return verification.verify(lowered.pte, off(converted), off(model), samples, tolerance=0.005)
+
+    assert verified((), 0.0).agrees
+    for where, place in (((slice(None), 9), "index 9 of axis 1"), ((slice(None), slice(None), 4), "index 4 of axis 2")):
+        found = verified(where, 0.08)
+        assert (found.agrees, found.outputs[0].place) == (False, place)
+
+
 @pytest.mark.slow
 def test_a_program_of_another_model_is_caught(tmp_path: Path) -> None:
     samples = images(2)

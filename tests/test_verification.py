@@ -40,7 +40,7 @@ def test_a_difference_counts_against_the_range_of_the_converted_output() -> None
     assert not verification.agrees
     assert verification.note is not None
     assert verification.note.splitlines()[0] == (
-        "output 0 differs by up to 0.4, 10 % of its range: something else is computed: "
+        "output 0 differs by up to 0.4, 10 % of its range: something else is computed at index 2 of axis 0: "
         "SQNR against the float model 19.7 dB on the emulator, inf dB when converted"
     )
 
