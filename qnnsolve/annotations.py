@@ -52,9 +52,6 @@ def write_annotations(model: GraphModule, facts: Facts, problem: Problem, soluti
         | {first[at[0]]: _bounds(facts.graph[at[-1].node], masks.get(first[at[0]], Bounds())) for at in folded}
         | {first[g[0]]: attrs.evolve(masks.get(first[g[0]], Bounds()), softmax_dim=dim) for g, dim in softmaxed.items()}
     )
-    for node in facts.inputs:
-        leader = first[Site(node.name)]
-        bounds[leader] = attrs.evolve(bounds.get(leader, Bounds()), input=node.name)
     floors, halvings = _floors(facts, solution, first), _halvings(facts, solution, first)
     writer = _Writer(facts, solution.encodings, first, derived, bounds, floors, halvings, by_name)
     for node in facts.inputs:

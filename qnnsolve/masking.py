@@ -24,6 +24,7 @@ __all__ = [
     "factor_of",
     "masked_from",
     "masking",
+    "moved",
     "op_name",
 ]
 
@@ -47,10 +48,11 @@ _MOVES = _names(
     "view reshape _unsafe_view view_as reshape_as flatten unflatten squeeze unsqueeze expand "
     "expand_as permute transpose t movedim contiguous clone detach alias lift_fresh_copy to _to_copy "
     "dropout slice select narrow split split_with_sizes chunk unbind tensor_split repeat tile flip "
-    "roll gather index index_select log_softmax _log_softmax clamp clamp_min pad constant_pad_nd "
-    "pixel_shuffle broadcast_to slice_copy"
+    "roll gather index index_select pad constant_pad_nd pixel_shuffle broadcast_to slice_copy"
 )
-"""What passes the values of its first input on."""
+"""What moves the values of its first input."""
+_ORDERS = _names("log_softmax _log_softmax clamp clamp_min")
+"""What keeps what is low below the rest."""
 _JOINS = _names("cat stack where masked_fill slice_scatter select_scatter index_put scatter copy")
 """What passes the values of all its inputs on."""
 _MEETS = _names("add sub rsub maximum minimum")
@@ -92,6 +94,11 @@ def constant_of(node: object) -> torch.Tensor | None:
         return None
     value = operator.attrgetter(str(node.target))(node.graph.owning_module)
     return value if isinstance(value, torch.Tensor) and value.is_floating_point() else None
+
+
+def moved(user: FxNode, node: FxNode) -> bool:
+    """Whether ``user`` yields the values of ``node``, or some of them, in another place or shape."""
+    return op_name(user) in _MOVES | {"getitem"} and user.args[0] is node
 
 
 def masked_from(values: torch.Tensor, level: float) -> float:
@@ -158,7 +165,7 @@ def _carried(user: FxNode, node: FxNode, sign: int, meeting: Mapping[FxNode, boo
     name, first = op_name(user), user.args[0] if user.args else None
     if name == "getitem" or name in _JOINS or name in ("add", "maximum", "minimum"):
         return sign
-    if name in _MOVES:
+    if name in _MOVES or name in _ORDERS:
         return sign if node is first else 0
     if name == "neg":
         return -sign

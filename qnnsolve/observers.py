@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import attrs
@@ -11,7 +12,6 @@ from executorch.backends.qualcomm.quantizer.observers.per_block_param_observer i
 from executorch.backends.qualcomm.quantizer.observers.per_channel_param_observer import PerChannelParamObserver
 from torchao.quantization.pt2e import MinMaxObserver, ObserverBase
 
-from qnnsolve.errors import UsageError
 from qnnsolve.masking import masked_from
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "MaskObserver",
     "PerBlockObserver",
     "PerChannelObserver",
+    "Recorder",
     "Scaled",
     "TensorObserver",
     "Unobserved",
@@ -80,19 +81,11 @@ class TensorObserver(Scaled, MinMaxObserver):  # type: ignore[misc]  # torchao s
         super().__init__(**settings)
         self.bounds, self.scale_bits = bounds or Bounds(), scale_bits
         self.register_buffer("infinite", torch.tensor(0))
-        self.peaks: list[float] = []
-        """The largest magnitude that counted, per sample."""
 
     def forward(self, x_orig: torch.Tensor) -> torch.Tensor:
-        """Observe ``x_orig`` within the bounds; return it unchanged.
-
-        Raises:
-            UsageError: it is an input of the model, is infinite, and no mask.
-        """
-        x = x_orig.detach()
-        kept = self._finite(self._within(x))
+        """Observe ``x_orig`` within the bounds; return it unchanged."""
+        kept = self._finite(self._within(x_orig.detach()))
         if kept.numel():
-            self.peaks.append(float(kept.abs().max()))
             super().forward(kept)
         return x_orig
 
@@ -100,11 +93,6 @@ class TensorObserver(Scaled, MinMaxObserver):  # type: ignore[misc]  # torchao s
         finite = x.isfinite()
         if bool(finite.all()):
             return x
-        if self.bounds.input is not None:
-            raise UsageError(
-                f"calibration sample {len(self.peaks)}, input '{self.bounds.input}': holds infinity, "
-                "and no softmax hides it"
-            )
         self.infinite += (~finite).sum()
         return x[finite]
 
@@ -250,7 +238,7 @@ class Bounds:
 
     Those between ``low`` and ``high``, where an activation cuts off the rest. With ``softmax_dim``, those from which a
     softmax along it makes more than nothing. Where a mask can come (``mask``, how far out it lies at least; with a
-    ``sign`` of -1 it is high, not low), those that it does not mask. ``input`` names the model's input that it is.
+    ``sign`` of -1 it is high, not low), those that it does not mask.
     """
 
     low: float = -math.inf
@@ -258,7 +246,6 @@ class Bounds:
     softmax_dim: int | None = None
     mask: float | None = None
     sign: int = 1
-    input: str | None = None
 
 
 class Unobserved(ObserverBase):  # type: ignore[misc]  # torchao ships no types
@@ -277,3 +264,41 @@ class Unobserved(ObserverBase):  # type: ignore[misc]  # torchao ships no types
         """Scale (real units per step) and zero point of the other observer."""
         found: tuple[torch.Tensor, torch.Tensor] = self.observer.calculate_qparams()
         return found
+
+
+class Recorder(Unobserved):
+    """Hands what it sees on to ``observer``, and keeps some of it: that of one producer among those that share it."""
+
+    def __init__(self, observer: Any) -> None:
+        super().__init__(observer)
+        self.check: Callable[[torch.Tensor, int], None] | None = None
+        """Called with each tensor and the number of its sample, from 0 on; refuses by raising."""
+        self.peaks: list[float] = []
+        """The largest magnitude, per sample."""
+        self.seconds: list[float] = []
+        """The largest of the others, per sample; 0 where there are few."""
+        self._kept: list[torch.Tensor] = []
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Record ``x``, let it be observed, and return it."""
+        if self.check is not None:
+            self.check(x, len(self.peaks))
+        found = x.detach().flatten()
+        found = found[found.isfinite()]
+        largest = found.abs().topk(min(2, found.numel())).values.tolist()
+        self.peaks.append(largest[0] if largest else 0.0)
+        self.seconds.append(largest[1] if found.numel() >= _MANY else 0.0)
+        if len(self._kept) < _KEPT_SAMPLES:
+            self._kept.append(found[:: max(1, found.numel() // _KEPT_VALUES)].clone())
+        self.observer(x)
+        return x
+
+    def values(self) -> torch.Tensor:
+        """Values of the first samples, evenly spaced, finite; one zero where there are none."""
+        kept = torch.cat([each.float() for each in self._kept] or [torch.zeros(1)])
+        return kept if kept.numel() else torch.zeros(1)
+
+
+_MANY = 64
+"""Among so many values one alone can be told from the rest."""
+_KEPT_SAMPLES, _KEPT_VALUES = 16, 2048

@@ -28,6 +28,7 @@ from torchao.quantization.pt2e.utils import _fuse_conv_bn_, _fuse_linear_bn_
 
 from qnnsolve.accumulators import bind_accumulators
 from qnnsolve.annotations import mark_cpu_nodes, write_annotations
+from qnnsolve.calibrated import Watch, watch
 from qnnsolve.constraints import Problem, Table
 from qnnsolve.errors import BudgetExceededError, UnsatisfiableError, UnverifiedError, UsageError
 from qnnsolve.explain import conflict_in_words, describe, placements
@@ -66,8 +67,8 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         facts_source: whose operator tables count: ``"both"`` (only what the measured ones and the SDK's both accept),
             ``"measured"`` or ``"sdk"``.
 
-    After ``prepare_pt2e``: :attr:`solution` (the last solve), :attr:`result` (the same as plain records) and
-    :attr:`cpu_nodes` (names of the nodes that stay on the CPU).
+    After ``prepare_pt2e``: :attr:`solution` (the last solve), :attr:`result` (the same as plain records; once samples
+    were seen, also what they showed) and :attr:`cpu_nodes` (names of the nodes that stay on the CPU).
 
     Raises:
         UnknownNameError: an unknown backend, chipset or precision; names the nearest.
@@ -108,13 +109,21 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         self._notes: tuple[str, ...] = ()
         self._guards: torch.nn.Module | None = None
         self.solution: Solution | None = None
-        self.result: SolveResult | None = None
+        self._result: SolveResult | None = None
+        self._watch: Watch | None = None
         self.cpu_nodes: frozenset[str] = frozenset()
 
     @property
     def soc(self) -> Soc:
         """The chipset that is solved for."""
         return self._soc
+
+    @property
+    def result(self) -> SolveResult | None:
+        """The last solve as plain records, with what the calibration samples so far have shown."""
+        if self._result is None or self._watch is None:
+            return self._result
+        return attrs.evolve(self._result, calibration=self._watch.record())
 
     def set_default_quant_config(self, quant_dtype: QuantDtype, is_qat: bool = False, **settings: Any) -> None:
         """Ask for one of ExecuTorch's presets. Weights are quantized per channel wherever the backend takes it.
@@ -164,7 +173,8 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         clock.lap("solve")
         tables = _tables_by_node(facts, problem)
         self.solution = outcome if isinstance(outcome, Solution) else None
-        self.result = describe(facts, outcome, soc=self._soc.name, tables=tables, timings=clock.laps)
+        self._watch = None
+        self._result = describe(facts, outcome, soc=self._soc.name, tables=tables, timings=clock.laps)
         clock.lap("explain")
         if isinstance(outcome, Unsatisfiable):
             raise UnsatisfiableError(outcome.conflicts, tuple(map(conflict_in_words, outcome.conflicts)))
@@ -176,7 +186,7 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         self.cpu_nodes = frozenset(name for name, place in placed.items() if place is Placement.CPU)
         mark_cpu_nodes(model, self.cpu_nodes)
         clock.lap("annotate")
-        self.result = attrs.evolve(self.result, timings=clock.laps, notes=self._notes)
+        self._result = attrs.evolve(self._result, timings=clock.laps, notes=self._notes)
         return model
 
     def prepare_obs_or_fq_callback(self, model: GraphModule, edge_or_node_to_obs_or_fq: dict[Any, Any]) -> None:
@@ -187,6 +197,8 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
             observe_behind_maxima(model, self._solved_for, edge_or_node_to_obs_or_fq)
         for place in input_casts(model):
             edge_or_node_to_obs_or_fq.pop(place, None)
+        if self._solved_for is not None:
+            self._watch = watch(model, edge_or_node_to_obs_or_fq)
         if self._guards is not None:
             put_guards(model, self._guards)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from qnnsolve.report_accuracy import LEAST_SQNR_DB, poor_lines
+from qnnsolve.report_calibration import calibration_lines
 from qnnsolve.report_lines import Line, paragraph, print_lines
 from qnnsolve.report_program import program
 from qnnsolve.report_solve import head, solve_body
@@ -31,6 +32,7 @@ def export_lines(result: ExportResult, model: str, least_db: float = LEAST_SQNR_
         *head(result.solve, model),
         *poor_lines(result, least_db),
         *solve_body(result.solve),
+        *calibration_lines(result.solve.calibration),
         *program(result),
         *_times(result.timings),
     )

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import attrs
 
 from qnnsolve.errors import QnnSolveError, UnsatisfiableError
+from qnnsolve.report_calibration import calibration_json
 from qnnsolve.results import Decibels, Deviation, ExportResult, NodeRecord, OutputCheck, SolveResult, Verification
 
 __all__ = ["ERROR_SCHEMA", "EXPORT_SCHEMA", "SOLVE_SCHEMA", "dumps", "error_json", "export_json", "solve_json"]
@@ -35,6 +36,7 @@ def export_json(result: ExportResult, model: str) -> Json:
         "schema": EXPORT_SCHEMA,
         "model": model,
         **_solve_fields(result.solve),
+        "calibration": calibration_json(result.solve.calibration),
         "delegates": result.delegates,
         "cpu_ops": [attrs.asdict(op) | {"stand": op.stand.value} for op in result.cpu_ops],
         "pte": result.pte,

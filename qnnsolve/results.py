@@ -13,6 +13,7 @@ from qnnsolve.checks import ConvertedCheck, Decibels, OutputCheck, Verdict, Veri
 
 __all__ = [
     "AT_BORDER",
+    "CalibrationRecord",
     "ConflictRecord",
     "ConvertRecord",
     "ConvertedCheck",
@@ -21,7 +22,11 @@ __all__ = [
     "Deviation",
     "ExportResult",
     "FactsRecord",
+    "InfiniteValues",
+    "JoinRecord",
+    "JoinedPart",
     "NodeRecord",
+    "Outlier",
     "OutputCheck",
     "Placement",
     "SolveResult",
@@ -122,6 +127,64 @@ class ConflictRecord:
 
 
 @attrs.frozen
+class JoinedPart:
+    """What one part of a join has, and what is left of it.
+
+    ``low`` and ``high`` over calibration; the signal to quantization noise in decibel: as it is joined, alone in as
+    many bits, and joined in 16 bits (None where it is).
+    """
+
+    producer: str
+    low: float
+    high: float
+    sqnr_db: float
+    alone_db: float
+    wide_db: float | None
+
+
+@attrs.frozen
+class JoinRecord:
+    """An op that joins parts under one encoding, of so many bits and with such a ``step``, that does not fit them all.
+
+    ``outputs`` are those of the model that it is.
+    """
+
+    node: str
+    target: str
+    bits: int
+    step: float
+    outputs: tuple[int, ...]
+    parts: tuple[JoinedPart, ...]
+
+
+@attrs.frozen
+class Outlier:
+    """A calibration sample (from 0 on) with a ``value`` in magnitude over a thousand times the largest elsewhere."""
+
+    input: str
+    sample: int
+    value: float
+    others: float
+
+
+@attrs.frozen
+class InfiniteValues:
+    """How many values at a node were infinite in calibration; they took no part in its range."""
+
+    node: str
+    count: int
+
+
+@attrs.frozen
+class CalibrationRecord:
+    """What calibration showed that a user should know."""
+
+    joined: tuple[JoinRecord, ...] = ()
+    outliers: tuple[Outlier, ...] = ()
+    infinite: tuple[InfiniteValues, ...] = ()
+
+
+@attrs.frozen
 class SolveResult:
     """The answer of one solve. ``proof`` is ``optimal``, or the gap as a fraction of the cost."""
 
@@ -146,6 +209,8 @@ class SolveResult:
     """Every source of operator facts that was looked for."""
     notes: tuple[str, ...] = ()
     """What was fixed before anything was decided: sizes that may vary, floats of another width than 32 bits."""
+    calibration: CalibrationRecord | None = None
+    """None before any sample was seen."""
 
     @property
     def deviations(self) -> tuple[Deviation, ...]:

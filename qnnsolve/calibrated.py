@@ -1,0 +1,95 @@
+"""What calibration showed that a user should know: :class:`Watch`, kept by the quantizer from ``prepare_pt2e`` on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, MutableMapping
+from typing import Any
+
+import attrs
+import torch
+from torch.fx import GraphModule
+from torch.fx import Node as FxNode
+
+from qnnsolve.errors import UsageError
+from qnnsolve.joined import Join, join_records, record_at, watch_joins
+from qnnsolve.masking import masking
+from qnnsolve.observers import Recorder, TensorObserver
+from qnnsolve.results import CalibrationRecord, InfiniteValues, Outlier
+
+__all__ = ["Watch", "watch"]
+
+BEYOND = 1000.0
+"""A range that one sample widens so many times leaves the others less than a step in a thousand."""
+
+
+@attrs.frozen(eq=False)
+class Watch:
+    """Of a prepared model: its joins, the recorders of its inputs that are no masks, and the observers, by node."""
+
+    joins: tuple[Join, ...]
+    inputs: Mapping[str, Recorder]
+    observers: Mapping[str, TensorObserver]
+
+    def record(self) -> CalibrationRecord | None:
+        """What the samples so far have shown; None where there were none."""
+        if not any(recorder.peaks for recorder in self._recorders()):
+            return None
+        infinite: dict[int, InfiniteValues] = {}
+        for name, observer in self.observers.items():
+            if int(observer.infinite):
+                infinite.setdefault(id(observer), InfiniteValues(name, int(observer.infinite)))
+        return CalibrationRecord(
+            joined=tuple(join_records(self.joins)),
+            outliers=tuple(_outliers(self.inputs)),
+            infinite=tuple(infinite.values()),
+        )
+
+    def _recorders(self) -> Iterator[Recorder]:
+        yield from self.inputs.values()
+        yield from (recorder for join in self.joins for _, recorder in join.parts)
+
+
+def watch(model: GraphModule, observers: MutableMapping[Any, Any]) -> Watch:
+    """Put recorders before the observers of ``model``'s inputs and of what its joins read.
+
+    ``observers`` are torchao's, by node (its output) or by edge (producer, user). An input's recorder refuses infinity,
+    with a :class:`~qnnsolve.errors.UsageError` that names sample and input, where the input is no mask.
+    """
+    named = {
+        place.name: observer
+        for place, observer in observers.items()
+        if isinstance(place, FxNode) and isinstance(observer, TensorObserver)
+    }
+    joins = watch_joins(model, observers)
+    found = masking(model)
+    inputs = {}
+    for node in model.graph.nodes:
+        if node.op == "placeholder" and node in observers:
+            recorder = record_at(node, None, observers)
+            recorder.check = _Finite(node.name, found.hidden.get(node, 0))
+            if node not in found.hidden:
+                inputs[node.name] = recorder
+    return Watch(joins, inputs, named)
+
+
+@attrs.frozen
+class _Finite:
+    """Refuses infinity, but for minus (a ``sign`` of 1) or plus infinity (-1) in a mask."""
+
+    name: str
+    sign: int
+
+    def __call__(self, x: torch.Tensor, sample: int) -> None:
+        endless = x.isinf()
+        if bool((endless & (x * self.sign >= 0) if self.sign else endless).any()):
+            why = "a mask there has the other sign" if self.sign else "no softmax or the like hides it"
+            raise UsageError(f"calibration sample {sample}, input '{self.name}': holds infinity, and {why}")
+
+
+def _outliers(inputs: Mapping[str, Recorder]) -> Iterator[Outlier]:
+    """Samples with a value a thousand times beyond those of the others, or of its own where it is the only sample."""
+    for name, recorder in inputs.items():
+        for sample, peak in enumerate(recorder.peaks):
+            others = [each for index, each in enumerate(recorder.peaks) if index != sample] or [recorder.seconds[0]]
+            if 0.0 < max(others) < peak / BEYOND:
+                yield Outlier(name, sample, peak, max(others))
