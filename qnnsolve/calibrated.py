@@ -24,10 +24,11 @@ BEYOND = 1000.0
 
 @attrs.frozen(eq=False)
 class Watch:
-    """Of a prepared model: its joins, the recorders of its inputs that are no masks, and the observers, by node."""
+    """Of a prepared model: its joins, the recorders of its inputs, which of those are masks, the observers by node."""
 
     joins: tuple[Join, ...]
     inputs: Mapping[str, Recorder]
+    masks: frozenset[str]
     observers: Mapping[str, TensorObserver]
 
     def record(self) -> CalibrationRecord | None:
@@ -40,7 +41,7 @@ class Watch:
                 infinite.setdefault(id(observer), InfiniteValues(name, int(observer.infinite)))
         return CalibrationRecord(
             joined=tuple(join_records(self.joins)),
-            outliers=tuple(_outliers(self.inputs)),
+            outliers=tuple(_outliers({k: v for k, v in self.inputs.items() if k not in self.masks})),
             infinite=tuple(infinite.values()),
         )
 
@@ -58,7 +59,7 @@ def watch(model: GraphModule, observers: MutableMapping[Any, Any]) -> Watch:
     named = {
         place.name: observer
         for place, observer in observers.items()
-        if isinstance(place, FxNode) and isinstance(observer, TensorObserver)
+        if isinstance(place, FxNode) and place.op != "placeholder" and isinstance(observer, TensorObserver)
     }
     joins = watch_joins(model, observers)
     found = masking(model)
@@ -67,9 +68,9 @@ def watch(model: GraphModule, observers: MutableMapping[Any, Any]) -> Watch:
         if node.op == "placeholder" and node in observers:
             recorder = record_at(node, None, observers)
             recorder.check = _Finite(node.name, found.hidden.get(node, 0))
-            if node not in found.hidden:
-                inputs[node.name] = recorder
-    return Watch(joins, inputs, named)
+            inputs[node.name] = recorder
+    masks = frozenset(node.name for node in found.hidden)
+    return Watch(joins, inputs, masks, named)
 
 
 @attrs.frozen

@@ -93,9 +93,12 @@ def join_records(joins: tuple[Join, ...]) -> Iterator[JoinRecord]:
 
 
 def _part(name: str, recorder: Recorder, grid: tuple[torch.Tensor, torch.Tensor, int, int]) -> JoinedPart:
-    values = recorder.values().double()
+    """Of the values that the encoding reaches: a choice drops others."""
     scale, zero_point, low, high = grid
     steps = high - low
+    values = recorder.values().double()
+    values = values[((values / scale + zero_point) - (low + high) / 2).abs() <= (steps + 1) / 2]
+    values = values if values.numel() else values.new_zeros(1)
     fine = scale * steps / 65535
     least, most = values.min(), values.max()
     own = (most.clamp(min=0.0) - least.clamp(max=0.0)).clamp(min=1e-30) / steps
