@@ -13,7 +13,8 @@ from torch.fx import Node as FxNode
 from qnnsolve.errors import UsageError
 from qnnsolve.joined import Join, join_records, record_at, watch_joins
 from qnnsolve.masking import masking
-from qnnsolve.observers import Recorder, TensorObserver
+from qnnsolve.observers import TensorObserver
+from qnnsolve.recording import Recorder
 from qnnsolve.results import CalibrationRecord, InfiniteValues, Outlier
 
 __all__ = ["Watch", "watch"]

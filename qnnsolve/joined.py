@@ -16,7 +16,7 @@ from torch.fx import GraphModule
 from torch.fx import Node as FxNode
 
 from qnnsolve.masking import masking, moved, op_name
-from qnnsolve.observers import Recorder
+from qnnsolve.recording import Recorder
 from qnnsolve.results import JoinedPart, JoinRecord
 
 __all__ = ["Join", "join_records", "record_at", "watch_joins"]
