@@ -12,7 +12,7 @@ from torch.fx import Node as FxNode
 
 from qnnsolve.errors import UsageError
 from qnnsolve.joined import Join, join_records, record_at, watch_joins
-from qnnsolve.masking import masking
+from qnnsolve.masking import masking, op_name
 from qnnsolve.observers import TensorObserver
 from qnnsolve.recording import Recorder
 from qnnsolve.results import CalibrationRecord, InfiniteValues, Outlier
@@ -66,8 +66,10 @@ def watch(model: GraphModule, observers: MutableMapping[Any, Any]) -> Watch:
     found = masking(model)
     inputs = {}
     for node in model.graph.nodes:
-        if node.op == "placeholder" and node in observers:
-            recorder = record_at(node, None, observers)
+        casts = (user for user in node.users if op_name(user) == "to" and user in observers)
+        seen = node if node in observers else next(casts, None)
+        if node.op == "placeholder" and seen is not None:
+            recorder = record_at(seen, None, observers)
             recorder.check = _Finite(node.name, found.hidden.get(node, 0))
             inputs[node.name] = recorder
     masks = frozenset(node.name for node in found.hidden)

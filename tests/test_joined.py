@@ -16,6 +16,7 @@ from torch import nn
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
 from qnnsolve import SolveQuantizer
+from qnnsolve.errors import UsageError
 from qnnsolve.report_calibration import calibration_json, calibration_lines
 from qnnsolve.results import CalibrationRecord, InfiniteValues, JoinRecord
 
@@ -133,6 +134,15 @@ def test_a_sample_that_widens_a_range_is_said() -> None:
     alone[0][1, 3] = 1e5
     (found,) = calibrated(Net(lambda x: x * 2.0), [alone])[0].outliers
     assert found.sample == 0 and found.value == pytest.approx(1e5)
+
+
+@pytest.mark.filterwarnings("ignore:.*is taken to float32")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_infinities_that_are_fed_are_refused(dtype: torch.dtype) -> None:
+    samples = [(sample.to(dtype),) for (sample,) in draws()]
+    samples[2][0][0, 0] = math.inf
+    with pytest.raises(UsageError, match="sample 2, input 'inputs_0': holds infinity"):
+        calibrated(Net(lambda x: x * 2.0), samples)
 
 
 def test_what_a_choice_drops_does_not_count() -> None:
