@@ -33,6 +33,7 @@ def work(job: Mapping[str, Any], report: Report) -> Answer:
     from executorch.exir import ExecutorchBackendConfig
     from executorch.exir.passes.init_mutable_pass import InitializedMutableBufferPass
 
+    _allow_no_partition()
     program = torch.export.load(job["program"])
     inputs = torch.load(job["inputs"], weights_only=True)
     placement = CpuPlacement()
@@ -76,6 +77,23 @@ def work(job: Mapping[str, Any], report: Report) -> Answer:
     except OSError as error:
         raise UsageError(f"the output cannot be written: {error.strerror}") from error
     return answer
+
+
+def _allow_no_partition() -> None:
+    """Let ExecuTorch's partitioner find nothing to delegate.
+
+    Constants that nothing reads go into its last partition; where there is none it fails on an unbound name (1.5.1,
+    ``delegation_tag``).
+    """
+    from executorch.backends.qualcomm.partition.qnn_partitioner import QnnPartitioner
+
+    tag = QnnPartitioner.tag_nodes
+
+    def tagged(self: Any, partitions: Any, edge_program: Any) -> None:
+        if partitions:
+            tag(self, partitions, edge_program)
+
+    QnnPartitioner.tag_nodes = tagged
 
 
 def _root(error: BaseException) -> str:

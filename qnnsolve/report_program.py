@@ -16,6 +16,8 @@ __all__ = ["program"]
 def program(result: ExportResult) -> Iterator[Line]:
     """The file and its delegates, the ops on the CPU, and what the emulator says."""
     yield from paragraph(f"Program: {result.pte}, {result.pte_bytes:,} bytes, {count(result.delegates, 'delegate')}")
+    if not result.delegates:
+        yield Line("Nothing runs on the accelerator", style="bold red")
     yield Line(f"Ops on the CPU: {len(result.cpu_ops) or 'none'}", style="bold")
     for group in fold(result.cpu_ops, _cpu_key):
         names = names_in_short([op.name for op in group])

@@ -172,9 +172,9 @@ def run_on_emulator(
         if "refused" in answer:
             raise KernelError(*answer["refused"])
         outputs = torch.load(folder / "outputs.pt", weights_only=True)
-    return EmulatorRun(
-        tuple(tuple(map(torch.as_tensor, values)) for values in outputs), answer["load"], tuple(answer["seconds"])
-    )
+    # A model may return None beside its tensors, which is nothing to compare.
+    values = tuple(tuple(torch.as_tensor(it) for it in each if it is not None) for each in outputs)
+    return EmulatorRun(values, answer["load"], tuple(answer["seconds"]))
 
 
 def _dense(leaf: Any) -> Any:

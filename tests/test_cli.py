@@ -131,6 +131,13 @@ def test_export_that_disagrees_reports_and_exits_4(run: Callable[..., int], caps
     assert "vit.pte is kept" in err
 
 
+def test_a_program_that_runs_on_the_cpu_alone_exits_with_1(
+    run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*EXPORT, answer=lambda *_, **__: attrs.evolve(export_result(), delegates=0)) == 1
+    assert "error: nothing of this model runs on the accelerator; the report says why; " in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("least", "code"), [("30", 0), ("35.8", 5), ("36.6", 5)])
 def test_a_least_sqnr_that_is_not_reached_exits_5(
     run: Callable[..., int], capsys: pytest.CaptureFixture[str], least: str, code: int

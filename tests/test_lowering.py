@@ -8,13 +8,36 @@ from typing import Any
 
 import pytest
 import torch
+from executorch.backends.qualcomm.partition.qnn_partitioner import QnnPartitioner
 from torch.fx import GraphModule
 
-from qnnsolve import lowering
+from qnnsolve import _lower_child, lowering
 from qnnsolve.errors import HostBackendError, UsageError
 from qnnsolve.lowering import NO_KERNEL, Lowered, calling, check_writable, lower
 from qnnsolve.results import CpuOp, Stand, Unrunnable
 from tests.nets import ConvNet, images, seeded
+
+
+def test_a_program_with_nothing_to_delegate_is_taken_though_a_constant_is_left_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(QnnPartitioner, "tag_nodes", QnnPartitioner.tag_nodes)
+    program = torch.export.export(Leftover(), (torch.rand(2),))
+    with pytest.raises(UnboundLocalError, match="delegation_tag"):
+        QnnPartitioner.tag_nodes(None, [], program)
+    _lower_child._allow_no_partition()
+    QnnPartitioner.tag_nodes(None, [], program)
+
+
+class Leftover(torch.nn.Module):
+    """Holds a constant that nothing reads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("unread", torch.ones(3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + 1
 
 
 def graph_of(module: torch.nn.Module, inputs: tuple[Any, ...]) -> GraphModule:

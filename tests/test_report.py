@@ -162,6 +162,17 @@ def test_what_is_poor_is_said_on_top_with_what_to_try() -> None:
     assert "to try: 16-bit activations (--precision 16a8w)" in text(export_lines(narrow, "m.pt2"))
 
 
+def test_what_was_fixed_is_said_on_top_and_that_nothing_is_accelerated_below() -> None:
+    result = export_result()
+    note = "input x: size 0 (up to 8) is fixed at 2"
+    solved = attrs.evolve(result.solve, notes=(note,))
+    lines = text(export_lines(attrs.evolve(result, solve=solved, delegates=0), "net")).splitlines()
+    assert lines[1] == note
+    program = next(at for at, line in enumerate(lines) if line.startswith("Program:"))
+    assert lines[program + 1] == "Nothing runs on the accelerator"
+    assert "Nothing runs" not in text(export_lines(result, "net"))
+
+
 def test_an_export_without_verification_says_so() -> None:
     assert "Emulator: not run (--no-verify)" in text(
         export_lines(attrs.evolve(export_result(), verification=None, cpu_ops=()), "m.pt2")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from qnnsolve.comparison import Grid, compare
 from qnnsolve.graph_outputs import output_grids, quantized_outputs, random_outputs
 from qnnsolve.quantizer import SolveQuantizer
 from qnnsolve.results import AT_BORDER, CpuOp, Stand, Verification, in_words
-from qnnsolve.verification import converted_checks, outputs_of
+from qnnsolve.verification import converted_checks, outputs_of, run_on_emulator
 
 RAMP = torch.linspace(-1.0, 3.0, 5)
 
@@ -253,6 +254,16 @@ def test_models_that_share_their_states_each_keep_their_own() -> None:
     shared = converted_checks(model, model, [(torch.ones(3),)] * 4)
     assert shared[0].sqnr.worst == math.inf
     assert float(model.kept.sum()) == 0, "and leave no marks"
+
+
+def test_none_beside_tensors_is_nothing_to_compare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def child(module: str, job: dict[str, str], folder: Path, **_: object) -> dict[str, object]:
+        torch.save([[torch.ones(2), None, 3]], job["outputs"])
+        return {"load": 0.0, "seconds": [0.0]}
+
+    monkeypatch.setattr("qnnsolve.verification._child.run", child)
+    (outputs,) = run_on_emulator(tmp_path / "model.pte", [(torch.ones(2),)]).outputs
+    assert [leaf.tolist() for leaf in outputs] == [[1, 1], 3]
 
 
 def test_outputs_are_flattened_as_the_runtime_does() -> None:

@@ -180,6 +180,12 @@ def _export_exit(result: ExportResult, strict: bool, unverified: bool) -> int:
         listed = "; ".join(map(str, result.unrunnable))
         print(f"error: the program cannot run here: {listed}; {result.pte} is kept", file=sys.stderr)
         return HostBackendError.exit_code
+    if not result.delegates and not solved:
+        print(
+            f"error: nothing of this model runs on the accelerator; the report says why; {result.pte} is kept",
+            file=sys.stderr,
+        )
+        return 1
     if solved or result.verification is None or result.verification.agrees is not False:
         return solved
     wrong = [each for each in result.verification.outputs if each.verdict is Verdict.DISAGREES]
