@@ -12,7 +12,7 @@ constants of those passes:
 `batches`       ops on images without a batch get one
 `composites`    what ExecuTorch would take apart after annotation is spelled out, by torch's own definition of each op
 `constants`     what the model's inputs do not decide is computed once
-`ranks`         what has more dimensions than the accelerator takes is permuted with fewer
+`ranks`         what has more dimensions than the accelerator takes does with fewer (`merging`, `permuting`: how)
 `replacements`  what ExecuTorch never builds, builds wrongly or tears up is written otherwise: its poolings in
                 `pooling`, sorts in `sorting`, what goes by channel in `channels`, copies of views in `copies`,
                 transposed convolutions in `transposed`, indices in `indices`
@@ -54,4 +54,4 @@ def completed(model: GraphModule, half: bool = False) -> GraphModule:
 
     With ``half``, activations stay in half precision.
     """
-    return bound_infinities(move_leading(fold_constants(model)), half)
+    return bound_infinities(move_leading(fold_constants(lower_ranks(fold_constants(model)))), half)

@@ -37,9 +37,8 @@ class Weights:
     @classmethod
     def of(cls, given: Sequence[Node], has_biases: bool) -> Weights:
         """From torch's flat list: two weights, two biases, a projection, the last two where there are such."""
-        biases = tuple(given[2:4]) if has_biases else (None, None)
-        rest = given[4:] if has_biases else given[2:]
-        return cls(given[0], given[1], *biases, rest[0] if rest else None)
+        biases, rest = (given[2:4], given[4:]) if has_biases else ((None, None), given[2:])
+        return cls(given[0], given[1], biases[0], biases[1], rest[0] if rest else None)
 
 
 @attrs.frozen
@@ -55,7 +54,7 @@ class Cell:
 def _project(emit: Emitter, x: Any, weights: Weights) -> tuple[Node, Weights]:
     """Both biases in one, so that the state's part needs none: its scale would be another at every step."""
     both = [bias for bias in (weights.gate_bias, weights.state_bias) if bias is not None]
-    bias = emit.folded(_aten.add.Tensor, *both) if len(both) == 2 else (both or [None])[0]
+    bias = emit.folded(_aten.add.Tensor, *both) if len(both) == 2 else both[0] if both else None
     return emit(_aten.linear.default, x, weights.gates, bias), attrs.evolve(weights, gate_bias=None, state_bias=None)
 
 

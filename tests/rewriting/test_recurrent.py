@@ -162,7 +162,7 @@ def test_a_state_in_a_buffer_goes_from_call_to_call() -> None:
     pieces = [torch.randn(1, 3, 8) for _ in range(3)]
     graph = prepared(exported(model, (pieces[0],)))
     with torch.no_grad():
-        graph.state.zero_()
+        graph.get_buffer("state").zero_()
         mine = [graph(piece) for piece in pieces]
         model.state.zero_()  # the graph may share it
         torchs = [model(piece) for piece in pieces]
