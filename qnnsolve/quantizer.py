@@ -24,10 +24,10 @@ import torch
 from executorch.backends.qualcomm.quantizer.quantizer import QnnQuantizer, QuantDtype
 from executorch.backends.qualcomm.serialization.qc_schema import QcomChipset, QnnExecuTorchBackendType
 from torch.fx import GraphModule
-from torchao.quantization.pt2e.utils import _fuse_conv_bn_, _fuse_linear_bn_
 
 from qnnsolve.accumulators import bind_accumulators
 from qnnsolve.annotations import mark_cpu_nodes, write_annotations
+from qnnsolve.bn_folding import fold_batch_norms, fold_only_where_alone
 from qnnsolve.calibrated import Watch, watch
 from qnnsolve.constraints import Problem, Table
 from qnnsolve.errors import BudgetExceededError, UnsatisfiableError, UnverifiedError, UsageError
@@ -49,6 +49,8 @@ from qnnsolve.rules.request import Request, precision
 from qnnsolve.solver import Limits, Solution, Unknown, Unsatisfiable, solve
 
 __all__ = ["SolveQuantizer"]
+
+fold_only_where_alone()
 
 
 class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no types
@@ -151,8 +153,7 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         for note in self._notes[told:]:
             warnings.warn(note, stacklevel=3)
         # torchao has done so before, but has not seen what stood in a region of its own.
-        _fuse_conv_bn_(model)
-        _fuse_linear_bn_(model)
+        fold_batch_norms(model)
         complete_values(model)
         with contextlib.redirect_stdout(io.StringIO()):  # ``[WARNING] the 0 th arg of node ...`` (1.5.1)
             transformed: GraphModule = super().transform_for_annotation(prepared(model, self._unroll_limit))

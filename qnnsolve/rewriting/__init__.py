@@ -14,8 +14,9 @@ constants of those passes:
 `constants`     what the model's inputs do not decide is computed once
 `ranks`         what has more dimensions than the accelerator takes does with fewer (`merging`, `permuting`: how)
 `replacements`  what ExecuTorch never builds, builds wrongly or tears up is written otherwise: its poolings in
-                `pooling`, sorts in `sorting`, what goes by channel in `channels`, copies of views in `copies`,
-                transposed convolutions in `transposed`, indices in `indices`
+                `pooling`, sorts in `sorting`, what goes by channel in `channels`, batch and instance norms in
+                `channel_norms`, copies of views in `copies`, transposed convolutions in `transposed`, indices in
+                `indices`
 `leading`       a leading dimension of size one goes where it costs no 8-bit value a step
 `infinities`    minus infinity becomes a number, where a softmax hides it
 ==============  ======================================================================================================

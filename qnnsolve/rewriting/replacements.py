@@ -17,6 +17,7 @@ import torch
 from torch.fx import GraphModule
 from torch.fx import Node as FxNode
 
+from qnnsolve.rewriting.channel_norms import CHANNEL_NORMS
 from qnnsolve.rewriting.channels import CHANNELS
 from qnnsolve.rewriting.copies import COPIES
 from qnnsolve.rewriting.emitting import Emitter, Replacement, argument
@@ -233,6 +234,7 @@ REPLACED: Mapping[Any, Replacement] = MappingProxyType(
         **COPIES,
         **INDICES,
         **TRANSPOSED,
+        **CHANNEL_NORMS,
         aten.logical_or.default: _on_masks(aten.bitwise_or.Tensor),
         aten.logical_xor.default: _on_masks(aten.bitwise_xor.Tensor),
         aten.bitwise_not.default: _on_masks(aten.logical_not.default),

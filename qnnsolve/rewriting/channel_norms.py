@@ -1,0 +1,99 @@
+"""Normalizations channel by channel, written so that the chip computes them right: :data:`CHANNEL_NORMS`.
+
+With statistics that are known, a channel is multiplied by one number and another is added: a depthwise convolution of
+one tap, whose weight is exact in any number of bits, since each channel has a scale of its own. ExecuTorch's own
+Batchnorm (1.5.1, ``builders/op_batch_norm.py``) declares its bias in steps of which the largest bias has 2**31, one
+more than an int32 holds, so that it comes out with the other sign.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch.fx import Node as FxNode
+
+from qnnsolve.rewriting.emitting import Emitter, Replacement, argument
+
+__all__ = ["CHANNEL_NORMS"]
+
+aten = torch.ops.aten
+
+
+def _known(node: Any, default: float, like: torch.Tensor) -> torch.Tensor | None:
+    """A weight or statistic, in double precision; None where it is no constant."""
+    if node is None:
+        return torch.full(like.shape[1:2], default, dtype=torch.float64)
+    if not isinstance(node, FxNode) or node.op != "get_attr":
+        return None
+    value = operator.attrgetter(str(node.target))(node.graph.owning_module)
+    return value.detach().double() if isinstance(value, torch.Tensor) else None
+
+
+def _with_statistics(emit: Emitter, node: FxNode) -> FxNode | None:
+    """``x * w + b`` with ``w`` and ``b`` of each channel; None where they hang on the model's inputs."""
+    source, like = node.args[0], node.meta["val"]
+    given = [_known(argument(node, 1 + index, name), default, like) for index, (name, default) in enumerate(_NAMED)]
+    weight, bias, mean, variance = given
+    if weight is None or bias is None or mean is None or variance is None:
+        return None
+    weight = weight / torch.sqrt(variance + argument(node, 7, "eps"))
+    return _scaled(emit, source, weight, bias - mean * weight, like)
+
+
+_NAMED = (("weight", 1.0), ("bias", 0.0), ("running_mean", 0.0), ("running_var", 1.0))
+_DEPTHWISE_FROM = 3
+"""Groups of which ExecuTorch makes a depthwise convolution; fewer channels have a dense one, with zeros between."""
+
+
+def _scaled(emit: Emitter, source: Any, weight: torch.Tensor, bias: torch.Tensor, like: torch.Tensor) -> FxNode:
+    """Channels, dimension 1 of ``source``, times ``weight`` plus ``bias``: images stay as they are, and sequences."""
+    shape, channels = list(like.shape), weight.numel()
+    plain = like.dim() in (3, 4)
+    inner = shape[2:] if plain else [math.prod(shape[2:])]
+    dense = channels < _DEPTHWISE_FROM
+    taps = (torch.diag(weight) if dense else weight.reshape(-1, 1)).reshape(channels, -1, *[1] * len(inner))
+    x = source if plain else emit(aten.reshape.default, source, [*shape[:2], *inner])
+    target = aten.conv2d.default if len(inner) == 2 else aten.conv1d.default
+    taps_node = emit.constant("norm_weight", taps.to(like.dtype))
+    added = emit.constant("norm_bias", bias.to(like.dtype))
+    ones, zeros = [1] * len(inner), [0] * len(inner)
+    scaled = emit(target, x, taps_node, added, ones, zeros, ones, 1 if dense else channels)
+    return scaled if plain else emit(aten.reshape.default, scaled, shape)
+
+
+def _batch_norm(emit: Emitter, node: FxNode) -> FxNode | None:
+    return None if argument(node, 5, "training") else _with_statistics(emit, node)
+
+
+def _instance_norm(emit: Emitter, node: FxNode) -> FxNode | None:
+    """With statistics of its own like a batch norm; else with a weight of its own, over one or two dimensions.
+
+    ExecuTorch (1.5.1, ``builders/op_instance_norm.py``) makes up a missing weight and declares it like the output.
+    """
+    if not argument(node, 5, "use_input_stats"):
+        return _with_statistics(emit, node)
+    source, like = node.args[0], node.meta["val"]
+    weight, bias = argument(node, 1, "weight"), argument(node, 2, "bias")
+    if weight is not None and like.dim() <= 4:
+        return None
+    if weight is None:
+        weight = emit.constant("norm_weight", torch.ones(like.shape[1], dtype=like.dtype))
+    flat = like.dim() > 4
+    x = (
+        emit(aten.reshape.default, source, [*like.shape[:2], math.prod(like.shape[2:-1]), like.shape[-1]])
+        if flat
+        else source
+    )
+    made = emit(aten.instance_norm.default, x, weight, bias, None, None, *node.args[5:])
+    return emit(aten.reshape.default, made, list(like.shape)) if flat else made
+
+
+CHANNEL_NORMS: Mapping[Any, Replacement] = MappingProxyType(
+    {aten.batch_norm.default: _batch_norm, aten.instance_norm.default: _instance_norm}
+)
+"""By aten target, what is written instead."""
