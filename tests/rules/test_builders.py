@@ -85,6 +85,7 @@ def test_what_is_built(found: Built, ops: str) -> None:
         (on(SEQUENCE, "layer_norm.default", (4, 8)), "last dimension"),
         (on(IMAGE, "batch_norm.default", None, None, None, None, True, 0.1, 1e-5, False), "training mode"),
         (on(SEQUENCE, "index.Tensor", (X, None)), "along the last"),
+        (on(SEQUENCE, "index_put.default", (X, None, X), X), "side by side"),
         (on(SEQUENCE, "sort.stable"), "among equals"),
         (on(SEQUENCE, "scatter_reduce.two", 1, X, X, "mean"), "mean"),
         (on(SEQUENCE, "scatter_reduce.two", 1, X, X, "sum", False), "sum"),

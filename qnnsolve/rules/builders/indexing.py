@@ -34,6 +34,11 @@ def _index_put(node: Node, graph: Graph) -> Built:
     refs = _tensors(node.argument(1, "indices"))
     if not refs or _is_mask(graph, refs):
         return on_cpu("ExecuTorch has no builder for aten.index_put with a mask")
+    indices = node.argument(1, "indices")
+    named = [isinstance(index, Ref) for index in indices] if isinstance(indices, tuple) else []
+    places = [place for place, is_named in enumerate(named) if is_named]
+    if places[-1] - places[0] >= len(places):
+        return on_cpu("ExecuTorch builds aten.index_put with its index tensors side by side only")
     adds = bool(node.argument(3, "accumulate", False))
     return _written(node, graph, ref_at(node, 2, "values"), "add" if adds else None)
 
