@@ -58,6 +58,7 @@ def opened(model: GraphModule) -> GraphModule:
         if node.target is torch.ops.aten._assert_tensor_metadata.default:
             graph.erase_node(node)
     complete_values(model)
+    _keep_returned(model)
     model.recompile()
     return model
 
@@ -82,6 +83,27 @@ def _inline(model: GraphModule, region: Node) -> None:
     model.graph.erase_node(region)
     if not body.users:
         model.graph.erase_node(body)
+
+
+def _keep_returned(model: GraphModule) -> None:
+    """Make a buffer of what an op makes from nothing for the output alone: ExecuTorch 1.5.1 fails on it."""
+    for node in list(model.graph.nodes):
+        target = node.target
+        if not isinstance(target, torch._ops.OpOverload) or node.all_input_nodes or {"output"} != _readers(node):
+            continue
+        if torch.Tag.nondeterministic_seeded in target.tags:
+            continue
+        name = f"returned_{node.name}"
+        model.register_buffer(name, target(*node.args, **node.kwargs))
+        with model.graph.inserting_before(node):
+            kept = model.graph.get_attr(name)
+        kept.meta["val"] = node.meta["val"]
+        node.replace_all_uses_with(kept)
+        model.graph.erase_node(node)
+
+
+def _readers(node: Node) -> set[str]:
+    return {user.op for user in node.users}
 
 
 def complete_values(model: GraphModule) -> None:

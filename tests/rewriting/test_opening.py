@@ -108,3 +108,22 @@ def test_a_node_of_which_nobody_knows_what_it_computes_is_refused() -> None:
         )
     with pytest.raises(UnsupportedGraphError, match=r"node mm\w*: what aten.mm.default computes is not known"):
         opened(graph)
+
+
+class Returning(nn.Module):
+    """A tensor that is computed, one that is made from nothing, one that is drawn, and one that is written to."""
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        written = torch.zeros(3)
+        written[1:].add_(x[1:])
+        return x + 1, torch.ones(3), torch.rand(3), written
+
+
+def test_a_constant_that_is_returned_is_a_buffer() -> None:
+    x = torch.rand(3)
+    graph = opened(exported(Returning(), x))
+    graph.graph.lint()
+    returned = next(node for node in graph.graph.nodes if node.op == "output").args[0]
+    assert [node.op for node in returned] == ["call_function", "get_attr", "call_function", "call_function"]
+    computed, ones, _, written = graph(x)
+    torch.testing.assert_close((computed, ones, written), (x + 1, torch.ones(3), torch.cat([torch.zeros(1), x[1:]])))
