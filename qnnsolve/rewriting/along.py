@@ -11,6 +11,7 @@ from torch.fx import Node
 
 from qnnsolve.rewriting.broadcasting import alike
 from qnnsolve.rewriting.emitting import Emitter, argument
+from qnnsolve.rewriting.permuting import permuted
 from qnnsolve.rewriting.reshaping import reshaped, shape
 from qnnsolve.rules.builders import LARGEST_RANK
 
@@ -59,7 +60,7 @@ def along(emit: Emitter, node: Node) -> Node | None:
 
 
 def over(emit: Emitter, node: Node) -> Node | None:
-    """An op over some dimensions, all at once where they lie in few enough runs, else one run after the other."""
+    """An op over some dimensions, at once; where they lie in too many runs they are moved to the end first."""
     source: Any = node.args[0]
     sizes, rank = shape(source), len(shape(source))
     given: Any = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim")
@@ -73,10 +74,15 @@ def over(emit: Emitter, node: Node) -> Node | None:
     keep = () if node.target is _aten.flip.default else (True,)
     if len(low) <= LARGEST_RANK:
         return emit(node.target, reshaped(emit, source, low), over, *keep, *rest, **_without_dims(node))
-    for index in over:
-        around = [math.prod(low[:index]), low[index], math.prod(low[index + 1 :])]
-        source = emit(node.target, reshaped(emit, source, around), [1], *keep, *rest, **_without_dims(node))
-        low[index] = 1 if keep else low[index]
+    if keep:
+        # Not one run after the other: at 8 bits, three sums in a row have 21 dB on V79 where one has 38 (QNN 2.51).
+        order = sorted(range(rank), key=lambda dim: dim in dims)
+        count = math.prod(sizes[dim] for dim in dims)
+        moved = reshaped(emit, permuted(emit, source, order), [math.prod(sizes) // count, count])
+        return emit(node.target, moved, [1], *keep, *rest, **_without_dims(node))
+    for run in over:
+        around = [math.prod(low[:run]), low[run], math.prod(low[run + 1 :])]
+        source = emit(node.target, reshaped(emit, source, around), [1], *rest, **_without_dims(node))
     return source  # type: ignore[no-any-return]  # a node
 
 

@@ -74,6 +74,7 @@ FORMS: dict[str, Body] = {
     "sum": lambda _, x: x.sum((2, 4)),
     "sum over one element": lambda _, x: x[:, :1].sum(1),
     "sum in every other dimension": lambda _, x: x.sum((1, 3, 5), keepdim=True),
+    "flip in every other dimension": lambda _, x: x.flip([1, 3, 5]),
     "mean": lambda _, x: x.mean((0, 2, 4)),
     "mean over all": lambda _, x: x.mean().reshape(1),
     "amax": lambda _, x: x.amax((3,)),
