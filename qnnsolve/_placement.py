@@ -106,7 +106,7 @@ def _reason(support: Any, node: Any, log_start: int) -> str:
 
 def passes_with(placement: CpuPlacement) -> tuple[Any, Any]:
     """ExecuTorch's passes and their order, with ours next to last: it tells the partitioner what stays on the CPU."""
-    from executorch.backends.qualcomm._passes import ResolveDebugHandle
+    from executorch.backends.qualcomm._passes import DecomposeDivMode, DecomposeRemainder, ResolveDebugHandle
     from executorch.backends.qualcomm._passes.qnn_pass_manager import get_qnn_pass_manager_cls
     from executorch.backends.qualcomm.utils.constants import (
         QCOM_FALLBACK_NODE,
@@ -131,6 +131,9 @@ def passes_with(placement: CpuPlacement) -> tuple[Any, Any]:
 
     manager = get_qnn_pass_manager_cls()
     passes = manager.get_capture_program_passes()
+    for each in (DecomposeDivMode, DecomposeRemainder):
+        # Those of floats were taken apart before annotation; of integers they would make floats (1.5.1).
+        passes[each][QCOM_PASS_ACTIVATE_KEY] = False
     order = manager.get_passes_dependency_for_capture_program()
     order[KeepOnCpu] = [other for other in passes if other is not ResolveDebugHandle]
     order[ResolveDebugHandle] = [*order[ResolveDebugHandle], KeepOnCpu]

@@ -70,8 +70,6 @@ class Masking:
 
     hidden: Mapping[FxNode, int]
     levels: Mapping[FxNode, float]
-    written: Mapping[FxNode, bool]
-    """Of those, whether the model writes the mask itself, and is not fed it: it can come though no sample shows it."""
 
     def passes(self, node: FxNode, user: FxNode) -> bool:
         """Whether ``user`` hands on what ``node`` hides."""
@@ -135,16 +133,12 @@ def masking(model: GraphModule) -> Masking:
             hidden[node] = sign
             meeting[node] = any(meeting.get(user) or _meets(user, node, fed) for user in node.users if user in hidden)
     levels: dict[FxNode, float] = {}
-    written: dict[FxNode, bool] = {}
     for node in model.graph.nodes:
         if node in hidden:
             found = list(_levels(node, hidden, meeting, levels))
             if found:
                 levels[node] = min(found)
-                sources = [each for each in node.all_input_nodes if each in levels]
-                own = node.op == "get_attr" or (node.op == "call_function" and not sources and op_name(node) != "log")
-                written[node] = own or any(written[each] for each in sources)
-    return Masking(hidden, levels, written)
+    return Masking(hidden, levels)
 
 
 def _fed(model: GraphModule) -> set[FxNode]:

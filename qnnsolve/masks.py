@@ -41,12 +41,11 @@ def softmax_inputs(facts: Facts, solution: Solution) -> Iterator[tuple[tuple[Sit
 
 def mask_bounds(masking: Masking, solution: Solution) -> Iterator[tuple[tuple[Site, ...], Bounds]]:
     """Groups of sites that a mask can reach, and where it lies in them."""
-    levels = {node.name: (level, masking.hidden[node], masking.written[node]) for node, level in masking.levels.items()}
+    levels = {node.name: (level, masking.hidden[node]) for node, level in masking.levels.items()}
     for group in solution.groups:
         found = [levels[site.node] for site in group if site.node in levels]
         if found:
-            written = any(each for _, _, each in found)
-            yield group, Bounds(mask=min(level for level, _, _ in found), sign=found[0][1], written=written)
+            yield group, Bounds(mask=min(level for level, _ in found), sign=found[0][1])
 
 
 def bind_masks(model: GraphModule, observers: Mapping[Any, Any]) -> None:

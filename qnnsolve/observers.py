@@ -104,9 +104,6 @@ class TensorObserver(Scaled, MinMaxObserver):  # type: ignore[misc]  # torchao s
             return reached
         masked = masked_from(x, bounds.mask) if bool((largest <= -bounds.mask).any()) else -math.inf
         kept = reached[(largest > masked).expand_as(x)]
-        if kept.numel() and bounds.written:
-            least = largest[largest > masked].min() - _SOFTMAX_REACH[self.quant_max - self.quant_min > 255]
-            kept = torch.cat((kept, least.reshape(1)))
         return kept if kept.numel() else x.new_zeros(1)
 
 
@@ -128,8 +125,8 @@ class MaskObserver(TensorObserver):
         """What lies between it and each softmax."""
         self.product: Any = None
         """Where it is a factor that makes a mask of ones and zeros: the observer of what comes out."""
-        self.register_buffer("hides", torch.tensor(self.bounds.written))
-        self.register_buffer("outermost", torch.tensor(-math.inf if self.bounds.written else 0.0))
+        self.register_buffer("hides", torch.tensor(False))
+        self.register_buffer("outermost", torch.tensor(0.0))
 
     def _within(self, x: torch.Tensor) -> torch.Tensor:
         assert self.bounds.mask is not None
@@ -239,8 +236,7 @@ class Bounds:
 
     Those between ``low`` and ``high``, where an activation cuts off the rest. With ``softmax_dim``, those from which a
     softmax along it makes more than nothing. Where a mask can come (``mask``, how far out it lies at least; with a
-    ``sign`` of -1 it is high, not low), those that it does not mask; there is room for
-    one that the model writes itself (``written``), whether samples show it or not.
+    ``sign`` of -1 it is high, not low), those that it does not mask.
     """
 
     low: float = -math.inf
@@ -248,7 +244,6 @@ class Bounds:
     softmax_dim: int | None = None
     mask: float | None = None
     sign: int = 1
-    written: bool = False
 
 
 class Unobserved(ObserverBase):  # type: ignore[misc]  # torchao ships no types

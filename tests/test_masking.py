@@ -135,24 +135,6 @@ def test_huge_numbers_and_low_scores_come_out_right(name: str, precision: str) -
     assert decibel(model, samples, precision) > (wide if precision == "16a8w" else narrow)
 
 
-@pytest.mark.parametrize("precision", ["16a8w", "8a8w"])
-@pytest.mark.parametrize(
-    "function",
-    [
-        lambda x, m: softmax(x.masked_fill(m, -math.inf)),
-        lambda x, m: softmax(torch.where(m, LEAST, x) * 0.5),
-        lambda x, m: softmax(x.masked_fill(m, -1e9)),
-    ],
-)
-def test_a_mask_works_that_no_sample_shows(function: Callable[..., torch.Tensor], precision: str) -> None:
-    samples = scores(torch.zeros_like(FUTURE), factor=1.0)
-    graph = torch.export.export(Net(function), samples[0]).module()
-    prepared = prepare_pt2e(graph, SolveQuantizer("htp", "SM8750", strict=False, precision=precision))
-    for sample in samples:
-        prepared(*sample)
-    assert float(convert_pt2e(prepared)(samples[0][0], FUTURE)[FUTURE].max()) < 1e-4
-
-
 def logarithms(x: torch.Tensor) -> torch.Tensor:
     return torch.log_softmax(x.masked_fill(FUTURE, -math.inf), -1)
 

@@ -16,7 +16,7 @@ constants of those passes:
 `replacements`  what ExecuTorch never builds, builds wrongly or tears up is written otherwise: its poolings in
                 `pooling`, sorts in `sorting`, what goes by channel in `channels`, batch and instance norms in
                 `channel_norms`, copies of views in `copies`, transposed convolutions in `transposed`, indices in
-                `indices`
+                `indices` and `indexing`, divisions of integers in `integers`
 `leading`       a leading dimension of size one goes where it costs no 8-bit value a step
 `infinities`    minus infinity becomes a number, where a softmax hides it
 ==============  ======================================================================================================

@@ -46,8 +46,8 @@ def fold_constants(model: GraphModule) -> GraphModule:
     folded value is a buffer named ``folded_constant_0`` and so on; the weight of a linear or convolution is a
     parameter, as torchao wants it where it folds a batch norm into it.
     """
-    sources = _sources(model)
-    left: set[Node] = set()
+    left = set(_written(model))
+    sources = _sources(model, left)
     while True:
         computed = _computed(model, sources, left)
         too_large = {node for node in _frontier(computed) if _elements(node) > _limit(node, computed[node], sources)}
@@ -64,7 +64,7 @@ def fold_constants(model: GraphModule) -> GraphModule:
     return model
 
 
-def _sources(model: GraphModule) -> Tensors:
+def _sources(model: GraphModule, written: set[Node]) -> Tensors:
     """The model's tensors that no op of the graph writes to."""
     tensors: Tensors = {}
     for node in model.graph.nodes:
@@ -72,8 +72,8 @@ def _sources(model: GraphModule) -> Tensors:
             value = operator.attrgetter(str(node.target))(model)
             if isinstance(value, torch.Tensor):
                 tensors[str(node.target)] = value
-    written = {_memory(tensors[name]) for name in _written(model) if name in tensors}
-    return {name: value for name, value in tensors.items() if _memory(value) not in written}
+    states = {_memory(tensors[name]) for node in written if (name := str(node.target)) in tensors}
+    return {name: value for name, value in tensors.items() if _memory(value) not in states}
 
 
 def _memory(tensor: torch.Tensor) -> int:
@@ -81,14 +81,14 @@ def _memory(tensor: torch.Tensor) -> int:
     return tensor.untyped_storage().data_ptr() or id(tensor)
 
 
-def _written(model: GraphModule) -> Iterator[str]:
-    """Names of the tensors that an op writes to, through what may be a view or not."""
+def _written(model: GraphModule) -> Iterator[Node]:
+    """What an op writes to, and what that may be a view of."""
     for node in model.graph.nodes:
         for target in _writes_to(node):
+            yield target
             while target.op != "get_attr" and _may_alias(target) and target.all_input_nodes:
                 target = target.all_input_nodes[0]
-            if target.op == "get_attr":
-                yield str(target.target)
+                yield target
 
 
 def _writes_to(node: Node) -> Iterable[Node]:

@@ -21,7 +21,9 @@ from qnnsolve.rewriting.channel_norms import CHANNEL_NORMS
 from qnnsolve.rewriting.channels import CHANNELS
 from qnnsolve.rewriting.copies import COPIES
 from qnnsolve.rewriting.emitting import Emitter, Replacement, argument
+from qnnsolve.rewriting.indexing import INDEXING
 from qnnsolve.rewriting.indices import INDICES
+from qnnsolve.rewriting.integers import INTEGERS
 from qnnsolve.rewriting.pooling import POOLINGS
 from qnnsolve.rewriting.sorting import SORTS
 from qnnsolve.rewriting.transposed import TRANSPOSED
@@ -155,17 +157,6 @@ def _power_of_a_number(emit: Emitter, node: FxNode) -> FxNode | None:
     return emit(aten.exp.default, emit(aten.mul.Tensor, exponent, math.log(base)))
 
 
-def _floor_divide(emit: Emitter, node: FxNode) -> FxNode | None:
-    """Integers in parts that are placed one by one: those that ExecuTorch writes lose what keeps them on the CPU.
-
-    The accelerator divides in half precision. Of dividends up to 1,000 every quotient is right, of those up to 20,000
-    44 % are not (V79, QNN 2.51: ``python -m benchmarks.integer_division SM8750``); on V68 it does not compile.
-    """
-    if node.meta["val"].is_floating_point():
-        return None
-    return emit(aten.div.Tensor_mode, *node.args, rounding_mode="floor")
-
-
 def _roll(emit: Emitter, node: FxNode) -> FxNode | None:
     """By what is left of each shift, along dimensions counted from the front.
 
@@ -225,7 +216,6 @@ REPLACED: Mapping[Any, Replacement] = MappingProxyType(
         aten.logsumexp.default: _log_sum_exp,
         aten.acosh.default: _acosh,
         aten.cosine_similarity.default: _cosine_similarity,
-        aten.floor_divide.default: _floor_divide,
         aten.roll.default: _roll,
         aten.pow.Scalar: _power_of_a_number,
         **POOLINGS,
@@ -233,6 +223,8 @@ REPLACED: Mapping[Any, Replacement] = MappingProxyType(
         **CHANNELS,
         **COPIES,
         **INDICES,
+        **INDEXING,
+        **INTEGERS,
         **TRANSPOSED,
         **CHANNEL_NORMS,
         aten.logical_or.default: _on_masks(aten.bitwise_or.Tensor),

@@ -16,6 +16,7 @@ from qnnsolve.results import Placement
 from qnnsolve.rewriting import constants
 from qnnsolve.rewriting.constants import fold_constants
 from qnnsolve.rewriting.opening import opened
+from qnnsolve.rewriting.writes import spell_out_writes
 
 
 class Positions(nn.Module):
@@ -228,6 +229,22 @@ def test_a_state_that_is_written_through_a_view_is_left_alone() -> None:
     model = _export(State(), torch.randn(2, 2))
     wanted = calls(model)
     assert calls(fold_constants(model)) == wanted
+
+
+def test_a_tensor_that_is_filled_in_place_is_no_constant() -> None:
+    """Not before the writes are spelled out, at least: what reads it afterwards reads what was written."""
+
+    def compute(m: Any, x: torch.Tensor) -> torch.Tensor:
+        weight = torch.zeros(8, 16)
+        weight[:4] = m.a
+        weight[4:] = m.a * 2
+        return F.linear(x, weight)
+
+    module, x = Reads(compute, a=torch.randn(4, 16)), torch.randn(4, 16)
+    model = fold_constants(_export(module, x))
+    torch.testing.assert_close(model(x), module(x))
+    torch.testing.assert_close(model(x), module(x))
+    assert calls(fold_constants(spell_out_writes(opened(_export(module, x))))) == ["aten.linear.default"]
 
 
 def test_a_weight_of_any_size_is_folded_and_an_expanded_constant_is_not(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,8 +15,11 @@ from qnnsolve.rewriting.replacements import REPLACED, replace
 from qnnsolve.rules.builders import BUILDERS
 from tests.rewriting.replaced_forms import FORMS, STAYING
 
+aten = torch.ops.aten
 X = torch.linspace(-30, 30, 64).reshape(2, 4, 8)
 IMAGE = torch.randn(1, 2, 12, 12, generator=torch.Generator().manual_seed(0))
+WHOLE = torch.tensor([-20001, -9, -8, -1, 0, 7, 9, 2**31 + 1])
+DIVISORS = torch.tensor([7, -4, 3, 5, -2, -3, 4, 2])
 MASK = torch.arange(64).reshape(2, 4, 8) % 3 == 0
 MEAN, VARIANCE = torch.tensor([-3.0, 0.5, 2.0, 7.0]), torch.tensor([0.01, 1.0, 4.0, 9.0])
 
@@ -39,7 +42,23 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[torch.Tensor, ...]]] = {
     "logaddexp.default": (torch.logaddexp, (X, X / 2)),
     "logsumexp.default": (lambda x: torch.logsumexp(x, (1, 2), keepdim=True), (X,)),
     "acosh.default": (torch.acosh, (X.abs() + 1,)),
-    "floor_divide.default": (torch.floor_divide, (torch.arange(-4, 4), torch.full((8,), 3))),
+    "floor_divide.default": (torch.floor_divide, (WHOLE, DIVISORS)),
+    "floor_divide.Scalar": (lambda x: aten.floor_divide.Scalar(x, -3), (WHOLE,)),
+    "div.Tensor_mode": (lambda x, y: torch.div(x, y, rounding_mode="trunc"), (WHOLE, DIVISORS)),
+    "div.Scalar_mode": (lambda x: aten.div.Scalar_mode(x, 3, rounding_mode="floor"), (WHOLE,)),
+    "divide.Tensor_mode": (lambda x, y: torch.divide(x, y, rounding_mode="floor"), (X, X.abs() / 3 + 1)),
+    "divide.Scalar_mode": (lambda x: aten.divide.Scalar_mode(x, 3, rounding_mode="trunc"), (WHOLE,)),
+    "remainder.Tensor": (torch.remainder, (WHOLE[:, None], DIVISORS)),
+    "remainder.Scalar": (lambda x: x % -3, (WHOLE,)),
+    "remainder.Scalar_Tensor": (lambda y: 100 % y, (DIVISORS,)),
+    "floor.default": (torch.floor, (WHOLE,)),
+    "ceil.default": (torch.ceil, (WHOLE,)),
+    "trunc.default": (torch.trunc, (WHOLE,)),
+    "round.default": (torch.round, (WHOLE,)),
+    "__lshift__.Scalar": (lambda x: x << 2, (WHOLE,)),
+    "__rshift__.Scalar": (lambda x: x >> 2, (WHOLE,)),
+    "__lshift__.Tensor": (lambda x, y: x << y.abs(), (WHOLE, DIVISORS)),
+    "__rshift__.Tensor": (lambda x, y: x >> y.abs(), (WHOLE, DIVISORS)),
     "pow.Scalar": (lambda x: torch.ops.aten.pow.Scalar(2.5, x), (X / 10,)),
     "cosine_similarity.default": (lambda x: nn.functional.cosine_similarity(x, x.flip(0), -1), (X + 3,)),
     "avg_pool2d.default": (lambda x: nn.functional.avg_pool2d(x, (4, 6), padding=(2, 3)), (IMAGE,)),
@@ -108,6 +127,20 @@ def test_a_rewritten_model_computes_the_same(name: str) -> None:
     assert name in STAY or f"aten.{name}" not in _targets(rewritten)
 
 
+INTEGERS = [name for name, (_, inputs) in CASES.items() if inputs[0].dtype == torch.int64]
+
+
+@pytest.mark.parametrize("name", INTEGERS)
+@pytest.mark.parametrize("dtype", [torch.int32, torch.int64])
+def test_integers_stay_exact_integers_through_every_pass(name: str, dtype: torch.dtype) -> None:
+    """ExecuTorch's own passes before annotation make floats of divisions and remainders."""
+    compute, inputs = CASES[name][0], tuple(x.clamp(max=2**31 - 1).to(dtype) for x in CASES[name][1])
+    transformed = SolveQuantizer().transform_for_annotation(_module(compute, inputs))
+    wanted, found = compute(*inputs), transformed(*inputs)
+    assert found.dtype == wanted.dtype
+    assert torch.equal(found, wanted)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_what_a_rewrite_leaves_can_be_built(name: str) -> None:
     transformed = SolveQuantizer().transform_for_annotation(_module(*CASES[name]))
@@ -124,6 +157,11 @@ def test_what_a_rewrite_leaves_can_be_built(name: str) -> None:
         (nn.functional.elu, (X,)),
         (lambda x: nn.functional.avg_pool3d(x, 2, 2, padding=1), (X.reshape(1, 2, 2, 4, 4),)),
         (lambda x: torch.floor_divide(x, 3.0), (X,)),
+        (lambda x: torch.div(x, 3.0, rounding_mode="floor"), (X,)),
+        (lambda x: x % 3.0, (X,)),
+        (torch.floor, (X,)),
+        (lambda x, i: x[:, i], (X, torch.tensor([3, -1]))),
+        (lambda x, m: torch.ops.aten.index.Tensor(x, [m]), (X, torch.tensor([[True, False, True, True]] * 2))),
         (lambda x: nn.functional.avg_pool2d(x, 4, 2), (IMAGE,)),
         (lambda x: nn.functional.adaptive_avg_pool2d(x, (1, 3)), (IMAGE,)),
         (lambda x: nn.functional.adaptive_avg_pool2d(x, 5), (IMAGE,)),
@@ -136,6 +174,26 @@ def test_other_forms_are_left_alone(compute: Callable[..., Any], inputs: tuple[t
     module = _module(compute, inputs)
     before = _targets(module)
     assert _targets(replace(module)) == before
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda x, i, j: x[torch.arange(2), i],
+        lambda x, i, j: x[torch.arange(2)[:, None], j],
+        lambda x, i, j: x[:, i, i],
+        lambda x, i, j: x[i % 2, :, j[0, :2]],
+        lambda x, i, j: x[:, j, -1 - j],
+        lambda x, i, j: x[torch.arange(2), i, j[0, :2]],
+        lambda x, i, j: x[torch.arange(-2, 0), i],
+    ],
+)
+def test_what_several_tensors_pick_one_picks_too(read: Callable[..., Any]) -> None:
+    inputs = (X, torch.tensor([3, -4]), torch.tensor([[0, -1, 2], [-3, 1, 1]]))
+    rewritten = replace(_module(read, inputs))
+    assert torch.equal(rewritten(*inputs), read(*inputs))
+    found = [node.args[1] for node in rewritten.graph.nodes if node.target is aten.index.Tensor]
+    assert [sum(index is not None for index in indices) for indices in found] == [1]
 
 
 @pytest.mark.parametrize(

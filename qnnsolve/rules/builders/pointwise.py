@@ -22,6 +22,7 @@ from qnnsolve.rules.builders.types import (
 __all__ = ["TABLE"]
 
 _INTEGERS = ("int32", "int64")
+_HALF_DIVISION = "integers are divided in half precision there"
 _WHOLE_RANGE = "ExecuTorch lowers it to several ops, and what is in between has no encoding"
 
 
@@ -136,7 +137,7 @@ def _division(name: str) -> Builder:
     def builder(node: Node, graph: Graph) -> Built:
         sources = [graph[ref].tensor for ref in node.refs()]
         if sources and not any(tensor is None or tensor.is_float for tensor in sources):
-            return on_cpu("integers are divided in half precision there")
+            return on_cpu(_HALF_DIVISION)
         return _binary(name)(node, graph)
 
     return builder
@@ -174,7 +175,9 @@ _UNBUILT = (
     "__lshift__.Scalar",
     "__rshift__.Scalar",
     "bitwise_left_shift.Tensor",
+    "bitwise_left_shift.Tensor_Scalar",
     "bitwise_right_shift.Tensor",
+    "bitwise_right_shift.Tensor_Scalar",
     "fmod.Scalar",
     "fmod.Tensor",
     "sigmoid_.default",
@@ -210,6 +213,10 @@ TABLE = table(
     (_binary("ElementWiseMultiply"), ("mul.Tensor", "mul_.Tensor", "multiply.Tensor", "mul.Scalar")),
     (_division("ElementWiseDivide"), ("div.Tensor", "div_.Tensor", "divide.Tensor", "div.Scalar")),
     (_division("ElementWiseBinary.floor_divide"), ("floor_divide.default",)),
+    (
+        lambda node, graph: on_cpu(_HALF_DIVISION),
+        ("divide.Tensor_mode", "divide.Scalar_mode", "div.Tensor_mode", "div.Scalar_mode"),
+    ),
     (_binary("ElementWiseMaximum"), ("maximum.default", "max.other", "clamp_min.Tensor")),
     (_binary("ElementWiseMinimum"), ("minimum.default", "min.other", "clamp_max.Tensor")),
     (_power, ("pow.Tensor_Tensor", "pow.Tensor_Scalar", "pow.Scalar")),

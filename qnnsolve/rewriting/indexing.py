@@ -1,0 +1,66 @@
+"""Indexing by several tensors, written as indexing by one: ExecuTorch (1.5.1) builds no other.
+
+``x[torch.arange(n), last]``, by which language models take the last token of each sequence, is the row
+``arange * length + last`` of the same memory; what is constant of that is computed once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch.fx import Node as FxNode
+
+from qnnsolve.rewriting.emitting import Emitter, Replacement
+from qnnsolve.rewriting.indices import INDICES
+
+__all__ = ["INDEXING"]
+
+aten = torch.ops.aten
+_FROM_ZERO = frozenset({aten.arange.default, aten.argmax.default, aten.argmin.default, aten.abs.default})
+"""Ops whose integers are not negative, of ``arange`` only that which starts at zero."""
+
+
+def _index(emit: Emitter, node: FxNode) -> FxNode | None:
+    source, indices = node.args
+    assert isinstance(source, FxNode) and isinstance(indices, (list, tuple))
+    places = [place for place, index in enumerate(indices) if isinstance(index, FxNode)]
+    tensors = [indices[place] for place in places]
+    if len(places) < 2 or any(index.meta["val"].dtype in (torch.bool, torch.uint8) for index in tensors):  # type: ignore[union-attr]
+        return INDICES[node.target](emit, node)
+    shape = list(source.meta["val"].shape)
+    if places != list(range(places[0], places[-1] + 1)):  # what they pick stands in front, as torch has it
+        others = [dim for dim in range(len(shape)) if dim not in places]
+        source = emit(aten.permute.default, source, [*places, *others])
+        shape, places = list(source.meta["val"].shape), list(range(len(places)))
+    start, end = places[0], places[-1] + 1
+    sizes = shape[start:end]
+    rows = emit(aten.reshape.default, source, [*shape[:start], math.prod(sizes), *shape[end:]])
+    return emit(aten.index.Tensor, rows, [*[None] * start, _joined(emit, tensors, sizes)])
+
+
+def _joined(emit: Emitter, indices: list[Any], sizes: list[int]) -> FxNode:
+    """The place of each element among all that the dimensions of ``sizes`` have."""
+    total: FxNode | None = None
+    for place, index in enumerate(indices):
+        step = math.prod(sizes[place + 1 :])
+        from_zero = _from_zero(emit, index, sizes[place])
+        scaled = from_zero if step == 1 else emit(aten.mul.Tensor, from_zero, step)
+        total = scaled if total is None else emit(aten.add.Tensor, total, scaled)
+    assert total is not None
+    return total
+
+
+def _from_zero(emit: Emitter, index: FxNode, size: int) -> FxNode:
+    """``index`` counted from the front, where it may be counted from the back."""
+    if index.target in _FROM_ZERO:
+        return index
+    from_back = emit(aten.lt.Scalar, index, 0)
+    return emit(aten.where.self, from_back, emit(aten.add.Tensor, index, size), index)
+
+
+INDEXING: Mapping[Any, Replacement] = MappingProxyType({aten.index.Tensor: _index})
+"""By aten target, what is written instead."""
