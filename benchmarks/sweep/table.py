@@ -58,9 +58,18 @@ def table(results: Results, names: Sequence[str], configs: Sequence[tuple[str, s
             lines.append(f"| {family} | " + " | ".join(map(str, counts)) + " |")
             totals = [a + b for a, b in zip(totals, counts, strict=True)]
         lines += ["| all | " + " | ".join(map(str, totals)) + " |", ""]
+    lines += [_time(results), ""]
     lines += _listed("Not as they should be", wrong, len(configs))
     lines += _listed("Refused", refused, len(configs))
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _time(results: Results) -> str:
+    """What it took, by path, in minutes of CPU."""
+    spent = dict.fromkeys(("library", "export"), 0.0)
+    for (path, *_), record in results.found.items():
+        spent[path] += record.get("cpu seconds", 0.0) / 60
+    return f"Minutes of CPU: {spent['library']:.0f} by the library, {spent['export']:.0f} by exports."
 
 
 def _listed(title: str, entries: dict[str, list[str]], configs: int) -> list[str]:
