@@ -20,6 +20,7 @@ from torch.utils import _pytree as pytree
 from benchmarks.sweep.form import Form
 from benchmarks.sweep.library import encodings_of, error_of
 from qnnsolve import export
+from qnnsolve._lowered_graph import FEEDS
 from qnnsolve.facts.graph import GETITEM
 from qnnsolve.results import AT_BORDER, CpuOp, ExportResult, NodeRecord, SolveResult
 
@@ -135,9 +136,10 @@ def _record(
     result: ExportResult, nodes: Sequence[NodeRecord], ops: Sequence[CpuOp], outputs: range, size: int
 ) -> dict[str, Any]:
     """The part of an export that is one form's."""
-    announced = {node.name for node in nodes if node.placement.value == "cpu" and node.target != GETITEM}
-    happened = {op.name for op in ops if op.reason != AT_BORDER}
     told = {node.name: f"{node.target} ({node.name})" for node in nodes}
+    announced = {node.name for node in nodes if node.placement.value == "cpu" and node.target != GETITEM}
+    # Casts that lowering puts in front of an op on the CPU are no ops of the model's.
+    happened = {op.name for op in ops if op.reason != AT_BORDER and (op.reason != FEEDS or op.name in told)}
     checks = result.verification.outputs if result.verification is not None else ()
     checked = {check.index: check for check in checks}
     return {

@@ -25,6 +25,7 @@ from qnnsolve.rewriting.indexing import INDEXING
 from qnnsolve.rewriting.indices import INDICES
 from qnnsolve.rewriting.integers import INTEGERS
 from qnnsolve.rewriting.pooling import POOLINGS
+from qnnsolve.rewriting.scalars import SCALARS, reduced
 from qnnsolve.rewriting.sorting import SORTS
 from qnnsolve.rewriting.transposed import TRANSPOSED
 
@@ -62,8 +63,9 @@ def _over_all(target: Any) -> Replacement:
         source = node.args[0]
         assert isinstance(source, FxNode)
         rank = source.meta["val"].dim()
-        plain = source.meta["val"].dtype == node.meta["val"].dtype and not node.kwargs
-        return emit(target, source, list(range(rank)), False) if rank and plain else None
+        if not rank or source.meta["val"].dtype != node.meta["val"].dtype or node.kwargs:
+            return None
+        return reduced(emit, target, source) if rank == 1 else emit(target, source, list(range(rank)), False)
 
     return rewritten
 
@@ -176,6 +178,14 @@ def _roll(emit: Emitter, node: FxNode) -> FxNode | None:
     return None
 
 
+def _permutation(emit: Emitter, node: FxNode) -> FxNode | None:
+    """Nothing, where every dimension stays in its place: einsum permutes vectors so, and HTP transposes none."""
+    source: Any = node.args[0]
+    order: Any = node.args[1]
+    rank = source.meta["val"].dim()
+    return source if [dim % rank for dim in order] == list(range(rank)) else None  # type: ignore[no-any-return]
+
+
 def _on_masks(target: Any) -> Replacement:
     """The bitwise op in place of the logical one, or the other way round: the same where all are masks."""
 
@@ -227,6 +237,8 @@ REPLACED: Mapping[Any, Replacement] = MappingProxyType(
         **INTEGERS,
         **TRANSPOSED,
         **CHANNEL_NORMS,
+        **SCALARS,
+        aten.permute.default: _permutation,
         aten.logical_or.default: _on_masks(aten.bitwise_or.Tensor),
         aten.logical_xor.default: _on_masks(aten.bitwise_xor.Tensor),
         aten.bitwise_not.default: _on_masks(aten.logical_not.default),

@@ -80,6 +80,10 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[torch.Tensor, ...]]] = {
         (X.reshape(4, 4, 2, 2),),
     ),
     "instance_norm.default": (nn.functional.instance_norm, (X.reshape(1, 4, 2, 2, 4),)),
+    "permute.default": (lambda x: x.permute(0, 1, -1) * 2, (X,)),
+    "select.int": (lambda x: x[2] * x, (X.reshape(64),)),
+    "sum.dim_IntList": (lambda x: (x * x).sum(0), (X.reshape(64),)),
+    "mean.dim": (lambda x: x.mean(0), (X.reshape(64),)),
     "roll.default": (lambda x: x.roll((-3, 1, 8), (-1, 0, 2)), (X,)),
     "logical_or.default": (torch.logical_or, (MASK, ~MASK)),
     "logical_xor.default": (torch.logical_xor, (MASK, MASK)),
@@ -94,7 +98,7 @@ STAY = (
     *("avg_pool2d.default", "avg_pool3d.default", "elu.default"),
     *STAYING,
     *("max_pool1d.default", "max_pool2d.default", "max_pool2d_with_indices.default", "max_pool3d.default"),
-    *("roll.default", "instance_norm.default"),
+    *("roll.default", "sum.dim_IntList", "mean.dim", "instance_norm.default"),
 )
 """Targets that the rewritten model still has, in another form or with other ops behind them."""
 
