@@ -25,10 +25,36 @@ def _each(size: Any, dims: int) -> list[int]:
     return sizes * dims if len(sizes) == 1 else sizes
 
 
+def _padded_apart(emit: Emitter, node: FxNode, dims: int) -> bool:
+    """Pad by an op of its own where padding counts and regions lie side by side; whether it does.
+
+    The accelerator computes garbage there, mostly zeros (HTP emulator, QNN 2.51, V68 and V79, 16 bits, kernels 1x2 to
+    5x5: the form ``avg_pool2d kernel2 padding1`` of ``benchmarks.sweep``).
+    """
+    source: Any = node.args[0]
+    kernel = _each(node.args[1], dims)
+    stride = _each(argument(node, 2, "stride", []) or kernel, dims)
+    padding, rounds_up = _each(argument(node, 3, "padding", 0), dims), argument(node, 4, "ceil_mode", False)
+    sizes = [size + 2 * more for size, more in zip(source.meta["val"].shape[-dims:], padding, strict=True)]
+    overhangs = rounds_up and any((size - k) % k for size, k in zip(sizes, kernel, strict=True))
+    if kernel != stride or not any(padding) or not argument(node, 5, "count_include_pad", True) or overhangs:
+        return False
+    amounts = [more for each in reversed(padding) for more in (each, each)]
+    divisor = [argument(node, 6, "divisor_override")] if dims == 2 else []
+    padded = emit(aten.pad.default, source, amounts)
+    node.args, node.kwargs = (padded, kernel, stride, [0] * dims, False, True, *divisor), {}
+    return True
+
+
+def _average_over_sequences(emit: Emitter, node: FxNode) -> None:
+    _padded_apart(emit, node, 1)
+
+
 def _average_over_images(emit: Emitter, node: FxNode) -> FxNode | None:
     """Rows, then columns, where the accelerator's average is garbage (:func:`averages_right`).
 
     A stride that is left out is the kernel's size, which ExecuTorch's builder does not always know (1.5.1)."""
+    _padded_apart(emit, node, 2)
     kernel, divisor = _each(node.args[1], 2), argument(node, 6, "divisor_override")
     stride = _each(argument(node, 2, "stride", []) or kernel, 2)
     rows, columns = _each(argument(node, 3, "padding", 0), 2)
@@ -135,6 +161,7 @@ def _by_planes(
 
 POOLINGS: Mapping[Any, Replacement] = MappingProxyType(
     {
+        aten.avg_pool1d.default: _average_over_sequences,
         aten.avg_pool2d.default: _average_over_images,
         aten.adaptive_avg_pool2d.default: _average_over_regions,
         aten.avg_pool3d.default: _average_over_volumes,

@@ -65,7 +65,9 @@ def _over_all(target: Any) -> Replacement:
         rank = source.meta["val"].dim()
         if not rank or source.meta["val"].dtype != node.meta["val"].dtype or node.kwargs:
             return None
-        return reduced(emit, target, source) if rank == 1 else emit(target, source, list(range(rank)), False)
+        dims = list(range(rank))
+        apart = rank == 1 or source.target is aten.mul.Tensor
+        return reduced(emit, target, source, dims) if apart else emit(target, source, dims, False)
 
     return rewritten
 
@@ -145,7 +147,7 @@ def _cosine_similarity(emit: Emitter, node: FxNode) -> FxNode:
     dim, least = argument(node, 2, "dim", 1), argument(node, 3, "eps", 1e-8)
 
     def product(one: Any, other: Any) -> FxNode:
-        return emit(aten.sum.dim_IntList, emit(aten.mul.Tensor, one, other), [dim])
+        return reduced(emit, aten.sum.dim_IntList, emit(aten.mul.Tensor, one, other), [dim])
 
     lengths = (emit(aten.clamp.default, emit(aten.sqrt.default, product(x, x)), least) for x in (first, second))
     return emit(aten.div.Tensor, product(first, second), emit(aten.mul.Tensor, *lengths))

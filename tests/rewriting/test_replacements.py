@@ -61,6 +61,7 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[torch.Tensor, ...]]] = {
     "__rshift__.Tensor": (lambda x, y: x >> y.abs(), (WHOLE, DIVISORS)),
     "pow.Scalar": (lambda x: torch.ops.aten.pow.Scalar(2.5, x), (X / 10,)),
     "cosine_similarity.default": (lambda x: nn.functional.cosine_similarity(x, x.flip(0), -1), (X + 3,)),
+    "avg_pool1d.default": (lambda x: nn.functional.avg_pool1d(x, 2, padding=1), (X,)),
     "avg_pool2d.default": (lambda x: nn.functional.avg_pool2d(x, (4, 6), padding=(2, 3)), (IMAGE,)),
     "adaptive_avg_pool2d.default": (lambda x: nn.functional.adaptive_avg_pool2d(x, (3, 2)), (IMAGE,)),
     "avg_pool3d.default": (lambda x: nn.functional.avg_pool3d(x, 2, ceil_mode=True), (X.reshape(1, 2, 2, 4, 4),)),
@@ -95,7 +96,7 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[torch.Tensor, ...]]] = {
 }
 
 STAY = (
-    *("avg_pool2d.default", "avg_pool3d.default", "elu.default"),
+    *("avg_pool1d.default", "avg_pool2d.default", "avg_pool3d.default", "elu.default"),
     *STAYING,
     *("max_pool1d.default", "max_pool2d.default", "max_pool2d_with_indices.default", "max_pool3d.default"),
     *("roll.default", "sum.dim_IntList", "mean.dim", "instance_norm.default"),
@@ -254,3 +255,44 @@ def test_what_lowering_would_take_apart_wrongly_computes_the_same(
     """ExecuTorch's passes are silently wrong on some of these, so they run here as well."""
     transformed = SolveQuantizer().transform_for_annotation(_module(compute, inputs))
     torch.testing.assert_close(transformed(*inputs), compute(*inputs))
+
+
+@pytest.mark.parametrize(
+    "compute",
+    [
+        lambda x: nn.functional.avg_pool2d(x, 2, padding=1),
+        lambda x: nn.functional.avg_pool2d(x, 4, padding=2),
+        lambda x: nn.functional.avg_pool2d(x, (3, 2), padding=(1, 0)),
+        lambda x: nn.functional.avg_pool2d(x, 2, padding=1, ceil_mode=True),
+        lambda x: nn.functional.avg_pool1d(x[0, 0], 3, padding=1),
+    ],
+)
+def test_averages_side_by_side_do_not_count_padding_of_their_own(compute: Callable[..., Any]) -> None:
+    rewritten = replace(_module(compute, (IMAGE,)))
+    torch.testing.assert_close(rewritten(IMAGE), compute(IMAGE))
+    pools = [node for node in rewritten.graph.nodes if "avg_pool" in str(node.target)]
+    assert pools
+    assert all(set(node.args[3]) == {0} for node in pools if len(node.args) > 3)
+
+
+@pytest.mark.parametrize(
+    ("compute", "inputs"),
+    [
+        (lambda x: (x * x[0]).sum(-1), (X,)),
+        (lambda x: (x * x[0]).sum((0, 2)), (X,)),
+        (lambda x: (x * x[0]).mean(1), (X,)),
+        (lambda x: (x * 2).sum(), (X,)),
+        (lambda x: x @ x[0, 0], (X,)),
+        (lambda x: x.reshape(64).dot(x.reshape(64)), (X,)),
+    ],
+)
+def test_sums_of_products_keep_their_dimension(compute: Callable[..., Any], inputs: tuple[torch.Tensor, ...]) -> None:
+    transformed = SolveQuantizer().transform_for_annotation(_module(compute, inputs))
+    torch.testing.assert_close(transformed(*inputs), compute(*inputs))
+    sums = [
+        node
+        for node in transformed.graph.nodes
+        if target_name(node.target) in ("aten.sum.dim_IntList", "aten.mean.dim")
+    ]
+    assert sums
+    assert all(node.args[2] is True for node in sums)
