@@ -12,7 +12,7 @@ import torch
 from torch.fx import Node as FxNode
 
 from qnnsolve.rewriting.emitting import Emitter, Replacement, argument
-from qnnsolve.rules.builders.images import averages_right
+from qnnsolve.rules.builders.images import averages_right, padding_right
 
 __all__ = ["POOLINGS"]
 
@@ -25,46 +25,55 @@ def _each(size: Any, dims: int) -> list[int]:
     return sizes * dims if len(sizes) == 1 else sizes
 
 
-def _padded_apart(emit: Emitter, node: FxNode, dims: int) -> bool:
-    """Pad by an op of its own where padding counts and regions lie side by side; whether it does.
+def _share_of_padding(emit: Emitter, node: FxNode, dims: int) -> FxNode | None:
+    """Which share of each region is no padding, where padding counts and regions lie side by side; else None.
 
-    The accelerator computes garbage there, mostly zeros (HTP emulator, QNN 2.51, V68 and V79, 16 bits, kernels 1x2 to
+    The accelerator computes garbage there, mostly zeros, and just so behind a Pad of its own; where padding does not
+    count it is right, but for :func:`padding_right` (HTP emulator, QNN 2.51, V68 and V79, 8 and 16 bits, kernels 1x2 to
     5x5: the form ``avg_pool2d kernel2 padding1`` of ``benchmarks.sweep``).
     """
     source: Any = node.args[0]
     kernel = _each(node.args[1], dims)
     stride = _each(argument(node, 2, "stride", []) or kernel, dims)
     padding, rounds_up = _each(argument(node, 3, "padding", 0), dims), argument(node, 4, "ceil_mode", False)
-    sizes = [size + 2 * more for size, more in zip(source.meta["val"].shape[-dims:], padding, strict=True)]
-    overhangs = rounds_up and any((size - k) % k for size, k in zip(sizes, kernel, strict=True))
-    if kernel != stride or not any(padding) or not argument(node, 5, "count_include_pad", True) or overhangs:
-        return False
-    amounts = [more for each in reversed(padding) for more in (each, each)]
-    divisor = [argument(node, 6, "divisor_override")] if dims == 2 else []
-    padded = emit(aten.pad.default, source, amounts)
-    node.args, node.kwargs = (padded, kernel, stride, [0] * dims, False, True, *divisor), {}
-    return True
+    counts, divisor = argument(node, 5, "count_include_pad", True), argument(node, 6, "divisor_override")
+    if kernel != stride or not any(padding) or not counts or divisor is not None:
+        return None
+    if not padding_right(kernel, stride, padding, source.meta["val"].shape[-dims:], node.meta["val"].shape[-dims:]):
+        return None
+    pool = torch.nn.functional.avg_pool1d if dims == 1 else torch.nn.functional.avg_pool2d
+    shape = source.meta["val"].shape
+    ones = torch.ones(*[1] * (len(shape) - dims), *shape[-dims:])
+    return emit.constant("share_of_padding", pool(ones, kernel, stride, padding, rounds_up, True))
 
 
-def _average_over_sequences(emit: Emitter, node: FxNode) -> None:
-    _padded_apart(emit, node, 1)
+def _average_over_sequences(emit: Emitter, node: FxNode) -> FxNode | None:
+    share = _share_of_padding(emit, node, 1)
+    if share is None:
+        return None
+    kernel, padding = _each(node.args[1], 1), _each(argument(node, 3, "padding", 0), 1)
+    rest = (kernel, kernel, padding, argument(node, 4, "ceil_mode", False), False)
+    return emit(aten.mul.Tensor, emit(aten.avg_pool1d.default, node.args[0], *rest), share)
 
 
 def _average_over_images(emit: Emitter, node: FxNode) -> FxNode | None:
     """Rows, then columns, where the accelerator's average is garbage (:func:`averages_right`).
 
     A stride that is left out is the kernel's size, which ExecuTorch's builder does not always know (1.5.1)."""
-    _padded_apart(emit, node, 2)
     kernel, divisor = _each(node.args[1], 2), argument(node, 6, "divisor_override")
     stride = _each(argument(node, 2, "stride", []) or kernel, 2)
     rows, columns = _each(argument(node, 3, "padding", 0), 2)
+    share = _share_of_padding(emit, node, 2)
     rounds_up, counts = argument(node, 4, "ceil_mode", False), argument(node, 5, "count_include_pad", True)
-    if averages_right(kernel, stride, node.meta["val"].shape[-2:]) or divisor not in (None, math.prod(kernel)):
+    counts = counts and share is None
+    right = share is None and averages_right(kernel, stride, node.meta["val"].shape[-2:])
+    if right or divisor not in (None, math.prod(kernel)):
         node.args, node.kwargs = (node.args[0], kernel, stride, [rows, columns], rounds_up, counts, divisor), {}
         return None
     high, wide = kernel
     averaged = emit(aten.avg_pool2d.default, node.args[0], [high, 1], [high, 1], [rows, 0], rounds_up, counts)
-    return emit(aten.avg_pool2d.default, averaged, [1, wide], [1, wide], [0, columns], rounds_up, counts)
+    whole = emit(aten.avg_pool2d.default, averaged, [1, wide], [1, wide], [0, columns], rounds_up, counts)
+    return whole if share is None else emit(aten.mul.Tensor, whole, share)
 
 
 def _average_over_regions(emit: Emitter, node: FxNode) -> FxNode | None:

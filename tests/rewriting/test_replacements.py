@@ -262,9 +262,9 @@ def test_what_lowering_would_take_apart_wrongly_computes_the_same(
     [
         lambda x: nn.functional.avg_pool2d(x, 2, padding=1),
         lambda x: nn.functional.avg_pool2d(x, 4, padding=2),
-        lambda x: nn.functional.avg_pool2d(x, (3, 2), padding=(1, 0)),
+        lambda x: nn.functional.avg_pool2d(x, (5, 2), padding=(2, 0)),
         lambda x: nn.functional.avg_pool2d(x, 2, padding=1, ceil_mode=True),
-        lambda x: nn.functional.avg_pool1d(x[0, 0], 3, padding=1),
+        lambda x: nn.functional.avg_pool1d(x[0, 0], 4, padding=2),
     ],
 )
 def test_averages_side_by_side_do_not_count_padding_of_their_own(compute: Callable[..., Any]) -> None:
@@ -272,7 +272,7 @@ def test_averages_side_by_side_do_not_count_padding_of_their_own(compute: Callab
     torch.testing.assert_close(rewritten(IMAGE), compute(IMAGE))
     pools = [node for node in rewritten.graph.nodes if "avg_pool" in str(node.target)]
     assert pools
-    assert all(set(node.args[3]) == {0} for node in pools if len(node.args) > 3)
+    assert all(node.args[5] is False for node in pools)
 
 
 @pytest.mark.parametrize(
@@ -296,3 +296,22 @@ def test_sums_of_products_keep_their_dimension(compute: Callable[..., Any], inpu
     ]
     assert sums
     assert all(node.args[2] is True for node in sums)
+
+
+@pytest.mark.parametrize(
+    ("compute", "placed"),
+    [
+        (lambda x: nn.functional.avg_pool2d(x, 3, padding=1), "cpu"),
+        (lambda x: nn.functional.avg_pool2d(x, 3, padding=1, count_include_pad=False), "cpu"),
+        (lambda x: nn.functional.avg_pool1d(x[0], 3, padding=1), "cpu"),
+        (lambda x: nn.functional.avg_pool2d(x, 3, 2, padding=1), "npu"),
+        (lambda x: nn.functional.avg_pool2d(x, 5, padding=2), "npu"),
+    ],
+)
+def test_averages_that_take_no_notice_of_padding_stay_on_the_cpu(compute: Callable[..., Any], placed: str) -> None:
+    quantizer = SolveQuantizer()
+    module = _module(compute, (IMAGE,))
+    quantizer.annotate(quantizer.transform_for_annotation(module))
+    assert quantizer.result is not None
+    pools = [node for node in quantizer.result.nodes if "avg_pool" in node.target]
+    assert {node.placement.value for node in pools} == {placed}
