@@ -65,8 +65,8 @@ def padding_right(
     """Whether the accelerator averages over padded regions right, whether padding counts or not.
 
     Where regions lie side by side and all together are no longer than what is not padded, it takes no notice of the
-    padding: 50 to 75 % off (HTP emulator, QNN 2.51, V68 and V79, 8 and 16 bits: kernel 3, padding 1 over 9 or 12; kernel
-    4, padding 1 over 9, 12 or 13).
+    padding: 50 to 75 % off (HTP emulator, QNN 2.51, V68 and V79, 8 and 16 bits: kernel 3, padding 1 over 9 or 12;
+    kernel 4, padding 1 over 9, 12 or 13).
     """
     each = zip(kernel, stride, padding, before, after, strict=False)
     return not any(
