@@ -58,6 +58,7 @@ def load_model(ref: FileRef | CodeRef) -> LoadedModel:
 def _load_pt2(ref: FileRef) -> LoadedModel:
     _check_archive(ref)
     import torch
+    import torchao.quantization.pt2e.quantize_pt2e  # noqa: F401  # registers ops and classes of quantized models
 
     with foreign(f"model {ref.text} cannot be read"), _quiet_data_only():
         program = torch.export.load(ref.path)

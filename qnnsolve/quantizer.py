@@ -43,6 +43,7 @@ from qnnsolve.opinfo_facts import FactsSource, facts_source, operator_facts
 from qnnsolve.results import Placement, SolveResult
 from qnnsolve.rewriting import UNROLL_LIMIT, completed, prepared
 from qnnsolve.rewriting.fixing import FixedSizes, fix, input_casts, notes_of, sizes_vary
+from qnnsolve.rewriting.given import without_given
 from qnnsolve.rewriting.opening import complete_values, opened, put_guards, take_guards
 from qnnsolve.rules import Facts, backend_rules, problem_of
 from qnnsolve.rules.request import Request, precision
@@ -141,13 +142,13 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
     def transform_for_annotation(self, model: GraphModule) -> GraphModule:
         """:mod:`qnnsolve.rewriting`, with ExecuTorch's own passes between its two halves.
 
-        Sizes that may vary are fixed at those that the model was exported with, and every float becomes float32; a
-        warning says so, and :attr:`result`. The check of the inputs that ``torch.export`` puts into a graph is taken
-        out, and is back in what ``prepare_pt2e`` returns.
+        Sizes that may vary are fixed at those that the model was exported with, every float becomes float32, and
+        what comes quantized is quantized anew; a warning says so, and :attr:`result`. The check of the inputs that
+        ``torch.export`` puts into a graph is taken out, and is back in what ``prepare_pt2e`` returns.
         """
         self._guards = take_guards(model)
         varied, told = sizes_vary(model), len(notes_of(opened(model)))
-        self._notes = notes_of(fix(model))
+        self._notes = notes_of(fix(without_given(model)))
         if varied:
             self._guards = FixedSizes.of(model)
         for note in self._notes[told:]:

@@ -208,7 +208,8 @@ class SolveResult:
     facts: tuple[FactsRecord, ...] = ()
     """Every source of operator facts that was looked for."""
     notes: tuple[str, ...] = ()
-    """What was fixed before anything was decided: sizes that may vary, floats of another width than 32 bits."""
+    """What was changed before anything was decided: sizes that may vary, floats of another width than 32 bits, a
+    quantization that the model came with."""
     calibration: CalibrationRecord | None = None
     """None before any sample was seen."""
 

@@ -61,10 +61,11 @@ def _fixed(module: torch.fx.GraphModule, examples: tuple[Any, ...]) -> torch.fx.
 
     from qnnsolve.rewriting.constants import fold_constants
     from qnnsolve.rewriting.fixing import fix
+    from qnnsolve.rewriting.given import without_given
     from qnnsolve.rewriting.opening import opened
 
     # Folded now, since torchao folds batch norms into no weights that are computed.
-    return _checked(fold_constants(fix(opened(module), pytree.tree_leaves(examples))))
+    return _checked(fold_constants(fix(without_given(opened(module)), pytree.tree_leaves(examples))))
 
 
 def single(inputs: tuple[Any, ...]) -> tuple[Any, ...]:

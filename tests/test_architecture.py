@@ -117,6 +117,7 @@ MAY_IMPORT = {
         "specs",
         "observers",
         "pipeline",
+        "inputs",
         "lowering",
         "verification",
         "_lower_child",

@@ -1,9 +1,9 @@
 """Rewrite a graph, before it is annotated, into one whose every tensor can have an encoding that lowering keeps.
 
-Each module is one step and exact in float. First `opening` takes off what ``torch.export`` wraps a graph in. In this
-order, :func:`prepared` takes all but the last two, then come
-ExecuTorch's own passes, which write such ops too, and :func:`completed` takes those two, after it has folded the
-constants of those passes:
+Each module is one step and exact in float. First `opening` takes off what ``torch.export`` wraps a graph in, `given`
+the quantization that it came with, and `fixing` what varies. In this order, :func:`prepared` takes all but the last
+two, then come ExecuTorch's own passes, which write such ops too, and :func:`completed` takes those two, after it has
+folded the constants of those passes:
 
 ==============  ======================================================================================================
 `writes`        writes in place become what they compute, where others see them

@@ -139,7 +139,9 @@ def _is_pure(node: Node) -> bool:
     if node.target is operator.getitem:
         return True
     target = node.target
-    if not isinstance(target, torch._ops.OpOverload) or target.namespace != "aten" or target._schema.is_mutable:
+    if not isinstance(target, torch._ops.OpOverload) or target._schema.is_mutable:
+        return False
+    if target.namespace not in ("aten", "quantized_decomposed", "torchao"):
         return False
     if not isinstance(value, torch.Tensor) and any(user.target is not operator.getitem for user in node.users):
         return False  # each of several outputs is replaced by itself

@@ -19,7 +19,7 @@ from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
 from qnnsolve.errors import UnsupportedGraphError, UsageError
 
-__all__ = ["FixedSizes", "fix", "input_casts", "notes_of", "sizes_vary"]
+__all__ = ["FixedSizes", "add_note", "fix", "input_casts", "notes_of", "sizes_vary"]
 
 aten = torch.ops.aten
 _NOTES = "qnnsolve_notes"
@@ -30,8 +30,13 @@ _LARGEST = torch.finfo(torch.float32).max
 
 
 def notes_of(model: GraphModule) -> tuple[str, ...]:
-    """One line for each thing that :func:`fix` has changed in ``model``."""
+    """One line for each thing that :func:`fix` and others have changed in what ``model`` computes."""
     return tuple(model.meta.get(_NOTES, ()))
+
+
+def add_note(model: GraphModule, note: str) -> None:
+    """Add a line to :func:`notes_of`."""
+    model.meta[_NOTES] = (*notes_of(model), note)
 
 
 def fix(model: GraphModule, inputs: Sequence[Any] | None = None) -> GraphModule:

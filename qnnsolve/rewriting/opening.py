@@ -58,6 +58,7 @@ def opened(model: GraphModule) -> GraphModule:
         if node.target is torch.ops.aten._assert_tensor_metadata.default:
             graph.erase_node(node)
     complete_values(model)
+    _read_inner(model)
     _keep_returned(model)
     model.recompile()
     return model
@@ -83,6 +84,29 @@ def _inline(model: GraphModule, region: Node) -> None:
     model.graph.erase_node(region)
     if not body.users:
         model.graph.erase_node(body)
+
+
+def _read_inner(model: GraphModule) -> None:
+    """Make buffers of the tensors within a tensor of a class of its own, as ``torchao.quantize_`` makes of weights."""
+    for node in list(model.graph.nodes):
+        if node.target is not torch.ops.export.access_subclass_inner_tensor.default:
+            continue
+        outer: Any = node.args[0]
+        value = getattr(operator.attrgetter(outer.target)(model), str(node.args[1]))
+        name = f"inner_{node.name}"
+        if isinstance(value, torch.Tensor):
+            model.register_buffer(name, value.detach())
+        else:
+            setattr(model, name, value)
+        with model.graph.inserting_before(node):
+            inner = model.graph.get_attr(name)
+        inner.meta = dict(node.meta)
+        node.replace_all_uses_with(inner)
+        model.graph.erase_node(node)
+        if not outer.users:
+            model.graph.erase_node(outer)
+            path, _, name = str(outer.target).rpartition(".")
+            delattr(model.get_submodule(path), name)
 
 
 def _keep_returned(model: GraphModule) -> None:
