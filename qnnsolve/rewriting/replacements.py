@@ -185,7 +185,7 @@ def _permutation(emit: Emitter, node: FxNode) -> FxNode | None:
     source: Any = node.args[0]
     order: Any = node.args[1]
     rank = source.meta["val"].dim()
-    return source if [dim % rank for dim in order] == list(range(rank)) else None  # type: ignore[no-any-return]
+    return source if [dim % rank for dim in order] == list(range(rank)) else None
 
 
 def _on_masks(target: Any) -> Replacement:
