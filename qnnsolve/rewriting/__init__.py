@@ -2,7 +2,7 @@
 
 Each module is one step and exact in float. First `opening` takes off what ``torch.export`` wraps a graph in, `given`
 the quantization that it came with, and `fixing` what varies. In this order, :func:`prepared` takes all but the last
-two, then come ExecuTorch's own passes, which write such ops too, and :func:`completed` takes those two, after it has
+three, then come ExecuTorch's own passes, which write such ops too, and :func:`completed` takes those three, after it has
 folded the constants of those passes:
 
 ==============  ======================================================================================================
@@ -17,6 +17,7 @@ folded the constants of those passes:
                 `pooling`, sorts in `sorting`, what goes by channel in `channels`, batch and instance norms in
                 `channel_norms`, copies of views in `copies`, transposed convolutions in `transposed`, indices in
                 `indices` and `indexing`, divisions of integers in `integers`
+`tiles`         what is repeated along the last dimension is repeated after the arithmetic on it
 `leading`       a leading dimension of size one goes where it costs no 8-bit value a step
 `infinities`    minus infinity becomes a number, where a softmax hides it
 ==============  ======================================================================================================
@@ -35,6 +36,7 @@ from qnnsolve.rewriting.norms import flatten_norms
 from qnnsolve.rewriting.ranks import lower_ranks
 from qnnsolve.rewriting.recurrent import UNROLL_LIMIT, unroll
 from qnnsolve.rewriting.replacements import replace
+from qnnsolve.rewriting.tiles import move_tiles
 from qnnsolve.rewriting.writes import spell_out_writes
 
 __all__ = ["UNROLL_LIMIT", "completed", "prepared"]
@@ -55,4 +57,4 @@ def completed(model: GraphModule, half: bool = False) -> GraphModule:
 
     With ``half``, activations stay in half precision.
     """
-    return bound_infinities(move_leading(fold_constants(lower_ranks(fold_constants(model)))), half)
+    return bound_infinities(move_leading(move_tiles(fold_constants(lower_ranks(fold_constants(model))))), half)

@@ -27,6 +27,7 @@ from qnnsolve.rewriting.integers import INTEGERS
 from qnnsolve.rewriting.pooling import POOLINGS
 from qnnsolve.rewriting.scalars import SCALARS, reduced
 from qnnsolve.rewriting.sorting import SORTS
+from qnnsolve.rewriting.tiles import SCALED
 from qnnsolve.rewriting.transposed import TRANSPOSED
 
 __all__ = ["REPLACED", "replace"]
@@ -240,6 +241,7 @@ REPLACED: Mapping[Any, Replacement] = MappingProxyType(
         **TRANSPOSED,
         **CHANNEL_NORMS,
         **SCALARS,
+        **SCALED,
         aten.permute.default: _permutation,
         aten.logical_or.default: _on_masks(aten.bitwise_or.Tensor),
         aten.logical_xor.default: _on_masks(aten.bitwise_xor.Tensor),

@@ -82,3 +82,21 @@ def test_averages_over_even_regions_are_right(soc: str, tmp_path: Path) -> None:
     averaged, attended = result.verification.outputs
     assert averaged.max_rel <= 0.001  # 0.18 where they are not taken in two
     assert attended.max_rel <= 0.01
+
+
+class Repeated(nn.Module):
+    """Columns repeated along their rows, and arithmetic with what has one element there."""
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        wide = x.expand(3, 4)
+        return wide + 1, 1 - y.expand(3, 4), wide * y, x.repeat(1, 4) * 2 - 1, y.expand(3, 4).unsqueeze(0) + 0.5
+
+
+@pytest.mark.slow
+def test_what_is_repeated_is_right_after_arithmetic(tmp_path: Path) -> None:
+    inputs = (torch.tensor([[0.5], [-1.0], [2.0]]), torch.tensor([[1.5], [0.25], [-0.75]]))
+    result = export(Repeated(), inputs, out=tmp_path / "m.pte", soc="SM8750", precision="8a8w")
+    assert (result.delegates, result.cpu_ops) == (1, ())
+    assert result.verification is not None
+    # -5 to 5 dB where the arithmetic is on what is repeated.
+    assert min(output.sqnr_db for output in result.verification.outputs) > 35

@@ -100,6 +100,8 @@ FORMS: dict[str, Form] = {
     "fill.Scalar": (lambda x: aten.fill.Scalar(x, 2.0) + x, (X,)),
     "fill.Tensor": (lambda x, y: aten.fill.Tensor(x, y), (X, torch.tensor(0.5))),
     "index.Tensor": (_Index(), (X,)),
+    "add.Tensor": (lambda x, y: torch.add(x, y, alpha=2), (X, Y)),
+    "sub.Tensor": (lambda x, y: torch.sub(x, y, alpha=0.5), (X, Y)),
     "index_put.default": (_Put(False), (X.reshape(4, 2, 8), torch.ones(2, 2, 2, 8))),
     "index_put_.default": (_Put(True), (X.reshape(4, 2, 8), torch.ones(2, 2, 2, 8))),
     "conv_transpose1d.default": _transposed(nn.functional.conv_transpose1d, 1),
@@ -109,6 +111,7 @@ FORMS: dict[str, Form] = {
 
 STAYING = (
     *("sort.default", "topk.default", "prelu.default", "index.Tensor", "index_put.default", "index_put_.default"),
+    *("add.Tensor", "sub.Tensor"),
     *("conv_transpose1d.default", "conv_transpose2d.input", "conv_transpose3d.input"),
 )
 """Targets that the rewritten model still has, with other arguments or in a row of other ops."""
