@@ -2,8 +2,8 @@
 
 Each module is one step and exact in float. First `opening` takes off what ``torch.export`` wraps a graph in, `given`
 the quantization that it came with, and `fixing` what varies. In this order, :func:`prepared` takes all but the last
-three, then come ExecuTorch's own passes, which write such ops too, and :func:`completed` takes those three, after it has
-folded the constants of those passes:
+three, then come ExecuTorch's own passes, which write such ops too, and :func:`completed` takes those, after it has folded
+the constants of those passes:
 
 ==============  ======================================================================================================
 `writes`        writes in place become what they compute, where others see them
