@@ -275,8 +275,8 @@ def details(records: Sequence[Record]) -> str:
             own, chip = record["converted_sqnr_db"], record["sqnr_db"]
             steps = ", ".join(f"{n} steps of {bits} bits" for n, bits in record.get("steps", ()) if bits)
             apart = f"{rel:.3%} ({steps or 'steps unknown'})"
-            said = f", {record['verdict']}" if record.get("verdict") else ""
-            lines.append(f"{label}: error {apart}{said}; SQNR converted {own:.1f} dB, emulator {chip:.1f} dB")
+            judged = f", {record['verdict']}" if record.get("verdict") else ""
+            lines.append(f"{label}: error {apart}{judged}; SQNR converted {own:.1f} dB, emulator {chip:.1f} dB")
         elif "used" in record:
             used = record["used"]
             before = used if isinstance(used, str) else f"an error of {used:.3%}"

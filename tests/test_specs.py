@@ -108,3 +108,8 @@ def test_a_fixed_scale_is_halved_as_often_as_the_values_allow(largest: float, st
 def test_a_fixed_scale_that_saw_nothing_stays() -> None:
     scale, zero_point = calibrated(halved_spec(attrs.evolve(U8, scale=1 / 256, zero_point=0), 8))
     assert (float(scale), int(zero_point)) == (1 / 256, 0)
+
+
+def test_a_small_weight_keeps_its_steps() -> None:
+    weight = torch.randn(16, 8, generator=torch.Generator().manual_seed(0)) * 1e-6
+    assert torch.allclose(observed(S8C, weight)[0] * 127, weight.abs().amax(1), rtol=1e-3)

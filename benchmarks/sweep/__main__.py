@@ -87,7 +87,9 @@ def _jobs(
 def packs(results: Results, names: Sequence[str], config: Config) -> Iterator[list[str]]:
     """Forms that can be exported as one: each that the library path fails on is alone, and so is the first one with
     nothing for the accelerator, since a pack would hide what comes of a whole model like that."""
-    alone, idle, rest = [], [], []
+    alone: list[str] = []
+    idle: list[str] = []
+    rest: list[str] = []
     for name in names:
         known = results.get("library", *config, name) or {}
         if "error" in known:
@@ -99,7 +101,7 @@ def packs(results: Results, names: Sequence[str], config: Config) -> Iterator[li
     yield from ([name] for name in [*alone, *idle])
     count = -(-len(rest) // PACK)
     # Dealt out, so that the slow forms of a family are not all in one pack.
-    yield from (rest[at::count] for at in range(count))
+    yield from (list(rest[at::count]) for at in range(count))
 
 
 def _wrong(results: Results, names: Sequence[str], configs: Sequence[Config]) -> Iterator[tuple[str, str, str, str]]:

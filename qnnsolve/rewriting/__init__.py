@@ -2,8 +2,8 @@
 
 Each module is one step and exact in float. First `opening` takes off what ``torch.export`` wraps a graph in, `given`
 the quantization that it came with, and `fixing` what varies. In this order, :func:`prepared` takes all but the last
-three, then come ExecuTorch's own passes, which write such ops too, and :func:`completed` takes those, after it has folded
-the constants of those passes:
+three, then come ExecuTorch's own passes, which write such ops too, and :func:`completed` takes those three, after it
+has folded the constants of those passes:
 
 ==============  ======================================================================================================
 `writes`        writes in place become what they compute, where others see them
@@ -17,6 +17,7 @@ the constants of those passes:
                 `pooling`, sorts in `sorting`, what goes by channel in `channels`, batch and instance norms in
                 `channel_norms`, copies of views in `copies`, transposed convolutions in `transposed`, indices in
                 `indices` and `indexing`, divisions of integers in `integers`
+`returned`      64-bit integers that are returned out of a tuple become tensors of their own
 `tiles`         what is repeated along the last dimension is repeated after the arithmetic on it
 `leading`       a leading dimension of size one goes where it costs no 8-bit value a step
 `infinities`    minus infinity becomes a number, where a softmax hides it
@@ -36,6 +37,7 @@ from qnnsolve.rewriting.norms import flatten_norms
 from qnnsolve.rewriting.ranks import lower_ranks
 from qnnsolve.rewriting.recurrent import UNROLL_LIMIT, unroll
 from qnnsolve.rewriting.replacements import replace
+from qnnsolve.rewriting.returned import cast_returned
 from qnnsolve.rewriting.tiles import move_tiles
 from qnnsolve.rewriting.writes import spell_out_writes
 
@@ -49,7 +51,8 @@ def prepared(model: GraphModule, unroll_limit: int = UNROLL_LIMIT) -> GraphModul
         UnsupportedGraphError: what a step cannot follow (see each).
     """
     stated = unroll(spell_out_writes(model), unroll_limit)
-    return replace(lower_ranks(fold_constants(expand_composites(add_batches(flatten_norms(stated))))))
+    plain = expand_composites(add_batches(flatten_norms(stated)))
+    return cast_returned(replace(lower_ranks(fold_constants(plain))))
 
 
 def completed(model: GraphModule, half: bool = False) -> GraphModule:

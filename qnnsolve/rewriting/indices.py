@@ -62,7 +62,7 @@ def _index_put(emit: Emitter, node: FxNode) -> FxNode | None:
     beside = places == list(range(places[0], places[0] + len(places))) if places else False
     if not beside or any(tensor.dtype == torch.bool for tensor in tensors):
         return None
-    shape = torch.broadcast_tensors(*tensors)[0].shape  # type: ignore[no-untyped-call]
+    shape = torch.broadcast_shapes(*(tensor.shape for tensor in tensors))  # type: ignore[no-untyped-call]
     if len(shape) < 2 and all(tensor.shape == shape for tensor in tensors):
         return None
     count, sizes = math.prod(shape), source.meta["val"].shape
