@@ -36,14 +36,19 @@ def _writes(user: FxNode) -> bool:
 
 
 def _from_the_front(emit: Emitter, index: Any, size: int) -> Any:
-    value = _constant(index) if isinstance(index, FxNode) else None
-    if value is None or value.dtype == torch.bool or not value.numel() or value.min() >= 0:
+    if not isinstance(index, FxNode) or index.meta["val"].dtype == torch.bool:
+        return index
+    value = _constant(index)
+    if value is None:
+        negative = emit(aten.lt.Scalar, index, 0)
+        return emit(aten.where.self, negative, emit(aten.add.Tensor, index, size), index)
+    if not value.numel() or value.min() >= 0:
         return index
     return emit.constant("index_from_the_front", torch.where(value < 0, value + size, value))
 
 
 def _positive(emit: Emitter, node: FxNode) -> None:
-    """Change the constant indices of ``node`` that are negative."""
+    """Count the indices of ``node`` from the front: constants now, others in the graph."""
     source: Any = node.args[0]
     given: Any = node.args[1]
     sizes = source.meta["val"].shape

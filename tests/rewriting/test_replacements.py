@@ -315,3 +315,16 @@ def test_averages_that_take_no_notice_of_padding_stay_on_the_cpu(compute: Callab
     assert quantizer.result is not None
     pools = [node for node in quantizer.result.nodes if "avg_pool" in node.target]
     assert {node.placement.value for node in pools} == {placed}
+
+
+def test_indices_that_are_inputs_are_counted_from_the_front() -> None:
+    x, places = X[0].clone(), torch.tensor([0, -1])
+    module = replace(_module(lambda x, i: (x[i], x[:, i], x.index_put((i,), x[:2])), (x, places)))
+    for places in (torch.tensor([0, -1]), torch.tensor([-4, 3])):
+        for made, wanted in zip(
+            module(x, places), (x[places], x[:, places], x.index_put((places,), x[:2])), strict=True
+        ):
+            assert torch.equal(made, wanted)
+    indexed = [node for node in module.graph.nodes if "aten.index" in str(node.target)]
+    given = [index for node in indexed for index in node.args[1] if index is not None]
+    assert {str(index.target) for index in given} == {"aten.where.self"}
