@@ -359,7 +359,8 @@ def test_a_pass_of_executorch_that_fails_is_named_in_one_line(tmp_path: Path) ->
 def converted_net(net: type[torch.nn.Module], samples: list[Any]) -> tuple[torch.fx.GraphModule, SolveQuantizer]:
     quantizer = SolveQuantizer("htp", "SM8750", precision="16a8w")
     with quiet():
-        converted = pipeline._converted(seeded(net), samples[0], samples, quantizer, pipeline._Stages(None))
+        module = exported_graph(seeded(net), samples[0])
+        converted = pipeline._converted(module, samples, quantizer, pipeline._Stages(None))
     return converted, quantizer
 
 
@@ -403,7 +404,8 @@ def test_a_garbled_channel_of_the_program_is_caught_and_named(tmp_path: Path) ->
     quantizer = SolveQuantizer("htp", "SM8750", precision="8a8w")
     model = seeded(Wide)
     with quiet():
-        converted = pipeline._converted(model, samples[0], samples, quantizer, pipeline._Stages(None))
+        module = exported_graph(model, samples[0])
+        converted = pipeline._converted(module, samples, quantizer, pipeline._Stages(None))
     lowered = lower(converted, samples[0], soc="SM8750", fp16=False, cpu_nodes=frozenset(), out=tmp_path / "model.pte")
 
     def verified(where: tuple[Any, ...], size: float) -> Any:

@@ -156,12 +156,14 @@ def test_show_knows_an_operator_of_the_users_own(capsys: pytest.CaptureFixture[s
 def test_show_asks_the_sdk_about_the_chipset(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gelu = [stand_in.Variant((stand_in.U8,), (stand_in.U8,))]
-    stand_in.install(monkeypatch, {"Gelu": gelu, "Custom": gelu})
-    both = shown(capsys, "Gelu", "--soc", "SM8750")
+    hardswish = [stand_in.Variant((stand_in.U8,), (stand_in.U8,))]
+    stand_in.install(monkeypatch, {"HardSwish": hardswish, "Custom": hardswish})
+    both = shown(capsys, "HardSwish", "--soc", "SM8750")
     assert kinds(both, "accepted") == {"measured", "sdk"} and kinds(both, "refused") >= {"sdk"}
-    alone = shown(capsys, "Gelu", "--soc", "SM8750", "--facts-source", "sdk")
+    alone = shown(capsys, "HardSwish", "--soc", "SM8750", "--facts-source", "sdk")
     assert {source["kind"] for source in alone["sources"]} == {"sdk"}
     assert kinds(shown(capsys, "custom", "--soc", "SM8750"), "accepted") == {"sdk"}
-    assert kinds(shown(capsys, "Gelu"), "accepted") == {"measured"}, "without a chipset there is nothing to ask about"
-    assert cli.main(["facts", "show", "Gelu", "--facts-source", "sdk"]) == 2
+    assert kinds(shown(capsys, "HardSwish"), "accepted") == {"measured"}, (
+        "without a chipset there is nothing to ask about"
+    )
+    assert cli.main(["facts", "show", "HardSwish", "--facts-source", "sdk"]) == 2

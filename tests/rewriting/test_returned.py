@@ -11,8 +11,8 @@ from qnnsolve.rewriting.returned import cast_returned
 
 class Parts(torch.nn.Module):
     def forward(self, x: torch.Tensor, i: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        first, second = i.split(2, -1)
-        return first, second + 1, x.split(2, -1)[0]
+        first, second = torch.ops.aten.split.Tensor(i, 2, -1)
+        return first, second + 1, torch.ops.aten.split.Tensor(x, 2, -1)[0]
 
 
 def test_a_wide_integer_out_of_a_tuple_is_returned_by_a_cast() -> None:
