@@ -165,7 +165,6 @@ def test_what_a_rewrite_leaves_can_be_built(name: str) -> None:
         (lambda x: torch.div(x, 3.0, rounding_mode="floor"), (X,)),
         (lambda x: x % 3.0, (X,)),
         (torch.floor, (X,)),
-        (lambda x, i: x[:, i], (X, torch.tensor([3, -1]))),
         (lambda x, m: torch.ops.aten.index.Tensor(x, [m]), (X, torch.tensor([[True, False, True, True]] * 2))),
         (lambda x: nn.functional.avg_pool2d(x, 4, 2), (IMAGE,)),
         (lambda x: nn.functional.adaptive_avg_pool2d(x, (1, 3)), (IMAGE,)),
