@@ -316,19 +316,20 @@ def test_writes_through_views_reach_the_next_run(tmp_path: Path) -> None:
 
 
 class Sorting(torch.nn.Module):
-    """Smallest first, which no accelerator here has, and no kernel of ExecuTorch's runtime either."""
+    """Of integers, which no accelerator here has, and no kernel of ExecuTorch's runtime either."""
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.relu(x).sort(1, descending=False)[0]
+    def forward(self, x: torch.Tensor, i: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.relu(x), i.sort(1)[0]
 
 
 @pytest.mark.slow
 def test_a_program_without_a_kernel_is_kept_and_says_so(tmp_path: Path) -> None:
     out = tmp_path / "model.pte"
-    result = pipeline.export(Sorting(), (torch.rand(2, 5),), out=out)
+    sample = (torch.rand(2, 5), torch.tensor([[3, 1, 2]], dtype=torch.int32))
+    result = pipeline.export(Sorting(), sample, out=out)
     assert result.verification is None
     (missing,) = result.unrunnable
-    assert (missing.kernel, missing.nodes) == ("aten::sort.values", ("sort",))
+    assert (missing.kernel, missing.nodes) == ("aten::sort.values", ("sort_default",))
     assert out.stat().st_size == result.pte_bytes
 
 
