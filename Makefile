@@ -33,7 +33,7 @@ slow: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -q -m slow -n 2 --dist load
 
 docs: $(VENV)/.installed-dev
-	$(BIN)/python -m qnnsolve.reference docs
+	$(BIN)/python -m qnnsolve.report docs
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

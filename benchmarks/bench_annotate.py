@@ -23,8 +23,8 @@ os.environ.setdefault("QNN_SDK_ROOT", "")
 import torch
 from torch.fx import GraphModule
 
-from qnnsolve._quiet import quiet
-from qnnsolve.references import locate
+from qnnsolve.host.quiet import quiet
+from qnnsolve.models.references import locate
 
 MODELS = ("examples.models:vit", "examples.more_models:swin", "examples.more_models:llama")
 SOC = "SM8750"
@@ -73,7 +73,7 @@ def main() -> None:
     head = f"{'model':<28} {'calls':>5}   annotate: upstream s, qnnsolve s, ratio   with passes: the same"
     print(head)
     with quiet():
-        from qnnsolve.inputs import load_model
+        from qnnsolve.models.files import load_model
 
         for name in models:
             model = load_model(locate(name, "model", (".pt2",)))

@@ -12,7 +12,8 @@ import time
 import attrs
 
 from benchmarks.synthetic import ACTIVATION, U8, synthetic
-from qnnsolve.constraints import Allow, Forbid, Problem, Reason, Site
+from qnnsolve.constraints import Allow, Forbid, Problem, Site
+from qnnsolve.reasons import Reason
 from qnnsolve.solver import Solution, Unsatisfiable, check, solve
 
 

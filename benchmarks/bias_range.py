@@ -17,10 +17,10 @@ import torch
 from torch import nn
 
 from benchmarks.least_factor import CHANNELS, PRODUCTS, Op, quantized
-from qnnsolve._quiet import quiet
 from qnnsolve.facts.socs import soc as soc_of
-from qnnsolve.lowering import lower
-from qnnsolve.verification import outputs_of, run_on_emulator
+from qnnsolve.host.quiet import quiet
+from qnnsolve.lowering.lower import lower
+from qnnsolve.verification.verify import outputs_of, run_on_emulator
 
 INPUT, WEIGHT = 2.0**-10, 2.0**-10
 """Scales: powers of two, so that every factor is one that the chip can hold."""

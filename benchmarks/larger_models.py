@@ -19,8 +19,8 @@ from typing import Any
 
 import examples.more_models
 from qnnsolve import export
-from qnnsolve._quiet import quiet
 from qnnsolve.errors import QnnSolveError
+from qnnsolve.host.quiet import quiet
 from qnnsolve.results import Placement
 
 MODELS = ("swin", "llama", "convnext", "segformer", "mobilevit")

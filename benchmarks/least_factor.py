@@ -19,10 +19,10 @@ from torch.nn import functional
 
 import torchao.quantization.pt2e.quantize_pt2e  # noqa: F401  isort: skip  (registers the ops of a converted model)
 
-from qnnsolve._quiet import quiet
 from qnnsolve.facts.socs import soc as soc_of
-from qnnsolve.lowering import lower
-from qnnsolve.verification import outputs_of, run_on_emulator
+from qnnsolve.host.quiet import quiet
+from qnnsolve.lowering.lower import lower
+from qnnsolve.verification.verify import outputs_of, run_on_emulator
 
 CHANNELS = 64
 SCALE, ZERO_POINT = 0.01, 32768

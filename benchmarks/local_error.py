@@ -22,12 +22,12 @@ from torch.fx.graph import CodeGen
 
 import examples.models
 import examples.more_models
-from qnnsolve._quiet import quiet
 from qnnsolve.facts.socs import soc as soc_of
-from qnnsolve.lowering import lower
+from qnnsolve.host.quiet import quiet
+from qnnsolve.lowering.lower import lower
+from qnnsolve.models.tracing import evaluating
 from qnnsolve.pipeline import _converted, _Stages
-from qnnsolve.tracing import evaluating
-from qnnsolve.verification import run_on_emulator
+from qnnsolve.verification.verify import run_on_emulator
 
 QUANTIZE, DEQUANTIZE = "quantized_decomposed.quantize_per_tensor", "quantized_decomposed.dequantize_per_tensor"
 

@@ -19,11 +19,11 @@ import torch
 from torch import nn
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
-from qnnsolve._quiet import quiet
 from qnnsolve.facts.socs import soc as soc_of
-from qnnsolve.lowering import lower
+from qnnsolve.host.quiet import quiet
+from qnnsolve.lowering.lower import lower
 from qnnsolve.opinfo_facts import OperatorFacts
-from qnnsolve.verification import run_on_emulator
+from qnnsolve.verification.verify import run_on_emulator
 
 CHANNELS = 32
 

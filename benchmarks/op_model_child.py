@@ -22,8 +22,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from qnnsolve import _lower_child, _lowered_graph, _run_child
-from qnnsolve._child import errors_in
+from qnnsolve.host.child import errors_in
+from qnnsolve.lowering import child as lowering_child
+from qnnsolve.lowering import program
+from qnnsolve.verification import child as emulator_child
 
 if TYPE_CHECKING:
     from benchmarks.op_model_cases import OpModel
@@ -103,7 +105,7 @@ def solved(model: OpModel, exported: Any, job: dict[str, Any], folder: Path) -> 
     """Quantized by qnnsolve and compiled into ``folder``: the record's fields, with the CPU ops that were predicted."""
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
-    from qnnsolve.lowering import _save
+    from qnnsolve.lowering.lower import _save
     from qnnsolve.quantizer import SolveQuantizer
     from qnnsolve.results import Placement
 
@@ -127,7 +129,7 @@ def solved(model: OpModel, exported: Any, job: dict[str, Any], folder: Path) -> 
             "fp16": False,
             "pte": str(folder / "model.pte"),
         }
-        answer = _lower_child.work(lowering, lambda stage, done, total: None)
+        answer = lowering_child.work(lowering, lambda stage, done, total: None)
         answer["cpu_ops"] = [op[:3] for op in answer["cpu_ops"]]
     result = quantizer.result
     assert result is not None
@@ -169,12 +171,12 @@ def upstream(model: OpModel, exported: Any, job: dict[str, Any], folder: Path) -
         converted = convert_pt2e(prepared)
     keep_outputs(model, converted, folder)
     with stage("lower"):
-        specs = _lower_child._specs(job["soc"], False)
+        specs = lowering_child._specs(job["soc"], False)
         edge = to_edge_transform_and_lower_to_qnn(converted, model.inputs, specs)
         graph_module = edge.exported_program().graph_module
         answer = {
-            "delegates": _lowered_graph.delegates_in(graph_module),
-            "cpu_ops": [(op.name, op.target, op.reason) for op in _lowered_graph.cpu_ops_of(graph_module, {})],
+            "delegates": program.delegates_in(graph_module),
+            "cpu_ops": [(op.name, op.target, op.reason) for op in program.cpu_ops_of(graph_module, {})],
         }
         with (folder / "model.pte").open("wb") as file:
             edge.to_executorch().write_to_file(file)
@@ -206,8 +208,8 @@ def keep_outputs(model: OpModel, converted: Any, folder: Path) -> None:
     import torch
     from torch.utils import _pytree as pytree
 
-    from qnnsolve.graph_outputs import output_grids
-    from qnnsolve.verification import _dense, outputs_of
+    from qnnsolve.verification.outputs import output_grids
+    from qnnsolve.verification.verify import _dense, outputs_of
 
     with stage("reference"):
         kept = {
@@ -224,12 +226,12 @@ def run_one(job: dict[str, Any]) -> dict[str, Any]:
     """Run the program in ``job["folder"]``, and compare it with the outputs kept there."""
     import torch
 
-    from qnnsolve.comparison import Grid, compare
+    from qnnsolve.verification.comparison import Grid, compare
 
     folder = Path(job["folder"])
     try:
         with stage("run"):
-            said = _run_child.work(
+            said = emulator_child.work(
                 {
                     "pte": str(folder / "model.pte"),
                     "samples": str(folder / "samples.pt"),
@@ -273,7 +275,7 @@ def main() -> None:
     """The child's whole life."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # before ExecuTorch, which prints as it is imported
-    from qnnsolve.host import ensure_loaded
+    from qnnsolve.host.libraries import ensure_loaded
 
     ensure_loaded()
     import executorch.kernels.quantized  # noqa: F401

@@ -16,7 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from qnnsolve import export, specs
+from qnnsolve import export
+from qnnsolve.annotating import specs
 
 SIZES = (1.0, 1e-5, 1e-9)
 """Standard deviation of the inputs."""

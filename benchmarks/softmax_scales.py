@@ -20,9 +20,9 @@ from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
 from benchmarks.local_error import emulated
 from benchmarks.rounding import relative
-from qnnsolve._quiet import quiet
-from qnnsolve.noise import sqnr_db
+from qnnsolve.host.quiet import quiet
 from qnnsolve.quantizer import SolveQuantizer
+from qnnsolve.verification.noise import sqnr_db
 
 SHAPES = ((16, 0.3), (64, 0.3), (64, 2.0), (197, 0.3), (197, 1.0), (512, 1.0), (2048, 0.05))
 """Scores in a row, and their standard deviation: with a small one rows are flat."""

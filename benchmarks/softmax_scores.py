@@ -16,10 +16,10 @@ import torch
 from torch import nn
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
-from qnnsolve._quiet import quiet
 from qnnsolve.facts.socs import soc as soc_of
-from qnnsolve.lowering import lower
-from qnnsolve.verification import outputs_of, run_on_emulator
+from qnnsolve.host.quiet import quiet
+from qnnsolve.lowering.lower import lower
+from qnnsolve.verification.verify import outputs_of, run_on_emulator
 
 SIZES = (1.0, 0.1, 0.01, 1e-4, 1e-8)
 """Standard deviations of the scores."""
@@ -31,7 +31,11 @@ def steps_off(soc: str, size: float, as_calibrated: bool) -> tuple[float, float]
 
     sample = (torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(0)) * size,)
     module = torch.export.export(nn.Softmax(-1), sample).module(check_guards=False)
-    with mock.patch("qnnsolve.annotations._floors", lambda *_: {}) if as_calibrated else contextlib.nullcontext():
+    with (
+        mock.patch("qnnsolve.annotating.annotations._floors", lambda *_: {})
+        if as_calibrated
+        else contextlib.nullcontext()
+    ):
         prepared = prepare_pt2e(module, SolveQuantizer("htp", soc, precision="16a8w"))
     prepared(*sample)
     converted = convert_pt2e(prepared)

@@ -20,8 +20,8 @@ from torch.utils import _pytree as pytree
 
 from benchmarks.bench_annotate import upstream
 from examples.models import bert, vit, whisper
-from qnnsolve._quiet import quiet
-from qnnsolve.noise import sqnr_db
+from qnnsolve.host.quiet import quiet
+from qnnsolve.verification.noise import sqnr_db
 
 MODELS = (vit, bert, whisper)
 

@@ -10,20 +10,9 @@ import itertools
 import random
 from collections.abc import Sequence
 
-from qnnsolve.constraints import (
-    Constraint,
-    Convertible,
-    Derived,
-    Forbid,
-    Prefer,
-    Problem,
-    Reason,
-    Relation,
-    Same,
-    Site,
-    Table,
-)
+from qnnsolve.constraints import Constraint, Convertible, Derived, Forbid, Prefer, Problem, Relation, Same, Site, Table
 from qnnsolve.encodings import FLOAT, FP16, INT32, DType, Encoding
+from qnnsolve.reasons import Reason
 
 __all__ = ["synthetic"]
 

@@ -11,20 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from qnnsolve._child import Progress
-from qnnsolve._quiet import quiet
 from qnnsolve.errors import BudgetExceededError, KernelError, UnsatisfiableError
 from qnnsolve.facts.socs import compile_as
 from qnnsolve.facts.user import UserFacts
-from qnnsolve.host import ensure_compiler
-from qnnsolve.lowering import LEFT_BY_SOLVER, Lowered, calling, check_writable, lower
+from qnnsolve.host.child import Progress
+from qnnsolve.host.libraries import ensure_compiler
+from qnnsolve.host.quiet import quiet
+from qnnsolve.lowering.lower import Lowered, calling, check_writable, lower
+from qnnsolve.lowering.marks import LEFT_BY_SOLVER
+from qnnsolve.models.tracing import checked_samples, evaluating, example_inputs_of, exported, module_of, single
 from qnnsolve.opinfo_facts import FactsSource
 from qnnsolve.results import CpuOp, ExportResult, SolveResult, Unrunnable, Verification
 from qnnsolve.rules.request import precision as precision_of
-from qnnsolve.tracing import checked_samples, evaluating, example_inputs_of, exported, module_of, single
-from qnnsolve.verification import converted_checks, restored
-from qnnsolve.verification import verify as verify_program
-from qnnsolve.verified_samples import VERIFIED_SAMPLES, chosen
+from qnnsolve.verification.verified_samples import VERIFIED_SAMPLES, chosen
+from qnnsolve.verification.verify import converted_checks, restored
+from qnnsolve.verification.verify import verify as verify_program
 
 if TYPE_CHECKING:
     import torch

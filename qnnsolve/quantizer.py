@@ -25,10 +25,11 @@ from executorch.backends.qualcomm.quantizer.quantizer import QnnQuantizer, Quant
 from executorch.backends.qualcomm.serialization.qc_schema import QcomChipset, QnnExecuTorchBackendType
 from torch.fx import GraphModule
 
-from qnnsolve.accumulators import bind_accumulators
-from qnnsolve.annotations import mark_cpu_nodes, write_annotations
-from qnnsolve.bn_folding import fold_batch_norms, fold_only_where_alone
-from qnnsolve.calibrated import Watch, watch
+from qnnsolve.annotating.accumulators import bind_accumulators
+from qnnsolve.annotating.annotations import mark_cpu_nodes, write_annotations
+from qnnsolve.annotating.calibrated import Watch, watch
+from qnnsolve.annotating.masks import bind_masks
+from qnnsolve.annotating.maxima import observe_behind_maxima
 from qnnsolve.constraints import Problem, Table
 from qnnsolve.errors import BudgetExceededError, UnsatisfiableError, UnverifiedError, UsageError
 from qnnsolve.explain import conflict_in_words, describe, placements
@@ -37,11 +38,10 @@ from qnnsolve.facts.fx import read_graph
 from qnnsolve.facts.socs import Soc, chipset, soc
 from qnnsolve.facts.user import UserFacts
 from qnnsolve.facts.user_file import read_user_facts
-from qnnsolve.masks import bind_masks
-from qnnsolve.maxima import observe_behind_maxima
 from qnnsolve.opinfo_facts import FactsSource, facts_source, operator_facts
 from qnnsolve.results import Placement, SolveResult
 from qnnsolve.rewriting import UNROLL_LIMIT, completed, prepared
+from qnnsolve.rewriting.bn_folding import fold_batch_norms, fold_only_where_alone
 from qnnsolve.rewriting.fixing import FixedSizes, fix, input_casts, notes_of, sizes_vary
 from qnnsolve.rewriting.given import without_given
 from qnnsolve.rewriting.opening import complete_values, opened, put_guards, take_guards

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from qnnsolve._child import Answer, Report, serve
 from qnnsolve.errors import HostBackendError, UsageError
+from qnnsolve.host.child import Answer, Report, serve
 
 
 def work(job: Mapping[str, Any], report: Report) -> Answer:

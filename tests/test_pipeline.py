@@ -11,14 +11,16 @@ from typing import Any
 import pytest
 import torch
 
-from qnnsolve import pipeline, verification
-from qnnsolve._quiet import quiet
+from qnnsolve import pipeline
 from qnnsolve.errors import HostBackendError, UnknownNameError, UnsupportedGraphError, UsageError
-from qnnsolve.lowering import LEFT_BY_SOLVER, lower
+from qnnsolve.host.quiet import quiet
+from qnnsolve.lowering.lower import lower
+from qnnsolve.lowering.marks import LEFT_BY_SOLVER
+from qnnsolve.models.tracing import evaluating
+from qnnsolve.models.tracing import exported as exported_graph
 from qnnsolve.quantizer import SolveQuantizer
 from qnnsolve.results import Stand, Status
-from qnnsolve.tracing import evaluating
-from qnnsolve.tracing import exported as exported_graph
+from qnnsolve.verification.verify import run_on_emulator, verify
 from tests.nets import IMAGE, Attention, ConvNet, TwoConvs, images, seeded
 
 EXAMPLE = images(1)[0]
@@ -130,7 +132,7 @@ def test_an_output_that_cannot_be_written_is_refused_before_any_work(
 
 
 def test_a_dead_compiler_is_an_error_and_no_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qnnsolve.lowering.CHILD", "tests.rogue_child")
+    monkeypatch.setattr("qnnsolve.lowering.lower.CHILD", "tests.rogue_child")
     monkeypatch.setenv("ROGUE", "abort")
     with pytest.raises(HostBackendError, match="died of SIGABRT"):
         export(tmp_path / "model.pte")
@@ -154,7 +156,7 @@ def test_quiet_silences_upstream_alone_and_only_inside(caplog: pytest.LogCapture
 SCRIPT = """
 import torch
 from qnnsolve import solve
-from qnnsolve.tracing import evaluating
+from qnnsolve.models.tracing import evaluating
 from tests.nets import ConvNet, images, seeded
 solve(seeded(ConvNet), images(1)[0])
 import logging
@@ -226,7 +228,7 @@ def test_a_buffer_starts_as_the_model_has_it_and_keeps_what_is_written(tmp_path:
     assert float(model.state_dict()["kept"].min()) == float(model.state_dict()["kept"].max()) == 0.5, (
         "calibration and verification left their marks"
     )
-    run = verification.run_on_emulator(tmp_path / "model.pte", samples)
+    run = run_on_emulator(tmp_path / "model.pte", samples)
     for (got,), sample in zip(run.outputs, samples, strict=True):
         assert float((got - model(*sample)).abs().max()) < 0.01
 
@@ -310,7 +312,7 @@ def test_writes_through_views_reach_the_next_run(tmp_path: Path) -> None:
     assert (result.delegates, result.cpu_ops) == (1, ())
     assert result.verification is not None
     assert result.verification.emulator_vs_converted_max_rel < 0.001
-    model, run = Running(), verification.run_on_emulator(tmp_path / "model.pte", samples)
+    model, run = Running(), run_on_emulator(tmp_path / "model.pte", samples)
     for (got,), sample in zip(run.outputs, samples, strict=True):
         assert float((got - model(*sample)).abs().max()) < 0.005
 
@@ -383,7 +385,7 @@ def test_an_op_left_on_the_cpu_stays_there_and_the_rest_is_delegated(tmp_path: P
     assert stands == {"softmax": Stand.BETWEEN, "linear": Stand.AFTER}
     others = {op.reason for op in lowered.cpu_ops} - {LEFT_BY_SOLVER}
     assert others <= {"only feeds an op on the CPU", "quantizes or dequantizes at the border of a CPU op"}
-    assert verification.verify(lowered.pte, converted, seeded(TwoConvs), samples).agrees
+    assert verify(lowered.pte, converted, seeded(TwoConvs), samples).agrees
 
 
 class Wide(torch.nn.Module):
@@ -418,7 +420,7 @@ def test_a_garbled_channel_of_the_program_is_caught_and_named(tmp_path: Path) ->
 
             return run
 
-        return verification.verify(lowered.pte, off(converted), off(model), samples, tolerance=0.005)
+        return verify(lowered.pte, off(converted), off(model), samples, tolerance=0.005)
 
     assert verified((), 0.0).agrees
     for where, place in (((slice(None), 9), "index 9 of axis 1"), ((slice(None), slice(None), 4), "index 4 of axis 2")):
@@ -435,9 +437,9 @@ def test_a_program_of_another_model_is_caught(tmp_path: Path) -> None:
     def wrong(pixels: torch.Tensor) -> Any:
         return converted(pixels) * torch.tensor([1.0, 1.0, 1.1, 1.0])
 
-    right = verification.verify(lowered.pte, converted, converted, samples)
+    right = verify(lowered.pte, converted, converted, samples)
     assert right.agrees
-    caught = verification.verify(lowered.pte, wrong, converted, samples)
+    caught = verify(lowered.pte, wrong, converted, samples)
     assert caught.emulator_vs_converted_max_rel > caught.tolerance
     assert caught.note is not None
     assert caught.note.startswith("output 0 differs by up to")
@@ -447,11 +449,11 @@ def test_a_program_of_another_model_is_caught(tmp_path: Path) -> None:
 def test_a_program_that_is_none_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "model.pte").write_bytes(b"not a program")
     with pytest.raises(HostBackendError, match=r"^the HTP emulator "):
-        verification.run_on_emulator(tmp_path / "model.pte", images(1))
+        run_on_emulator(tmp_path / "model.pte", images(1))
 
 
 def test_an_emulator_that_dies_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verification, "CHILD", "tests.rogue_child")
+    monkeypatch.setattr("qnnsolve.verification.verify.CHILD", "tests.rogue_child")
     monkeypatch.setenv("ROGUE", "abort")
     with pytest.raises(HostBackendError, match=r"^the HTP emulator died of SIGABRT"):
-        verification.run_on_emulator(tmp_path / "model.pte", images(1))
+        run_on_emulator(tmp_path / "model.pte", images(1))

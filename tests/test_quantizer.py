@@ -13,7 +13,7 @@ from torchao.quantization.pt2e import MinMaxObserver
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
 from qnnsolve.errors import UnknownNameError, UnverifiedError, UsageError
-from qnnsolve.lowering import CPU_KEY, CPU_VALUE
+from qnnsolve.lowering.marks import CPU_KEY, CPU_VALUE
 from qnnsolve.quantizer import SolveQuantizer
 from qnnsolve.results import Placement, Status
 from qnnsolve.solver import check

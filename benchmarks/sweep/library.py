@@ -18,8 +18,8 @@ from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 from benchmarks.sweep.form import Form
 from qnnsolve import SolveQuantizer
 from qnnsolve.errors import QnnSolveError
-from qnnsolve.noise import sqnr_db
 from qnnsolve.results import NodeRecord, SolveResult
+from qnnsolve.verification.noise import sqnr_db
 
 __all__ = ["by_library", "encodings_of", "error_of", "figures"]
 

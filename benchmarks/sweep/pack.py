@@ -20,8 +20,8 @@ from torch.utils import _pytree as pytree
 from benchmarks.sweep.form import Form
 from benchmarks.sweep.library import encodings_of, error_of
 from qnnsolve import export
-from qnnsolve._lowered_graph import FEEDS
 from qnnsolve.facts.graph import GETITEM
+from qnnsolve.lowering.program import FEEDS
 from qnnsolve.results import AT_BORDER, CpuOp, ExportResult, NodeRecord, SolveResult
 
 __all__ = ["Pack", "by_export"]

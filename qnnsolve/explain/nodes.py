@@ -6,11 +6,10 @@ from collections.abc import Iterable, Mapping
 
 import attrs
 
-from qnnsolve.constraints import Site, Source, SourceKind, Table
+from qnnsolve.constraints import Site, Table
 from qnnsolve.encodings import FLOAT, Encoding
 from qnnsolve.explain.placing import placements
 from qnnsolve.explain.sentences import sentence
-from qnnsolve.facts.accepted import joined
 from qnnsolve.facts.graph import Node
 from qnnsolve.results import Deviation, NodeRecord, Placement, SourceRecord
 from qnnsolve.rules.base import Facts
@@ -18,6 +17,7 @@ from qnnsolve.rules.builders import Built, Fate
 from qnnsolve.rules.request import Role
 from qnnsolve.rules.rows import accepts, emitted, refusing
 from qnnsolve.solver import Solution
+from qnnsolve.sources import Source, SourceKind, joined
 
 __all__ = ["Describer", "source_records"]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
-from qnnsolve.constraints import Reason, Same, Says, Site
+from qnnsolve.constraints import Same, Site
+from qnnsolve.reasons import Reason, Says
 from qnnsolve.solver import Conflict
 
 __all__ = ["conflict_in_words", "sentence", "with_code"]

@@ -6,16 +6,16 @@ Positions count the ports of the operator's table: its inputs in QNN's order, th
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TypeVar
 
 import attrs
 
-from qnnsolve.constraints import Source
 from qnnsolve.encodings import Encoding
+from qnnsolve.sources import Source, joined
 
-__all__ = ["Accepted", "AcceptedRow", "FixedAt", "joined"]
+__all__ = ["Accepted", "AcceptedRow", "FixedAt"]
 
 Codes = tuple[str, ...]
 T = TypeVar("T")
@@ -98,11 +98,6 @@ def _along(encoding: Encoding | None, axes: frozenset[int]) -> bool:
 def _differs(one: FixedAt, other: FixedAt) -> bool:
     """Sources write 1/256 with more or fewer digits; a float32's worth of them is the same scale."""
     return one.zero_point != other.zero_point or abs(one.scale - other.scale) > 1e-6 * abs(one.scale)
-
-
-def joined(sources: Iterable[Source]) -> tuple[Source, ...]:
-    """Each source once, sorted."""
-    return tuple(sorted(set(sources)))
 
 
 @attrs.frozen(eq=False)

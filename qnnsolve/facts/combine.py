@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import attrs
 
-from qnnsolve.constraints import Source
-from qnnsolve.facts.accepted import Accepted, AcceptedRow, Codes, FixedAt, joined
+from qnnsolve.facts.accepted import Accepted, AcceptedRow, Codes, FixedAt
 from qnnsolve.facts.curated import Curated
 from qnnsolve.facts.forms import Form
 from qnnsolve.facts.tables import OpTable, TableRow
+from qnnsolve.sources import Source, joined
 
 __all__ = ["accepted_of", "counterpart", "intersected"]
 

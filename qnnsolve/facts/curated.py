@@ -10,9 +10,9 @@ from typing import Any
 
 import attrs
 
-from qnnsolve.constraints import Source, SourceKind
 from qnnsolve.errors import FactsError
 from qnnsolve.facts import backends
+from qnnsolve.sources import Source, SourceKind
 
 __all__ = [
     "SECTIONS",

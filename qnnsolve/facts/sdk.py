@@ -18,10 +18,10 @@ from typing import Any
 
 import attrs
 
-from qnnsolve.constraints import Source, SourceKind
 from qnnsolve.facts.sdk_tables import SdkPort, SdkQuantization, SdkVariant, table_of
 from qnnsolve.facts.socs import Soc, chipset
 from qnnsolve.facts.tables import OpTable
+from qnnsolve.sources import Source, SourceKind
 
 __all__ = ["SdkFacts", "SdkPort", "SdkQuantization", "SdkState", "SdkVariant", "sdk_facts"]
 

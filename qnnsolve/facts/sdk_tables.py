@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 
 import attrs
 
-from qnnsolve.constraints import Source
 from qnnsolve.facts.tables import Case, FixedPort, OpTable, TableRow, shipped_tables
+from qnnsolve.sources import Source
 
 __all__ = ["SdkPort", "SdkQuantization", "SdkVariant", "table_of"]
 

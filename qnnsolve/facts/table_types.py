@@ -8,11 +8,29 @@ import operator
 
 import attrs
 
-from qnnsolve.constraints import Source
 from qnnsolve.encodings import DType, Encoding, QScheme
 from qnnsolve.facts.forms import Form, When
+from qnnsolve.sources import Source
 
-__all__ = ["ARCHS", "CODES", "Case", "FixedPort", "OpTable", "TableRow", "Verdict", "codes_of"]
+__all__ = [
+    "ARCHS",
+    "CODES",
+    "FORMAT",
+    "ROW_KEYS",
+    "Case",
+    "FixedPort",
+    "OpTable",
+    "TableRow",
+    "Verdict",
+    "arch_list",
+    "codes_of",
+]
+
+FORMAT = 2
+"""Of the files that hold tables."""
+ROW_KEYS = ("rows", "wrong", "validator_only", "unstable")
+"""The sections of a case that hold rows."""
+
 
 ARCHS = ("V68", "V69", "V73", "V75", "V79", "V81")
 """HTP archs in the order of their numbers."""
@@ -194,3 +212,8 @@ class OpTable:
             if len(set(repeated)) > 1:
                 return Verdict.UNKNOWN
         return of.verdicts.get(codes, {}).get(arch, Verdict.REJECTED)
+
+
+def arch_list(archs: frozenset[str]) -> str:
+    """``V68 V69 V73``, as a file names them."""
+    return " ".join(sorted(archs, key=lambda arch: int(arch[1:])))

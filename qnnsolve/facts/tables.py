@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -19,11 +18,23 @@ from typing import Any, TypeVar
 
 import attrs
 
-from qnnsolve.constraints import Source, SourceKind
 from qnnsolve.errors import FactsError, UnknownNameError
 from qnnsolve.facts import backends
 from qnnsolve.facts.forms import When
-from qnnsolve.facts.table_types import ARCHS, CODES, Case, FixedPort, OpTable, TableRow, Verdict, codes_of
+from qnnsolve.facts.table_types import (
+    ARCHS,
+    CODES,
+    FORMAT,
+    ROW_KEYS,
+    Case,
+    FixedPort,
+    OpTable,
+    TableRow,
+    Verdict,
+    arch_list,
+    codes_of,
+)
+from qnnsolve.sources import Source, SourceKind
 
 __all__ = [
     "ARCHS",
@@ -34,14 +45,11 @@ __all__ = [
     "TableRow",
     "Verdict",
     "codes_of",
-    "dump_table",
     "load_table",
     "parse_table",
     "shipped_tables",
-    "write_table",
 ]
 
-FORMAT = 2
 _Of = TypeVar("_Of")
 
 
@@ -161,8 +169,8 @@ class _Reader:
             self._notes(raw, "same", lambda text: self._ports(text, ports), where),
             self._notes(raw, "fixed", lambda text: self._fixed(text, ports), where),
         )
-        rows = {key: self._rows(raw.get(key, {}), codes, len(inputs), notes, f"{where}, {key}") for key in _ROW_KEYS}
-        named = {row.key for key in _ROW_KEYS for row in rows[key]}
+        rows = {key: self._rows(raw.get(key, {}), codes, len(inputs), notes, f"{where}, {key}") for key in ROW_KEYS}
+        named = {row.key for key in ROW_KEYS for row in rows[key]}
         for key in ("symmetric", "same", "fixed"):
             if set(raw.get(key, {})) - named:
                 raise self._fail(f"{where} calls {key} what is in no row")
@@ -177,7 +185,7 @@ class _Reader:
             axes=self._axes(raw.get("axes", {}), ports, where),
             when=self._when(raw.get("when", ""), name, where),
         )
-        said = sum(len(row.archs) for key in _ROW_KEYS for row in rows[key])
+        said = sum(len(row.archs) for key in ROW_KEYS for row in rows[key])
         if said != sum(map(len, case.verdicts.values())):
             raise self._fail(f"{where} says two things about one tuple")
         return case
@@ -251,13 +259,10 @@ class _Reader:
                 raise self._fail(f"{where}: '{key}' is not a tuple over its ports")
             if any(code not in codes for code, codes in zip(row.codes, asked, strict=True)):
                 raise self._fail(f"{where}: '{key}' was not asked")
-            if not row.archs or not row.archs <= self._known or raw[key] != _archs(row.archs):
-                raise self._fail(f"{where}: '{key}' holds for {raw[key]!r}, not for archs of {_archs(self._known)}")
+            if not row.archs or not row.archs <= self._known or raw[key] != arch_list(row.archs):
+                raise self._fail(f"{where}: '{key}' holds for {raw[key]!r}, not for archs of {arch_list(self._known)}")
             rows.append(row)
         return tuple(rows)
-
-
-_ROW_KEYS = ("rows", "wrong", "validator_only", "unstable")
 
 
 @attrs.frozen
@@ -272,49 +277,3 @@ class _Notes:
 def _citation(source: Mapping[str, str]) -> str:
     parts = [f"{key} {source[key]}" for key in ("qnn", "onnxruntime_qnn", "executorch") if key in source]
     return f"measured by {source.get('by', '?')} on {source.get('date', '?')}, {', '.join(parts)}"
-
-
-def _archs(archs: frozenset[str]) -> str:
-    return " ".join(sorted(archs, key=lambda arch: int(arch[1:])))
-
-
-def dump_table(table: OpTable) -> str:
-    """Return the canonical text of ``table``: sorted keys, one row per line."""
-    ports = (*table.inputs, *table.outputs)
-    cases: dict[str, Any] = {case.name: _case_body(case, ports) for case in table.cases}
-    raw: dict[str, Any] = {
-        "op": table.op,
-        "backend": table.backend,
-        "format": FORMAT,
-        "source": dict(table.measured),
-        "inputs": list(table.inputs),
-        "outputs": list(table.outputs),
-        "repeats": table.repeats,
-        "aten": list(table.aten),
-        "cases": cases,
-    }
-    return json.dumps(raw, indent=1, sort_keys=True) + "\n"
-
-
-def _case_body(case: Case, ports: tuple[str, ...]) -> dict[str, Any]:
-    """What the file says of a case; sections that would be empty are left out."""
-    asked = {port: " ".join(codes) for port, codes in zip(ports, case.asked, strict=True)}
-    sections: dict[str, Any] = {"axes": dict(case.axes), "when": " | ".join(map(str, case.when))}
-    for key in _ROW_KEYS:
-        sections[key] = {row.key: _archs(row.archs) for row in getattr(case, key)}
-    every: list[TableRow] = [row for key in _ROW_KEYS for row in getattr(case, key)]
-    sections["symmetric"] = {row.key: " ".join(sorted(row.symmetric)) for row in every if row.symmetric}
-    sections["same"] = {row.key: " ".join(sorted(row.same)) for row in every if row.same}
-    sections["fixed"] = {row.key: ", ".join(map(_fixed_text, row.fixed)) for row in every if row.fixed}
-    return {"shapes": case.shapes, "asked": asked} | {key: body for key, body in sections.items() if body}
-
-
-def _fixed_text(fixed: FixedPort) -> str:
-    return f"{fixed.port} {Fraction(fixed.scale)} {fixed.zero_point}"
-
-
-def write_table(table: OpTable, path: Path) -> None:
-    """Write ``table`` to ``path``, whole or not at all."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(dump_table(table), encoding="utf-8")
-    temporary.replace(path)

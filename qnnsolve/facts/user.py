@@ -10,9 +10,9 @@ from pathlib import Path
 
 import attrs
 
-from qnnsolve.constraints import Source
-from qnnsolve.facts.accepted import Accepted, AcceptedRow, Codes, FixedAt, joined
+from qnnsolve.facts.accepted import Accepted, AcceptedRow, Codes, FixedAt
 from qnnsolve.facts.socs import Soc
+from qnnsolve.sources import Source, joined
 
 __all__ = ["NO_USER_FACTS", "Allowed", "FixedBy", "Forbidden", "NewOp", "SharedBy", "UserFacts", "Where"]
 

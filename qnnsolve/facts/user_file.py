@@ -11,7 +11,6 @@ from typing import Any, NoReturn
 
 import attrs
 
-from qnnsolve.constraints import Source, SourceKind
 from qnnsolve.errors import FactsError, nearest, suggestion
 from qnnsolve.facts import backends
 from qnnsolve.facts.accepted import Codes
@@ -19,6 +18,7 @@ from qnnsolve.facts.socs import Soc, soc, socs
 from qnnsolve.facts.tables import CODES, OpTable, shipped_tables
 from qnnsolve.facts.toml_lines import Position, lines_of
 from qnnsolve.facts.user import Allowed, Entry, FixedBy, Forbidden, NewOp, SharedBy, UserFacts, Where
+from qnnsolve.sources import Source, SourceKind
 
 __all__ = ["read_user_facts"]
 

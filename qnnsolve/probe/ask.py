@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from qnnsolve import host
 from qnnsolve.errors import HostBackendError
+from qnnsolve.host import libraries
 from qnnsolve.probe.converts import behind_converts, can_convert, feeder_of
 from qnnsolve.probe.emulator import Emulator
 from qnnsolve.probe.grids import BLOCK_SCALE_BITS, NUMPY, PLAIN, Grid, bits_of, is_quantized, packed, stored_as
@@ -42,7 +42,7 @@ class Backend:
     """
 
     def __init__(self, soc: str, fp16: bool) -> None:
-        self.build_id = host.ensure_loaded().build_id
+        self.build_id = libraries.ensure_loaded().build_id
         import executorch.backends.qualcomm.python.PyQnnManagerAdaptor as adaptor
 
         self._emulator = Emulator()

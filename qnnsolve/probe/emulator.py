@@ -16,8 +16,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from qnnsolve import host
 from qnnsolve.errors import HostBackendError
+from qnnsolve.host import libraries
 
 __all__ = ["Emulator"]
 
@@ -44,18 +44,18 @@ class Emulator:
     """
 
     def __init__(self) -> None:
-        table = host.ensure_loaded().table
-        self._create = _CREATE(host.slot(table, _SLOT_CREATE_GRAPH_TENSOR).value or 0)
-        self._finalize = _FINALIZE(host.slot(table, _SLOT_GRAPH_FINALIZE).value or 0)
-        self._execute = _EXECUTE(host.slot(table, _SLOT_GRAPH_EXECUTE).value or 0)
+        table = libraries.ensure_loaded().table
+        self._create = _CREATE(libraries.slot(table, _SLOT_CREATE_GRAPH_TENSOR).value or 0)
+        self._finalize = _FINALIZE(libraries.slot(table, _SLOT_GRAPH_FINALIZE).value or 0)
+        self._execute = _EXECUTE(libraries.slot(table, _SLOT_GRAPH_EXECUTE).value or 0)
         self._tensors: dict[str, bytes] = {}
         self._inputs: Mapping[str, Array] = {}
         self._outputs: Mapping[str, Array] = {}
         self._before: Callable[[], None] | None = None
         self._ran = False
         self._failure = ""
-        host.replace_slot(table, _SLOT_CREATE_GRAPH_TENSOR, _CREATE(self._created))
-        host.replace_slot(table, _SLOT_GRAPH_FINALIZE, _FINALIZE(self._finalized))
+        libraries.replace_slot(table, _SLOT_CREATE_GRAPH_TENSOR, _CREATE(self._created))
+        libraries.replace_slot(table, _SLOT_GRAPH_FINALIZE, _FINALIZE(self._finalized))
 
     def feed(
         self, inputs: Mapping[str, Array], outputs: Mapping[str, Array], before: Callable[[], None] | None = None

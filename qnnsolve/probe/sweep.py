@@ -11,16 +11,17 @@ from pathlib import Path
 
 import attrs
 
-from qnnsolve.constraints import Source, SourceKind
 from qnnsolve.errors import HostBackendError, UnknownNameError
 from qnnsolve.facts.forms import When
-from qnnsolve.facts.tables import Case, FixedPort, OpTable, TableRow, load_table, write_table
+from qnnsolve.facts.table_writing import write_table
+from qnnsolve.facts.tables import Case, FixedPort, OpTable, TableRow, load_table
 from qnnsolve.probe.ask import SOCS
 from qnnsolve.probe.child import journal_path, mode_of
 from qnnsolve.probe.children import MODES, Child, run_child
 from qnnsolve.probe.journal import Answer, Finding, Key, read
 from qnnsolve.probe.ops import OPS
 from qnnsolve.probe.specs import CaseSpec, OpSpec
+from qnnsolve.sources import Source, SourceKind
 
 __all__ = ["Measurement", "Progress", "measure", "table_of"]
 
@@ -211,7 +212,7 @@ def _collapsed(cases: Sequence[Case]) -> list[Case]:
 
 
 def _provenance(turns: int) -> dict[str, str]:
-    from qnnsolve.host import ensure_loaded, package_version
+    from qnnsolve.host.libraries import ensure_loaded, package_version
 
     return {
         "kind": "measured",

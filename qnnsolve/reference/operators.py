@@ -12,14 +12,14 @@ from typing import TypeAlias
 
 import attrs
 
-from qnnsolve.constraints import Source
 from qnnsolve.errors import UnknownNameError
-from qnnsolve.facts.accepted import Accepted, AcceptedRow, joined
+from qnnsolve.facts.accepted import Accepted, AcceptedRow
 from qnnsolve.facts.backends import backend as backend_of
 from qnnsolve.facts.curated import SECTIONS, Curated, curated
 from qnnsolve.facts.table_types import CODES, Case, OpTable, TableRow
 from qnnsolve.opinfo_facts import OperatorFacts, operator_facts
 from qnnsolve.reference.statements import Statement, scale_text, statements
+from qnnsolve.sources import Source, joined
 
 __all__ = [
     "CaseView",

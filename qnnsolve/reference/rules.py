@@ -6,14 +6,14 @@ import re
 
 import attrs
 
-from qnnsolve.constraints import Source
 from qnnsolve.errors import UnknownNameError
 from qnnsolve.facts.backends import backend_names
 from qnnsolve.facts.curated import curated
 from qnnsolve.facts.tables import shipped_tables
 from qnnsolve.reference.statements import Statement, statements
 from qnnsolve.rules import common, own_rules
-from qnnsolve.rules.base import Rule
+from qnnsolve.rules.registry import Rule
+from qnnsolve.sources import Source
 
 __all__ = ["COMMON", "RuleView", "rule_view", "rule_views"]
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import attrs
 
-from qnnsolve.constraints import Source
 from qnnsolve.facts.curated import Curated, DerivedScale, FixedEncoding, LeastFactor
+from qnnsolve.sources import Source
 
 __all__ = ["Statement", "cited", "scale_text", "statements"]
 

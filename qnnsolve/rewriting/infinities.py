@@ -2,9 +2,9 @@
 
 A mask writes minus infinity (or the least float) into scores that a softmax reads. No scale holds that, and no sum of
 two masks. It becomes :data:`MASK`, and how far a scale reaches down to it is found in calibration
-(:class:`qnnsolve.observers.MaskObserver`). ExecuTorch's own quantizer writes the whole integer range instead, -65535 at
-16 bits, which leaves the scores in steps of 1. A Llama-style decoder at 16a8w then falls from 30 dB to 17 dB, converted
-and on the emulator (QNN 2.51).
+(:class:`qnnsolve.annotating.observers.MaskObserver`). ExecuTorch's own quantizer writes the whole integer range
+instead, -65535 at 16 bits, which leaves the scores in steps of 1. A Llama-style decoder at 16a8w then falls from 30 dB
+to 17 dB, converted and on the emulator (QNN 2.51).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 from torch.fx import GraphModule
 from torch.fx import Node as FxNode
 
-from qnnsolve.masking import ENDLESS, masking
+from qnnsolve.rewriting.masking import ENDLESS, masking
 
 __all__ = ["HALF_MASK", "MASK", "bound_infinities"]
 

@@ -11,7 +11,8 @@ from qnnsolve.errors import PluginError, RuleError
 from qnnsolve.facts.backends import backend as backend_of
 from qnnsolve.facts.backends import loaded
 from qnnsolve.rules import common
-from qnnsolve.rules.base import Facts, Rule, rule
+from qnnsolve.rules.base import Facts
+from qnnsolve.rules.registry import Rule, rule
 
 __all__ = ["Facts", "Rule", "backend_rules", "own_rules", "problem_of", "rule"]
 

@@ -1,31 +1,28 @@
-"""What every rule sees, and how a rule is written down.
-
-A rule is a pure generator over :class:`Facts`: it yields constraints, and nothing else happens. Its docstring
-has the sections *Why* and *Instead*, from which the command line and the reference are made.
-"""
+"""What every rule sees: :class:`Facts`."""
 
 from __future__ import annotations
 
 import functools
-import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 import attrs
 
-from qnnsolve.constraints import Constraint, Reason, Says, Site, Source, SourceKind
-from qnnsolve.encodings import FLOAT, Encoding
+from qnnsolve.constraints import Site
+from qnnsolve.encodings import Encoding
 from qnnsolve.facts.accepted import Accepted
 from qnnsolve.facts.forms import Form, Kernel
 from qnnsolve.facts.graph import Graph, Node, NodeKind, TensorFact
 from qnnsolve.facts.table_types import codes_of
 from qnnsolve.opinfo_facts import OperatorFacts
+from qnnsolve.reasons import Reason, Says
 from qnnsolve.rules.builders import Built, Fate, Input, Step, build
+from qnnsolve.rules.domains import Domains
 from qnnsolve.rules.request import Request, Role
+from qnnsolve.sources import Source, SourceKind
 
-__all__ = ["Facts", "Rule", "rule"]
+__all__ = ["Facts"]
 
 _GRAPH = Source(SourceKind.GRAPH, "the model's graph")
-_UNKNOWN = Built(Fate.UNKNOWN)
 
 
 def _rank(tensors: Iterable[TensorFact | None]) -> int | None:
@@ -52,11 +49,8 @@ class Facts:
     request: Request
     built: dict[str, Built]
     """Fate of every call in the graph, by node name."""
-    _pool: dict[tuple[Encoding, ...], tuple[Encoding, ...]] = attrs.field(factory=dict, init=False, repr=False)
-    _reached: dict[tuple[object, ...], tuple[Encoding, ...]] = attrs.field(factory=dict, init=False, repr=False)
-    _fixed: dict[str, tuple[Encoding, ...]] = attrs.field(factory=dict, init=False, repr=False)
-    _forms: dict[str, Form] = attrs.field(factory=dict, init=False, repr=False)
     _fixed_ports: dict[tuple[object, ...], tuple[Encoding, ...]] = attrs.field(factory=dict, init=False, repr=False)
+    _forms: dict[str, Form] = attrs.field(factory=dict, init=False, repr=False)
 
     @classmethod
     def of(cls, graph: Graph, operators: OperatorFacts, request: Request) -> Facts:
@@ -141,30 +135,8 @@ class Facts:
 
     @functools.cached_property
     def domains(self) -> dict[Site, tuple[Encoding, ...]]:
-        """Candidate encodings of every site that carries a float tensor.
-
-        Inputs of the graph, outputs of calls, and edges into calls. Equal domains are one object. A parameter has no
-        site of its own: every edge from it is quantized by itself.
-        """
-        found: dict[Site, tuple[Encoding, ...]] = dict.fromkeys(
-            (Site(node.name) for node in self.inputs), self._candidates(Role.ACTIVATION)
-        )
-        for node, built in self.calls:
-            self._fixed_of(node.name)
-            for port, _, edge, tensor in self.float_inputs(node, built):
-                found.setdefault(edge, self._reach(node, built, port, tensor))
-            if built.fate is Fate.UNKNOWN:
-                for ref in node.refs():
-                    tensor_read = self.graph[ref].tensor
-                    if tensor_read is not None and tensor_read.is_float:
-                        found[Site(ref, node.name)] = (FLOAT,)
-            if node.tensor is not None and node.tensor.is_float:
-                found[Site(node.name)] = self._outputs(node)
-        for node, built in self.calls:
-            read = (Site(node.name, user) in found for user in self.graph.users[node.name])
-            if built.fate is Fate.CONSTANT and Site(node.name) in found and not any(read):
-                found[Site(node.name)] = self._interned((FLOAT,))  # of a constant for the CPU there is nothing to fold
-        return found
+        """Candidate encodings of every site that carries a float tensor (:mod:`qnnsolve.rules.domains`)."""
+        return Domains(self).by_site()
 
     def shared(self, op: str, form: Form, inputs: int, outputs: int = 1) -> tuple[set[int], tuple[Source, ...]]:
         """Positions of the ports of an op (inputs, then outputs) that carry one encoding, and who says so.
@@ -176,56 +148,6 @@ class Facts:
             return set(), ()
         positions, sources = accepted.same
         return {port for at in positions for port in accepted.places(at, inputs, outputs)}, sources
-
-    def _reach(self, node: Node, built: Built, port: int, tensor: TensorFact) -> tuple[Encoding, ...]:
-        entry = built.inputs[port]
-        reach = self._candidates(entry.role, len(tensor.shape), entry.ch_axis)
-        if entry.role not in (Role.ACTIVATION, Role.OPERAND):
-            return reach
-        fixed = {*self._fixed_of(str(entry.ref)), *self.fixed_at(node, built, port, reach)}
-        return self._interned(tuple(sorted({*reach, *fixed}))) if fixed else reach
-
-    def _outputs(self, node: Node) -> tuple[Encoding, ...]:
-        owner = self.graph[self.owner(Site(node.name))]
-        built = self.built.get(owner.name, _UNKNOWN)
-        if built.fate is Fate.UNKNOWN:
-            return self._interned((FLOAT,))
-        fixed = self._fixed_of(node.name)
-        reach = self._candidates(Role.ACTIVATION)
-        accepted = self.operators.accepted(str(built.op), self.form(owner, built))
-        if fixed and accepted is not None:
-            bound = {code for code, _ in accepted.fixed_at(len(accepted.inputs))} - accepted.free_at(
-                len(accepted.inputs)
-            )
-            reach = tuple(e for e in reach if not e.quantized or e.name not in bound)
-        return self._interned(tuple(sorted({*reach, *fixed}))) if fixed else reach
-
-    def _fixed_of(self, name: str) -> tuple[Encoding, ...]:
-        """Encodings with a fixed scale that can reach the output of ``name``: its own, or through shared ones.
-
-        Filled in topological order by :attr:`domains`, so a long run of sharing ops is no deep recursion.
-        """
-        if name not in self._fixed:
-            self._fixed[name] = self._find_fixed(name)
-        return self._fixed[name]
-
-    def _find_fixed(self, name: str) -> tuple[Encoding, ...]:
-        built = self.built.get(name)
-        if built is None:
-            return ()
-        if built.fate is Fate.ITEM:
-            return self._fixed_of(self.owner(Site(name)))
-        output = len(built.inputs)
-        node = self.graph[name]
-        own = self.fixed_at(node, built, output, self._candidates(Role.ACTIVATION))
-        ports = (
-            {0, output}
-            if built.fate is Fate.IDENTITY
-            else self.shared(str(built.op), self.form(node, built), output)[0]
-        )
-        shares = output in ports
-        through = [entry.ref for port, entry in enumerate(built.inputs) if shares and port in ports]
-        return tuple(dict.fromkeys((*own, *(e for ref in through if ref is not None for e in self._fixed_of(ref)))))
 
     def fixed_at(self, node: Node, built: Built, port: int, reach: tuple[Encoding, ...]) -> tuple[Encoding, ...]:
         """The encodings of ``reach`` with the scale and zero point that rows of the op fix at ``port``."""
@@ -251,15 +173,6 @@ class Facts:
             if encoding.quantized and codes_of(encoding) == code
         )
 
-    def _candidates(self, role: Role, rank: int = 2, ch_axis: int = 0) -> tuple[Encoding, ...]:
-        key = (role, rank, ch_axis)
-        if key not in self._reached:
-            self._reached[key] = self._interned(self.request.reach(role, rank, ch_axis))
-        return self._reached[key]
-
-    def _interned(self, domain: tuple[Encoding, ...]) -> tuple[Encoding, ...]:
-        return self._pool.setdefault(domain, domain)
-
     def asked(self, site: Site) -> Encoding:
         """The encoding that the user asked for at ``site``.
 
@@ -279,32 +192,3 @@ class Facts:
     def graph_reason(self, code: str, says: Says, **given: str | int | None) -> Reason:
         """A reason that rests on the graph alone."""
         return Reason.of(code, says, (_GRAPH,), **given)
-
-
-Generator = Callable[[Facts], Iterator[Constraint]]
-
-
-@attrs.frozen
-class Rule:
-    """A rule as the registry holds it. ``code`` is stable and never reused."""
-
-    code: str
-    name: str
-    generate: Generator
-    rests_on: tuple[str | Source, ...] = ()
-    """What it reads of the operator facts (``tables``, or kinds of curated facts such as ``invariant``), and the
-    sources of what it knows itself."""
-
-    @property
-    def doc(self) -> str:
-        """The rule's docstring, dedented: a first line, then *Why* and *Instead*."""
-        return inspect.getdoc(self.generate) or ""
-
-
-def rule(code: str, rests_on: tuple[str | Source, ...] = ()) -> Callable[[Generator], Rule]:
-    """Register the decorated generator under ``code``; its name is the function's. ``rests_on`` as in :class:`Rule`."""
-
-    def wrap(generate: Generator) -> Rule:
-        return Rule(code, generate.__name__, generate, rests_on)
-
-    return wrap

@@ -5,30 +5,19 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-from qnnsolve.constraints import (
-    Constraint,
-    Convertible,
-    Derived,
-    Forbid,
-    Prefer,
-    Reason,
-    Relation,
-    Same,
-    Says,
-    Site,
-    Source,
-    SourceKind,
-    Table,
-)
+from qnnsolve.constraints import Constraint, Convertible, Derived, Forbid, Prefer, Relation, Same, Site, Table
 from qnnsolve.encodings import FLOAT, FP16, Encoding, QScheme
 from qnnsolve.facts.accepted import Accepted
 from qnnsolve.facts.graph import NodeKind
 from qnnsolve.opinfo_facts import port_code
+from qnnsolve.reasons import Reason, Says
 from qnnsolve.rules import costs
-from qnnsolve.rules.base import Facts, rule
+from qnnsolve.rules.base import Facts
 from qnnsolve.rules.builders import Fate
+from qnnsolve.rules.registry import rule
 from qnnsolve.rules.request import Role
 from qnnsolve.rules.rows import emitted, one_row_of_the_operator_table
+from qnnsolve.sources import Source, SourceKind
 
 __all__ = ["RULES"]
 

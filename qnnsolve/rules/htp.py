@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from qnnsolve.constraints import Constraint, Forbid, Reason, Same, Says, Site, Source, SourceKind
+from qnnsolve.constraints import Constraint, Forbid, Same, Site
 from qnnsolve.encodings import QScheme
 from qnnsolve.opinfo_facts import port_code
-from qnnsolve.rules.base import Facts, rule
+from qnnsolve.reasons import Reason, Says
+from qnnsolve.rules.base import Facts
 from qnnsolve.rules.builders.indexing import state_of
+from qnnsolve.rules.registry import rule
 from qnnsolve.rules.request import Role
+from qnnsolve.sources import Source, SourceKind
 
 __all__ = ["FOLDED", "RULES"]
 

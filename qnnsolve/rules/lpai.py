@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from qnnsolve.constraints import Constraint, Forbid, Reason, Says, Source, SourceKind
+from qnnsolve.constraints import Constraint, Forbid
 from qnnsolve.encodings import FP16
-from qnnsolve.rules.base import Facts, rule
+from qnnsolve.reasons import Reason, Says
+from qnnsolve.rules.base import Facts
+from qnnsolve.rules.registry import rule
+from qnnsolve.sources import Source, SourceKind
 
 __all__ = ["RULES"]
 

@@ -8,16 +8,18 @@ from typing import TypeAlias
 
 import attrs
 
-from qnnsolve.constraints import Constraint, Reason, Relation, Says, Site, Source, Table
+from qnnsolve.constraints import Constraint, Relation, Site, Table
 from qnnsolve.encodings import BOOL, FLOAT, INT32, Encoding
-from qnnsolve.facts.accepted import joined
 from qnnsolve.facts.forms import ANY_FORM, Form
 from qnnsolve.facts.graph import Node, TensorFact
 from qnnsolve.opinfo_facts import port_code
+from qnnsolve.reasons import Reason, Says
 from qnnsolve.rules import costs
-from qnnsolve.rules.base import Facts, rule
+from qnnsolve.rules.base import Facts
 from qnnsolve.rules.builders import OUTPUT, Built, Fate
+from qnnsolve.rules.registry import rule
 from qnnsolve.rules.request import Role
+from qnnsolve.sources import Source, joined
 
 __all__ = ["Emitted", "accepts", "emitted", "integer_code", "one_row_of_the_operator_table", "refusing"]
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import attrs
 
-from qnnsolve.constraints import Constraint, Reason, Same, Site
+from qnnsolve.constraints import Constraint, Same, Site
 from qnnsolve.encodings import Encoding
+from qnnsolve.reasons import Reason
 
 __all__ = [
     "Conflict",

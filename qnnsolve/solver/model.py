@@ -11,20 +11,9 @@ from functools import cached_property
 
 import attrs
 
-from qnnsolve.constraints import (
-    Allow,
-    Constraint,
-    Convertible,
-    Derived,
-    Forbid,
-    Prefer,
-    Problem,
-    Reason,
-    Same,
-    Site,
-    Table,
-)
+from qnnsolve.constraints import Allow, Constraint, Convertible, Derived, Forbid, Prefer, Problem, Same, Site, Table
 from qnnsolve.encodings import Encoding
+from qnnsolve.reasons import Reason
 from qnnsolve.solver.joint import Joint, Row
 
 __all__ = ["Model"]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import attrs
 
-from qnnsolve.constraints import Source, SourceKind
 from qnnsolve.encodings import DType, Encoding
 from qnnsolve.facts.accepted import Accepted, AcceptedRow, FixedAt
 from qnnsolve.facts.combine import accepted_of
 from qnnsolve.facts.curated import Curated
 from qnnsolve.facts.forms import ANY_FORM, Form
 from qnnsolve.facts.tables import Case, FixedPort, OpTable, TableRow
+from qnnsolve.sources import Source, SourceKind
 
 U8, U16 = Encoding.affine(DType.UINT8), Encoding.affine(DType.UINT16)
 S8, S8C = Encoding.symmetric(DType.INT8, 8), Encoding.symmetric(DType.INT8, 8, ch_axis=0)

@@ -14,7 +14,7 @@ import torch
 
 from qnnsolve import cli, solve
 from qnnsolve.errors import FactsError, PluginError, RuleError, UnknownNameError, UsageError
-from qnnsolve.facts import tables
+from qnnsolve.facts import table_types
 from qnnsolve.facts.backends import Backend, backend, backend_names
 from qnnsolve.facts.curated import curated
 from qnnsolve.facts.socs import soc
@@ -58,7 +58,7 @@ BACKEND = Backend(
 TABLE: dict[str, Any] = {
     "op": "Relu",
     "backend": "abacus",
-    "format": tables.FORMAT,
+    "format": table_types.FORMAT,
     "source": {"kind": "measured", "by": "hand", "date": "2026-11-24"},
     "inputs": ["in[0]"],
     "outputs": ["out[0]"],

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from qnnsolve.constraints import SourceKind
 from qnnsolve.errors import FactsError, HostBackendError, UnknownNameError, UsageError
 from qnnsolve.facts.accepted import Accepted
 from qnnsolve.facts.sdk import sdk_facts
 from qnnsolve.facts.socs import soc
-from qnnsolve.facts.tables import shipped_tables, write_table
-from qnnsolve.facts_diff import Difference, differences, side
+from qnnsolve.facts.table_writing import write_table
+from qnnsolve.facts.tables import shipped_tables
 from qnnsolve.opinfo_facts import FactsSource, OperatorFacts, facts_source, operator_facts
+from qnnsolve.reference.differences import Difference, differences, side
+from qnnsolve.sources import SourceKind
 from tests import backend_opinfo_stand_in as stand_in
 
 CHIP = soc("SM8750")

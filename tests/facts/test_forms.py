@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from qnnsolve.constraints import Source, SourceKind
 from qnnsolve.facts.combine import accepted_of
 from qnnsolve.facts.curated import parse
 from qnnsolve.facts.forms import ANY_FORM, Form, Kernel, When
@@ -12,6 +11,7 @@ from qnnsolve.facts.graph import Ref
 from qnnsolve.facts.table_types import Case, OpTable, TableRow
 from qnnsolve.facts.tables import shipped_tables
 from qnnsolve.opinfo_facts import operator_facts
+from qnnsolve.sources import Source, SourceKind
 from tests.rules.graphs import call, facts, param, placeholder
 
 MEASURED = Source(SourceKind.MEASURED, "test")

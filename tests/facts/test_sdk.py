@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from qnnsolve.constraints import SourceKind
 from qnnsolve.facts import sdk
 from qnnsolve.facts.sdk import SdkFacts, SdkState, sdk_facts
 from qnnsolve.facts.socs import soc
 from qnnsolve.facts.tables import FixedPort, OpTable, TableRow
+from qnnsolve.sources import SourceKind
 from tests import backend_opinfo_stand_in as stand_in
 
 

@@ -14,17 +14,8 @@ import pytest
 from qnnsolve.encodings import BOOL, FLOAT, FP16, INT32, DType, Encoding
 from qnnsolve.errors import FactsError, UnknownNameError
 from qnnsolve.facts import tables
-from qnnsolve.facts.tables import (
-    ARCHS,
-    CODES,
-    FixedPort,
-    OpTable,
-    Verdict,
-    codes_of,
-    dump_table,
-    load_table,
-    shipped_tables,
-)
+from qnnsolve.facts.table_writing import dump_table, write_table
+from qnnsolve.facts.tables import ARCHS, CODES, FixedPort, OpTable, Verdict, codes_of, load_table, shipped_tables
 
 ALL = frozenset(ARCHS)
 FOLDER = Path(tables.__file__).parent / "data" / "htp"
@@ -90,7 +81,7 @@ def test_a_table_says_what_its_file_says(tmp_path: Path) -> None:
 def test_writing_what_was_read_gives_the_same_table_and_bytes(tmp_path: Path) -> None:
     table = load_table(_written(tmp_path, SMALL))
     path = tmp_path / "again.json"
-    tables.write_table(table, path)
+    write_table(table, path)
     assert load_table(path) == table
     assert path.read_text(encoding="utf-8") == dump_table(table)
     assert [file.name for file in tmp_path.iterdir() if "tmp" in file.name] == []

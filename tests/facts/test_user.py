@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from qnnsolve.constraints import SourceKind
 from qnnsolve.errors import FactsError
 from qnnsolve.facts.socs import chipset, compile_as, soc
 from qnnsolve.facts.toml_lines import lines_of
 from qnnsolve.facts.user import UserFacts
 from qnnsolve.facts.user_file import read_user_facts
 from qnnsolve.opinfo_facts import FactsSource, OperatorFacts, operator_facts
+from qnnsolve.sources import SourceKind
 
 
 def read(folder: Path, text: str, name: str = "mine.toml") -> UserFacts:

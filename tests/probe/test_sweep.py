@@ -10,7 +10,8 @@ import attrs
 import pytest
 
 from qnnsolve.errors import HostBackendError, UnknownNameError
-from qnnsolve.facts.tables import Verdict, load_table, shipped_tables, write_table
+from qnnsolve.facts.table_writing import write_table
+from qnnsolve.facts.tables import Verdict, load_table, shipped_tables
 from qnnsolve.probe.ask import SOCS
 from qnnsolve.probe.child import Claim, ask_claims, ask_op, journal_path, mode_of
 from qnnsolve.probe.children import Child, run_child

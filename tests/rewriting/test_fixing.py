@@ -13,13 +13,13 @@ from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
 from qnnsolve import solve
 from qnnsolve.errors import UnsupportedGraphError, UsageError
-from qnnsolve.inputs import load_model
+from qnnsolve.models.files import load_model
+from qnnsolve.models.references import locate
+from qnnsolve.models.samples import calibration_samples
+from qnnsolve.models.tracing import single
 from qnnsolve.quantizer import SolveQuantizer
-from qnnsolve.references import locate
 from qnnsolve.rewriting.fixing import fix, notes_of
 from qnnsolve.rewriting.opening import opened
-from qnnsolve.samples import calibration_samples
-from qnnsolve.tracing import single
 
 UP_TO_8 = ({0: torch.export.Dim("batch", min=1, max=8)},)
 

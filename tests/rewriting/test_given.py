@@ -12,9 +12,9 @@ from torchao.quantization import Int8WeightOnlyConfig, quantize_
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
 from qnnsolve import solve
-from qnnsolve.inputs import load_model
+from qnnsolve.models.files import load_model
+from qnnsolve.models.references import locate
 from qnnsolve.quantizer import SolveQuantizer
-from qnnsolve.references import locate
 from qnnsolve.rewriting.fixing import notes_of
 from qnnsolve.rewriting.given import without_given
 from qnnsolve.rewriting.opening import opened

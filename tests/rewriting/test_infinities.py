@@ -9,11 +9,11 @@ import torch
 from torch.fx import GraphModule
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
+from qnnsolve.annotating.observers import Bounds
+from qnnsolve.annotating.specs import concrete_spec
 from qnnsolve.encodings import DType, Encoding
-from qnnsolve.observers import Bounds
 from qnnsolve.quantizer import SolveQuantizer
 from qnnsolve.rewriting.infinities import HALF_MASK, MASK, bound_infinities
-from qnnsolve.specs import concrete_spec
 
 LEAST = torch.finfo(torch.float32).min
 

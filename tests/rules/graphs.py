@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeVar
 
-from qnnsolve.constraints import Constraint, Derived, Source, SourceKind, Table
+from qnnsolve.constraints import Constraint, Derived, Table
 from qnnsolve.encodings import DType, Encoding
 from qnnsolve.facts.curated import curated
 from qnnsolve.facts.graph import GETITEM, Graph, Node, NodeKind, Ref, TensorFact
@@ -13,6 +13,7 @@ from qnnsolve.facts.tables import Case, OpTable, TableRow
 from qnnsolve.opinfo_facts import OperatorFacts
 from qnnsolve.rules import Facts, backend_rules
 from qnnsolve.rules.request import Request, precision
+from qnnsolve.sources import Source, SourceKind
 
 U8, U16 = Encoding.affine(DType.UINT8), Encoding.affine(DType.UINT16)
 S8C = Encoding.symmetric(DType.INT8, 8, ch_axis=0)

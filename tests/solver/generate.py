@@ -15,13 +15,13 @@ from qnnsolve.constraints import (
     Forbid,
     Prefer,
     Problem,
-    Reason,
     Relation,
     Same,
     Site,
     Table,
 )
 from qnnsolve.encodings import FLOAT, DType, Encoding
+from qnnsolve.reasons import Reason
 from qnnsolve.solver import check
 
 PALETTE = (

@@ -14,28 +14,16 @@ import numpy as np
 import pytest
 
 from benchmarks.synthetic import synthetic
-from qnnsolve.constraints import (
-    Allow,
-    Constraint,
-    Convertible,
-    Forbid,
-    Prefer,
-    Problem,
-    Reason,
-    Relation,
-    Same,
-    Site,
-    Source,
-    SourceKind,
-    Table,
-)
+from qnnsolve.constraints import Allow, Constraint, Convertible, Forbid, Prefer, Problem, Relation, Same, Site, Table
 from qnnsolve.encodings import FLOAT, DType, Encoding
 from qnnsolve.explain import conflict_in_words
+from qnnsolve.reasons import Reason
 from qnnsolve.solver import Limits, Method, Solution, Unknown, Unsatisfiable, check, solve
 from qnnsolve.solver.clock import Clock, LimitReached
 from qnnsolve.solver.cores import _Cores
 from qnnsolve.solver.optimum.dense import Dense
 from qnnsolve.solver.optimum.search import first_solution
+from qnnsolve.sources import Source, SourceKind
 from tests.solver.generate import brute_force, random_problem
 
 U8, U16, S8 = Encoding.affine(DType.UINT8), Encoding.affine(DType.UINT16), Encoding.symmetric(DType.INT8, 8)

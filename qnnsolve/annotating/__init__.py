@@ -1,0 +1,1 @@
+"""A solution becomes torchao annotations, and what calibration shows."""

@@ -1,0 +1,190 @@
+"""A solution, written into a graph as torchao's annotations: :func:`write_annotations`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import attrs
+from torch.fx import GraphModule
+from torch.fx import Node as FxNode
+from torchao.quantization.pt2e.quantizer import QuantizationAnnotation, QuantizationSpecBase, SharedQuantizationSpec
+from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
+
+from qnnsolve.annotating.endless import refuse_endless
+from qnnsolve.annotating.masks import mask_bounds, softmax_inputs
+from qnnsolve.annotating.observers import Bounds
+from qnnsolve.annotating.specs import bias_spec, concrete_spec, halved_spec
+from qnnsolve.constraints import Derived, Problem, Same, Site
+from qnnsolve.encodings import Encoding
+from qnnsolve.facts.graph import Node
+from qnnsolve.lowering.marks import CPU_KEY, CPU_VALUE
+from qnnsolve.opinfo_facts import port_code
+from qnnsolve.rewriting.masking import masking
+from qnnsolve.rules import Facts
+from qnnsolve.rules.builders import Built
+from qnnsolve.rules.htp import FOLDED
+from qnnsolve.solver import Solution
+
+__all__ = ["mark_cpu_nodes", "write_annotations"]
+
+
+def write_annotations(model: GraphModule, facts: Facts, problem: Problem, solution: Solution) -> None:
+    """Annotate every node of ``model`` as ``solution`` says; ``problem`` was made from ``facts`` about it.
+
+    Raises:
+        UnsupportedGraphError: a constant that has an encoding is infinite, and no mask.
+    """
+    refuse_endless(model, solution.encodings)
+    by_name = {node.name: node for node in model.graph.nodes}
+    derived = {c.site: c for c in problem.constraints if isinstance(c, Derived)}
+    first: dict[Site, Site] = {}
+    order = {site: index for index, site in enumerate(_iteration_order(facts, solution.encodings))}
+    for group in solution.groups:
+        leader = min(group, key=lambda site: order[site])
+        first.update(dict.fromkeys(group, leader))
+    folded = (c.sites for c in problem.constraints if isinstance(c, Same) and c.reason.rule == FOLDED)
+    softmaxed = dict(softmax_inputs(facts, solution))
+    masks = {first[group[0]]: bounds for group, bounds in mask_bounds(masking(model), solution)}
+    bounds = (
+        masks
+        | {first[at[0]]: _bounds(facts.graph[at[-1].node], masks.get(first[at[0]], Bounds())) for at in folded}
+        | {first[g[0]]: attrs.evolve(masks.get(first[g[0]], Bounds()), softmax_dim=dim) for g, dim in softmaxed.items()}
+    )
+    floors, halvings = _floors(facts, solution, first), _halvings(facts, solution, first)
+    writer = _Writer(facts, solution.encodings, first, derived, bounds, floors, halvings, by_name)
+    for node in facts.inputs:
+        writer.annotate_input(by_name[node.name])
+    for name in facts.built:
+        writer.annotate(by_name[name])
+
+
+def mark_cpu_nodes(model: GraphModule, cpu_nodes: Iterable[str]) -> None:
+    """Mark the nodes that the solution leaves on the CPU, so that lowering does."""
+    by_name = {node.name: node for node in model.graph.nodes}
+    for name in cpu_nodes:
+        by_name[name].meta.setdefault("custom", {})[CPU_KEY] = CPU_VALUE
+
+
+def _bounds(activation: Node, bounds: Bounds) -> Bounds:
+    """``bounds`` between the values where a ReLU, hardtanh or clamp leaves its input alone."""
+    if "relu" in activation.target:
+        return attrs.evolve(bounds, low=0.0)
+    default = (-1.0, 1.0) if "hardtanh" in activation.target else (-math.inf, math.inf)
+    names = ("min_val", "max_val") if "hardtanh" in activation.target else ("min", "max")
+    found = [activation.argument(index + 1, names[index]) for index in (0, 1)]
+    low, high = (float(v) if isinstance(v, (int, float)) else default[i] for i, v in enumerate(found))
+    return attrs.evolve(bounds, low=low, high=high)
+
+
+def _floors(facts: Facts, solution: Solution, first: Mapping[Site, Site]) -> dict[Site, float]:
+    """The smallest scale of each group of sites, by its first one, where an operator asks for one."""
+    found: dict[Site, float] = {}
+    for node, built in facts.calls:
+        for port, site in _ports(facts, node, built).items():
+            scales = facts.operators.curated.at_least.get((str(built.op), _port_name(built, port)))
+            encoding = solution.encodings.get(site)
+            if scales is not None and encoding is not None and encoding.quantized:
+                leader = first.get(site, site)
+                found[leader] = max(found.get(leader, 0.0), scales[0].get(port_code(encoding), 0.0))
+    return found
+
+
+def _halvings(facts: Facts, solution: Solution, first: Mapping[Site, Site]) -> dict[Site, int]:
+    """How often the fixed scale of a group of sites may be halved, by its first one: as all ops let that fix it."""
+    found: dict[Site, int] = {}
+    for node, built in facts.calls:
+        for port, site in _ports(facts, node, built).items():
+            encoding = solution.encodings.get(site)
+            if encoding is None or encoding.scale is None:
+                continue
+            free = attrs.evolve(encoding, scale=None, zero_point=None)
+            if encoding in facts.fixed_at(node, built, port, (free,)):
+                leader, halvings = first.get(site, site), _halved(facts, built, port, encoding)
+                found[leader] = min(found.get(leader, halvings), halvings)
+    return found
+
+
+def _halved(facts: Facts, built: Built, port: int, encoding: Encoding) -> int:
+    """How often an operator lets the scale be halved that it fixes at ``port``."""
+    asked = (_port_name(built, port), port_code(encoding), encoding.scale, encoding.zero_point)
+    for fact in facts.operators.curated.fixed.get(str(built.op), ()):
+        if asked == (fact.port, fact.code, fact.scale, fact.zero_point):
+            return fact.halvings
+    return 0
+
+
+def _ports(facts: Facts, node: Node, built: Built) -> dict[int, Site]:
+    """The sites at a call's float inputs and, behind them, at its output."""
+    return {port: edge for port, _, edge, _ in facts.float_inputs(node, built)} | {len(built.inputs): Site(node.name)}
+
+
+def _port_name(built: Built, port: int) -> str:
+    return f"in[{port}]" if port < len(built.inputs) else "out[0]"
+
+
+def _iteration_order(facts: Facts, encodings: Mapping[Site, Encoding]) -> Iterator[Site]:
+    """Sites as torchao meets them: per node its input edges in argument order, then its output.
+
+    The concrete spec of a sharing group has to sit on the first of them (torchao 0.18 ``prepare.py``).
+    """
+    yield from (Site(node.name) for node in facts.inputs)
+    for name, built in facts.built.items():
+        refs = [entry.ref for entry in built.inputs if entry.ref is not None] or list(facts.graph[name].refs())
+        yield from (Site(ref, name) for ref in dict.fromkeys(refs) if Site(ref, name) in encodings)
+        if Site(name) in encodings:
+            yield Site(name)
+
+
+@attrs.frozen(eq=False)
+class _Writer:
+    """``first``: the site that carries its group's spec; ``bounds``, ``floors``, ``halvings`` are of groups, by it."""
+
+    facts: Facts
+    encodings: Mapping[Site, Encoding]
+    first: Mapping[Site, Site]
+    derived: Mapping[Site, Derived]
+    bounds: Mapping[Site, Bounds]
+    floors: Mapping[Site, float]
+    halvings: Mapping[Site, int]
+    by_name: Mapping[str, FxNode]
+
+    def annotate(self, node: FxNode) -> None:
+        """Write the node's annotation; implicit sharing is off, since the solution says what is shared."""
+        built = self.facts.built[node.name]
+        refs = dict.fromkeys(entry.ref for entry in built.inputs if entry.ref is not None)
+        edges = {self.by_name[ref]: self._spec(Site(ref, node.name)) for ref in refs}
+        output = self._spec(Site(node.name))
+        inputs = {producer: spec for producer, spec in edges.items() if spec is not None}
+        if inputs or output is not None:
+            node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(
+                input_qspec_map=inputs, output_qspec=output, allow_implicit_sharing=False, _annotated=True
+            )
+
+    def annotate_input(self, node: FxNode) -> None:
+        """One observer for an input of the graph: ExecuTorch declares one encoding for it, whatever its users read."""
+        output = self._spec(Site(node.name))
+        if output is not None:
+            node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(
+                output_qspec=output, allow_implicit_sharing=False, _annotated=True
+            )
+
+    def _spec(self, site: Site) -> QuantizationSpecBase | None:
+        encoding = self.encodings.get(site)
+        if encoding is None or not encoding.quantized:
+            return None
+        if site in self.derived:
+            return bias_spec(self.by_name[site.user], encoding)
+        leader = self.first[site]
+        if leader != site:
+            return SharedQuantizationSpec(self._edge_or_node(leader))
+        halvings = self.halvings.get(site, 0)
+        if halvings:
+            return halved_spec(encoding, halvings)
+        bits = self.facts.operators.multiplier_bits
+        return concrete_spec(encoding, self.bounds.get(site), self.floors.get(site, 0.0), bits)
+
+    def _edge_or_node(self, site: Site) -> Any:
+        node = self.by_name[site.node]
+        return (node, self.by_name[site.user]) if site.user else node

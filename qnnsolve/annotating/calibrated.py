@@ -1,0 +1,99 @@
+"""What calibration showed that a user should know: :class:`Watch`, kept by the quantizer from ``prepare_pt2e`` on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, MutableMapping
+from typing import Any
+
+import attrs
+import torch
+from torch.fx import GraphModule
+from torch.fx import Node as FxNode
+
+from qnnsolve.annotating.joined import Join, join_records, record_at, watch_joins
+from qnnsolve.annotating.observers import TensorObserver
+from qnnsolve.annotating.recording import Recorder
+from qnnsolve.errors import UsageError
+from qnnsolve.results import CalibrationRecord, InfiniteValues, Outlier
+from qnnsolve.rewriting.masking import masking, op_name
+
+__all__ = ["Watch", "watch"]
+
+BEYOND = 1000.0
+"""A range that one sample widens so many times leaves the others less than a step in a thousand."""
+
+
+@attrs.frozen(eq=False)
+class Watch:
+    """Of a prepared model: its joins, the recorders of its inputs, which of those are masks, the observers by node."""
+
+    joins: tuple[Join, ...]
+    inputs: Mapping[str, Recorder]
+    masks: frozenset[str]
+    observers: Mapping[str, TensorObserver]
+
+    def record(self) -> CalibrationRecord | None:
+        """What the samples so far have shown; None where there were none."""
+        if not any(recorder.peaks for recorder in self._recorders()):
+            return None
+        infinite: dict[int, InfiniteValues] = {}
+        for name, observer in self.observers.items():
+            if int(observer.infinite):
+                infinite.setdefault(id(observer), InfiniteValues(name, int(observer.infinite)))
+        return CalibrationRecord(
+            joined=tuple(join_records(self.joins)),
+            outliers=tuple(_outliers({k: v for k, v in self.inputs.items() if k not in self.masks})),
+            infinite=tuple(infinite.values()),
+        )
+
+    def _recorders(self) -> Iterator[Recorder]:
+        yield from self.inputs.values()
+        yield from (recorder for join in self.joins for _, recorder in join.parts)
+
+
+def watch(model: GraphModule, observers: MutableMapping[Any, Any]) -> Watch:
+    """Put recorders before the observers of ``model``'s inputs and of what its joins read.
+
+    ``observers`` are torchao's, by node (its output) or by edge (producer, user). An input's recorder refuses infinity,
+    with a :class:`~qnnsolve.errors.UsageError` that names sample and input, where the input is no mask.
+    """
+    named = {
+        place.name: observer
+        for place, observer in observers.items()
+        if isinstance(place, FxNode) and place.op != "placeholder" and isinstance(observer, TensorObserver)
+    }
+    joins = watch_joins(model, observers)
+    found = masking(model)
+    inputs = {}
+    for node in model.graph.nodes:
+        casts = (user for user in node.users if op_name(user) == "to" and user in observers)
+        seen = node if node in observers else next(casts, None)
+        if node.op == "placeholder" and seen is not None:
+            recorder = record_at(seen, None, observers)
+            recorder.check = _Finite(node.name, found.hidden.get(node, 0))
+            inputs[node.name] = recorder
+    masks = frozenset(node.name for node in found.hidden)
+    return Watch(joins, inputs, masks, named)
+
+
+@attrs.frozen
+class _Finite:
+    """Refuses infinity, but for minus (a ``sign`` of 1) or plus infinity (-1) in a mask."""
+
+    name: str
+    sign: int
+
+    def __call__(self, x: torch.Tensor, sample: int) -> None:
+        endless = x.isinf()
+        if bool((endless & (x * self.sign >= 0) if self.sign else endless).any()):
+            why = "a mask there has the other sign" if self.sign else "no softmax or the like hides it"
+            raise UsageError(f"calibration sample {sample}, input '{self.name}': holds infinity, and {why}")
+
+
+def _outliers(inputs: Mapping[str, Recorder]) -> Iterator[Outlier]:
+    """Samples with a value a thousand times beyond those of the others, or of its own where it is the only sample."""
+    for name, recorder in inputs.items():
+        for sample, peak in enumerate(recorder.peaks):
+            others = [each for index, each in enumerate(recorder.peaks) if index != sample] or [recorder.seconds[0]]
+            if 0.0 < max(others) < peak / BEYOND:
+                yield Outlier(name, sample, peak, max(others))

@@ -1,0 +1,83 @@
+"""Attention masks, and the scores that they are added to: where they are, and how little of a range a mask needs.
+
+What is masked has to be so low that a softmax makes nothing of it, and no lower: in 8 bits a range down to -255 leaves
+steps of 1.0 for whatever else a mask says, such as a bias by position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from torch.fx import GraphModule
+from torch.fx import Node as FxNode
+
+from qnnsolve.annotating.observers import Bounds, MaskObserver, Way
+from qnnsolve.constraints import Site
+from qnnsolve.rewriting.masking import BESIDE, Masking, factor_of, masking, op_name
+from qnnsolve.rules import Facts
+from qnnsolve.rules.builders import Fate
+from qnnsolve.solver import Solution
+
+__all__ = ["bind_masks", "mask_bounds", "softmax_inputs"]
+
+
+def softmax_inputs(facts: Facts, solution: Solution) -> Iterator[tuple[tuple[Site, ...], int]]:
+    """Groups of sites that nothing but a softmax reads, and the dimension along which it does."""
+    group_of = {site: group for group in solution.groups for site in group}
+    for node, built in facts.calls:
+        ref, dim = built.inputs[0].ref if built.op == "Softmax" else None, node.argument(1, "dim")
+        chain: set[Site] = set()
+        reader = node.name
+        while ref is not None and facts.graph.users[ref] == (reader,):
+            chain |= {Site(ref, reader), Site(ref)}
+            before = facts.built.get(ref)
+            through = before is not None and before.fate is Fate.IDENTITY
+            reader, ref = ref, before.inputs[0].ref if before is not None and through else None
+        edge = next((site for site in chain if site.user == node.name), None)
+        if isinstance(dim, int) and edge is not None and chain.issuperset(group_of.get(edge, (Site(""),))):
+            yield group_of[edge], dim
+
+
+def mask_bounds(masking: Masking, solution: Solution) -> Iterator[tuple[tuple[Site, ...], Bounds]]:
+    """Groups of sites that a mask can reach, and where it lies in them."""
+    levels = {node.name: (level, masking.hidden[node]) for node, level in masking.levels.items()}
+    for group in solution.groups:
+        found = [levels[site.node] for site in group if site.node in levels]
+        if found:
+            yield group, Bounds(mask=min(level for level, _ in found), sign=found[0][1])
+
+
+def bind_masks(model: GraphModule, observers: Mapping[Any, Any]) -> None:
+    """Tell the observer of each mask what lies between it and a softmax.
+
+    ``observers`` are torchao's, by node (its output) or by edge (producer, user).
+    """
+    found = masking(model)
+    ways: dict[FxNode, list[Way]] = {}
+    for node in reversed(model.graph.nodes):
+        if node not in found.hidden:
+            continue
+        ways[node] = [way for user in node.users for way in _ways(node, user, found, ways, observers)][:_WAYS]
+        places = (node, *((node, user) for user in node.users))
+        for observer in {each for place in places if isinstance(each := observers.get(place), MaskObserver)}:
+            observer.ways.extend(ways[node])
+            if found.factors(node):
+                observer.product = observers.get(next(iter(node.users)))
+
+
+_WAYS = 16
+"""So many readers of one mask are looked at: a model's layers are alike."""
+
+
+def _ways(
+    node: FxNode, user: FxNode, found: Masking, ways: Mapping[FxNode, list[Way]], observers: Mapping[Any, Any]
+) -> Iterator[Way]:
+    if not found.passes(node, user):
+        yield Way()
+        return
+    others = [other for other in user.all_input_nodes if other is not node] if op_name(user) in BESIDE else []
+    beside = tuple(observers[other, user] for other in others if (other, user) in observers)
+    factor = 1.0 if found.factors(node) else abs(factor_of(user, node) or 1.0)
+    for way in ways[user]:
+        yield way.times(factor).behind(beside)

@@ -1,0 +1,75 @@
+"""Streams of a command: stdout is the report's alone, progress and other people's logs go to stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from typing import IO, TypeAlias
+
+from qnnsolve.host.streams import flush_native
+
+__all__ = ["Progress", "progress_bar", "report_stream"]
+
+Progress: TypeAlias = Callable[[str, int, "int | None"], None]
+"""Called with a stage, the steps done, and their number where it is known."""
+
+
+@contextlib.contextmanager
+def report_stream(verbose: bool) -> Iterator[IO[str]]:
+    """The real stdout, while everything else that prints there, native libraries and children included, gets stderr.
+
+    Unless ``verbose``, Python warnings and log records below ``ERROR`` are dropped inside.
+    """
+    report = sys.stdout
+    disabled = logging.root.manager.disable
+    with contextlib.ExitStack() as stack:
+        if _is_descriptor_1(report):
+            report.flush()
+            flush_native()
+            kept = os.dup(1)
+            stack.callback(os.close, kept)
+            stack.callback(os.dup2, kept, 1)
+            stack.callback(flush_native)
+            report = stack.enter_context(os.fdopen(os.dup(1), "w", encoding=report.encoding, errors=report.errors))
+            os.dup2(2, 1)
+        stack.enter_context(contextlib.redirect_stdout(sys.stderr))
+        stack.enter_context(warnings.catch_warnings())
+        stack.callback(logging.disable, disabled)
+        if not verbose:
+            logging.disable(logging.WARNING)
+            if not sys.warnoptions:
+                warnings.simplefilter("ignore")
+        yield report
+
+
+def _is_descriptor_1(stream: IO[str]) -> bool:
+    try:
+        return stream.fileno() == 1 and os.fstat(2) is not None
+    except (OSError, ValueError):  # a captured or closed stream has no descriptor
+        return False
+
+
+@contextlib.contextmanager
+def progress_bar() -> Iterator[Progress | None]:
+    """A bar per stage on stderr where that is a terminal, else None."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks = {}
+
+        def progress(stage: str, done: int, total: int | None) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total)
+            bars.update(tasks[stage], completed=done, total=total)
+
+        yield progress

@@ -1,0 +1,192 @@
+"""From a converted model to a ``.pte``: :func:`lower`, with Qualcomm's real compiler in a child process.
+
+What the solver left on the CPU stays there, and every op that ends up on the CPU is listed with its reason.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+import time
+import warnings
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from qnnsolve.errors import UsageError
+from qnnsolve.host import child
+from qnnsolve.host.child import Progress
+from qnnsolve.lowering.marks import CPU_KEY, CPU_VALUE, NAME_KEY
+from qnnsolve.results import CpuOp, Stand, Unrunnable
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["Lowered", "calling", "check_writable", "lower"]
+
+CHILD = "qnnsolve.lowering.child"
+TIMEOUT = 3600.0
+"""Seconds that one compilation may take."""
+
+NO_KERNEL = "ExecuTorch's runtime has no such kernel"
+
+
+@attrs.frozen
+class Lowered:
+    """A compiled program: ``delegates`` calls into the accelerator, and ``cpu_ops`` between and around them.
+
+    ``unrunnable`` are the kernels for those that ExecuTorch's runtime here does not have.
+    """
+
+    delegates: int
+    cpu_ops: tuple[CpuOp, ...]
+    pte: Path
+    pte_bytes: int
+    seconds: float
+    unrunnable: tuple[Unrunnable, ...] = ()
+
+
+def calling(kernel: str, cpu_ops: Iterable[CpuOp]) -> tuple[str, ...]:
+    """The names of those ops on the CPU that call ``kernel`` (``aten::sort.values``)."""
+    op = kernel.partition(".")[0].replace("::", ".")
+    return tuple(dict.fromkeys(each.name for each in cpu_ops if each.target.rpartition(".")[0] == op))
+
+
+def check_writable(out: Path) -> Path:
+    """The file that ``out`` means (links followed), where a ``.pte`` can be written. Nothing there is changed.
+
+    Raises:
+        UsageError: the folder is missing or cannot be written to, or ``out`` is no plain, writable file.
+    """
+    target = Path(os.path.realpath(out))
+    if target.exists() and not target.is_file():
+        kind = "a folder" if target.is_dir() else "no plain file"
+        raise UsageError(f"output {out} is {kind}")
+    if not target.parent.is_dir():
+        raise UsageError(f"output {out}: the folder {target.parent} does not exist")
+    if target.exists() and not os.access(target, os.W_OK):
+        raise UsageError(f"output {out} is write-protected")
+    try:
+        with tempfile.TemporaryFile(dir=target.parent):
+            pass
+    except OSError as error:
+        raise UsageError(f"output {out} cannot be written: {error.strerror}") from error
+    return target
+
+
+def lower(
+    converted: torch.fx.GraphModule,
+    example_inputs: tuple[Any, ...],
+    *,
+    soc: str,
+    fp16: bool,
+    cpu_nodes: frozenset[str],
+    out: Path,
+    progress: Progress | None = None,
+    timeout: float = TIMEOUT,
+) -> Lowered:
+    """Compile ``converted`` for ``soc`` and write it to ``out``, which changes only when all is done.
+
+    Args:
+        converted: what ``convert_pt2e`` gave.
+        example_inputs: positional; they fix the shapes.
+        soc: a chipset of ExecuTorch's table, like ``SM8750``.
+        fp16: compute unquantized tensors in half precision on the accelerator.
+        cpu_nodes: names of nodes that stay on the CPU, with those that the quantizer has tagged.
+        out: the ``.pte``.
+        progress: called with ``"lower"``, nodes placed, and their number; then ``"compile"``.
+        timeout: seconds.
+
+    Raises:
+        UsageError: ``out`` cannot be written.
+        HostBackendError: no compiler on this machine; or it failed, died or took too long.
+    """
+    target = check_writable(out)
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="qnnsolve-") as name, _partial(target) as partial:
+        folder = Path(name)
+        _save(converted, example_inputs, cpu_nodes, folder)
+        job = {
+            "program": str(folder / "program.pt2"),
+            "inputs": str(folder / "inputs.pt"),
+            "soc": soc,
+            "fp16": fp16,
+            "pte": str(partial),
+        }
+        what = f"the HTP compiler for {soc}"
+        answer = child.run(CHILD, job, folder, what=what, timeout=timeout, progress=progress)
+        size = partial.stat().st_size
+        if target.exists():
+            shutil.copymode(target, partial)
+        partial.replace(target)
+    cpu_ops = tuple(CpuOp(name, target, why, Stand(stand)) for name, target, why, stand in answer["cpu_ops"])
+    unrunnable = tuple(Unrunnable(kernel, tuple(nodes), NO_KERNEL) for kernel, nodes in answer["missing"])
+    return Lowered(answer["delegates"], cpu_ops, target, size, time.perf_counter() - start, unrunnable)
+
+
+@contextlib.contextmanager
+def _partial(target: Path) -> Iterator[Path]:
+    """A name beside ``target`` for the unfinished file, which is gone afterwards whatever happens."""
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _save(
+    converted: torch.fx.GraphModule, example_inputs: tuple[Any, ...], cpu_nodes: frozenset[str], folder: Path
+) -> None:
+    import torch
+
+    with _tagged(converted, cpu_nodes), torch.no_grad(), warnings.catch_warnings():
+        # torch 2.13 copies its own deprecated tree specs while it exports a GraphModule.
+        warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)
+        program = torch.export.export(converted, example_inputs, strict=True)
+        try:
+            torch.export.save(program, folder / "program.pt2")
+        except NotImplementedError:  # outputs of a type that torch makes up, like those of max over a dimension
+            program = torch.export.export(_flat(converted), example_inputs, strict=True)
+            torch.export.save(program, folder / "program.pt2")
+    torch.save(example_inputs, folder / "inputs.pt")
+
+
+def _flat(converted: torch.fx.GraphModule) -> torch.nn.Module:
+    """``converted`` with its outputs as a plain tuple, which is all that the runtime knows of them anyway."""
+    import torch
+    from torch.utils import _pytree as pytree
+
+    class Flat(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = converted
+
+        def forward(self, *inputs: Any) -> Any:
+            return tuple(leaf for leaf in pytree.tree_leaves(self.model(*inputs)) if leaf is not None)
+
+    return Flat()
+
+
+@contextlib.contextmanager
+def _tagged(converted: torch.fx.GraphModule, cpu_nodes: frozenset[str]) -> Iterator[None]:
+    """Each node carries its name, and the CPU's nodes their tag, as long as the context lasts.
+
+    By these the program's ops can be traced back to the graph that was solved.
+    """
+    before = [(node, node.meta.get("custom")) for node in converted.graph.nodes]
+    for node, custom in before:
+        if node.op == "call_function":
+            tag = {CPU_KEY: CPU_VALUE} if node.name in cpu_nodes else {}
+            node.meta["custom"] = {**(custom or {}), **tag, NAME_KEY: node.name}
+    try:
+        yield
+    finally:
+        for node, custom in before:
+            if custom is None:
+                node.meta.pop("custom", None)
+            else:
+                node.meta["custom"] = custom

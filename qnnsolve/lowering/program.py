@@ -1,0 +1,111 @@
+"""What a lowered program consists of: its delegates, its ops on the CPU, and the kernels that nobody has for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from qnnsolve.lowering.lower import calling
+from qnnsolve.lowering.marks import CPU_KEY, CPU_VALUE, LEFT_BY_SOLVER, NAME_KEY
+from qnnsolve.results import AT_BORDER, CpuOp, Stand
+
+__all__ = [
+    "FEEDS",
+    "QUANT_OPS",
+    "cpu_ops_of",
+    "custom_of",
+    "delegates_in",
+    "missing_kernels",
+    "origin_of",
+    "target_of",
+]
+
+FEEDS = "only feeds an op on the CPU"
+_UNSEEN = "accepted by the backend, but in none of its partitions"
+QUANT_OPS = ("quantized_decomposed.", "torchao.")
+"""How the targets of ops start that quantize and dequantize."""
+
+
+def delegates_in(graph_module: Any) -> int:
+    """How many calls into the accelerator there are."""
+    return sum(
+        _is_delegate(node) and getattr(graph_module, node.args[0].target).backend_id == "QnnBackend"
+        for node in graph_module.graph.nodes
+    )
+
+
+def _is_delegate(node: Any) -> bool:
+    from executorch.exir.delegate import executorch_call_delegate
+
+    return node.op == "call_function" and node.target is executorch_call_delegate
+
+
+def cpu_ops_of(graph_module: Any, reasons: Mapping[str, str]) -> Iterator[CpuOp]:
+    """Each op outside the delegates, by its name in the converted graph, in the order of execution."""
+    import operator
+
+    fed, feeding = _fed_by_delegates(graph_module.graph), _feeding_delegates(graph_module.graph)
+    for node in graph_module.graph.nodes:
+        if node.op != "call_function" or node.target is operator.getitem or _is_delegate(node):
+            continue
+        target, origin = target_of(node), origin_of(node)
+        if target.startswith(QUANT_OPS):
+            reason = AT_BORDER
+        elif custom_of(node).get(CPU_KEY) == CPU_VALUE:
+            reason = LEFT_BY_SOLVER
+        else:
+            reason = reasons.get(node.name) or reasons.get(origin) or _UNSEEN
+        if reason == FEEDS and NAME_KEY not in custom_of(node):
+            origin = next((origin_of(user) for user in node.users if NAME_KEY in custom_of(user)), origin)
+        yield CpuOp(origin, target, reason, _STANDS[node in fed, node in feeding])
+
+
+_STANDS = {
+    (False, True): Stand.BEFORE,
+    (True, True): Stand.BETWEEN,
+    (True, False): Stand.AFTER,
+    (False, False): Stand.APART,
+}
+
+
+def _fed_by_delegates(graph: Any) -> set[Any]:
+    """Every node that the result of a delegate reaches; not by way of a buffer, which it reaches in the next run."""
+    found: set[Any] = set()
+    for node in graph.nodes:
+        if any(source in found or _is_delegate(source) for source in node.all_input_nodes):
+            found.add(node)
+    return found
+
+
+def _feeding_delegates(graph: Any) -> set[Any]:
+    found: set[Any] = set()
+    for node in reversed(graph.nodes):
+        if any(user in found or _is_delegate(user) for user in node.users):
+            found.add(node)
+    return found
+
+
+def missing_kernels(program: Any, cpu_ops: Sequence[CpuOp]) -> Iterator[tuple[str, list[str]]]:
+    """(kernel, names of the ops that call it) of each kernel that ExecuTorch's runtime does not have."""
+    from executorch.runtime import Runtime
+
+    known = Runtime.get().operator_registry.operator_names
+    for called in (operator for plan in program.execution_plan for operator in plan.operators):
+        kernel = f"{called.name}.{called.overload}" if called.overload else called.name
+        if kernel not in known:
+            yield kernel, list(calling(kernel, cpu_ops))
+
+
+def target_of(node: Any) -> str:
+    """The op that ``node`` calls, as it is written: ``aten.add.Tensor``."""
+    return str(getattr(node.target, "__name__", node.target))
+
+
+def custom_of(node: Any) -> Mapping[str, Any]:
+    """What the parent marked ``node`` with, which every pass keeps."""
+    return node.meta.get("custom") or {}
+
+
+def origin_of(node: Any) -> str:
+    """The node of the converted graph that ``node`` comes from; its own name where a pass made it up."""
+    return str(custom_of(node).get(NAME_KEY, node.name))

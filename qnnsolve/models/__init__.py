@@ -1,0 +1,1 @@
+"""What the user names: a model, its inputs and its samples."""

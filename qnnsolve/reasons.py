@@ -1,0 +1,74 @@
+"""Why a constraint exists, as data: :class:`Reason`. Sentences are made of it in ``explain``, nowhere else."""
+
+from __future__ import annotations
+
+import enum
+
+import attrs
+
+from qnnsolve.sources import Source
+
+__all__ = ["Reason", "Says"]
+
+
+class Says(enum.Enum):
+    """What kind of thing a reason says; in brackets what is ``given`` with it. Sentences are made in ``explain``."""
+
+    IN_WORDS = "in words"
+    """(text) A sentence of its own: a rule from elsewhere."""
+    TAKES_ROWS = "takes rows"
+    """(op, arch) The operator takes certain rows of dtypes only."""
+    STAYS_ON_CPU = "stays on the CPU"
+    """(why) Nothing on the accelerator computes it."""
+    REMOVED = "removed"
+    """(target) Lowering removes the op."""
+    MOVES_BITS = "moves bits"
+    """(op) The operator copies what it reads."""
+    ONE_OUTPUT = "one output"
+    """(target) Several nodes take out one output of the op."""
+    DERIVED_SCALE = "derived scale"
+    CONVERTS = "converts"
+    NO_CONVERT = "no convert"
+    ONE_DTYPE = "one dtype"
+    """(op) All parts of a concatenation are alike."""
+    ASKED_FOR = "asked for"
+    """(encoding)"""
+    FOLDS = "folds"
+    """A constant becomes part of the delegate."""
+    BLOCKS_LEFT_OVER = "blocks left over"
+    """(size, channels: None where they vary) The block size does not divide the input channels."""
+    RIGHT_SINCE = "right since"
+    """(encoding, arch) Older chips compute garbage."""
+    BLOCKS_IN_POINTS = "blocks in points"
+    """Blocks are right in 1x1 convolutions only."""
+    ROUNDS_ONCE = "rounds once"
+    """An activation folds into its producer."""
+    ONE_BUFFER = "one buffer"
+    """(state) Both write to one buffer of the model."""
+    NO_HALF_PRECISION = "no half precision"
+    """(backend)"""
+
+
+@attrs.frozen(cache_hash=True)
+class Reason:
+    """Why a constraint exists, as data: the rule's code (``QC002``), what it says, of what, and whose facts say so."""
+
+    rule: str
+    says: Says
+    given: tuple[tuple[str, str | int | None], ...] = ()
+    """By name, sorted."""
+    sources: tuple[Source, ...] = ()
+
+    @classmethod
+    def of(cls, rule: str, says: Says, sources: tuple[Source, ...] = (), **given: str | int | None) -> Reason:
+        """A reason that says ``says`` of what is ``given``."""
+        return cls(rule, says, tuple(sorted(given.items())), sources)
+
+    @classmethod
+    def in_words(cls, rule: str, text: str, sources: tuple[Source, ...] = ()) -> Reason:
+        """A reason in a sentence of its own (no full stop)."""
+        return cls.of(rule, Says.IN_WORDS, sources, text=text)
+
+    def get(self, name: str) -> str | int | None:
+        """What is given by that name."""
+        return dict(self.given).get(name)

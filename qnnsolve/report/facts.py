@@ -1,0 +1,107 @@
+"""What measuring, verifying and comparing facts came to, as text and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from qnnsolve.reference.differences import Difference as SourceDifference
+from qnnsolve.report.folding import fold
+from qnnsolve.results import SourceRecord
+
+if TYPE_CHECKING:
+    from qnnsolve.probe.verify import Verification
+
+__all__ = [
+    "DIFF_SCHEMA",
+    "MEASURE_SCHEMA",
+    "VERIFY_SCHEMA",
+    "diff_json",
+    "diff_lines",
+    "measure_json",
+    "verify_json",
+    "verify_lines",
+]
+
+MEASURE_SCHEMA = "qnnsolve/measure/1"
+VERIFY_SCHEMA = "qnnsolve/verify/1"
+DIFF_SCHEMA = "qnnsolve/diff/1"
+
+Json: TypeAlias = dict[str, Any]
+
+
+def measure_json(paths: Sequence[Path], archs: Sequence[str], seconds: float) -> Json:
+    """The answer of ``qnnsolve facts measure`` (schema ``measure-1.json``)."""
+    tables = [{"op": path.stem, "path": str(path)} for path in paths]
+    return {"schema": MEASURE_SCHEMA, "archs": list(archs), "tables": tables, "seconds": round(seconds, 3)}
+
+
+def verify_lines(done: Verification, archs: Sequence[str], seed: int) -> Iterator[str]:
+    """One line per arch, and one per difference."""
+    for arch, (soc, asked) in zip(archs, done.asked.items(), strict=True):
+        differences = [it for it in done.differences if it.soc == soc]
+        count = f"{len(differences)} differ" if differences else "no difference"
+        yield f"{arch}: {asked} facts asked again (seed {seed}), {count}"
+        yield from (f"  {difference}" for difference in differences)
+
+
+def verify_json(done: Verification, archs: Sequence[str], seed: int) -> Json:
+    """The answer of ``qnnsolve facts verify`` (schema ``verify-1.json``)."""
+    arch_of = dict(zip(done.asked, archs, strict=True))
+    differences = [
+        {
+            "arch": arch_of[it.soc],
+            "op": it.question.op,
+            "case": it.question.case,
+            "codes": list(it.question.codes),
+            "was": it.question.verdict.value,
+            "now": it.now.value,
+        }
+        for it in done.differences
+    ]
+    return {
+        "schema": VERIFY_SCHEMA,
+        "samples": sum(done.asked.values()),
+        "seed": seed,
+        "archs": list(archs),
+        "differences": differences,
+    }
+
+
+def diff_lines(found: Sequence[SourceDifference], one: str, other: str) -> Iterator[str]:
+    """One line per difference, under its operator and shape class; the last line counts them."""
+    for group in fold(found, lambda it: (it.op, it.case)):
+        yield group[0].op + (f" ({group[0].case})" if group[0].case else "")
+        for it in group:
+            row = f"{it.row}: " if it.row else ""
+            yield f"  {row}{it.one} in {one}, {it.other} in {other}  [{' '.join(it.archs)}]"
+    operators = len({it.op for it in found})
+    count = f"{_count(len(found), 'difference')} at {_count(operators, 'operator')}" if found else "no difference"
+    yield f"{count} between {one} and {other}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def diff_json(found: Sequence[SourceDifference], one: str, other: str) -> Json:
+    """The answer of ``qnnsolve facts diff`` (schema ``diff-1.json``)."""
+    differences = [
+        {
+            "op": it.op,
+            "case": it.case,
+            "row": it.row,
+            "archs": list(it.archs),
+            "one": it.one,
+            "other": it.other,
+            "one_sources": [_source(source) for source in it.one_sources],
+            "other_sources": [_source(source) for source in it.other_sources],
+        }
+        for it in found
+    ]
+    return {"schema": DIFF_SCHEMA, "one": one, "other": other, "differences": differences}
+
+
+def _source(source: SourceRecord) -> Json:
+    return {"kind": source.kind, "citation": source.citation}

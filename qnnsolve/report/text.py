@@ -1,0 +1,45 @@
+"""Results as text: what a user reads after ``qnnsolve export`` or ``qnnsolve solve``.
+
+One line per deviation from the request; alike ones across a model's layers are folded into one line with a count.
+Lines are not wrapped where the output is no terminal, so that ``grep`` finds them whole. Same result, same text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from qnnsolve.report.accuracy import LEAST_SQNR_DB, poor_lines
+from qnnsolve.report.calibration import calibration_lines
+from qnnsolve.report.lines import Line, paragraph, print_lines
+from qnnsolve.report.program import program
+from qnnsolve.report.solve import head, solve_body
+from qnnsolve.results import ExportResult, SolveResult
+
+__all__ = ["LEAST_SQNR_DB", "Line", "export_lines", "print_lines", "solve_lines"]
+
+
+def solve_lines(result: SolveResult, model: str) -> tuple[Line, ...]:
+    """The report of a solve; ``model`` as the user typed it."""
+    return (*head(result, model), *solve_body(result), *_times(result.timings))
+
+
+def export_lines(result: ExportResult, model: str, least_db: float = LEAST_SQNR_DB) -> tuple[Line, ...]:
+    """The report of an export: the solve, the program that came of it, and how it compares.
+
+    An output that has less than ``least_db`` against the float model is said on top.
+    """
+    return (
+        *head(result.solve, model),
+        *poor_lines(result, least_db),
+        *solve_body(result.solve),
+        *calibration_lines(result.solve.calibration),
+        *program(result),
+        *_times(result.timings),
+    )
+
+
+def _times(timings: tuple[tuple[str, float], ...]) -> Iterator[Line]:
+    if timings:
+        total = sum(seconds for _, seconds in timings)
+        stages = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in timings)
+        yield from paragraph(f"Time: {total:.1f} s ({stages})")

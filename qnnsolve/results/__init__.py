@@ -1,0 +1,47 @@
+"""What a solve and an export answer, as plain frozen records: what reports print and JSON carries.
+
+No torch here, so that a saved run can be read anywhere.
+"""
+
+from qnnsolve.results.calibration import CalibrationRecord, InfiniteValues, JoinedPart, JoinRecord, Outlier
+from qnnsolve.results.checks import ConvertedCheck, Decibels, OutputCheck, Verdict, Verification, in_words
+from qnnsolve.results.exporting import AT_BORDER, CpuOp, ExportResult, Stand, Unrunnable
+from qnnsolve.results.solving import (
+    ConflictRecord,
+    ConvertRecord,
+    Deviation,
+    FactsRecord,
+    NodeRecord,
+    Placement,
+    SolveResult,
+    SourceRecord,
+    Status,
+)
+
+__all__ = [
+    "AT_BORDER",
+    "CalibrationRecord",
+    "ConflictRecord",
+    "ConvertRecord",
+    "ConvertedCheck",
+    "CpuOp",
+    "Decibels",
+    "Deviation",
+    "ExportResult",
+    "FactsRecord",
+    "InfiniteValues",
+    "JoinRecord",
+    "JoinedPart",
+    "NodeRecord",
+    "Outlier",
+    "OutputCheck",
+    "Placement",
+    "SolveResult",
+    "SourceRecord",
+    "Stand",
+    "Status",
+    "Unrunnable",
+    "Verdict",
+    "Verification",
+    "in_words",
+]

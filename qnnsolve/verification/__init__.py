@@ -1,0 +1,1 @@
+"""Whether a `.pte` computes what it should."""
