@@ -148,7 +148,7 @@ def export(
     with quiet():
         import torch
 
-        from qnnsolve.rewriting.fixing import notes_of
+        from qnnsolve.rewriting.notes import notes_of
 
         quantizer = _quantizer(backend, soc, strict, precision, block_size, unroll_limit, user_facts, facts_source)
         ensure_compiler(backend)

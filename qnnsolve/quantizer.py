@@ -42,9 +42,12 @@ from qnnsolve.opinfo_facts import FactsSource, facts_source, operator_facts
 from qnnsolve.results import Placement, SolveResult
 from qnnsolve.rewriting import UNROLL_LIMIT, completed, prepared
 from qnnsolve.rewriting.bn_folding import fold_batch_norms, fold_only_where_alone
-from qnnsolve.rewriting.fixing import FixedSizes, fix, input_casts, notes_of, sizes_vary
+from qnnsolve.rewriting.fixing import fix
+from qnnsolve.rewriting.floats import input_casts
 from qnnsolve.rewriting.given import without_given
+from qnnsolve.rewriting.notes import notes_of
 from qnnsolve.rewriting.opening import complete_values, opened, put_guards, take_guards
+from qnnsolve.rewriting.sizes import FixedSizes, sizes_vary
 from qnnsolve.rules import Facts, backend_rules, problem_of
 from qnnsolve.rules.request import Request, precision
 from qnnsolve.solver import Limits, Solution, Unknown, Unsatisfiable, solve

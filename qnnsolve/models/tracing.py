@@ -30,7 +30,7 @@ def module_of(program: ExportedProgram) -> torch.fx.GraphModule:
 def exported(model: torch.nn.Module | ExportedProgram, examples: tuple[Any, ...]) -> torch.fx.GraphModule:
     """The graph of ``model``, traced with the ``examples`` unless it is a program already.
 
-    Its sizes are those of the ``examples``, its floats float32 (see :func:`~qnnsolve.rewriting.fixing.notes_of`).
+    Its sizes are those of the ``examples``, its floats float32 (see :func:`~qnnsolve.rewriting.notes.notes_of`).
 
     Raises:
         UnsupportedGraphError: it cannot be traced, returns no tensor, holds NaN, or is in training mode.

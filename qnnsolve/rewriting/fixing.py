@@ -7,9 +7,8 @@ compiled as, and every such step leaves a note.
 
 from __future__ import annotations
 
-import math
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -18,29 +17,17 @@ from torch.fx import GraphModule, Node
 from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
 from qnnsolve.errors import UnsupportedGraphError, UsageError
+from qnnsolve.rewriting.floats import OTHER_FLOATS, as_float32, dtype_of, dtyped, is_cast, is_other_float, with_float32
+from qnnsolve.rewriting.notes import add_notes
+from qnnsolve.rewriting.sizes import exported_size, range_text, sizes_vary
 
-__all__ = ["FixedSizes", "add_note", "fix", "input_casts", "notes_of", "sizes_vary"]
+__all__ = ["fix"]
 
 aten = torch.ops.aten
-_NOTES = "qnnsolve_notes"
-_OTHER = frozenset({torch.float16, torch.bfloat16, torch.float64})
-"""The floats that become float32."""
-_CASTS = ("aten::to", "aten::_to_copy", "aten::type_as")
-_LARGEST = torch.finfo(torch.float32).max
-
-
-def notes_of(model: GraphModule) -> tuple[str, ...]:
-    """One line for each thing that :func:`fix` and others have changed in what ``model`` computes."""
-    return tuple(model.meta.get(_NOTES, ()))
-
-
-def add_note(model: GraphModule, note: str) -> None:
-    """Add a line to :func:`notes_of`."""
-    model.meta[_NOTES] = (*notes_of(model), note)
 
 
 def fix(model: GraphModule, inputs: Sequence[Any] | None = None) -> GraphModule:
-    """``model`` itself, with sizes that are numbers and floats of 32 bits; :func:`notes_of` says what that changed.
+    """``model`` itself, with sizes that are numbers and floats of 32 bits. Each change leaves a note in it.
 
     Args:
         model: without guards and regions (:func:`~qnnsolve.rewriting.opening.opened`).
@@ -54,71 +41,11 @@ def fix(model: GraphModule, inputs: Sequence[Any] | None = None) -> GraphModule:
     """
     places = [node for node in model.graph.nodes if node.op == "placeholder"]
     wanted = dict(zip(places, inputs, strict=False)) if inputs is not None else {}
-    if sizes_vary(model) or any(_is_other(value) for node in model.graph.nodes for value in _of(node)):
+    if sizes_vary(model) or any(is_other_float(value) for node in model.graph.nodes for value in dtyped(node)):
         _Fixing(model, wanted).run()
         model.graph.lint()
         model.recompile()
     return model
-
-
-def sizes_vary(model: GraphModule) -> bool:
-    """Whether an input of ``model`` has a size, or is one, that is not fixed."""
-    return any(map(_varies, model.graph.nodes))
-
-
-class FixedSizes(torch.nn.Module):
-    """A check that each input has the shape that it was fixed at, in place of the one that lets it vary."""
-
-    _is_impure = True
-    """Tells torch that a call of it is no dead code, though nobody reads its result."""
-
-    def __init__(self, shapes: tuple[tuple[str, tuple[int, ...] | None], ...]) -> None:
-        super().__init__()
-        self.shapes = shapes
-
-    @classmethod
-    def of(cls, model: GraphModule) -> FixedSizes:
-        """For the inputs of ``model``, whose sizes are fixed."""
-        inputs = (node for node in model.graph.nodes if node.op == "placeholder")
-        values = ((node.name, node.meta.get("val")) for node in inputs)
-        return cls(tuple((name, tuple(it.shape) if isinstance(it, torch.Tensor) else None) for name, it in values))
-
-    def forward(self, *inputs: Any) -> None:
-        """Raise AssertionError for the first input of another shape."""
-        for (name, shape), value in zip(self.shapes, inputs, strict=True):
-            if shape is not None:
-                found = tuple(value.shape)
-                said = f"input {name} has the shape {found}; its sizes are fixed at {shape}"
-                torch._assert(found == shape, said)  # type: ignore[no-untyped-call]  # torch's own
-
-
-def input_casts(model: GraphModule) -> Iterator[Any]:
-    """The inputs that a sample in another dtype is cast behind, and the edges to those casts.
-
-    Nothing is observed or quantized there, but behind the cast: torchao (0.18) quantizes no float64.
-    """
-    for node in model.graph.nodes:
-        casts = [user for user in node.users if user.target is aten.to.dtype and user.args[1] is torch.float32]
-        if casts and len(casts) == len(node.users) and node.op == "placeholder" and _dtype(node) is torch.float32:
-            yield from (node, *((node, cast) for cast in casts))
-
-
-def _of(node: Node) -> Iterator[object]:
-    """What could be of another dtype: its values and arguments."""
-    yield from torch.utils._pytree.tree_leaves((node.meta.get("val"), list(node.args), dict(node.kwargs)))
-
-
-def _is_other(value: object) -> bool:
-    return (
-        value in _OTHER if isinstance(value, torch.dtype) else isinstance(value, torch.Tensor) and value.dtype in _OTHER
-    )
-
-
-def _varies(node: Node) -> bool:
-    """Whether ``node`` is such an input."""
-    value = node.meta.get("val")
-    sizes = value.shape if isinstance(value, torch.Tensor) else (value,)
-    return node.op == "placeholder" and any(isinstance(size, torch.SymInt) for size in sizes)
 
 
 class _Fixing:
@@ -128,7 +55,7 @@ class _Fixing:
         self.model, self.graph, self.wanted = model, model.graph, wanted
         self.mode = FakeTensorMode(shape_env=ShapeEnv())
         self.constant = _constants(model)
-        self.notes: list[str] = list(notes_of(model))
+        self.notes: list[str] = []
         self.dtypes: dict[str, list[str]] = {}
         """By the name of a dtype, the nodes that had it."""
         self.writes = any(_mutates(node) for node in self.graph.nodes)
@@ -137,12 +64,12 @@ class _Fixing:
         """Walk the graph, and say what was done."""
         for node in self.graph.nodes:
             bits = node.target is aten.view.dtype and node not in self.constant
-            if bits and {_dtype(node), _dtype(node.all_input_nodes[0])} & _OTHER:
+            if bits and {dtype_of(node), dtype_of(node.all_input_nodes[0])} & OTHER_FLOATS:
                 raise UnsupportedGraphError(node.name, "it reads the bits of a number as another dtype")
         for node in list(self.graph.nodes):
             if node.op != "output":
-                for value in _of(node):
-                    if _is_other(value):
+                for value in dtyped(node):
+                    if is_other_float(value):
                         dtype = value if isinstance(value, torch.dtype) else value.dtype  # type: ignore[attr-defined]
                         self.dtypes.setdefault(str(dtype).removeprefix("torch."), []).append(node.name)
                 self._take(node)
@@ -150,7 +77,7 @@ class _Fixing:
             names = list(dict.fromkeys(names))
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
             self.notes.append(f"{dtype} is taken to float32: {', '.join(names[:3])}{more}")
-        self.model.meta[_NOTES] = tuple(dict.fromkeys(self.notes))
+        add_notes(self.model, *self.notes)
 
     def _take(self, node: Node) -> None:
         if node.op == "placeholder":
@@ -163,8 +90,8 @@ class _Fixing:
     def _take_input(self, node: Node) -> None:
         value, wanted = node.meta.get("val"), self.wanted.get(node)
         if isinstance(value, torch.SymInt):
-            number = wanted if isinstance(wanted, int) else _hint(node, value)
-            self.notes.append(f"input {node.name}: {_range(value)}, is fixed at {number}")
+            number = wanted if isinstance(wanted, int) else exported_size(node, value)
+            self.notes.append(f"input {node.name}: {range_text(value)}, is fixed at {number}")
             node.meta["val"] = number
             node.replace_all_uses_with(number)  # type: ignore[arg-type]  # a number stands where the node stood
         if not isinstance(value, torch.Tensor):
@@ -172,15 +99,15 @@ class _Fixing:
         sizes = list(value.shape)
         for place, size in enumerate(sizes):
             if isinstance(size, torch.SymInt):
-                sizes[place] = wanted.shape[place] if isinstance(wanted, torch.Tensor) else _hint(node, size)
+                sizes[place] = wanted.shape[place] if isinstance(wanted, torch.Tensor) else exported_size(node, size)
                 if sizes[place] > (bound := size.node.shape_env.bound_sympy(size.node.expr).upper):
                     raise UsageError(
                         f"input {node.name}: size {place} is {sizes[place]}, the model takes {bound} at most"
                     )
-                self.notes.append(f"input {node.name}: size {place} ({_range(size)}) is fixed at {sizes[place]}")
+                self.notes.append(f"input {node.name}: size {place} ({range_text(size)}) is fixed at {sizes[place]}")
         with self.mode:
-            node.meta["val"] = torch.empty(sizes, dtype=_float32(value.dtype), device=value.device)
-        if value.dtype in _OTHER:  # samples may still come in that dtype
+            node.meta["val"] = torch.empty(sizes, dtype=as_float32(value.dtype), device=value.device)
+        if value.dtype in OTHER_FLOATS:  # samples may still come in that dtype
             self._cast_after(node, list(node.users))
 
     def _cast_after(self, node: Node, users: list[Node]) -> None:
@@ -198,7 +125,7 @@ class _Fixing:
             return
         node.meta["val"] = self.mode.from_tensor(value, static_shapes=True)
         readers = [user for user in node.users if user not in self.constant]
-        if value.dtype not in _OTHER or not readers:
+        if value.dtype not in OTHER_FLOATS or not readers:
             return
         if len(readers) < len(node.users):
             self._cast_after(node, readers)
@@ -219,7 +146,7 @@ class _Fixing:
             return
         kept = node in self.constant
         if not kept:
-            node.args, node.kwargs = _single(node.args), _single(node.kwargs)
+            node.args, node.kwargs = with_float32(node.args), with_float32(node.kwargs)
         value = self._value(node)
         if isinstance(value, (int, float, bool)):
             node.replace_all_uses_with(value)  # type: ignore[arg-type]  # a number stands where the node stood
@@ -227,13 +154,13 @@ class _Fixing:
             return
         node.meta["val"] = value
         readers = [user for user in node.users if user not in self.constant]
-        if kept and _is_other(value) and readers:
+        if kept and is_other_float(value) and readers:
             self._cast_after(node, readers)
-        elif not kept and _is_cast(node) and _dtype(node.args[0]) == value.dtype != _before(before, value):
+        elif not kept and is_cast(node) and dtype_of(node.args[0]) == value.dtype != _before(before, value):
             if self.writes:
                 node.target, node.args, node.kwargs = aten.clone.default, (node.args[0],), {}
             else:
-                node.replace_all_uses_with(node.args[0])  # type: ignore[arg-type]  # a node, as _dtype saw
+                node.replace_all_uses_with(node.args[0])  # type: ignore[arg-type]  # a node, as dtype_of saw
                 self.graph.erase_node(node)
 
     def _value(self, node: Node) -> Any:
@@ -268,47 +195,6 @@ def _mutates(node: Node) -> bool:
     return isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable
 
 
-def _is_cast(node: Node) -> bool:
-    return isinstance(node.target, torch._ops.OpOverload) and node.target._schema.name in _CASTS
-
-
-def _dtype(node: object) -> object:
-    value = node.meta.get("val") if isinstance(node, Node) else None
-    return value.dtype if isinstance(value, torch.Tensor) else None
-
-
 def _before(before: Any, value: torch.Tensor) -> object:
     """The dtype that a cast yielded; another one than any where it changes for what stood before the cast alone."""
     return None if isinstance(before, torch.Tensor) and before.dtype == value.dtype else getattr(before, "dtype", None)
-
-
-def _float32(dtype: torch.dtype) -> torch.dtype:
-    return torch.float32 if dtype in _OTHER else dtype
-
-
-def _single(arguments: Any) -> Any:
-    """``arguments`` with float32 for the dtypes, and numbers that float32 can hold."""
-    if isinstance(arguments, (list, tuple)):
-        made = [_single(each) for each in arguments]
-        return made if isinstance(arguments, list) else tuple(made)
-    if isinstance(arguments, dict):
-        return {key: _single(value) for key, value in arguments.items()}
-    if isinstance(arguments, torch.dtype):
-        return _float32(arguments)
-    if isinstance(arguments, float) and _LARGEST < abs(arguments) < math.inf:
-        return math.copysign(_LARGEST, arguments)
-    return arguments
-
-
-def _hint(node: Node, size: torch.SymInt) -> int:
-    """The size that the model was exported with."""
-    hint = size.node.hint
-    if hint is None:
-        raise UnsupportedGraphError(node.name, f"its size {size} is not known; export the model with example inputs")
-    return int(hint)
-
-
-def _range(size: torch.SymInt) -> str:
-    """``up to 8``. The least size is not told: torch takes 2 for it in every graph that it has just exported."""
-    upper = size.node.shape_env.bound_sympy(size.node.expr).upper
-    return f"up to {upper}" if upper.is_finite and upper < 2**31 else "any"

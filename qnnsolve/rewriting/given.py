@@ -16,7 +16,7 @@ from torch.fx import GraphModule, Node
 
 from qnnsolve.rewriting.constants import fold_constants
 from qnnsolve.rewriting.emitting import Emitter
-from qnnsolve.rewriting.fixing import add_note
+from qnnsolve.rewriting.notes import add_notes
 
 __all__ = ["without_given"]
 
@@ -55,7 +55,7 @@ def without_given(model: GraphModule) -> GraphModule:
     left = {node.name for node in model.graph.nodes}
     if gone := [name for name in names if name not in left]:
         more = f" and {len(gone) - 3} more" if len(gone) > 3 else ""
-        add_note(model, f"the model comes quantized, and is quantized anew: without {', '.join(gone[:3])}{more}")
+        add_notes(model, f"the model comes quantized, and is quantized anew: without {', '.join(gone[:3])}{more}")
     return model
 
 

@@ -18,7 +18,8 @@ from qnnsolve.models.references import locate
 from qnnsolve.models.samples import calibration_samples
 from qnnsolve.models.tracing import single
 from qnnsolve.quantizer import SolveQuantizer
-from qnnsolve.rewriting.fixing import fix, notes_of
+from qnnsolve.rewriting.fixing import fix
+from qnnsolve.rewriting.notes import notes_of
 from qnnsolve.rewriting.opening import opened
 
 UP_TO_8 = ({0: torch.export.Dim("batch", min=1, max=8)},)

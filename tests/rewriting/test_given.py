@@ -15,8 +15,8 @@ from qnnsolve import solve
 from qnnsolve.models.files import load_model
 from qnnsolve.models.references import locate
 from qnnsolve.quantizer import SolveQuantizer
-from qnnsolve.rewriting.fixing import notes_of
 from qnnsolve.rewriting.given import without_given
+from qnnsolve.rewriting.notes import notes_of
 from qnnsolve.rewriting.opening import opened
 
 ANEW = "the model comes quantized, and is quantized anew"
