@@ -1,30 +1,13 @@
 """Rewrite a graph, before it is annotated, into one whose every tensor can have an encoding that lowering keeps.
 
-Each module is one step and exact in float. First `opening` takes off what ``torch.export`` wraps a graph in, `given`
-the quantization that it came with, and `fixing` what varies. In this order, :func:`prepared` takes all but the last
-three, then come ExecuTorch's own passes, which write such ops too, and :func:`completed` takes those three, after it
-has folded the constants of those passes:
-
-==============  ======================================================================================================
-`writes`        writes in place become what they compute, where others see them
-`recurrent`     recurrent layers become their steps (`cells`: one step of each)
-`norms`         normalizations over several dimensions become such over one
-`batches`       ops on images without a batch get one
-`composites`    what ExecuTorch would take apart after annotation is spelled out, by torch's own definition of each op
-`constants`     what the model's inputs do not decide is computed once
-`ranks`         what has more dimensions than the accelerator takes does with fewer (`merging`, `permuting`: how)
-`replacements`  what ExecuTorch never builds, builds wrongly or tears up is written otherwise: its poolings in
-                `pooling`, sorts in `sorting`, what goes by channel in `channels`, batch and instance norms in
-                `channel_norms`, copies of views in `copies`, transposed convolutions in `transposed`, indices in
-                `indices` and `indexing`, divisions of integers in `integers`
-`returned`      64-bit integers that are returned out of a tuple become tensors of their own
-`tiles`         what is repeated along the last dimension is repeated after the arithmetic on it
-`leading`       a leading dimension of size one goes where it costs no 8-bit value a step
-`infinities`    minus infinity becomes a number, where a softmax hides it
-==============  ======================================================================================================
+Each module is one step, and exact in float. First, in this order, `opening` takes off what ``torch.export`` wraps a
+graph in, `given` the quantization that it came with, and `fixing` what varies. Then come the steps of :func:`prepared`,
+then ExecuTorch's own passes, then the steps of :func:`completed`. The two tuples of steps below say why each is needed.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from torch.fx import GraphModule
 
@@ -43,16 +26,41 @@ from qnnsolve.rewriting.writes import spell_out_writes
 
 __all__ = ["UNROLL_LIMIT", "completed", "prepared"]
 
+Step = Callable[[GraphModule], GraphModule]
+
+
+def _before_passes(unroll_limit: int) -> tuple[Step, ...]:
+    return (
+        spell_out_writes,  # nothing below sees that a write in place changes what others read
+        lambda model: unroll(model, unroll_limit),  # the accelerator has no recurrent layers, but all ops of one step
+        flatten_norms,  # it normalizes over one dimension only
+        add_batches,  # its ops on images need a batch
+        expand_composites,  # ExecuTorch takes these apart after annotation: the parts would have no encoding
+        fold_constants,  # what no input decides is no op to run; the steps above make such nodes
+        lower_ranks,  # the accelerator takes five dimensions at most
+        replace,  # what ExecuTorch never builds, builds wrongly or takes apart
+        cast_returned,  # ExecuTorch casts 64-bit integers back for single tensors only, not for parts of a tuple
+    )
+
+
+def _after_passes(half: bool) -> tuple[Step, ...]:
+    return (
+        fold_constants,  # ExecuTorch's passes make constants ...
+        lower_ranks,  # ... and tensors of more than five dimensions
+        fold_constants,  # both of which leaves constants to fold
+        move_tiles,  # sums of tensors that are tiled along the last dimension come out wrong
+        move_leading,  # putting a dimension of size one in front costs 8-bit values a step
+        lambda model: bound_infinities(model, half),  # minus infinity has no encoding
+    )
+
 
 def prepared(model: GraphModule, unroll_limit: int = UNROLL_LIMIT) -> GraphModule:
-    """``model`` itself, rewritten. It is :func:`~qnnsolve.rewriting.opening.opened`.
+    """``model`` itself, rewritten up to ExecuTorch's passes. It is :func:`~qnnsolve.rewriting.opening.opened`.
 
     Raises:
         UnsupportedGraphError: what a step cannot follow (see each).
     """
-    stated = unroll(spell_out_writes(model), unroll_limit)
-    plain = expand_composites(add_batches(flatten_norms(stated)))
-    return cast_returned(replace(lower_ranks(fold_constants(plain))))
+    return _through(_before_passes(unroll_limit), model)
 
 
 def completed(model: GraphModule, half: bool = False) -> GraphModule:
@@ -60,4 +68,10 @@ def completed(model: GraphModule, half: bool = False) -> GraphModule:
 
     With ``half``, activations stay in half precision.
     """
-    return bound_infinities(move_leading(move_tiles(fold_constants(lower_ranks(fold_constants(model))))), half)
+    return _through(_after_passes(half), model)
+
+
+def _through(steps: tuple[Step, ...], model: GraphModule) -> GraphModule:
+    for step in steps:
+        model = step(model)
+    return model
