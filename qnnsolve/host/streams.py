@@ -12,13 +12,21 @@ import os
 import sys
 from collections.abc import Iterator
 
-__all__ = ["flush_native", "unheard"]
+__all__ = ["flush_native", "silence_libraries", "unheard"]
 
 
 def flush_native() -> None:
     """Write out what C code has printed so far. Nothing on Windows, where the libraries do not exist."""
     if sys.platform != "win32":
         ctypes.CDLL(None).fflush(None)
+
+
+def silence_libraries() -> None:
+    """From now on descriptors 1 and 2 lead nowhere; what Python writes to ``sys.stderr`` still reaches the parent."""
+    sys.stderr = os.fdopen(os.dup(2), "w")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in (1, 2):
+        os.dup2(nowhere, descriptor)
 
 
 @contextlib.contextmanager

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import attrs
 import numpy as np
 
-from qnnsolve.probe.grids import Grid
-from qnnsolve.probe.trial import Stored, Trial, retold
+from qnnsolve.probe.grids import Grid, Stored
+from qnnsolve.probe.trial import Trial, retold
 
 __all__ = ["Feeder", "behind_converts", "can_convert", "feeder_of"]
 

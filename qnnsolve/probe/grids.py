@@ -12,7 +12,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from qnnsolve.probe.specs import Port
+from qnnsolve.probe.questions import Port
 
 __all__ = [
     "BLOCK_SCALE_BITS",
@@ -20,6 +20,7 @@ __all__ = [
     "PLAIN",
     "Grid",
     "Reals",
+    "Stored",
     "bits_of",
     "grid_of",
     "is_quantized",
@@ -28,6 +29,8 @@ __all__ = [
 ]
 
 Reals = npt.NDArray[np.float64]
+Stored = npt.NDArray[Any]
+"""Numbers as a tensor holds them."""
 PLAIN = {"f32": "FLOAT_32", "f16": "FLOAT_16", "i32": "INT_32", "u32": "UINT_32", "b8": "BOOL_8"}
 _SFIXED = {2: "SFIXED_POINT_8", 4: "SFIXED_POINT_8", 8: "SFIXED_POINT_8", 16: "SFIXED_POINT_16", 32: "SFIXED_POINT_32"}
 NUMPY: dict[str, Any] = {

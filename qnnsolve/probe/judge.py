@@ -6,7 +6,7 @@ import attrs
 import numpy as np
 
 from qnnsolve.probe.grids import Grid, Reals, bits_of, is_quantized
-from qnnsolve.probe.specs import Check
+from qnnsolve.probe.questions import Check
 from qnnsolve.probe.trial import Outcome, Trial
 
 __all__ = ["Judgement", "judge"]
@@ -32,7 +32,7 @@ class Judgement:
 
 
 def judge(outcome: Outcome) -> Judgement:
-    """Hold every output to the reference."""
+    """Compare every output with what is expected."""
     trial = outcome.trial
     if not outcome.ran:
         return Judgement(False, float("inf"))

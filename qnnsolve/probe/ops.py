@@ -9,7 +9,7 @@ from qnnsolve.probe.catalog.images import IMAGES
 from qnnsolve.probe.catalog.moves import MOVES
 from qnnsolve.probe.catalog.pointwise import POINTWISE
 from qnnsolve.probe.catalog.products import PRODUCTS
-from qnnsolve.probe.specs import OpSpec
+from qnnsolve.probe.questions import OpSpec
 
 __all__ = ["EXCLUDED", "OPS"]
 

@@ -20,7 +20,7 @@ from qnnsolve.probe.child import journal_path, mode_of
 from qnnsolve.probe.children import MODES, Child, run_child
 from qnnsolve.probe.journal import Answer, Finding, Key, read
 from qnnsolve.probe.ops import OPS
-from qnnsolve.probe.specs import CaseSpec, OpSpec
+from qnnsolve.probe.questions import CaseSpec, OpSpec
 from qnnsolve.sources import Source, SourceKind
 
 __all__ = ["Measurement", "Progress", "measure", "table_of"]

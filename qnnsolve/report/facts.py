@@ -11,7 +11,7 @@ from qnnsolve.report.folding import fold
 from qnnsolve.results import SourceRecord
 
 if TYPE_CHECKING:
-    from qnnsolve.probe.verify import Verification
+    from qnnsolve.probe.recheck import Recheck
 
 __all__ = [
     "DIFF_SCHEMA",
@@ -37,7 +37,7 @@ def measure_json(paths: Sequence[Path], archs: Sequence[str], seconds: float) ->
     return {"schema": MEASURE_SCHEMA, "archs": list(archs), "tables": tables, "seconds": round(seconds, 3)}
 
 
-def verify_lines(done: Verification, archs: Sequence[str], seed: int) -> Iterator[str]:
+def verify_lines(done: Recheck, archs: Sequence[str], seed: int) -> Iterator[str]:
     """One line per arch, and one per difference."""
     for arch, (soc, asked) in zip(archs, done.asked.items(), strict=True):
         differences = [it for it in done.differences if it.soc == soc]
@@ -46,7 +46,7 @@ def verify_lines(done: Verification, archs: Sequence[str], seed: int) -> Iterato
         yield from (f"  {difference}" for difference in differences)
 
 
-def verify_json(done: Verification, archs: Sequence[str], seed: int) -> Json:
+def verify_json(done: Recheck, archs: Sequence[str], seed: int) -> Json:
     """The answer of ``qnnsolve facts verify`` (schema ``verify-1.json``)."""
     arch_of = dict(zip(done.asked, archs, strict=True))
     differences = [

@@ -22,7 +22,7 @@ from qnnsolve.facts.curated import SECTIONS
 from qnnsolve.facts.table_types import ARCHS, Verdict
 from qnnsolve.facts.tables import shipped_tables
 from qnnsolve.opinfo_facts import operator_facts
-from qnnsolve.probe import sweep, verify
+from qnnsolve.probe import recheck, sampling, sweep
 from qnnsolve.reference.operators import RowView, archs_text, folded, operator_view
 from qnnsolve.reference.rules import rule_views
 from qnnsolve.rules import backend_rules
@@ -226,17 +226,15 @@ def test_measure_asks_for_what_was_named(ask: Ask, monkeypatch: pytest.MonkeyPat
 
 
 def test_verify_lists_every_difference_and_exits_1(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
-    question = verify.Question("Relu", "rank4", ("u8", "u8"), Verdict.ACCEPTED)
-    wrong = verify.Difference("SM8350", question, Verdict.REJECTED)
+    question = sampling.Question("Relu", "rank4", ("u8", "u8"), Verdict.ACCEPTED)
+    wrong = recheck.Difference("SM8350", question, Verdict.REJECTED)
 
-    def verified(
-        tables: object, samples: int, seed: int, socs: list[str], progress: object = None
-    ) -> verify.Verification:
+    def verified(tables: object, samples: int, seed: int, socs: list[str], progress: object = None) -> recheck.Recheck:
         found = (wrong,) if "SM8350" in socs else ()
-        return verify.Verification(dict.fromkeys(socs, samples), 1, found)
+        return recheck.Recheck(dict.fromkeys(socs, samples), 1, found)
 
     monkeypatch.setattr("qnnsolve.host.libraries.ensure_loaded", lambda: None)
-    monkeypatch.setattr(verify, "verify", verified)
+    monkeypatch.setattr(recheck, "recheck", verified)
     code, out, err = ask("facts", "verify", "--samples", "5", "--seed", "3", "--soc", "SM8350", "--soc", "SM8750")
     assert (code, err) == (1, "")
     assert out.splitlines() == [

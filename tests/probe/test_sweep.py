@@ -13,14 +13,17 @@ from qnnsolve.errors import HostBackendError, UnknownNameError
 from qnnsolve.facts.table_writing import write_table
 from qnnsolve.facts.tables import Verdict, load_table, shipped_tables
 from qnnsolve.probe.ask import SOCS
-from qnnsolve.probe.child import Claim, ask_claims, ask_op, journal_path, mode_of
+from qnnsolve.probe.catalog.notation import out, put
+from qnnsolve.probe.child import ask_op, journal_path, mode_of
 from qnnsolve.probe.children import Child, run_child
+from qnnsolve.probe.claims import Claim, ask_claims
 from qnnsolve.probe.journal import Answer, Finding, Journal, Known, bury, read
 from qnnsolve.probe.ops import OPS
-from qnnsolve.probe.specs import CaseSpec, OpSpec, out, put
+from qnnsolve.probe.questions import CaseSpec, OpSpec
+from qnnsolve.probe.recheck import Difference, recheck, set_aside
+from qnnsolve.probe.sampling import Question, sample
 from qnnsolve.probe.sweep import measure
 from qnnsolve.probe.trial import Outcome, Trial, Variant
-from qnnsolve.probe.verify import Difference, Question, sample, set_aside, verify
 
 CHILD = """
 import os, sys, time
@@ -220,7 +223,7 @@ def test_a_journal_survives_a_torn_line_and_forgets_another_digest(tmp_path: Pat
 
 def test_an_soc_that_nobody_measured_is_unknown() -> None:
     with pytest.raises(UnknownNameError):
-        verify(shipped_tables(), 1, 0, ["SM1"])
+        recheck(shipped_tables(), 1, 0, ["SM1"])
 
 
 def test_every_probe_is_well_formed() -> None:
@@ -261,6 +264,6 @@ def test_what_differs_is_set_aside_on_every_arch_and_nothing_else_is(tmp_path: P
 @pytest.mark.slow
 @pytest.mark.parametrize("arch", ["V68", "V79"])
 def test_the_live_backend_still_says_what_the_shipped_tables_say(arch: str) -> None:
-    done = verify(shipped_tables(), 150, 20261124, [SOCS[arch]])
+    done = recheck(shipped_tables(), 150, 20261124, [SOCS[arch]])
     assert done.accepted > 40
     assert [str(found) for found in done.differences] == []

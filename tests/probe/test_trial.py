@@ -1,4 +1,4 @@
-"""What the emulator is held to: encodings, references, and the judge."""
+"""What the emulator is held to: encodings, expectations, and the judge."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from qnnsolve.probe.catalog.notation import case, out, put, static
 from qnnsolve.probe.converts import behind_converts, can_convert, feeder_of
+from qnnsolve.probe.expected import EXPECTED
 from qnnsolve.probe.grids import grid_of, packed
 from qnnsolve.probe.judge import judge
 from qnnsolve.probe.ops import EXCLUDED, OPS
-from qnnsolve.probe.reference import REFERENCES
-from qnnsolve.probe.specs import CaseSpec, Fill, OpSpec, case, out, put, static
+from qnnsolve.probe.questions import CaseSpec, Fill, OpSpec
 from qnnsolve.probe.trial import Outcome, Trial, Variant, make_trial, variants_of
 
 CHANCE = np.random.default_rng(0)
@@ -37,7 +38,7 @@ def test_every_operator_of_executorch_has_a_table_or_a_reason() -> None:
 
 
 def test_every_probe_has_a_reference_of_its_outputs_shapes() -> None:
-    assert set(REFERENCES) >= set(OPS)
+    assert set(EXPECTED) >= set(OPS)
     for op, spec in OPS.items():
         for asked in spec.cases:
             codes = tuple(

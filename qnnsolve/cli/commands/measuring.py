@@ -126,12 +126,12 @@ def _verify(arguments: argparse.Namespace, stdout: IO[str]) -> int:
     libraries.ensure_loaded()
 
     from qnnsolve.probe.ask import SOCS
-    from qnnsolve.probe.verify import set_aside, verify
+    from qnnsolve.probe.recheck import recheck, set_aside
 
     tables = shipped_tables("htp")
     with progress_bar() as progress:
         socs = [SOCS[arch] for arch in archs]
-        done = verify(tables, arguments.samples, arguments.seed, socs, progress)
+        done = recheck(tables, arguments.samples, arguments.seed, socs, progress)
     if arguments.set_aside is not None:
         for op, table in set_aside(tables, done.differences).items():
             write_table(table, arguments.set_aside / f"{op}.json")

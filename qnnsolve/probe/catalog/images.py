@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from qnnsolve.probe.catalog.notation import case, out, put, static
 from qnnsolve.probe.catalog.parts import ACT, ANY, FALSE, INDEX, INTS, TRUE, moved, reduction, u32
-from qnnsolve.probe.specs import CaseSpec, Check, Fill, Nested, OpSpec, case, out, put, static
+from qnnsolve.probe.questions import CaseSpec, Check, Fill, Nested, OpSpec
 
 __all__ = ["IMAGES"]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from qnnsolve.probe.catalog.notation import Span, case, out, put, static, tied, when
 from qnnsolve.probe.catalog.parts import DATA, INDEX, INTS, moved, u32
-from qnnsolve.probe.specs import CaseSpec, Check, OpSpec, Span, case, out, put, static, tied, when
+from qnnsolve.probe.questions import CaseSpec, Check, OpSpec
 
 __all__ = ["MOVES"]
 

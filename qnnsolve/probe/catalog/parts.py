@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from qnnsolve.probe.specs import CaseSpec, Fill, Nested, Port, Span, case, out, put, static
+from qnnsolve.probe.catalog.notation import Span, case, out, put, static
+from qnnsolve.probe.questions import CaseSpec, Fill, Nested, Port
 
 __all__ = [
     "ACT",

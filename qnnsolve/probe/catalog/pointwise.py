@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from qnnsolve.probe.catalog.notation import Span, case, out, put, static
 from qnnsolve.probe.catalog.parts import ACT, ANY, DATA, FALSE, INTS, TRUE, binary, same, u32
-from qnnsolve.probe.specs import CaseSpec, Check, OpSpec, Port, Span, case, out, put, static
+from qnnsolve.probe.questions import CaseSpec, Check, OpSpec, Port
 
 __all__ = ["POINTWISE"]
 

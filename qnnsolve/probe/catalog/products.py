@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from qnnsolve.probe.catalog.notation import case, out, put, static, when
 from qnnsolve.probe.catalog.parts import ACT, FALSE, INTS, TRUE, WEIGHT, bias, moved, norm, same, u32
-from qnnsolve.probe.specs import CaseSpec, Nested, OpSpec, Port, case, out, put, static, when
+from qnnsolve.probe.questions import CaseSpec, Nested, OpSpec, Port
 
 __all__ = ["PRODUCTS"]
 

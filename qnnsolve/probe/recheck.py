@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -15,15 +14,17 @@ import attrs
 
 from qnnsolve.errors import UnknownNameError
 from qnnsolve.facts.tables import ARCHS, Case, OpTable, TableRow, Verdict
+from qnnsolve.host.streams import silence_libraries
 from qnnsolve.probe.ask import SOCS, Backend
-from qnnsolve.probe.child import Claim, ask_claims, mode_of
+from qnnsolve.probe.child import mode_of
 from qnnsolve.probe.children import MODES, Child, run_child
+from qnnsolve.probe.claims import Claim, ask_claims
 from qnnsolve.probe.journal import Answer, Finding, Journal, read
 from qnnsolve.probe.ops import OPS
-from qnnsolve.probe.specs import CaseSpec
+from qnnsolve.probe.sampling import Question, sample
 from qnnsolve.probe.trial import Variant
 
-__all__ = ["Difference", "Question", "Verification", "sample", "set_aside", "verify"]
+__all__ = ["Difference", "Recheck", "recheck", "set_aside"]
 
 _DIGEST = "verify"
 _VERDICT = {
@@ -34,36 +35,6 @@ _VERDICT = {
 }
 _SEED = 7
 """Of numbers that no usual sweep feeds; its turns count from 0, and their numbers are fed too."""
-
-
-@attrs.frozen
-class Question:
-    """One tuple of port codes of one case of an op, and what its table says of it.
-
-    ``symmetric`` and ``same`` are the ports whose encodings the table restricts there; ``fixed``: one of them has one
-    encoding only.
-    """
-
-    op: str
-    case: str
-    codes: tuple[str, ...]
-    verdict: Verdict
-    symmetric: frozenset[str] = frozenset()
-    same: frozenset[str] = frozenset()
-    fixed: bool = False
-
-    @property
-    def spec(self) -> CaseSpec:
-        """The probe that asks it."""
-        return next(case for case in OPS[self.op].cases if case.name == self.case)
-
-    @property
-    def variant(self) -> Variant | None:
-        """How the table says that it is right; None where it says that it is not."""
-        if self.verdict is not Verdict.ACCEPTED:
-            return None
-        same = tuple(index for index, port in enumerate(self.spec.port_names) if port in self.same)
-        return Variant(same, OPS[self.op].fixed if self.fixed else None)
 
 
 @attrs.frozen
@@ -92,7 +63,7 @@ class Difference:
 
 
 @attrs.frozen
-class Verification:
+class Recheck:
     """How many facts were asked again, per SoC, how many of them are accepted ones, and all that differs."""
 
     asked: Mapping[str, int]
@@ -136,30 +107,7 @@ Progress = Callable[[str, int, int], None]
 """Called with a SoC, and the facts asked so far and in all."""
 
 
-def sample(tables: Mapping[str, OpTable], samples: int, seed: int, arch: str) -> list[Question]:
-    """Return ``samples`` questions, half of them about tuples in some row, half about any; the same for one seed."""
-    chance = random.Random(f"{seed} {arch}")
-    cases = [(table, case) for _, table in sorted(tables.items()) for case in table.cases if table.op in OPS]
-    rows = [
-        (table, case, row.codes) for table, case in cases for row in (*case.rows, *case.wrong, *case.validator_only)
-    ]
-    questions: list[Question] = []
-    while len(questions) < samples:
-        if len(questions) % 2:
-            table, case = chance.choice(cases)
-            codes = tuple(chance.choice(asked) for asked in case.asked)
-        else:
-            table, case, codes = chance.choice(rows)
-        verdict = table.verdict(case, codes, arch)
-        if verdict is Verdict.UNKNOWN:
-            continue
-        row = next((row for row in case.rows if row.codes == codes), TableRow((), (), frozenset()))
-        name = chance.choice(case.name.split("|"))
-        questions.append(Question(table.op, name, codes, verdict, row.symmetric, row.same, bool(row.fixed)))
-    return questions
-
-
-def verify(
+def recheck(
     tables: Mapping[str, OpTable],
     samples: int,
     seed: int,
@@ -167,7 +115,7 @@ def verify(
     progress: Progress | None = None,
     workers: int = 2,
     child: Child | None = None,
-) -> Verification:
+) -> Recheck:
     """Ask the validator, finalize and the emulator again about ``samples`` facts on each of ``socs``.
 
     Raises:
@@ -191,10 +139,10 @@ def verify(
 
         found = [difference for part in pool.map(run, jobs) for difference in part]
     accepted = sum(question.verdict is Verdict.ACCEPTED for questions in asked.values() for question in questions)
-    return Verification({soc: len(questions) for soc, questions in asked.items()}, accepted, tuple(found))
+    return Recheck({soc: len(questions) for soc, questions in asked.items()}, accepted, tuple(found))
 
 
-_COMMAND = (sys.executable, "-m", "qnnsolve.probe.verify")
+_COMMAND = (sys.executable, "-m", "qnnsolve.probe.recheck")
 
 
 def _ask_again(
@@ -235,10 +183,7 @@ def _child(soc: str, mode: str, questions: Path, answers: Path) -> None:
 
     torch.set_num_threads(1)
     backend = Backend(soc, mode == "fp16")
-    quiet = os.open(os.devnull, os.O_WRONLY)
-    sys.stderr = os.fdopen(os.dup(2), "w")
-    os.dup2(quiet, 1)
-    os.dup2(quiet, 2)
+    silence_libraries()
     known = read(answers, _DIGEST)
     claims: dict[str, list[Claim]] = {}
     for index, (op, name, codes, shared) in enumerate(json.loads(questions.read_text(encoding="utf-8"))):

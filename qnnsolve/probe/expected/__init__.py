@@ -15,15 +15,23 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
-from qnnsolve.probe.reference_moves import MOVES
-from qnnsolve.probe.reference_products import PRODUCTS
-from qnnsolve.probe.specs import CaseSpec
-from qnnsolve.probe.tensors import Inputs, Reference, channels_first, channels_last, given, of_first, pointwise
+from qnnsolve.probe.expected.moves import MOVES
+from qnnsolve.probe.expected.products import PRODUCTS
+from qnnsolve.probe.expected.tensors import (
+    Computation,
+    Inputs,
+    channels_first,
+    channels_last,
+    given,
+    of_first,
+    pointwise,
+)
+from qnnsolve.probe.questions import CaseSpec
 
-__all__ = ["REFERENCES"]
+__all__ = ["EXPECTED"]
 
 
-def _reduced(function: Callable[..., Tensor]) -> Reference:
+def _reduced(function: Callable[..., Tensor]) -> Computation:
     def compute(x: Tensor, params: Mapping[str, Any]) -> Tensor:
         made: Tensor = function(x, dim=tuple(params["axes"]), keepdim=bool(params["keep_dims"]))
         return made
@@ -31,7 +39,7 @@ def _reduced(function: Callable[..., Tensor]) -> Reference:
     return of_first(compute)
 
 
-def _arg(function: Callable[..., Tensor]) -> Reference:
+def _arg(function: Callable[..., Tensor]) -> Computation:
     return of_first(lambda x, params: function(x, dim=params["axis"], keepdim=bool(params["keep_dims"])))
 
 
@@ -39,15 +47,15 @@ def _top_k(inputs: Inputs, case: CaseSpec) -> tuple[Tensor, ...]:
     return tuple(given(inputs, 0).topk(case.values["k"], largest=bool(case.values["largest"])))
 
 
-def _resize(mode: str) -> Reference:
-    def reference(inputs: Inputs, case: CaseSpec) -> tuple[Tensor, ...]:
+def _resize(mode: str) -> Computation:
+    def compute(inputs: Inputs, case: CaseSpec) -> tuple[Tensor, ...]:
         x, size = channels_first(given(inputs, 0)), case.outputs[0].shape[1:-1]
         if mode == "nearest":
             return (channels_last(functional.interpolate(x, size, mode="nearest")),)
         corners = bool(case.values.get("align_corners", False))
         return (channels_last(functional.interpolate(x, size, mode=mode, align_corners=corners)),)
 
-    return reference
+    return compute
 
 
 _GRID_MODES = {0: "bilinear", 1: "nearest"}
@@ -140,7 +148,7 @@ _BINARY: dict[str, Callable[..., Tensor]] = {
     "Subtract": torch.sub,
     "Xor": torch.logical_xor,
 }
-_NEURONS: dict[str, Reference] = {
+_NEURONS: dict[str, Computation] = {
     "elu": of_first(_elu),
     "gelu": pointwise(functional.gelu),
     "hardsigmoid": of_first(_hard_sigmoid),
@@ -152,11 +160,11 @@ _NEURONS: dict[str, Reference] = {
     "tanh": pointwise(torch.tanh),
 }
 
-REFERENCES: Mapping[str, Reference] = MappingProxyType(
+EXPECTED: Mapping[str, Computation] = MappingProxyType(
     {f"ElementWise{name}": pointwise(function) for name, function in (_UNARY | _BINARY).items()}
     | {f"ElementWiseUnary.{name}": pointwise(function) for name, function in _UNARY.items()}
     | {f"ElementWiseBinary.{name}": pointwise(function) for name, function in _BINARY.items()}
-    | {f"ElementWiseNeuron.{name}": reference for name, reference in _NEURONS.items()}
+    | {f"ElementWiseNeuron.{name}": compute for name, compute in _NEURONS.items()}
     | {
         "ElementWiseBinary.floor_divide": pointwise(torch.floor_divide),
         "Argmax": _arg(torch.argmax),

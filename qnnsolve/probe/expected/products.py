@@ -11,8 +11,16 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
-from qnnsolve.probe.specs import CaseSpec
-from qnnsolve.probe.tensors import Inputs, Reference, channels_first, channels_last, given, of_first, padded_with
+from qnnsolve.probe.expected.tensors import (
+    Computation,
+    Inputs,
+    channels_first,
+    channels_last,
+    given,
+    of_first,
+    padded_with,
+)
+from qnnsolve.probe.questions import CaseSpec
 
 __all__ = ["PRODUCTS"]
 
@@ -120,7 +128,7 @@ def _hadamard(x: Tensor, params: Mapping[str, Any]) -> Tensor:
     return x @ matrix * (float(params["scale"]) / math.sqrt(x.shape[-1]))
 
 
-PRODUCTS: Mapping[str, Reference] = MappingProxyType(
+PRODUCTS: Mapping[str, Computation] = MappingProxyType(
     {
         "Batchnorm": _batchnorm,
         "Conv2d": _conv,

@@ -10,8 +10,16 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
-from qnnsolve.probe.specs import CaseSpec
-from qnnsolve.probe.tensors import Inputs, Reference, channels_first, channels_last, given, of_first, padded_with
+from qnnsolve.probe.expected.tensors import (
+    Computation,
+    Inputs,
+    channels_first,
+    channels_last,
+    given,
+    of_first,
+    padded_with,
+)
+from qnnsolve.probe.questions import CaseSpec
 
 __all__ = ["MOVES"]
 
@@ -119,7 +127,7 @@ def _shuffle(x: Tensor, params: Mapping[str, Any]) -> Tensor:
     return channels_last(functional.channel_shuffle(channels_first(x).contiguous(), params["num_groups"]))
 
 
-MOVES: Mapping[str, Reference] = MappingProxyType(
+MOVES: Mapping[str, Computation] = MappingProxyType(
     {
         "ChannelShuffle": of_first(_shuffle),
         "Concat": _concat,

@@ -1,4 +1,4 @@
-"""What references are written in: given inputs, channels first and last, padding."""
+"""What expectations are computed with: given inputs, channels first and last, padding."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 import torch.nn.functional as functional
 from torch import Tensor
 
-from qnnsolve.probe.specs import CaseSpec
+from qnnsolve.probe.questions import CaseSpec
 
-__all__ = ["Inputs", "Reference", "channels_first", "channels_last", "given", "of_first", "padded_with", "pointwise"]
+__all__ = ["Computation", "Inputs", "channels_first", "channels_last", "given", "of_first", "padded_with", "pointwise"]
 
 Inputs = Sequence[Tensor | None]
-Reference = Callable[[Inputs, CaseSpec], tuple[Tensor, ...]]
+Computation = Callable[[Inputs, CaseSpec], tuple[Tensor, ...]]
 
 
 def given(inputs: Inputs, index: int) -> Tensor:
@@ -23,22 +23,22 @@ def given(inputs: Inputs, index: int) -> Tensor:
     return found
 
 
-def pointwise(function: Callable[..., Tensor]) -> Reference:
-    """A reference of all inputs, which needs no parameter."""
+def pointwise(function: Callable[..., Tensor]) -> Computation:
+    """Computes all inputs, and needs no parameter."""
 
-    def reference(inputs: Inputs, case: CaseSpec) -> tuple[Tensor, ...]:
+    def compute(inputs: Inputs, case: CaseSpec) -> tuple[Tensor, ...]:
         return (function(*(given(inputs, index) for index in range(len(inputs)))),)
 
-    return reference
+    return compute
 
 
-def of_first(function: Callable[[Tensor, Mapping[str, Any]], Tensor]) -> Reference:
-    """A reference of the first input and the parameters."""
+def of_first(function: Callable[[Tensor, Mapping[str, Any]], Tensor]) -> Computation:
+    """Computes the first input, with the parameters."""
 
-    def reference(inputs: Inputs, case: CaseSpec) -> tuple[Tensor, ...]:
+    def compute(inputs: Inputs, case: CaseSpec) -> tuple[Tensor, ...]:
         return (function(given(inputs, 0), case.values),)
 
-    return reference
+    return compute
 
 
 def channels_first(x: Tensor) -> Tensor:

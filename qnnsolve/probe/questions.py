@@ -1,4 +1,4 @@
-"""What a probe of one operator is: ports with their shapes and codes, parameters, and shape classes. Only data."""
+"""What is asked about one operator: ports with their shapes and codes, parameters, and shape classes. Only data."""
 
 from __future__ import annotations
 
@@ -12,21 +12,7 @@ import attrs
 
 from qnnsolve.facts.forms import When
 
-__all__ = [
-    "CaseSpec",
-    "Check",
-    "Fill",
-    "OpSpec",
-    "Param",
-    "Port",
-    "Role",
-    "case",
-    "out",
-    "put",
-    "static",
-    "tied",
-    "when",
-]
+__all__ = ["PROTOCOL", "CaseSpec", "Check", "Fill", "Nested", "OpSpec", "Param", "Port", "PortRole"]
 
 PROTOCOL = 5
 """Counts the ways in which questions were put; answers to another way are stale."""
@@ -43,10 +29,10 @@ class Fill(enum.Enum):
 
 
 class Check(enum.Enum):
-    """How the emulator's answer is held to the reference.
+    """How the emulator's answer is compared with what is expected.
 
     ``VALUES``: to within a tolerance. ``MOVES``: values that are only moved, so to within one output step.
-    ``JUMPS``: as ``VALUES``, to any value that the reference takes within one input step (floor, comparisons).
+    ``JUMPS``: as ``VALUES``, to any value that is expected within one input step (floor, comparisons).
     ``PLACES``: integer outputs hold places along the last axis of the first input, at which the wanted values stand.
     ``CASTS``: as ``VALUES``, but integers hold numbers without their fraction, and masks whether they are not 0.
     ``RANGE``: random numbers lie in a range and are not all one.
@@ -60,7 +46,7 @@ class Check(enum.Enum):
     RANGE = "range"
 
 
-class Role(enum.Enum):
+class PortRole(enum.Enum):
     """How the probe's graph holds a port."""
 
     INPUT = "input"
@@ -77,7 +63,7 @@ class Port:
     says how they are drawn.
     """
 
-    role: Role
+    role: PortRole
     shape: tuple[int, ...]
     codes: tuple[str, ...]
     axis: int = 0
@@ -120,12 +106,12 @@ class CaseSpec:
     @property
     def inputs(self) -> tuple[Port, ...]:
         """The ports that go in, in order."""
-        return tuple(port for port in self.ports if port.role is not Role.OUTPUT)
+        return tuple(port for port in self.ports if port.role is not PortRole.OUTPUT)
 
     @property
     def outputs(self) -> tuple[Port, ...]:
         """The ports that come out, in order."""
-        return tuple(port for port in self.ports if port.role is Role.OUTPUT)
+        return tuple(port for port in self.ports if port.role is PortRole.OUTPUT)
 
     @property
     def port_names(self) -> tuple[str, ...]:
@@ -136,7 +122,7 @@ class CaseSpec:
     @property
     def constant(self) -> tuple[int, ...]:
         """The inputs that are static."""
-        return tuple(index for index, port in enumerate(self.inputs) if port.role is Role.STATIC)
+        return tuple(index for index, port in enumerate(self.inputs) if port.role is PortRole.STATIC)
 
     @property
     def rank(self) -> int:
@@ -158,7 +144,7 @@ class CaseSpec:
     def shapes(self) -> str:
         """One line that says which class this is."""
         ports = (
-            f"{name} {'x'.join(map(str, port.shape))}{' static' if port.role is Role.STATIC else ''}"
+            f"{name} {'x'.join(map(str, port.shape))}{' static' if port.role is PortRole.STATIC else ''}"
             for name, port in zip(self.port_names, self.ports, strict=True)
         )
         params = (f"{param.name}={_plain(param.value)}" for param in self.params)
@@ -216,47 +202,6 @@ class OpSpec:
 
 def _is_named(case: CaseSpec) -> bool:
     return case.when is not None and case.when.by_name
-
-
-Span = tuple[float, float]
-
-
-def put(shape: str, codes: str, axis: int = 0, span: Span | None = None, fill: Fill = Fill.UNIFORM) -> Port:
-    """Return an input that the graph is fed with; ``shape`` as ``1x8x8x32``."""
-    return Port(Role.INPUT, _shape(shape), tuple(codes.split()), axis, span=span, fill=fill)
-
-
-def static(
-    shape: str, codes: str, axis: int = 0, blocks: int = 2, span: Span | None = None, fill: Fill = Fill.UNIFORM
-) -> Port:
-    """Return a constant input."""
-    return Port(Role.STATIC, _shape(shape), tuple(codes.split()), axis, blocks, span, fill)
-
-
-def out(shape: str, codes: str) -> Port:
-    """Return an output."""
-    return Port(Role.OUTPUT, _shape(shape), tuple(codes.split()))
-
-
-def case(name: str, *ports: Port, **params: tuple[str, Nested]) -> CaseSpec:
-    """Return a case; parameters by name as ``(dtype, value)``."""
-    return CaseSpec(name, ports, tuple(Param(key, *value) for key, value in params.items()))
-
-
-def tied(of: CaseSpec, *positions: int) -> CaseSpec:
-    """Return the case with one code at all ``positions``."""
-    return attrs.evolve(of, tied=positions)
-
-
-def when(of: CaseSpec, conditions: str) -> CaseSpec:
-    """Return the case for nodes that meet ``conditions`` (``kernel 1x1``, ``by name``)."""
-    parsed = When.parse(conditions)
-    assert parsed is not None, f"{conditions} is not how conditions are written"
-    return attrs.evolve(of, when=parsed)
-
-
-def _shape(text: str) -> tuple[int, ...]:
-    return tuple(map(int, text.split("x")))
 
 
 def _plain(value: Nested) -> str:
