@@ -16,6 +16,7 @@ from qnnsolve.facts.socs import compile_as
 from qnnsolve.facts.user import UserFacts
 from qnnsolve.host.child import Progress
 from qnnsolve.host.libraries import ensure_compiler
+from qnnsolve.host.outputs import spare_inputs
 from qnnsolve.host.quiet import quiet
 from qnnsolve.lowering.lower import Lowered, calling, check_writable, lower
 from qnnsolve.lowering.marks import LEFT_BY_SOLVER
@@ -145,6 +146,7 @@ def export(
         HostBackendError: no compiler for the backend on this machine, or it failed or died.
     """
     target = check_writable(Path(out))
+    spare_inputs("out", target, [("a file of the user's facts", path) for path in _paths(user_facts)])
     with quiet():
         import torch
 
@@ -198,6 +200,10 @@ def export(
         unrunnable=unrunnable,
         converted=near,
     )
+
+
+def _paths(user_facts: UserFacts | Sequence[str | PathLike[str]]) -> Sequence[str | PathLike[str]]:
+    return user_facts.paths if isinstance(user_facts, UserFacts) else user_facts
 
 
 def _quantizer(

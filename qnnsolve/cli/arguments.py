@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from os import PathLike
 from pathlib import Path
 from typing import NoReturn
 
 from qnnsolve.errors import UsageError
+from qnnsolve.foreign import printable
+from qnnsolve.host.outputs import spare_inputs
 
 __all__ = [
     "EXITS",
@@ -136,21 +139,32 @@ def check_names(arguments: argparse.Namespace) -> None:
         raise UsageError(f"--block-size goes with --precision 16a4w_block, not {arguments.precision}")
 
 
-def check_output(text: str) -> None:
+def check_output(
+    text: str, inputs: Iterable[tuple[str, str | PathLike[str] | None]] = (), option: str = "--out"
+) -> None:
     """Make sure, by trying, that a file can be written there before hours go into making it.
+
+    Args:
+        text: what the user typed.
+        inputs: the files that are read, which it must not be: what each is for, and its path or None.
+        option: what it was typed for.
 
     Raises:
         UsageError: it cannot, and why.
     """
     path = Path(text)
-    if path.is_dir():
-        raise UsageError(f"--out {text} is a folder")
-    if not path.parent.is_dir():
-        raise UsageError(f"--out {text}: no folder {path.parent}")
-    if path.exists() and not path.is_file():
-        raise UsageError(f"--out {text} is not a file")
+    try:
+        if path.is_dir():
+            raise UsageError(f"{option} {text} is a folder")
+        if not path.parent.is_dir():
+            raise UsageError(f"{option} {text}: no folder {path.parent}")
+        if path.exists() and not path.is_file():
+            raise UsageError(f"{option} {text} is not a file")
+        spare_inputs(option, path, inputs)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{option} {printable(text)}: {getattr(error, 'strerror', None) or error}") from error
     try:
         with tempfile.TemporaryFile(dir=path.parent):
             pass
     except OSError as error:
-        raise UsageError(f"--out {text}: the folder {path.parent} cannot be written: {error.strerror}") from error
+        raise UsageError(f"{option} {text}: the folder {path.parent} cannot be written: {error.strerror}") from error

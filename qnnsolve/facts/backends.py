@@ -18,6 +18,7 @@ import attrs
 
 from qnnsolve.errors import PluginError, UnknownNameError, UsageError
 from qnnsolve.facts.socs import Soc, socs
+from qnnsolve.foreign import foreign
 
 __all__ = ["GROUP", "Backend", "backend", "backend_names", "loaded"]
 
@@ -123,7 +124,5 @@ def loaded(load: Callable[[], object], name: str, where: str) -> object:
     Raises:
         PluginError: anything was raised.
     """
-    try:
+    with foreign("its code raised", lambda what: PluginError(name, where, what)):
         return load()
-    except Exception as error:  # a distribution of somebody else's is imported: what that raises cannot be listed
-        raise PluginError(name, where, f"{type(error).__name__}: {error}") from error

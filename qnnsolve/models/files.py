@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from qnnsolve.errors import UsageError
-from qnnsolve.models.references import CodeRef, FileRef, call, first_line, foreign, kind_of
+from qnnsolve.foreign import first_line, foreign
+from qnnsolve.models.references import CodeRef, FileRef, call, kind_of
 
 if TYPE_CHECKING:
     import torch

@@ -11,15 +11,16 @@ import importlib
 import importlib.util
 import pkgutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import attrs
 
-from qnnsolve.errors import QnnSolveError, UsageError, nearest
+from qnnsolve.errors import UsageError, nearest
+from qnnsolve.foreign import foreign
 
-__all__ = ["CodeRef", "FileRef", "call", "first_line", "foreign", "kind_of", "locate", "missing_file"]
+__all__ = ["CodeRef", "FileRef", "call", "kind_of", "locate", "missing_file", "source_of"]
 
 
 @attrs.frozen
@@ -80,6 +81,17 @@ def _siblings(path: Path, suffixes: tuple[str, ...]) -> list[str]:
     with contextlib.suppress(OSError):
         return sorted(entry.name for entry in path.parent.iterdir() if entry.suffix.lower() in suffixes)
     return []
+
+
+def source_of(ref: FileRef | CodeRef | None) -> Path | None:
+    """The file that ``ref`` is read from, as far as can be told without importing anything."""
+    if isinstance(ref, FileRef):
+        return ref.path
+    if ref is None:
+        return None
+    if ref.module.endswith(".py"):
+        return Path(ref.module)
+    return Path(*ref.module.split(".")).with_suffix(".py")
 
 
 def call(ref: CodeRef, what: str) -> object:
@@ -144,28 +156,6 @@ def _import_file(ref: CodeRef, what: str) -> ModuleType:
     with foreign(f"{what} {ref.text}: importing {ref.module} failed"):
         spec.loader.exec_module(module)
     return module
-
-
-@contextlib.contextmanager
-def foreign(doing: str) -> Iterator[None]:
-    """Turn whatever a user's code or a damaged file raises into one line: ``doing``, then what was raised.
-
-    The one broad ``except`` outside the command line: what foreign code raises cannot be listed.
-
-    Raises:
-        UsageError: anything but our own errors was raised inside.
-    """
-    try:
-        yield
-    except QnnSolveError:
-        raise
-    except (Exception, SystemExit) as error:
-        raise UsageError(f"{doing}: {type(error).__name__}: {first_line(error)}") from error
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's text that says something."""
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), "no message")
 
 
 def kind_of(thing: object) -> str:

@@ -19,8 +19,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from qnnsolve.errors import UsageError, nearest
+from qnnsolve.foreign import first_line, foreign
 from qnnsolve.models.files import LoadedModel
-from qnnsolve.models.references import CodeRef, FileRef, call, first_line, foreign, kind_of
+from qnnsolve.models.references import CodeRef, FileRef, call, kind_of
 
 if TYPE_CHECKING:
     import torch

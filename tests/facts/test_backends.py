@@ -150,7 +150,7 @@ def test_the_command_line_takes_it(install: Install, capsys: pytest.CaptureFixtu
 
 
 BROKEN = [
-    ({"text": "raise OSError('no licence\\nfound')"}, "OSError: no licence found"),
+    ({"text": "raise OSError('no licence\\nfound')"}, "OSError: no licence"),
     ({"text": "BACKEND = 1"}, "is no qnnsolve.facts.backends.Backend of that name"),
     ({"target": "not_there:BACKEND"}, "ModuleNotFoundError: No module named 'not_there'"),
     ({"text": PLUGIN.replace('"abacus"', '"abakus"')}, "is no qnnsolve.facts.backends.Backend of that name"),

@@ -135,12 +135,13 @@ def _solve_exit(result: SolveResult, strict: bool) -> int:
 
 
 def _export(arguments: argparse.Namespace, stdout: IO[str]) -> int:
-    from qnnsolve.models.references import locate
+    from qnnsolve.models.references import locate, source_of
 
     check_names(arguments)
-    check_output(arguments.out)
     reference = locate(arguments.model, "model", (".pt2",))
-    data = arguments.calibration and locate(arguments.calibration, "calibration", (".npz", ".pt"))
+    data = locate(arguments.calibration, "calibration", (".npz", ".pt")) if arguments.calibration else None
+    facts = (("a file of --facts", path) for path in arguments.facts.paths)
+    check_output(arguments.out, [("MODEL", source_of(reference)), ("the --calibration", source_of(data)), *facts])
 
     from qnnsolve.host import libraries
 
@@ -153,7 +154,7 @@ def _export(arguments: argparse.Namespace, stdout: IO[str]) -> int:
     from qnnsolve.report import json_results, text
 
     model = load_model(reference)
-    samples = calibration_samples(model, data or None)
+    samples = calibration_samples(model, data)
     with progress_bar() as progress:
         result = pipeline.export(
             model.model,
