@@ -49,6 +49,7 @@ def solve(
     strict: bool = True,
     block_size: int | None = None,
     unroll_limit: int | None = None,
+    time_limit: float | None = None,
     user_facts: UserFacts | Sequence[str | PathLike[str]] = (),
     facts_source: str | FactsSource = FactsSource.BOTH,
     progress: Progress | None = None,
@@ -67,6 +68,7 @@ def solve(
         strict: raise where an op has no facts; else leave it float.
         block_size: elements per block along input channels, for block-wise weights; None means 32.
         unroll_limit: steps of a recurrent layer (LSTM, GRU, RNN) that are spelled out at most; None means 128.
+        time_limit: seconds for the solve, then the best found so far counts; None means 120, infinity no limit.
         user_facts: files of the user's own facts, or facts that were read from such files.
         facts_source: whose operator tables count: ``both``, ``measured`` or ``sdk``.
         progress: called with a stage, the steps done and their number.
@@ -81,7 +83,9 @@ def solve(
     with quiet():
         from torchao.quantization.pt2e.quantize_pt2e import prepare_pt2e
 
-        quantizer = _quantizer(backend, soc, strict, precision, block_size, unroll_limit, user_facts, facts_source)
+        quantizer = _quantizer(
+            backend, soc, strict, precision, block_size, unroll_limit, time_limit, user_facts, facts_source
+        )
         stages = _Stages(progress)
         with evaluating(model):
             with stages("export"):
@@ -104,6 +108,7 @@ def export(
     strict: bool = True,
     block_size: int | None = None,
     unroll_limit: int | None = None,
+    time_limit: float | None = None,
     user_facts: UserFacts | Sequence[str | PathLike[str]] = (),
     facts_source: str | FactsSource = FactsSource.BOTH,
     verify: bool = True,
@@ -127,6 +132,7 @@ def export(
         strict: raise where an op has no facts; else leave it on the CPU.
         block_size: elements per block along input channels, for block-wise weights; None means 32.
         unroll_limit: steps of a recurrent layer (LSTM, GRU, RNN) that are spelled out at most; None means 128.
+        time_limit: seconds for the solve, then the best found so far counts; None means 120, infinity no limit.
         user_facts: files of the user's own facts, or facts that were read from such files.
         facts_source: whose operator tables count: ``both``, ``measured`` or ``sdk``.
         verify: run the program on the emulator.
@@ -152,7 +158,9 @@ def export(
 
         from qnnsolve.rewriting.notes import notes_of
 
-        quantizer = _quantizer(backend, soc, strict, precision, block_size, unroll_limit, user_facts, facts_source)
+        quantizer = _quantizer(
+            backend, soc, strict, precision, block_size, unroll_limit, time_limit, user_facts, facts_source
+        )
         ensure_compiler(backend)
         stages = _Stages(progress)
         with evaluating(model):
@@ -213,6 +221,7 @@ def _quantizer(
     precision: str,
     block_size: int | None,
     unroll_limit: int | None,
+    time_limit: float | None,
     user_facts: UserFacts | Sequence[str | PathLike[str]],
     facts_source: str | FactsSource,
 ) -> SolveQuantizer:
@@ -225,6 +234,7 @@ def _quantizer(
         precision=precision,
         block_size=block_size or BLOCK_SIZE,
         unroll_limit=unroll_limit,
+        time_limit=time_limit,
         user_facts=user_facts,
         facts_source=facts_source,
     )

@@ -50,7 +50,7 @@ from qnnsolve.rewriting.opening import complete_values, opened, put_guards, take
 from qnnsolve.rewriting.sizes import FixedSizes, sizes_vary
 from qnnsolve.rules import Facts, backend_rules, problem_of
 from qnnsolve.rules.request import Request, precision
-from qnnsolve.solver import Limits, Solution, Unknown, Unsatisfiable, solve
+from qnnsolve.solver import Limits, Solution, Unknown, Unsatisfiable, limits_of, solve
 
 __all__ = ["SolveQuantizer"]
 
@@ -68,7 +68,9 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         block_size: elements per block along input channels, for ``16a4w_block``.
         unroll_limit: steps of a recurrent layer (LSTM, GRU, RNN) that are spelled out at most; one of more is refused.
             None means 128: such a graph takes minutes to compile.
-        limits: what the solve may spend.
+        time_limit: seconds that the solve may take, 0 or more; None means 120, infinity no limit. Where it is hit,
+            the best config found is taken, and :attr:`result` has its gap.
+        limits: what the solve may spend, in full; then there is no ``time_limit``.
         user_facts: files of the user's own facts (``docs/facts.md``), or facts that were read from such files.
         facts_source: whose operator tables count: ``"both"`` (only what the measured ones and the SDK's both accept),
             ``"measured"`` or ``"sdk"``.
@@ -84,7 +86,7 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         UnsupportedGraphError: (from ``prepare_pt2e``) a write in place or a recurrent layer that cannot be spelled out.
         UnsatisfiableError: (from ``prepare_pt2e``) no legal config exists; carries every conflict.
         UnverifiedError: (from ``prepare_pt2e``, strict) ops without facts; carries all of them.
-        BudgetExceededError: (from ``prepare_pt2e``) a limit was hit first.
+        BudgetExceededError: (from ``prepare_pt2e``) a limit was hit before any config was found.
     """
 
     def __init__(
@@ -96,6 +98,7 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         precision: str = "8a8w",
         block_size: int = 32,
         unroll_limit: int | None = None,
+        time_limit: float | None = None,
         limits: Limits | None = None,
         user_facts: UserFacts | Sequence[str | os.PathLike[str]] = (),
         facts_source: str | FactsSource = FactsSource.BOTH,
@@ -106,7 +109,7 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         self._soc = soc(soc_model if isinstance(soc_model, str) else soc_model.name, user.socs)
         self._backend_name, self._arch = name, backend_of(name).arch(self._soc)
         self._operators = operator_facts(name, self._arch, self._soc, _facts_source(facts_source), user)
-        self._limits = limits or Limits()
+        self._limits = limits_of(time_limit, limits)
         self._unroll_limit = UNROLL_LIMIT if unroll_limit is None else unroll_limit
         self._request = Request(_precision(precision), block_size)
         with _quiet():

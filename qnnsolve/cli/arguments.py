@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import tempfile
 from collections.abc import Callable, Iterable
 from os import PathLike
@@ -30,7 +31,8 @@ DEFAULT_PRECISION = "8a8w"
 
 EXITS = """exit codes:
   0  done
-  1  no legal config exists; or --strict and ops without facts; or a limit was hit; or facts differ
+  1  no legal config exists; or --strict and ops without facts; or a limit was hit before
+     any config was found; or facts differ
   2  wrong usage or input
   3  this machine lacks what is needed (Qualcomm's HTP libraries), or the compiler failed
   4  the emulator disagrees with the converted model, by more than rounding; the .pte is kept
@@ -66,6 +68,13 @@ def request_arguments(parser: argparse.ArgumentParser) -> None:
         type=whole_number("a number of steps"),
         metavar="N",
         help="steps of a recurrent layer (LSTM, GRU, RNN) that are spelled out at most (default: 128)",
+    )
+    parser.add_argument(
+        "--time-limit",
+        type=_seconds,
+        metavar="SECONDS",
+        help="how long the solve may take; then the best config found counts, with its gap; where there is none "
+        "the exit code is 1 (inf: no limit; default: 120)",
     )
     parser.add_argument("--backend", default="htp", help="htp, lpai or a plugin's (default: %(default)s)")
     facts_arguments(parser)
@@ -111,6 +120,14 @@ def whole_number(what: str) -> Callable[[str], int]:
         return int(text)
 
     return parsed
+
+
+def _seconds(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        value = float(text)
+        if value >= 0:
+            return value
+    raise argparse.ArgumentTypeError(f"{text} is not a number of seconds such as 60")
 
 
 def check_names(arguments: argparse.Namespace) -> None:

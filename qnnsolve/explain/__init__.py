@@ -46,6 +46,7 @@ def describe(
         conflicts=_conflicts(outcome),
         timings=timings,
         facts=facts.operators.records,
+        limit=None if isinstance(outcome, Unsatisfiable) else outcome.limit,
     )
 
 

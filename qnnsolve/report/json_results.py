@@ -72,6 +72,7 @@ def _solve_fields(result: SolveResult) -> Json:
         "precision": result.precision,
         "status": result.status.value,
         "proof": result.proof,
+        **({} if result.limit is None else {"limit": result.limit}),
         "cost": result.cost,
         "breakdown": [{"entry": entry, "cost": cost} for entry, cost in result.breakdown],
         "nodes": [_node(node) for node in result.nodes],

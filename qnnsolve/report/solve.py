@@ -22,7 +22,8 @@ def head(result: SolveResult, model: str) -> Iterator[Line]:
         case Status.UNSATISFIABLE:
             yield Line(f"unsatisfiable: {count(len(result.conflicts), 'conflict')}, no legal config exists", "red")
         case Status.UNKNOWN:
-            yield Line("unknown: a limit was hit before an answer was certain; this is not 'impossible'", "yellow")
+            stopped = "a limit was hit" if result.limit is None else f"stopped at {result.limit}"
+            yield Line(f"unknown: {stopped} before any legal config was found; this is not 'impossible'", "yellow")
 
 
 def _verdict(result: SolveResult) -> str:
@@ -66,7 +67,7 @@ def _facts(result: SolveResult) -> list[Line]:
 
 
 def _cost(result: SolveResult) -> str:
-    proof = "" if result.proof is None else f", {_proof(result.proof)}"
+    proof = "" if result.proof is None else f", {_proof(result.proof, result.limit)}"
     parts = ", ".join(f"{entry} {cost:,}" for entry, cost in result.breakdown)
     return f"cost {result.cost:,}{proof}" + (f": {parts}" if parts else "")
 
@@ -153,8 +154,9 @@ def _floats(result: SolveResult) -> list[Line]:
     return lines
 
 
-def _proof(proof: str) -> str:
-    """In words: ``optimal``, or the gap as a fraction of the cost."""
+def _proof(proof: str, limit: str | None) -> str:
+    """In words: ``optimal``, or the gap as a fraction of the cost, and what stopped the search."""
     if proof == "optimal":
         return "proven optimal"
-    return f"not proven optimal: the least possible cost is at most {float(proof):.1%} lower"
+    stopped = "" if limit is None else f" (stopped at {limit})"
+    return f"not proven optimal{stopped}: the least possible cost is at most {float(proof):.1%} lower"

@@ -136,6 +136,8 @@ class SolveResult:
     quantization that the model came with."""
     calibration: CalibrationRecord | None = None
     """None before any sample was seen."""
+    limit: str | None = None
+    """What stopped the search (``seconds=5``) before it was done; None: nothing did."""
 
     @property
     def deviations(self) -> tuple[Deviation, ...]:

@@ -7,8 +7,6 @@
 from qnnsolve.solver.answers import (
     Conflict,
     Convert,
-    Limits,
-    Method,
     Removal,
     Solution,
     Statistics,
@@ -17,8 +15,10 @@ from qnnsolve.solver.answers import (
 )
 from qnnsolve.solver.check import Verdict, check
 from qnnsolve.solver.engine import solve
+from qnnsolve.solver.limits import TIME_LIMIT, Limits, Method, limits_of
 
 __all__ = [
+    "TIME_LIMIT",
     "Conflict",
     "Convert",
     "Limits",
@@ -30,5 +30,6 @@ __all__ = [
     "Unsatisfiable",
     "Verdict",
     "check",
+    "limits_of",
     "solve",
 ]

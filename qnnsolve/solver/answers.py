@@ -1,10 +1,8 @@
-"""What :func:`qnnsolve.solver.solve` takes and answers: frozen records, and the lazy way into the trail."""
+"""What :func:`qnnsolve.solver.solve` answers: frozen records, and the lazy way into the trail."""
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import attrs
 
@@ -15,49 +13,12 @@ from qnnsolve.reasons import Reason
 __all__ = [
     "Conflict",
     "Convert",
-    "Limits",
-    "Method",
     "Removal",
     "Solution",
     "Statistics",
     "Unknown",
     "Unsatisfiable",
 ]
-
-
-class Method(enum.Enum):
-    """How a component's optimum is found. ``AUTO`` eliminates while tables stay small, and leaves the rest to HiGHS."""
-
-    AUTO = "auto"
-    ELIMINATION = "elimination"
-    MILP = "milp"
-
-
-def _positive(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
-    if value is not None and value < 0:
-        raise ValueError(f"{attribute.name} must not be negative, got {value}")
-
-
-@attrs.frozen
-class Limits:
-    """How much a solve may spend.
-
-    Args:
-        seconds: wall time of propagation and search; ``None`` means as long as it takes. Reading the problem comes
-            on top (0.2 s for 10,000 ops), and a tenth more where a legal config has to be found at the end.
-        table_entries: the largest table that elimination may build; a wider component goes to HiGHS.
-        megabytes: what all tables of elimination together may take (2**20 bytes each); where that is not enough, HiGHS
-            gets more of the component. ``None`` means no limit.
-        method: forces one method (for tests and comparisons); with ``ELIMINATION`` no component goes to HiGHS.
-
-    Raises:
-        ValueError: a negative amount.
-    """
-
-    seconds: float | None = attrs.field(default=None, validator=_positive)
-    table_entries: int = attrs.field(default=1 << 20, validator=_positive)
-    megabytes: int | None = attrs.field(default=2048, validator=_positive)
-    method: Method = Method.AUTO
 
 
 @attrs.frozen

@@ -7,9 +7,10 @@ from collections.abc import Collection, Iterable
 import attrs
 
 from qnnsolve.constraints import Prefer, Same
-from qnnsolve.solver.answers import Conflict, Limits, Method
+from qnnsolve.solver.answers import Conflict
 from qnnsolve.solver.clock import Clock, LimitReached
 from qnnsolve.solver.derivation import Derivation
+from qnnsolve.solver.limits import Limits, Method
 from qnnsolve.solver.model import Model
 from qnnsolve.solver.network import Network
 from qnnsolve.solver.optimum.find import Goal, Impossible, find_optimum

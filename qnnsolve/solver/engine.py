@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from qnnsolve.constraints import Problem
-from qnnsolve.solver.answers import Limits, Solution, Statistics, Unknown, Unsatisfiable
+from qnnsolve.solver.answers import Solution, Statistics, Unknown, Unsatisfiable
 from qnnsolve.solver.clock import Clock, LimitReached
 from qnnsolve.solver.cores import find_conflicts
 from qnnsolve.solver.derivation import Derivation
+from qnnsolve.solver.limits import Limits
 from qnnsolve.solver.model import Model
 from qnnsolve.solver.network import Network
 from qnnsolve.solver.optimum.find import Goal, Impossible, Optimum, find_optimum

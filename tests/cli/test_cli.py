@@ -113,7 +113,20 @@ def test_export_hands_everything_to_the_pipeline(run: Callable[..., int]) -> Non
         return export_result()
 
     options = ("--no-verify", "--tolerance", "0.05", "--strict", "--unroll", "300", "--verify-samples", "5")
-    assert run(*EXPORT[:5], "16a4w_block", *EXPORT[6:], "--block-size", "16", *options, answer=answer) == 1
+    assert (
+        run(
+            *EXPORT[:5],
+            "16a4w_block",
+            *EXPORT[6:],
+            "--block-size",
+            "16",
+            *options,
+            "--time-limit",
+            "2.5",
+            answer=answer,
+        )
+        == 1
+    )
     assert seen["out"] == "vit.pte"
     assert seen["verify"] is False
     assert seen["tolerance"] == 0.05
@@ -121,6 +134,7 @@ def test_export_hands_everything_to_the_pipeline(run: Callable[..., int]) -> Non
     assert seen["strict"] is True
     assert seen["block_size"] == 16
     assert seen["unroll_limit"] == 300
+    assert seen["time_limit"] == 2.5
     assert len(seen["calibration"]) == 1
 
 

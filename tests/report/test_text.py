@@ -195,10 +195,10 @@ def test_conflicts_and_limits_are_told_apart() -> None:
     printed = text(solve_lines(failed, "m.pt2"))
     assert "unsatisfiable: 1 conflict, no legal config exists\n" in printed
     assert "  bmm, cat: they share one tensor\n    bmm wants u8 [QH003]\n    cat wants u16 [QC004]\n" in printed
-    unknown = attrs.evolve(solve_result(), status=Status.UNKNOWN, cost=None, proof=None)
-    assert "unknown: a limit was hit" in text(solve_lines(unknown, "m.pt2"))
-    stopped = attrs.evolve(solve_result(), proof="0.2000")
-    said = "cost 1,236, not proven optimal: the least possible cost is at most 20.0% lower"
+    unknown = attrs.evolve(solve_result(), status=Status.UNKNOWN, cost=None, proof=None, limit="seconds=5")
+    assert "unknown: stopped at seconds=5 before any legal config was found" in text(solve_lines(unknown, "m.pt2"))
+    stopped = attrs.evolve(solve_result(), proof="0.2000", limit="seconds=5")
+    said = "cost 1,236, not proven optimal (stopped at seconds=5): the least possible cost is at most 20.0% lower"
     assert said in text(solve_lines(stopped, "m.pt2"))
 
 
@@ -294,7 +294,9 @@ def test_schemas_are_valid_closed_and_named_for_their_version(name: str) -> None
     for definition in (document, *document.get("$defs", {}).values()):
         if "properties" in definition:
             assert definition["additionalProperties"] is False
-            assert set(definition["required"]) == set(definition["properties"])
+            assert set(definition["required"]) == set(definition["properties"]) - {"limit"}, (
+                "only a limit may be absent"
+            )
 
 
 def test_what_both_schemas_define_they_define_alike() -> None:

@@ -93,6 +93,7 @@ def _request(arguments: argparse.Namespace) -> dict[str, Any]:
         "strict": arguments.strict,
         "block_size": arguments.block_size,
         "unroll_limit": arguments.unroll,
+        "time_limit": arguments.time_limit,
         "user_facts": arguments.facts,
         "facts_source": arguments.facts_source,
     }

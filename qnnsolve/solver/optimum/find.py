@@ -12,9 +12,9 @@ from contextlib import suppress
 import attrs
 import numpy as np
 
-from qnnsolve.solver.answers import Limits, Method
 from qnnsolve.solver.clock import Clock, LimitReached, MemoryReached
 from qnnsolve.solver.joint import Joint, bits_of
+from qnnsolve.solver.limits import Limits, Method
 from qnnsolve.solver.network import Network
 from qnnsolve.solver.optimum.dense import Dense
 from qnnsolve.solver.optimum.elimination import Elimination, Instance
