@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from qnnsolve.errors import HostBackendError, UsageError
-from qnnsolve.host.child import Answer, Report, serve
+from qnnsolve.host.child import Reply, Report, serve
 
 
-def work(job: Mapping[str, Any], report: Report) -> Answer:
+def work(job: Mapping[str, Any], report: Report) -> Reply:
     print("chatter on stdout")
     print("[ERROR] [Qnn ExecuTorch]:  <E> the weights are too heavy", file=sys.stderr, flush=True)
     if "pte" in job:

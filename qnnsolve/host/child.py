@@ -23,12 +23,12 @@ from typing import IO, Any, TypeAlias
 
 from qnnsolve.errors import HostBackendError, QnnSolveError, UsageError
 
-__all__ = ["Answer", "Progress", "Report", "errors_in", "run", "serve"]
+__all__ = ["Progress", "Reply", "Report", "errors_in", "run", "serve"]
 
 Progress: TypeAlias = Callable[[str, int, "int | None"], None]
 """Called with a stage, the steps done, and their number where it is known."""
 Report: TypeAlias = Progress
-Answer: TypeAlias = dict[str, Any]
+Reply: TypeAlias = dict[str, Any]
 
 _PR_SET_PDEATHSIG = 1
 _ERROR_LINE = re.compile(r"^\[ERROR\] \[Qnn ExecuTorch\]:\s*(?:<E>\s*)?(.*\S)")
@@ -44,7 +44,7 @@ def run(
     what: str,
     timeout: float,
     progress: Progress | None = None,
-) -> Answer:
+) -> Reply:
     """What ``python -m module`` answers to ``job``.
 
     Args:
@@ -135,7 +135,7 @@ def _last_error(log: Path) -> str:
     return f"; its last error: {messages[-1]}" if messages else ""
 
 
-def _unpack(answer: Answer, what: str, log: Path) -> Answer:
+def _unpack(answer: Reply, what: str, log: Path) -> Reply:
     match answer:
         case {"result": dict(result)}:
             return result
@@ -148,7 +148,7 @@ def _unpack(answer: Answer, what: str, log: Path) -> Answer:
     raise HostBackendError(f"{what} answered something unreadable")
 
 
-def serve(work: Callable[[Mapping[str, Any], Report], Answer]) -> None:
+def serve(work: Callable[[Mapping[str, Any], Report], Reply]) -> None:
     """The child's whole life: read the job, do the ``work``, write the answer, exit without a word.
 
     Ends the process at once, past every destructor: QNN's may abort after the work is done and safe.
@@ -162,7 +162,7 @@ def serve(work: Callable[[Mapping[str, Any], Report], Answer]) -> None:
         _say(reports, stage, done, total)
 
     try:
-        answer: Answer = {"result": work(json.loads(job_file.read_text(encoding="utf-8")), report)}
+        answer: Reply = {"result": work(json.loads(job_file.read_text(encoding="utf-8")), report)}
     except UsageError as error:
         answer = {"usage": str(error)}
     except QnnSolveError as error:

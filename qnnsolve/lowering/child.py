@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from qnnsolve.errors import HostBackendError, UsageError
-from qnnsolve.host.child import Answer, Report, serve
+from qnnsolve.host.child import Reply, Report, serve
 from qnnsolve.lowering.placement import CpuPlacement, passes_with
 from qnnsolve.lowering.program import cpu_ops_of, delegates_in, missing_kernels
 
@@ -23,7 +23,7 @@ _FAILED_PASS = re.compile(r"An error occurred when running the '(\w+)' pass")
 _NOT_DECOMPOSED = "was not decomposed or delegated"
 
 
-def work(job: Mapping[str, Any], report: Report) -> Answer:
+def work(job: Mapping[str, Any], report: Report) -> Reply:
     """Compile ``job["program"]`` into ``job["pte"]``; the number of delegates, and the ops on the CPU."""
     from qnnsolve.host.libraries import ensure_loaded
 

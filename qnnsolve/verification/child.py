@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from qnnsolve.errors import HostBackendError
-from qnnsolve.host.child import Answer, Report, serve
+from qnnsolve.host.child import Reply, Report, serve
 
 __all__ = ["work"]
 
@@ -17,7 +17,7 @@ _REFUSED = re.compile(r"KernelCall failed at instruction \S+ in operator (\S+): 
 """How ExecuTorch 1.5.1 says which kernel returned an error."""
 
 
-def work(job: Mapping[str, Any], report: Report) -> Answer:
+def work(job: Mapping[str, Any], report: Report) -> Reply:
     """Run ``job["samples"]`` through ``job["pte"]`` into ``job["outputs"]``; seconds to load, and per sample.
 
     Or ``refused``: the kernel that returned an error, and its code.

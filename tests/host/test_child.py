@@ -15,7 +15,7 @@ from qnnsolve.host import child
 ROGUE = "tests.rogue_child"
 
 
-def run(folder: Path, rogue: str, timeout: float = 60.0, progress: Any = None, **job: Any) -> child.Answer:
+def run(folder: Path, rogue: str, timeout: float = 60.0, progress: Any = None, **job: Any) -> child.Reply:
     return child.run(ROGUE, {"rogue": rogue, **job}, folder, what="the compiler", timeout=timeout, progress=progress)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from qnnsolve.solver.optimum.dense import Dense
 
-__all__ = ["Answer", "Infeasible", "Milp"]
+__all__ = ["Found", "Infeasible", "Milp"]
 
 _TOLERANCE = 1e-6
 """HiGHS's feasibility and integrality tolerance; a bound is trusted up to this share of what it sums."""
@@ -23,7 +23,7 @@ class Infeasible:
 
 
 @attrs.frozen
-class Answer:
+class Found:
     """What HiGHS found (``None``: nothing), a safe lower bound, whether it ended by itself, nodes explored."""
 
     values: dict[int, int] | None
@@ -78,7 +78,7 @@ class Milp:
         """From now on variable ``v`` has this value."""
         self.lower[self.starts[v] + value] = 1.0
 
-    def solve(self, seconds: float | None, below: tuple[int, int] | None = None) -> Answer | Infeasible:
+    def solve(self, seconds: float | None, below: tuple[int, int] | None = None) -> Found | Infeasible:
         """Run HiGHS; ``below=(v, value)`` asks for a smaller value at ``v`` in this run."""
         from scipy.optimize import Bounds, LinearConstraint, milp  # a second to import, and seldom needed
 
@@ -105,7 +105,7 @@ class Milp:
         if result.x is not None:
             spans = zip(self.starts, self.starts[1:], strict=False)
             values = {v: int(np.argmax(result.x[low:high])) for v, (low, high) in enumerate(spans)}
-        return Answer(values, self._safe(result.get("mip_dual_bound")), result.status == 0, nodes)
+        return Found(values, self._safe(result.get("mip_dual_bound")), result.status == 0, nodes)
 
     def _safe(self, bound: float | None) -> int:
         """An integer that the optimum certainly reaches, in undivided costs."""
