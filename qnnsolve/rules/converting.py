@@ -1,0 +1,89 @@
+"""Rules about what is between an op and its readers: converts, and constants that lowering folds."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+from qnnsolve.constraints import Constraint, Convertible, Prefer, Site
+from qnnsolve.encodings import FLOAT, FP16, Encoding
+from qnnsolve.facts.accepted import Accepted
+from qnnsolve.facts.graph import NodeKind
+from qnnsolve.opinfo_facts import port_code
+from qnnsolve.reasons import Reason, Says
+from qnnsolve.rules import costs
+from qnnsolve.rules.base import Facts
+from qnnsolve.rules.builders import Fate
+from qnnsolve.rules.registry import rule
+
+__all__ = ["an_edge_equals_its_producer_or_converts", "constants_are_not_read_across_the_border"]
+
+
+@rule("QC004", rests_on=("no_convert_after",))
+def an_edge_equals_its_producer_or_converts(facts: Facts) -> Iterator[Constraint]:
+    """An edge carries its producer's encoding, or one that a convert can reach.
+
+    Why: where the two differ ExecuTorch inserts a convert, and not every pair has one: none behind a sigmoid, and
+    none that compiles behind a constant. Nor can one, or a dequantize, stand before a node that lowering removes: it
+    would land on the op after that, which the backend then rejects. None is found again before a Reshape: ExecuTorch
+    (1.5.1) remembers by name where it belongs, and its passes for linears number those anew. At the border to the
+    CPU a quantize or dequantize is inserted instead; but an input of the graph that several nodes read is quantized
+    once, since ExecuTorch (1.5.1, ``annotate_quant_attrs.py``) declares it with one encoding.
+
+    Instead: the producer's encoding on the edge.
+    """
+    convert = facts.operators.accepted("Convert", "rank4")
+    sources = convert.known_from if convert is not None else ()
+    reason = Reason.of("QC004", Says.CONVERTS, sources)
+    stuck = Reason.of("QC004", Says.NO_CONVERT, sources)
+    pairs: dict[tuple[object, ...], frozenset[tuple[Encoding, Encoding]]] = {}
+    for edge, domain in facts.domains.items():
+        producer = Site(edge.node)
+        if not edge.user or producer not in facts.domains:
+            continue
+        node = facts.graph[edge.node]
+        constant = edge.node in facts.built and facts.built[edge.node].fate is Fate.CONSTANT
+        removed = facts.built[edge.user].fate is Fate.IDENTITY
+        lost = facts.built[edge.user].op == "Reshape"
+        fixed = constant or removed or lost or node.target in facts.operators.curated.no_convert_after
+        once = node.kind is NodeKind.INPUT and len(facts.graph.users[edge.node]) > 1
+        key = (id(facts.domains[producer]), id(domain), fixed, removed, once)
+        if key not in pairs:
+            both = itertools.product(facts.domains[producer], domain)
+            pairs[key] = frozenset(
+                pair
+                for pair in both
+                if _bridged(convert, *pair, fixed)
+                and not (once and pair[0] == FLOAT)
+                and not (removed and pair[1] == FLOAT)
+            )
+        price = costs.convert(node.tensor.numel if node.tensor is not None else None)
+        yield Convertible(producer, edge, pairs[key], price, stuck if fixed else reason)
+
+
+def _bridged(convert: Accepted | None, source: Encoding, target: Encoding, fixed: bool) -> bool:
+    if source == target:
+        return False
+    if FLOAT in (source, target):
+        return FP16 not in (source, target) or not (source.quantized or target.quantized)
+    if fixed or convert is None or not (source.quantized and target.quantized):
+        return False
+    return convert.admits((port_code(source), port_code(target)), {0: source, 1: target})
+
+
+@rule("QC007")
+def constants_are_not_read_across_the_border(facts: Facts) -> Iterator[Constraint]:
+    """A constant that lowering folds is better quantized: left float, it costs almost as much as a convert.
+
+    Why: a folded constant is a static tensor with one encoding, and each user that reads it otherwise needs a convert.
+    The price is below that of one convert, so a constant that the CPU alone reads stays float.
+
+    Instead: nothing. This rule only prices what QC004 allows.
+    """
+    reason = Reason.of("QC007", Says.FOLDS)
+    for node, built in facts.calls:
+        if built.fate is Fate.CONSTANT and Site(node.name) in facts.domains and node.kind is NodeKind.CALL:
+            # Quantized, a constant that the CPU alone reads would need one convert: that has to cost more.
+            price = costs.convert(node.tensor.numel if node.tensor is not None else None) - 1
+            if price:
+                yield Prefer(Site(node.name), ((FLOAT, price),), reason)

@@ -1,0 +1,111 @@
+"""Rules about the ports of one op: which share an encoding, a scale or a dtype."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+from qnnsolve.constraints import Constraint, Derived, Relation, Same, Site, Table
+from qnnsolve.encodings import Encoding, QScheme
+from qnnsolve.reasons import Reason, Says
+from qnnsolve.rules.base import Facts
+from qnnsolve.rules.builders import Fate
+from qnnsolve.rules.registry import rule
+from qnnsolve.rules.request import Role
+from qnnsolve.rules.rows import emitted
+
+__all__ = ["bias_scale_is_derived", "bits_move_unchanged", "one_dtype_for_all_parts"]
+
+
+@rule("QC002", rests_on=("invariant",))
+def bits_move_unchanged(facts: Facts) -> Iterator[Constraint]:
+    """Input and output of an op that only moves data share one encoding, scale and zero point included.
+
+    Why: the backend copies the bits and ignores an output encoding that differs, at every stage and without a
+    word: values come out scaled wrongly. A node that lowering removes has no output of its own at all.
+
+    Instead: a convert before or after the run of such ops.
+    """
+    for node, built in facts.calls:
+        if built.fate is Fate.IDENTITY:
+            reason = facts.graph_reason("QC002", Says.REMOVED, target=node.target)
+            edges = (edge for _, _, edge, _ in facts.float_inputs(node, built))
+            yield from _same((*edges, Site(node.name)), reason, facts)
+        for op in emitted(facts, node, built):
+            positions, sources = facts.shared(op.op, op.form, op.inputs, len(op.ports) - op.inputs)
+            ports = (port for at, port in enumerate(op.ports) if at in positions and isinstance(port, Site))
+            yield from _same(tuple(ports), Reason.of("QC002", Says.MOVES_BITS, sources, op=op.op), facts)
+        for sites in facts.outputs(node):
+            if isinstance(sites, tuple):
+                reason = facts.graph_reason("QC002", Says.ONE_OUTPUT, target=node.target)
+                yield from _same(sites, reason, facts)
+
+
+def _same(sites: tuple[Site, ...], reason: Reason, facts: Facts) -> Iterator[Constraint]:
+    shared = tuple(dict.fromkeys(site for site in sites if site in facts.domains))
+    if len(shared) > 1:
+        yield Same(shared, reason)
+
+
+@rule("QC003", rests_on=("derived",))
+def bias_scale_is_derived(facts: Facts) -> Iterator[Constraint]:
+    """A bias is quantized when input and weight are, with scale = input scale x weight scale.
+
+    Why: the accelerator adds the bias to the accumulator; whatever scale the tensor declares is ignored.
+
+    Instead: nothing to choose; per channel where the weight is.
+    """
+    relations: dict[tuple[object, ...], Relation] = {}
+    for node, built in facts.calls:
+        derived = facts.operators.curated.derived.get(str(built.op))
+        bias = next((entry for entry in built.inputs if entry.role is Role.BIAS), None)
+        if bias is None or bias.ref is None:
+            continue
+        sites = {entry.role: edge for _, entry, edge, _ in facts.float_inputs(node, built)}
+        weight = sites.get(Role.WEIGHT)
+        if derived is None or weight is None or Role.ACTIVATION not in sites:
+            continue
+        sources = (sites[Role.ACTIVATION], weight)
+        domains = tuple(facts.domains[site] for site in (*sources, sites[Role.BIAS]))
+        key = tuple(map(id, domains))
+        if key not in relations:
+            rows = tuple(row for row in itertools.product(*domains) if _bias_follows(*row))
+            relations[key] = Relation(rows, (0,) * len(rows))
+        reason = Reason.of("QC003", Says.DERIVED_SCALE, (derived.source,))
+        yield Derived(sites[Role.BIAS], sources, relations[key], reason)
+
+
+def _bias_follows(activation: Encoding, weight: Encoding, bias: Encoding) -> bool:
+    if activation.quantized and weight.quantized:
+        per_channel = weight.qscheme in (QScheme.PER_CHANNEL_SYMMETRIC, QScheme.PER_BLOCK_SYMMETRIC)
+        return bias.quantized and (bias.qscheme is QScheme.PER_CHANNEL_SYMMETRIC) == per_channel
+    return not bias.quantized
+
+
+@rule("QC005", rests_on=("one_dtype",))
+def one_dtype_for_all_parts(facts: Facts) -> Iterator[Constraint]:
+    """All inputs of a concatenation and its output have one dtype.
+
+    Why: the backend checks the first input only; a second of another dtype is read as garbage.
+
+    Instead: converts on the parts that differ.
+    """
+    relations: dict[tuple[object, ...], Relation] = {}
+    for node, built in facts.calls:
+        source = facts.operators.curated.one_dtype.get(str(built.op))
+        if source is None:
+            continue
+        sites = tuple(dict.fromkeys(edge for _, _, edge, _ in facts.float_inputs(node, built)))
+        reason = Reason.of("QC005", Says.ONE_DTYPE, (source,), op=built.op)
+        for edge in sites:
+            pair = (edge, Site(node.name))
+            domains = tuple(facts.domains[site] for site in pair)
+            key = tuple(map(id, domains))
+            if key not in relations:
+                rows = tuple((a, b) for a, b in itertools.product(*domains) if _one_dtype(a, b))
+                relations[key] = Relation(rows, (0,) * len(rows))
+            yield Table(pair, relations[key], reason)
+
+
+def _one_dtype(part: Encoding, whole: Encoding) -> bool:
+    return (part.dtype, part.range) == (whole.dtype, whole.range)
