@@ -50,7 +50,7 @@ def main() -> None:
         right = {"return_value": True}
         with (
             mock.patch("qnnsolve.rewriting.pooling.averages_right", **right),
-            mock.patch("qnnsolve.rules.builders.images.averages_right", **right),
+            mock.patch("qnnsolve.rules.builders.pooling.averages_right", **right),
         ):
             print(f"{soc} {precision} as written: {wrong(soc, precision) or 'all right'}", flush=True)
 

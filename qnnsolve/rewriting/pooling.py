@@ -12,7 +12,7 @@ import torch
 from torch.fx import Node as FxNode
 
 from qnnsolve.rewriting.emitting import Emitter, Replacement, argument
-from qnnsolve.rules.builders.images import averages_right, padding_right
+from qnnsolve.rules.builders.pooling import averages_right, padding_right
 
 __all__ = ["POOLINGS"]
 

@@ -11,7 +11,18 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from qnnsolve.facts.graph import Graph, Node
-from qnnsolve.rules.builders import constants, images, indexing, movement, norms, pointwise, products, reductions
+from qnnsolve.rules.builders import (
+    activations,
+    constants,
+    images,
+    indexing,
+    movement,
+    norms,
+    pointwise,
+    pooling,
+    products,
+    reductions,
+)
 from qnnsolve.rules.builders.types import OUTPUT, Builder, Built, Fate, Input, Step, on_cpu
 
 __all__ = ["BUILDERS", "LARGEST_RANK", "OUTPUT", "Built", "Fate", "Input", "Step", "build"]
@@ -19,7 +30,7 @@ __all__ = ["BUILDERS", "LARGEST_RANK", "OUTPUT", "Built", "Fate", "Input", "Step
 LARGEST_RANK = 5
 """Dimensions that HTP takes (measured, QNN 2.51: ``incorrect Rank 6`` for Reshape and Transpose)."""
 
-_FAMILIES = (pointwise, products, norms, images, reductions, movement, indexing, constants)
+_FAMILIES = (pointwise, activations, products, norms, pooling, images, reductions, movement, indexing, constants)
 
 
 def _joined() -> Mapping[str, Builder]:

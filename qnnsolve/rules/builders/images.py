@@ -1,10 +1,9 @@
-"""Pooling, resizing and the other ops on images, sequences and volumes; they need a batch dimension."""
+"""Resizing, shuffling and the other ops on images but pooling; they need a batch dimension."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from qnnsolve.facts.graph import Graph, Node
+from qnnsolve.rules.builders.batched import OUT, batched, sizes_of
 from qnnsolve.rules.builders.types import (
     Builder,
     Built,
@@ -20,179 +19,12 @@ from qnnsolve.rules.builders.types import (
 
 __all__ = ["TABLE"]
 
-_IN, _OUT = 0, 1
-"""Ports of an op with one input."""
-
-
-def _batched(name: str, rank: int, *steps: Step) -> Builder:
-    """An op over one input of ``rank`` dimensions, batch and channels first."""
-
-    def builder(node: Node, graph: Graph) -> Built:
-        source = ref_at(node, 0)
-        if len(shape_of(graph, source)) != rank:
-            return on_cpu(f"ExecuTorch builds {name} for {rank} dimensions, the batch included")
-        return Built(Fate.OP, name, (Input(source),), steps=steps)
-
-    return builder
-
-
-_TO_2D = (Step("Reshape", (_IN, _IN)), Step("Reshape", (_OUT, _OUT)))
-"""Around an op on sequences that is built as one on images."""
-
-
-SMALLEST_WRONG = 4
-
-
-def averages_right(kernel: Sequence[int], stride: Sequence[int], results: Sequence[object]) -> bool:
-    """Whether the accelerator averages over rows and columns (the last two of each) right.
-
-    Where regions lie side by side, have an even number of both, from 4 up, and there are several in either direction,
-    what comes out is garbage: 12 to 38 % off (HTP emulator, QNN 2.51, V68 and V79, 8 and 16 bits: ``python -m
-    benchmarks.averages SM8350 SM8750``).
-    """
-    even = all(size >= SMALLEST_WRONG and size % 2 == 0 for size in kernel[-2:])
-    beside = tuple(kernel[-2:]) == tuple(stride[-2:]) and all(size == 1 for size in kernel[:-2])
-    return not (even and beside and 1 not in results[-2:])
-
-
-def padding_right(
-    kernel: Sequence[int],
-    stride: Sequence[int],
-    padding: Sequence[int],
-    before: Sequence[object],
-    after: Sequence[object],
-) -> bool:
-    """Whether the accelerator averages over padded regions right, whether padding counts or not.
-
-    Where regions lie side by side and all together are no longer than what is not padded, it takes no notice of the
-    padding: 50 to 75 % off (HTP emulator, QNN 2.51, V68 and V79, 8 and 16 bits: kernel 3, padding 1 over 9 or 12;
-    kernel 4, padding 1 over 9, 12 or 13).
-    """
-    each = zip(kernel, stride, padding, before, after, strict=False)
-    return not any(
-        size == step and more and isinstance(whole, int) and isinstance(count, int) and count * size <= whole
-        for size, step, more, whole, count in each
-    )
-
-
-_GARBAGE = "HTP computes averages over regions of this size wrong"
-
-
-def _padded_right(node: Node, graph: Graph, dims: int) -> bool:
-    sizes = _spread(node.argument(1, "kernel_size"), dims)
-    strides = _spread(node.argument(2, "stride"), dims) or sizes
-    padding = _spread(node.argument(3, "padding", 0), dims)
-    before, after = shape_of(graph, ref_at(node, 0)), () if node.tensor is None else node.tensor.shape
-    return padding_right(sizes, strides, padding, before[-dims:], after[-dims:])
-
-
-def _average_over_sequences(node: Node, graph: Graph) -> Built:
-    if not _padded_right(node, graph, 1):
-        return on_cpu(_GARBAGE)
-    return _batched("PoolAvg2d", 3, *_TO_2D)(node, graph)
-
-
-def _average(name: str, rank: int) -> Builder:
-    def builder(node: Node, graph: Graph) -> Built:
-        sizes = _spread(node.argument(1, "kernel_size"), rank - 2)
-        strides = _spread(node.argument(2, "stride"), rank - 2) or sizes
-        if not averages_right(sizes, strides, () if node.tensor is None else node.tensor.shape):
-            return on_cpu(_GARBAGE)
-        if not _padded_right(node, graph, rank - 2):
-            return on_cpu(_GARBAGE)
-        kernel, divisor = node.argument(1, "kernel_size"), node.argument(6, "divisor_override")
-        if divisor is not None and divisor != _volume(kernel, rank - 2):
-            return on_cpu("ExecuTorch builds averages over the whole pooling region only")
-        padding, counts = node.argument(3, "padding", 0), node.argument(5, "count_include_pad", True)
-        padded = padding not in (0, (0,), (0, 0, 0), ())
-        if name == "PoolAvg3d" and (node.argument(5, "count_include_pad") or (padded and counts)):
-            # Measured (HTP emulator, QNN 2.51): told to count padding it is off by up to 92 of 255 steps, and by 16
-            # where there is none to count. Unless told, ExecuTorch 1.5.1 does not have it counted.
-            return on_cpu("HTP does not count padded zeros in an average over volumes")
-        if node.argument(4, "ceil_mode", False) and _overhangs(node, shape_of(graph, ref_at(node, 0))[2:]):
-            return on_cpu("HTP divides an average that hangs over the edge by another number")
-        return _batched(name, rank)(node, graph)
-
-    return builder
-
-
-def _overhangs(node: Node, sizes: tuple[int | None, ...]) -> bool:
-    """Whether the last window does not end where the padded input does."""
-    kernels = _spread(node.argument(1, "kernel_size"), len(sizes))
-    strides = _spread(node.argument(2, "stride"), len(sizes)) or kernels
-    paddings = _spread(node.argument(3, "padding", 0), len(sizes))
-    windows = zip(sizes, kernels, strides, paddings, strict=False)
-    return any(((size or 0) + 2 * padding - kernel) % stride for size, kernel, stride, padding in windows)
-
-
-def _spread(value: object, dimensions: int) -> tuple[int, ...]:
-    numbers = tuple(entry for entry in _sizes(value) if isinstance(entry, int))
-    return numbers * dimensions if len(numbers) == 1 else numbers
-
-
-def _volume(kernel: object, dimensions: int) -> int:
-    sizes = kernel if isinstance(kernel, tuple) else (kernel,)
-    volume = 1
-    for size in sizes * dimensions if len(sizes) == 1 else sizes:
-        volume *= size if isinstance(size, int) else 0
-    return volume
-
-
-def _adaptive_average(rank: int, *steps: Step) -> Builder:
-    """An average over regions of one size: ExecuTorch builds no others (builders/op_adaptive_avg_pool2d.py)."""
-
-    def builder(node: Node, graph: Graph) -> Built:
-        before, after = shape_of(graph, ref_at(node, 0)), () if node.tensor is None else node.tensor.shape
-        pairs = zip(before[2:], after[2:], strict=False)
-        if any(size is None or not part or size % part for size, part in pairs):
-            return on_cpu("ExecuTorch builds adaptive averages over regions of one size only")
-        region = tuple((size or 0) // (part or 1) for size, part in zip(before[2:], after[2:], strict=False))
-        if len(region) > 1 and not averages_right(region, region, after):
-            return on_cpu(_GARBAGE)
-        return _batched("PoolAvg2d", rank, *steps)(node, graph)
-
-    return builder
-
 
 def _nearest(node: Node, graph: Graph) -> Built:
     before, after = shape_of(graph, ref_at(node, 0)), () if node.tensor is None else node.tensor.shape
     if any(size is None or not more or more % size for size, more in zip(before[2:], after[2:], strict=False)):
         return on_cpu("HTP picks other neighbours than torch where the ratio is no whole number")
-    return _batched("ResizeNearestNeighbor", 4)(node, graph)
-
-
-def _adaptive_average_3d(node: Node, graph: Graph) -> Built:
-    size = node.argument(1, "output_size")
-    # An average over everything is a mean by the time that it is lowered.
-    one = all(entry == 1 for entry in size) if isinstance(size, tuple) else False
-    return _batched("ReduceMean" if one else "PoolAvg3d", 5)(node, graph)
-
-
-def _largest(node: Node, graph: Graph) -> Built:
-    """A maximum; padding is an op of its own, since QNN pads with zero (_passes/recompose_pad_maxpool2d.py)."""
-    if 1 in graph.items_of(node.name):
-        return on_cpu("QNN's PoolMax2d has no indices")
-    if any(entry != 1 for entry in _sizes(node.argument(4, "dilation", 1))):
-        return on_cpu("ExecuTorch builds PoolMax2d without dilation only")
-    padded = any(entry != 0 for entry in _sizes(node.argument(3, "padding", 0)))
-    steps = (Step("Pad", (_IN, _OUT), "constant"),) if padded else ()
-    built = _batched("PoolMax2d", 4, *steps)(node, graph)
-    return built if built.fate is Fate.CPU or not node.several else _first_output(built)
-
-
-def _sizes(value: object) -> tuple[object, ...]:
-    return value if isinstance(value, tuple) else (value,)
-
-
-def _adaptive_largest(node: Node, graph: Graph) -> Built:
-    if 1 in graph.items_of(node.name):
-        return on_cpu("QNN's PoolMax2d has no indices")
-    built = _batched("PoolMax2d", 4)(node, graph)
-    return built if built.fate is Fate.CPU else _first_output(built)
-
-
-def _first_output(built: Built) -> Built:
-    return Built(built.fate, built.op, built.inputs, outputs=(0,), steps=built.steps)
+    return batched("ResizeNearestNeighbor", 4)(node, graph)
 
 
 def _grid_sample(node: Node, graph: Graph) -> Built:
@@ -210,41 +42,29 @@ def _patches(name: str, rank: int) -> Builder:
         dilation, padding = _pair(node.argument(at + 1, "dilation", 1)), _pair(node.argument(at + 2, "padding", 0))
         if kernel != stride or kernel[0] != kernel[1] or dilation != (1, 1) or padding != (0, 0):
             return on_cpu("ExecuTorch builds square patches side by side only")
-        return _batched(name, rank, Step("Reshape", (_OUT, _OUT)))(node, graph)
+        return batched(name, rank, Step("Reshape", (OUT, OUT)))(node, graph)
 
     return builder
 
 
 def _pair(value: object) -> tuple[object, ...]:
-    sizes = _sizes(value)
+    sizes = sizes_of(value)
     return sizes * 2 if len(sizes) == 1 else sizes
 
 
 TABLE = table(
-    (_largest, ("max_pool2d.default", "max_pool2d_with_indices.default")),
-    (_adaptive_largest, ("adaptive_max_pool2d.default",)),
-    (_average("PoolAvg2d", 4), ("avg_pool2d.default",)),
-    (_average("PoolAvg3d", 5), ("avg_pool3d.default",)),
-    (_adaptive_average(4), ("adaptive_avg_pool2d.default",)),
-    (_adaptive_average(3, *_TO_2D), ("adaptive_avg_pool1d.default",)),
-    (_average_over_sequences, ("avg_pool1d.default",)),
-    (_adaptive_average_3d, ("adaptive_avg_pool3d.default",)),
-    (_batched("Resize", 4), ("upsample_bicubic2d.vec",)),
-    (_batched("ResizeBilinear", 4), ("upsample_bilinear2d.vec",)),
+    (batched("Resize", 4), ("upsample_bicubic2d.vec",)),
+    (batched("ResizeBilinear", 4), ("upsample_bilinear2d.vec",)),
     (_nearest, ("upsample_nearest2d.vec",)),
-    (_batched("DepthToSpace", 4), ("pixel_shuffle.default",)),
-    (_batched("SpaceToDepth", 4), ("pixel_unshuffle.default",)),
-    (_batched("ChannelShuffle", 4), ("channel_shuffle.default",)),
+    (batched("DepthToSpace", 4), ("pixel_shuffle.default",)),
+    (batched("SpaceToDepth", 4), ("pixel_unshuffle.default",)),
+    (batched("ChannelShuffle", 4), ("channel_shuffle.default",)),
     (_grid_sample, ("grid_sampler.default",)),
     (_patches("SpaceToDepth", 4), ("im2col.default",)),
     (_patches("DepthToSpace", 3), ("col2im.default",)),
     (
         no_builder,
         (
-            "adaptive_max_pool1d.default",
-            "adaptive_max_pool3d.default",
-            "max_pool3d.default",
-            "max_pool3d_with_indices.default",
             "upsample_nearest1d.vec",
             "upsample_nearest3d.vec",
             "_upsample_nearest_exact1d.vec",
