@@ -5,45 +5,25 @@ from __future__ import annotations
 import math
 import os
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import attrs
 
-from qnnsolve.errors import FactsError, nearest, suggestion
+from qnnsolve.errors import FactsError, nearest
 from qnnsolve.facts import backends
 from qnnsolve.facts.accepted import Codes
 from qnnsolve.facts.socs import Soc, soc, socs
 from qnnsolve.facts.tables import CODES, OpTable, shipped_tables
 from qnnsolve.facts.toml_lines import Position, lines_of
 from qnnsolve.facts.user import Allowed, Entry, FixedBy, Forbidden, NewOp, SharedBy, UserFacts, Where
+from qnnsolve.facts.user_sections import UserFile
 from qnnsolve.sources import Source, SourceKind
 
 __all__ = ["read_user_facts"]
 
-FORMAT = 1
-_PLACE = {"archs": list, "socs": list, "why": str}
-_SECTIONS: Mapping[str, Mapping[str, type]] = {
-    "soc": {"name": str, "htp_arch": str, "like": str, "vtcm_mb": int},
-    "op": {"name": str, "inputs": list, "outputs": list, "repeats": str, "why": str},
-    "allow": {"op": str, "rows": list, "symmetric": list, "case": str, **_PLACE},
-    "forbid": {"op": str, "rows": list, "port": str, "codes": list, "case": str, **_PLACE},
-    "cpu": {"op": str, **_PLACE},
-    "fixed": {"op": str, "port": str, "code": str, "scale": float, "zero_point": int, "free": bool, **_PLACE},
-    "same": {"op": str, "ports": list, "holds": bool, **_PLACE},
-}
-_NEEDED = {
-    "soc": ("name", "htp_arch"),
-    "op": ("name", "inputs", "outputs", "why"),
-    "allow": ("op", "rows", "why"),
-    "forbid": ("op", "why"),
-    "cpu": ("op", "why"),
-    "fixed": ("op", "port", "code", "why"),
-    "same": ("op", "ports", "why"),
-}
 _RANGES = {"u8": (0, 255), "s8": (-128, 127), "u16": (0, 65535), "s16": (-32768, 32767)}
-_WORDS = {list: "a list of strings", str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
 
 
 def read_user_facts(paths: Sequence[str | os.PathLike[str]], backend: str = "htp") -> UserFacts:
@@ -65,28 +45,22 @@ def read_user_facts(paths: Sequence[str | os.PathLike[str]], backend: str = "htp
             raw = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise FactsError(path, f"not TOML: {error}") from error
-        facts = _Reader(path, raw, lines_of(text), backend, facts).read()
+        facts = _Reader(UserFile(path, raw, lines_of(text)), backend, facts).read()
     return facts
 
 
 @attrs.frozen(eq=False)
 class _Reader:
-    path: Path
-    raw: Mapping[str, Any]
-    lines: Mapping[Position, int]
+    file: UserFile
     backend: str
     before: UserFacts
 
     def read(self) -> UserFacts:
-        if self.raw.get("format") != FORMAT:
-            self._fail(("format",), f"needs format = {FORMAT}")
-        for name in self.raw:
-            if name not in (*_SECTIONS, "format"):
-                self._unknown((name,), "section", name, _SECTIONS)
-        more = [self._soc(at, entry) for at, entry in self._entries("soc")]
-        facts = attrs.evolve(self.before, socs=(*self.before.socs, *more), paths=(*self.before.paths, self.path))
+        self.file.check_names()
+        more = [self._soc(at, entry) for at, entry in self.file.entries("soc")]
+        facts = attrs.evolve(self.before, socs=(*self.before.socs, *more), paths=(*self.before.paths, self.file.path))
         ops = {**facts.ops}
-        for at, entry in self._entries("op"):
+        for at, entry in self.file.entries("op"):
             new = self._op(at, entry, ops)
             ops[new.name] = new
         facts = attrs.evolve(facts, ops=ops)
@@ -95,77 +69,44 @@ class _Reader:
             "allow": reader._allow, "forbid": reader._forbid, "cpu": reader._cpu,
             "fixed": reader._fixed, "same": reader._same,
         }  # fmt: skip
-        entries = (readers[section](at, entry) for section in readers for at, entry in reader._entries(section))
+        entries = (readers[section](at, entry) for section in readers for at, entry in reader.file.entries(section))
         return attrs.evolve(facts, entries=(*facts.entries, *entries))
 
-    def _fail(self, where: Position, what: str) -> NoReturn:
-        while where and where not in self.lines:
-            where = where[:-1]
-        raise FactsError(self.path, what, self.lines.get(where, 1))
-
-    def _unknown(self, where: Position, kind: str, name: str, known: Iterable[str], hint: str = "") -> NoReturn:
-        self._fail(where, f"unknown {kind} '{name}': {suggestion(name, known)}{hint}")
-
-    def _entries(self, section: str) -> Iterator[tuple[Position, Mapping[str, Any]]]:
-        """The tables of a section, each with known keys of the right types, and none missing."""
-        found = self.raw.get(section, [])
-        if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
-            self._fail((section,), f"'{section}' is not a list of tables: write [[{section}]]")
-        for index, entry in enumerate(found):
-            at: Position = (section, index)
-            for key, value in entry.items():
-                if key not in _SECTIONS[section]:
-                    self._unknown((*at, key), f"key in [[{section}]]", key, _SECTIONS[section])
-                self._check((*at, key), key, value, _SECTIONS[section][key])
-            for key in _NEEDED[section]:
-                if key not in entry:
-                    self._fail(at, f"[[{section}]] needs '{key}'")
-            yield at, entry
-
-    def _check(self, where: Position, key: str, value: Any, kind: type) -> None:
-        fits = isinstance(value, (int, float) if kind is float else kind) and isinstance(value, bool) == (kind is bool)
-        if not fits or (kind is str and not value.strip()):
-            self._fail(where, f"'{key}' must be {_WORDS[kind]}")
-        if kind is list:
-            for index, element in enumerate(value):
-                if not isinstance(element, str):
-                    self._fail((*where, index), f"'{key}' must be {_WORDS[kind]}")
-            if not value or len(set(value)) != len(value):
-                self._fail(where, f"'{key}' is empty or repeats itself")
-
     def _source(self, at: Position, entry: Mapping[str, Any]) -> Source:
-        return Source(SourceKind.USER, f"{self.path}:{self.lines.get(at, 1)}: {entry['why']}")
+        return Source(SourceKind.USER, f"{self.file.path}:{self.file.line(at)}: {entry['why']}")
 
     def _soc(self, at: Position, entry: Mapping[str, Any]) -> Soc:
         known = (*self.before.socs, *socs())
         if entry["name"].lower() in [each.name.lower() for each in known]:
-            self._fail((*at, "name"), f"'{entry['name']}' is known already")
+            self.file.fail((*at, "name"), f"'{entry['name']}' is known already")
         archs = backends.backend("htp").archs
         if entry["htp_arch"] not in archs:
-            self._unknown((*at, "htp_arch"), "HTP arch", entry["htp_arch"], archs)
+            self.file.unknown((*at, "htp_arch"), "HTP arch", entry["htp_arch"], archs)
         like = entry.get("like", "")
         if like and like not in [each.name for each in socs()]:
-            self._unknown((*at, "like"), "SoC", like, (each.name for each in socs()))
+            self.file.unknown((*at, "like"), "SoC", like, (each.name for each in socs()))
         model = soc(like) if like else None
         if model is not None and model.htp_arch != entry["htp_arch"]:
-            self._fail((*at, "like"), f"{like} has HTP arch {model.htp_arch}, not {entry['htp_arch']}")
+            self.file.fail((*at, "like"), f"{like} has HTP arch {model.htp_arch}, not {entry['htp_arch']}")
         vtcm = entry.get("vtcm_mb", 0 if model is None else model.vtcm_mb)
         if vtcm < 0:
-            self._fail((*at, "vtcm_mb"), "'vtcm_mb' must not be negative")
+            self.file.fail((*at, "vtcm_mb"), "'vtcm_mb' must not be negative")
         lpai = None if model is None else model.lpai_arch
         return Soc(entry["name"], entry["htp_arch"], vtcm, 0, lpai, like)
 
     def _op(self, at: Position, entry: Mapping[str, Any], ops: Mapping[str, NewOp]) -> NewOp:
         name = entry["name"]
         if name in ops or name in self._tables:
-            self._fail((*at, "name"), f"'{name}' is known already; [[allow]] adds rows to it")
+            self.file.fail((*at, "name"), f"'{name}' is known already; [[allow]] adds rows to it")
         ports = (*entry["inputs"], *entry["outputs"])
         for key, side in (("inputs", "in"), ("outputs", "out")):
             for index, port in enumerate(entry[key]):
                 if port != f"{side}[{index}]":
-                    self._fail((*at, key, index), f"port {index} of '{key}' is called {side}[{index}], not '{port}'")
+                    self.file.fail(
+                        (*at, key, index), f"port {index} of '{key}' is called {side}[{index}], not '{port}'"
+                    )
         if entry.get("repeats", ports[0]) not in ports:
-            self._unknown((*at, "repeats"), "port", entry["repeats"], ports)
+            self.file.unknown((*at, "repeats"), "port", entry["repeats"], ports)
         inputs, outputs = tuple(entry["inputs"]), tuple(entry["outputs"])
         return NewOp(name, inputs, outputs, entry.get("repeats"), self._source(at, entry))
 
@@ -177,18 +118,18 @@ class _Reader:
         op = entry["op"]
         if op not in self._tables and op not in self.before.ops:
             names = sorted((*self._tables, *self.before.ops))
-            self._unknown((*at, "op"), "operator", op, names, " (a new one is declared with [[op]])")
+            self.file.unknown((*at, "op"), "operator", op, names, " (a new one is declared with [[op]])")
         archs, chips = backends.backend(self.backend).archs, {each.name for each in (*self.before.socs, *socs())}
         for index, arch in enumerate(entry.get("archs", ())):
             if arch not in archs:
-                self._unknown((*at, "archs", index), "arch", arch, archs)
+                self.file.unknown((*at, "archs", index), "arch", arch, archs)
         for index, chip in enumerate(entry.get("socs", ())):
             if chip not in chips:
-                self._unknown((*at, "socs", index), "SoC", chip, chips)
+                self.file.unknown((*at, "socs", index), "SoC", chip, chips)
         case = entry.get("case")
         cases = [name for each in self._tables[op].cases for name in each.name.split("|")] if op in self._tables else []
         if case is not None and case not in cases:
-            self._unknown((*at, "case"), f"case of {op}", case, cases)
+            self.file.unknown((*at, "case"), f"case of {op}", case, cases)
         return Where(op, frozenset(entry.get("archs", ())), frozenset(entry.get("socs", ())), case)
 
     def _sides(self, op: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -200,7 +141,7 @@ class _Reader:
         named = entry.get(key, ())
         for index, port in enumerate([named] if isinstance(named, str) else named):
             if port not in known:
-                self._unknown((*at, key, index), f"port of {entry['op']}", port, known)
+                self.file.unknown((*at, key, index), f"port of {entry['op']}", port, known)
         return (named,) if isinstance(named, str) else tuple(named)
 
     def _rows(self, at: Position, entry: Mapping[str, Any], wild: bool) -> tuple[Codes, ...]:
@@ -211,7 +152,7 @@ class _Reader:
             left, arrow, right = (part.split() for part in row.partition(">"))
             if not arrow or (len(left), len(right)) != (len(inputs), len(outputs)):
                 shape = f"{' '.join(inputs)} > {' '.join(outputs)}"
-                self._fail(where, f"'{row}' is not a row of {entry['op']}, which has {shape}")
+                self.file.fail(where, f"'{row}' is not a row of {entry['op']}, which has {shape}")
             for code in (*left, *right):
                 self._code(where, code, ("*",) if wild else ())
             rows.append((*left, *right))
@@ -219,7 +160,7 @@ class _Reader:
 
     def _code(self, where: Position, code: str, more: tuple[str, ...] = ()) -> str:
         if code not in (*CODES, *more):
-            self._unknown(where, "port code", code, (*CODES, *more))
+            self.file.unknown(where, "port code", code, (*CODES, *more))
         return code
 
     def _allow(self, at: Position, entry: Mapping[str, Any]) -> Entry:
@@ -230,7 +171,9 @@ class _Reader:
     def _forbid(self, at: Position, entry: Mapping[str, Any]) -> Entry:
         where = self._where(at, entry)
         if ("rows" in entry) == ("port" in entry) or ("port" in entry) != ("codes" in entry):
-            self._fail(at, "[[forbid]] needs either 'rows', or 'port' and 'codes'; [[cpu]] forbids a whole operator")
+            self.file.fail(
+                at, "[[forbid]] needs either 'rows', or 'port' and 'codes'; [[cpu]] forbids a whole operator"
+            )
         codes = frozenset(self._code((*at, "codes", i), code) for i, code in enumerate(entry.get("codes", ())))
         self._ports(at, entry, "port")
         rows = self._rows(at, entry, wild=True)
@@ -244,17 +187,19 @@ class _Reader:
         (port,) = self._ports(at, entry, "port")
         code = self._code((*at, "code"), entry["code"])
         if code not in _RANGES:
-            self._fail((*at, "code"), f"a tensor of '{code}' has no single scale; fixed are {', '.join(_RANGES)}")
+            self.file.fail((*at, "code"), f"a tensor of '{code}' has no single scale; fixed are {', '.join(_RANGES)}")
         given = [key for key in ("scale", "zero_point") if key in entry]
         if entry.get("free", False) == bool(given) or len(given) == 1:
-            self._fail(at, "[[fixed]] needs 'scale' and 'zero_point', or free = true to lift what another source fixes")
+            self.file.fail(
+                at, "[[fixed]] needs 'scale' and 'zero_point', or free = true to lift what another source fixes"
+            )
         if entry.get("free", False):
             return FixedBy(where, port, code, None, self._source(at, entry))
         low, high = _RANGES[code]
         if not (math.isfinite(entry["scale"]) and entry["scale"] > 0):
-            self._fail((*at, "scale"), "'scale' must be a positive number")
+            self.file.fail((*at, "scale"), "'scale' must be a positive number")
         if not low <= entry["zero_point"] <= high:
-            self._fail((*at, "zero_point"), f"'zero_point' must be within {low} .. {high} for {code}")
+            self.file.fail((*at, "zero_point"), f"'zero_point' must be within {low} .. {high} for {code}")
         encoding = (float(entry["scale"]), int(entry["zero_point"]))
         return FixedBy(where, port, code, encoding, self._source(at, entry))
 
