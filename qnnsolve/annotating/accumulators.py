@@ -3,7 +3,7 @@
 A product is brought to its output's scale by the factor input scale x weight scale / output scale, which the chip can
 hold down to a smallest one; and its bias stands in steps of input scale x weight scale, of which an integer holds so
 many. What a weight's scale has to be at least is known only after calibration, so a weight's observer looks at those of
-the tensors around it (:attr:`qnnsolve.annotating.observers.Scaled.accumulators`).
+the tensors around it (:attr:`qnnsolve.annotating.scales.Scaled.accumulators`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch
 from torch.fx import GraphModule
 from torch.fx import Node as FxNode
 
-from qnnsolve.annotating.observers import Scaled
+from qnnsolve.annotating.scales import Scaled
 from qnnsolve.facts.curated import LeastFactor
 from qnnsolve.rules import Facts
 from qnnsolve.rules.request import Role

@@ -1,68 +1,18 @@
-"""What the quantizer looks at in calibration: observers that see every sample, and make scales that the chip holds."""
+"""Observers of activations: they see every calibration sample, and leave out what needs no range."""
 
 from __future__ import annotations
 
 import math
-from typing import Any, Protocol
+from typing import Any
 
 import attrs
 import torch
-from executorch.backends.qualcomm.quantizer.observers.per_block_param_observer import PerBlockParamObserver
-from executorch.backends.qualcomm.quantizer.observers.per_channel_param_observer import PerChannelParamObserver
 from torchao.quantization.pt2e import MinMaxObserver, ObserverBase
 
+from qnnsolve.annotating.scales import Scaled
 from qnnsolve.rewriting.masking import masked_from
 
-__all__ = [
-    "Bounds",
-    "HalvedObserver",
-    "MaskObserver",
-    "PerBlockObserver",
-    "PerChannelObserver",
-    "Scaled",
-    "TensorObserver",
-    "Unobserved",
-    "Way",
-]
-
-
-class _Smallest(Protocol):
-    def smallest_scale(self) -> torch.Tensor: ...
-
-
-class Scaled:
-    """Raises scales to what the chip can multiply with, so that no value is cut off.
-
-    That is at least what ``accumulators`` ask for, and ``scale_bits`` significant bits (None: any number).
-    """
-
-    scale_bits: int | None = None
-    accumulators: tuple[_Smallest, ...] = ()
-
-    def bounded_by(self, accumulator: _Smallest) -> None:
-        """Have no smaller scale than ``accumulator`` asks for, either."""
-        self.accumulators = (*self.accumulators, accumulator)
-
-    def _smallest_scale(self) -> torch.Tensor:
-        """Per channel, or of all."""
-        found = torch.zeros(1)
-        for accumulator in self.accumulators:
-            found = torch.maximum(found, accumulator.smallest_scale())
-        return found
-
-    def _calculate_qparams(self, min_val: torch.Tensor, max_val: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        scale, zero_point = super()._calculate_qparams(min_val, max_val)  # type: ignore[misc]
-        if self.scale_bits is None and not self.accumulators:
-            return scale, zero_point
-        scale = torch.maximum(scale, self._smallest_scale().to(scale))
-        if self.scale_bits is not None:
-            bits = torch.tensor(self.scale_bits, dtype=torch.int32)
-            mantissa, exponent = torch.frexp(scale)
-            scale = torch.ldexp(torch.ceil(torch.ldexp(mantissa, bits)), exponent - bits)
-        if self.qscheme == torch.per_tensor_affine:  # type: ignore[attr-defined]
-            low, high = self.quant_min, self.quant_max  # type: ignore[attr-defined]
-            zero_point = (low - torch.round(min_val.clamp(max=0.0) / scale)).clamp(low, high).to(zero_point.dtype)
-        return scale, zero_point
+__all__ = ["Bounds", "MaskObserver", "TensorObserver", "Unobserved", "Way"]
 
 
 class TensorObserver(Scaled, MinMaxObserver):  # type: ignore[misc]  # torchao ships no types
@@ -189,45 +139,6 @@ def _width(observer: Any) -> float:
 _SOFTMAX_REACH = {False: 12.0, True: 24.0}
 """How far below the largest of its row a softmax's input still counts, at 8 bits and above 8: exp(-12) and exp(-24) are
 less than a six-hundredth of an output's step, so that a thousand masked places add no step."""
-
-
-class PerChannelObserver(Scaled, PerChannelParamObserver):  # type: ignore[misc]
-    """The extremes of a weight's channels."""
-
-    def __init__(self, scale_bits: int | None = None, **settings: Any) -> None:
-        super().__init__(**settings)
-        self.scale_bits = scale_bits
-
-
-class PerBlockObserver(Scaled, PerBlockParamObserver):  # type: ignore[misc]
-    """The extremes of a weight's blocks. A channel's scale is a 16th of its largest block's."""
-
-    ch_axis = 0
-
-    def calculate_qparams(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Scale (real units per step) and zero point of each block; those of a channel keep their ratios."""
-        scale, zero_point = super().calculate_qparams()
-        channels = scale.reshape(scale.shape[0], -1).amax(1) / self.num_steps
-        raised = torch.maximum(self._smallest_scale().to(scale) / channels, torch.ones_like(channels))
-        return scale * raised.reshape(-1, *[1] * (scale.dim() - 1)), zero_point
-
-
-class HalvedObserver(MinMaxObserver):  # type: ignore[misc]
-    """A fixed scale (real units per step) and zero point, halved up to ``halvings`` times as the values allow.
-
-    The largest may lie one step beyond the range: 1.0 counts as 255 steps of 1/256.
-    """
-
-    def __init__(self, fixed_scale: float, zero_point: int, halvings: int, **settings: Any) -> None:
-        super().__init__(**settings)
-        self.fixed_scale, self.zero_point, self.halvings = fixed_scale, zero_point, halvings
-
-    def _calculate_qparams(self, min_val: torch.Tensor, max_val: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        _, zero_point = super()._calculate_qparams(min_val, max_val)
-        reach = self.fixed_scale * (self.quant_max + 1 - self.zero_point)
-        room = torch.log2(reach / max_val.clamp(min=torch.finfo(max_val.dtype).tiny))
-        halved = torch.where(torch.isfinite(max_val), room.floor().clamp(0, self.halvings), 0.0)
-        return self.fixed_scale * torch.exp2(-halved), torch.full_like(zero_point, self.zero_point)
 
 
 @attrs.frozen

@@ -16,14 +16,8 @@ from torchao.quantization.pt2e.quantizer import (
     QuantizationSpecBase,
 )
 
-from qnnsolve.annotating.observers import (
-    Bounds,
-    HalvedObserver,
-    MaskObserver,
-    PerBlockObserver,
-    PerChannelObserver,
-    TensorObserver,
-)
+from qnnsolve.annotating.observers import Bounds, MaskObserver, TensorObserver
+from qnnsolve.annotating.scales import HalvedObserver, PerBlockObserver, PerChannelObserver
 from qnnsolve.encodings import DType, Encoding, QScheme
 
 __all__ = ["bias_spec", "concrete_spec", "halved_spec"]
