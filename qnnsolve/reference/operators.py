@@ -16,35 +16,16 @@ from qnnsolve.errors import UnknownNameError
 from qnnsolve.facts.accepted import Accepted, AcceptedRow
 from qnnsolve.facts.backends import backend as backend_of
 from qnnsolve.facts.curated import SECTIONS, Curated, curated
-from qnnsolve.facts.table_types import CODES, Case, OpTable, TableRow
+from qnnsolve.facts.table_types import Case, OpTable, TableRow
 from qnnsolve.opinfo_facts import OperatorFacts, operator_facts
+from qnnsolve.reference.rows import RowView, in_order, one_each
 from qnnsolve.reference.statements import Statement, scale_text, statements
 from qnnsolve.sources import Source, joined
 
-__all__ = [
-    "CaseView",
-    "FactsOf",
-    "OperatorView",
-    "RowView",
-    "archs_text",
-    "axes_text",
-    "folded",
-    "operator_names",
-    "operator_view",
-]
+__all__ = ["CaseView", "FactsOf", "OperatorView", "axes_text", "operator_names", "operator_view"]
 
 FactsOf: TypeAlias = Callable[[str], OperatorFacts]
 """The facts of an arch."""
-
-
-@attrs.frozen
-class RowView:
-    """Port codes that stand together (several per port where folded), the archs, and what is asked besides."""
-
-    codes: tuple[tuple[str, ...], ...]
-    archs: tuple[str, ...]
-    asks: tuple[str, ...] = ()
-    sources: tuple[Source, ...] = ()
 
 
 @attrs.frozen
@@ -165,25 +146,21 @@ def _case(table: OpTable, case: Case, accepted: Mapping[str, Accepted], archs: t
         name=case.name,
         shapes=case.shapes,
         axes=tuple((ports[position], tuple(sorted(found))) for position, found in sorted(axes.items())),
-        accepted=_sorted(
-            RowView(_single(codes), tuple(held), asks, sources) for (codes, asks, sources), held in rows.items()
+        accepted=in_order(
+            RowView(one_each(codes), tuple(held), asks, sources) for (codes, asks, sources), held in rows.items()
         ),
         wrong=_seen(case.wrong, archs),
         validator_only=_seen(case.validator_only, archs),
         unstable=_seen(case.unstable, archs),
-        refused=_sorted(
-            RowView(_single(codes), tuple(held), (), sources) for (codes, sources), held in refused.items()
+        refused=in_order(
+            RowView(one_each(codes), tuple(held), (), sources) for (codes, sources), held in refused.items()
         ),
     )
 
 
 def _seen(rows: Iterable[TableRow], archs: tuple[str, ...]) -> tuple[RowView, ...]:
-    views = (RowView(_single(row.codes), tuple(arch for arch in archs if arch in row.archs)) for row in rows)
-    return _sorted(view for view in views if view.archs)
-
-
-def _single(codes: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
-    return tuple((code,) for code in codes)
+    views = (RowView(one_each(row.codes), tuple(arch for arch in archs if arch in row.archs)) for row in rows)
+    return in_order(view for view in views if view.archs)
 
 
 def _axes(rows: Iterable[AcceptedRow]) -> dict[int, frozenset[int]]:
@@ -213,18 +190,6 @@ def axes_text(case: CaseView) -> str:
     return ", ".join(f"{port} {' or '.join(map(str, axes))}" for port, axes in case.axes)
 
 
-def archs_text(archs: Sequence[str], known: Sequence[str]) -> str:
-    """Archs in short, ``known`` being all: ``V68 to V81``, ``V73 and later``, ``V69 and earlier``, ``V69 V75``."""
-    held = tuple(archs)
-    if held == tuple(known) and len(known) > 1:
-        return f"{known[0]} to {known[-1]}"
-    if len(held) > 1 and held == tuple(known[-len(held) :]):
-        return f"{held[0]} and later"
-    if len(held) > 1 and held == tuple(known[: len(held)]):
-        return f"{held[-1]} and earlier"
-    return " ".join(held)
-
-
 def _about(table: OpTable, facts: Curated, archs: tuple[str, ...]) -> Iterator[Statement]:
     """The curated statements that touch ``table``: about the op, its aten targets, or codes that its rows have."""
     codes = {code for case in table.cases for row in (*case.rows, *case.wrong) for code in row.codes}
@@ -236,32 +201,3 @@ def _about(table: OpTable, facts: Curated, archs: tuple[str, ...]) -> Iterator[S
             past = section == "multiplier" and all(int(it.until[1:]) <= oldest for it in facts.multiplier)
             if (named and not past) or (late and statement.about in codes):
                 yield statement
-
-
-def folded(rows: Iterable[RowView]) -> tuple[RowView, ...]:
-    """The same rows, fewer: those that differ at one port only become one with several codes there."""
-    current = list(rows)
-    for port in reversed(range(len(current[0].codes) if current else 0)):
-        groups: dict[tuple[object, ...], list[RowView]] = {}
-        for row in current:
-            rest = (*row.codes[:port], *row.codes[port + 1 :])
-            groups.setdefault((rest, row.archs, row.asks, row.sources), []).append(row)
-        current = [_joined_at(port, group) for group in groups.values()]
-    return _sorted(current)
-
-
-def _joined_at(port: int, group: Sequence[RowView]) -> RowView:
-    codes = sorted({code for row in group for code in row.codes[port]}, key=_code_order)
-    first = group[0]
-    return attrs.evolve(first, codes=(*first.codes[:port], tuple(codes), *first.codes[port + 1 :]))
-
-
-def _code_order(code: str) -> tuple[int, str]:
-    return (CODES.index(code) if code in CODES else len(CODES), code)
-
-
-def _sorted(rows: Iterable[RowView]) -> tuple[RowView, ...]:
-    def key(row: RowView) -> tuple[object, ...]:
-        return [[_code_order(code) for code in codes] for codes in row.codes], row.archs, row.asks
-
-    return tuple(sorted(rows, key=key))

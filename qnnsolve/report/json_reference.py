@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-from qnnsolve.reference.operators import CaseView, OperatorView, RowView
+from qnnsolve.reference.operators import CaseView, OperatorView
+from qnnsolve.reference.rows import RowView
 from qnnsolve.reference.rules import RuleView
 from qnnsolve.reference.statements import Statement
 from qnnsolve.sources import Source

@@ -9,16 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 from qnnsolve.facts.backends import backend as backend_of
-from qnnsolve.reference.operators import (
-    CaseView,
-    OperatorView,
-    RowView,
-    archs_text,
-    axes_text,
-    folded,
-    operator_names,
-    operator_view,
-)
+from qnnsolve.reference.operators import CaseView, OperatorView, axes_text, operator_names, operator_view
+from qnnsolve.reference.rows import RowView, archs_text, folded
 from qnnsolve.reference.rules import COMMON, RuleView, rule_views
 from qnnsolve.reference.statements import cited
 from qnnsolve.report.folding import fold

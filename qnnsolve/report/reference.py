@@ -13,7 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from qnnsolve.facts.backends import backend as backend_of
-from qnnsolve.reference.operators import CaseView, OperatorView, RowView, archs_text, axes_text, folded
+from qnnsolve.reference.operators import CaseView, OperatorView, axes_text
+from qnnsolve.reference.rows import RowView, archs_text, folded
 from qnnsolve.reference.rules import COMMON, RuleView
 from qnnsolve.reference.statements import cited
 from qnnsolve.report.folding import fold

@@ -23,7 +23,8 @@ from qnnsolve.facts.table_types import ARCHS, Verdict
 from qnnsolve.facts.tables import shipped_tables
 from qnnsolve.opinfo_facts import operator_facts
 from qnnsolve.probe import recheck, sampling, sweep
-from qnnsolve.reference.operators import RowView, archs_text, folded, operator_view
+from qnnsolve.reference.operators import operator_view
+from qnnsolve.reference.rows import RowView, archs_text, folded
 from qnnsolve.reference.rules import rule_views
 from qnnsolve.rules import backend_rules
 
