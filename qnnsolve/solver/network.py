@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from qnnsolve.constraints import Allow, Convertible, Derived, Forbid, Prefer, Same, Table
 from qnnsolve.solver.joint import Joint
 from qnnsolve.solver.model import Model
+from qnnsolve.solver.union_find import UnionFind
 
 __all__ = ["Network"]
 
@@ -35,28 +36,21 @@ class Network:
         self._connect(constraints)
 
     def _join(self, constraints: Sequence[int], sites: Iterable[int]) -> None:
-        parent = {site: site for site in sites}
+        sites = tuple(dict.fromkeys(sites))
+        shared = UnionFind(sites)
         model = self.model
-
-        def root(site: int) -> int:
-            while parent[site] != site:
-                parent[site] = parent[parent[site]]
-                site = parent[site]
-            return site
-
         self.same: list[int] = []
         for c in constraints:
             if type(model.constraints[c]) is Same:
                 self.same.append(c)
                 ends = model.where[c]
                 for other in ends[1:]:
-                    low, high = sorted((root(ends[0]), root(other)))
-                    parent[high] = low
+                    shared.join(ends[0], other)
         self.variable: dict[int, int] = {}
         self.members: list[list[int]] = []
         self.initial: list[int] = []
-        for site in parent:
-            top = root(site)
+        for site in sites:
+            top = shared.root(site)
             if top == site:
                 self.variable[site] = len(self.members)
                 self.members.append([site])

@@ -9,6 +9,7 @@ from qnnsolve.solver.answers import Convert, Solution, Statistics, WhyRemoved
 from qnnsolve.solver.model import Model
 from qnnsolve.solver.network import Network
 from qnnsolve.solver.optimum.find import Optimum
+from qnnsolve.solver.union_find import UnionFind
 
 __all__ = ["read_solution"]
 
@@ -51,20 +52,12 @@ def read_solution(network: Network, optimum: Optimum, statistics: Statistics, wh
 
 
 def _groups(model: Model, network: Network, chosen: list[int]) -> tuple[tuple[Site, ...], ...]:
-    parent = list(range(len(network.members)))
-
-    def root(v: int) -> int:
-        while parent[v] != v:
-            parent[v] = parent[parent[v]]
-            v = parent[v]
-        return v
-
+    shared = UnionFind(range(len(network.members)))
     for source, target in _shared_edges(model, chosen):
-        low, high = sorted((root(network.variable[source]), root(network.variable[target])))
-        parent[high] = low
+        shared.join(network.variable[source], network.variable[target])
     sites: dict[int, list[Site]] = {}
     for index, site in enumerate(model.sites):
-        sites.setdefault(root(network.variable[index]), []).append(site)
+        sites.setdefault(shared.root(network.variable[index]), []).append(site)
     return tuple(map(tuple, sites.values()))
 
 
