@@ -1,7 +1,7 @@
 """One consistent, legal quantization config for a PyTorch model on Qualcomm's QNN backend, with reasons.
 
 ``from qnnsolve import solve, export, SolveQuantizer`` serve without a command line. They load torch when they
-are first touched: ``import qnnsolve`` does not.
+are first touched: ``import qnnsolve`` does not. ``load_run`` reads a run that was kept, and never loads torch.
 """
 
 from __future__ import annotations
@@ -12,12 +12,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from qnnsolve.pipeline import export, solve
     from qnnsolve.quantizer import SolveQuantizer
+    from qnnsolve.runs import load_run
 
-__all__ = ["SolveQuantizer", "__version__", "export", "solve"]
+__all__ = ["SolveQuantizer", "__version__", "export", "load_run", "solve"]
 
 __version__ = "0.1.0"
 
-_LAZY = {"SolveQuantizer": "qnnsolve.quantizer", "export": "qnnsolve.pipeline", "solve": "qnnsolve.pipeline"}
+_LAZY = {
+    "SolveQuantizer": "qnnsolve.quantizer",
+    "export": "qnnsolve.pipeline",
+    "load_run": "qnnsolve.runs",
+    "solve": "qnnsolve.pipeline",
+}
 
 
 def __getattr__(name: str) -> object:

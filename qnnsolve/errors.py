@@ -6,6 +6,7 @@
     |-- UsageError            bad argument, path, name, recipe            exit 2
     |   `-- UnknownNameError  a name that does not exist, with the nearest
     |-- FactsError            a facts file that is malformed or foreign   exit 2
+    |-- RunError              a kept run that is damaged or foreign       exit 2
     |-- UnsupportedGraphError a graph that cannot be read                 exit 2
     |-- UnsatisfiableError    no consistent config exists                 exit 1
     |-- UnverifiedError       strict mode met ops without facts           exit 1
@@ -37,6 +38,7 @@ __all__ = [
     "PoorError",
     "QnnSolveError",
     "RuleError",
+    "RunError",
     "UnknownNameError",
     "UnsatisfiableError",
     "UnsupportedGraphError",
@@ -102,6 +104,16 @@ class FactsError(QnnSolveError):
         self.path, self.what, self.line = path, what, line
         where = path if line is None else f"{path}:{line}"
         super().__init__(f"facts file {where}: {what}")
+
+
+class RunError(QnnSolveError):
+    """A file that cannot be read as a kept run: ``path``, and ``what`` is wrong with it."""
+
+    exit_code = 2
+
+    def __init__(self, path: object, what: str) -> None:
+        self.path, self.what = str(path), what
+        super().__init__(f"run {path}: {what}")
 
 
 class UnsupportedGraphError(QnnSolveError):

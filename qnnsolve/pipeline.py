@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,12 +17,14 @@ from qnnsolve.host.child import Progress
 from qnnsolve.host.libraries import ensure_compiler
 from qnnsolve.host.outputs import spare_inputs
 from qnnsolve.host.quiet import quiet
+from qnnsolve.host.stages import Stages
 from qnnsolve.lowering.lower import Lowered, calling, check_writable, lower
 from qnnsolve.lowering.marks import LEFT_BY_SOLVER
 from qnnsolve.models.tracing import checked_samples, evaluating, example_inputs_of, exported, module_of, single
 from qnnsolve.opinfo_facts import FactsSource
 from qnnsolve.results import CpuOp, ExportResult, SolveResult, Unrunnable, Verification
 from qnnsolve.rules.request import precision as precision_of
+from qnnsolve.runs import Keeping
 from qnnsolve.verification.verified_samples import VERIFIED_SAMPLES, chosen
 from qnnsolve.verification.verify import converted_checks, restored
 from qnnsolve.verification.verify import verify as verify_program
@@ -52,6 +53,8 @@ def solve(
     time_limit: float | None = None,
     user_facts: UserFacts | Sequence[str | PathLike[str]] = (),
     facts_source: str | FactsSource = FactsSource.BOTH,
+    save: str | PathLike[str] | None = None,
+    model_name: str | None = None,
     progress: Progress | None = None,
 ) -> SolveResult:
     """The nearest legal quantization config of ``model``, or every conflict that stands against one.
@@ -71,28 +74,33 @@ def solve(
         time_limit: seconds for the solve, then the best found so far counts; None means 120, infinity no limit.
         user_facts: files of the user's own facts, or facts that were read from such files.
         facts_source: whose operator tables count: ``both``, ``measured`` or ``sdk``.
+        save: a file to keep the run in, for :func:`qnnsolve.load_run`; an earlier run there is replaced.
+        model_name: what the kept run calls the model; None means its class.
         progress: called with a stage, the steps done and their number.
 
     Raises:
         UnknownNameError: an unknown SoC, precision, backend or facts source.
         FactsError: a file of the user's facts says what cannot be.
-        UsageError: there are no example inputs.
+        UsageError: there are no example inputs, or ``save`` cannot be written or is no kept run.
         UnsupportedGraphError: the model cannot be exported, or its graph cannot be read.
         UnverifiedError: strict, and there are ops without facts.
     """
+    read = [("a file of the user's facts", path) for path in _paths(user_facts)]
+    keeping = Keeping.at(save, model_name or type(model).__name__, read)
     with quiet():
         from torchao.quantization.pt2e.quantize_pt2e import prepare_pt2e
 
         quantizer = _quantizer(
             backend, soc, strict, precision, block_size, unroll_limit, time_limit, user_facts, facts_source
         )
-        stages = _Stages(progress)
+        stages = Stages(progress)
         with evaluating(model):
             with stages("export"):
                 module = exported(model, example_inputs_of(model, example_inputs))
             with stages("solve"), contextlib.suppress(UnsatisfiableError, BudgetExceededError):
                 # These two are answers, and in the result. Preparing folds batch norms first, as an export does.
                 prepare_pt2e(module, quantizer)
+    keeping.keep(quantizer.solved)
     return _result(quantizer)
 
 
@@ -114,6 +122,8 @@ def export(
     verify: bool = True,
     verify_samples: int = VERIFIED_SAMPLES,
     tolerance: float = 0.01,
+    save: str | PathLike[str] | None = None,
+    model_name: str | None = None,
     progress: Progress | None = None,
 ) -> ExportResult:
     """Solve, calibrate, compile to ``out``, and compare the program on the emulator with the converted model.
@@ -139,12 +149,15 @@ def export(
         verify_samples: how many different samples the emulator runs: the example inputs, and some to calibrate with.
         tolerance: the largest difference, as a fraction of the output's range, that is allowed without another look;
             more is allowed where it is rounding.
+        save: a file to keep the run in, for :func:`qnnsolve.load_run`; an earlier run there is replaced when all is
+            done, or when no legal config exists.
+        model_name: what the kept run calls the model; None means its class.
         progress: called with a stage, the steps done and their number.
 
     Raises:
         UnknownNameError: an unknown SoC, precision, backend or facts source.
         FactsError: a file of the user's facts says what cannot be.
-        UsageError: ``out`` cannot be written, there are no samples, or one does not fit the model.
+        UsageError: ``out`` or ``save`` cannot be written, there are no samples, or one does not fit the model.
         UnsupportedGraphError: the model cannot be exported, or its graph cannot be read.
         UnsatisfiableError: no legal config exists.
         UnverifiedError: strict, and there are ops without facts.
@@ -152,7 +165,9 @@ def export(
         HostBackendError: no compiler for the backend on this machine, or it failed or died.
     """
     target = check_writable(Path(out))
-    spare_inputs("out", target, [("a file of the user's facts", path) for path in _paths(user_facts)])
+    read = [("a file of the user's facts", path) for path in _paths(user_facts)]
+    spare_inputs("out", target, read)
+    keeping = Keeping.at(save, model_name or type(model).__name__, [*read, ("the program", target)])
     with quiet():
         import torch
 
@@ -162,8 +177,8 @@ def export(
             backend, soc, strict, precision, block_size, unroll_limit, time_limit, user_facts, facts_source
         )
         ensure_compiler(backend)
-        stages = _Stages(progress)
-        with evaluating(model):
+        stages = Stages(progress)
+        with evaluating(model), keeping.without_solution(lambda: quantizer.solved):
             examples = given = example_inputs_of(model, example_inputs)
             samples = checked_samples(calibration, examples)
             with stages("export"):
@@ -197,7 +212,7 @@ def export(
                     refused = f"its kernel refuses the arguments (error {error.code})"
                     unrunnable = (Unrunnable(error.kernel, calling(error.kernel, lowered.cpu_ops), refused),)
     solved = _result(quantizer)
-    return ExportResult(
+    result = ExportResult(
         solve=solved,
         delegates=lowered.delegates,
         cpu_ops=tuple(_with_reason(op, solved) for op in lowered.cpu_ops),
@@ -208,6 +223,8 @@ def export(
         unrunnable=unrunnable,
         converted=near,
     )
+    keeping.keep(quantizer.solved, result)
+    return result
 
 
 def _paths(user_facts: UserFacts | Sequence[str | PathLike[str]]) -> Sequence[str | PathLike[str]]:
@@ -240,26 +257,6 @@ def _quantizer(
     )
 
 
-class _Stages:
-    """``with stages(name):`` tells of a stage's start and end, and keeps its seconds."""
-
-    def __init__(self, progress: Progress | None) -> None:
-        self.progress = progress
-        self.seconds: list[tuple[str, float]] = []
-
-    @contextlib.contextmanager
-    def __call__(self, name: str, total: int | None = None) -> Iterator[None]:
-        start = time.perf_counter()
-        self.step(name, 0, total)
-        yield
-        self.step(name, total or 1, total or 1)
-        self.seconds.append((name, time.perf_counter() - start))
-
-    def step(self, name: str, done: int, total: int | None) -> None:
-        if self.progress is not None:
-            self.progress(name, done, total)
-
-
 def _with_reason(op: CpuOp, solved: SolveResult) -> CpuOp:
     """With the solver's own reason, where the solver left the op on the CPU."""
     reasons = (d.reason for node in solved.nodes if node.name == op.name for d in node.deviations)
@@ -276,7 +273,7 @@ def _converted(
     module: torch.fx.GraphModule,
     samples: list[tuple[Any, ...]],
     quantizer: SolveQuantizer,
-    stages: _Stages,
+    stages: Stages,
 ) -> torch.fx.GraphModule:
     """The model quantized as solved for, with the ranges that ``samples`` showed."""
     import torch
@@ -303,7 +300,7 @@ def _verified(
     samples: list[tuple[Any, ...]],
     tolerance: float,
     half: bool,
-    stages: _Stages,
+    stages: Stages,
 ) -> Verification:
     with stages("verify", len(samples)):
         verification = verify_program(

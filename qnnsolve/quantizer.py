@@ -30,7 +30,6 @@ from qnnsolve.annotating.annotations import mark_cpu_nodes, write_annotations
 from qnnsolve.annotating.calibrated import Watch, watch
 from qnnsolve.annotating.masks import bind_masks
 from qnnsolve.annotating.maxima import observe_behind_maxima
-from qnnsolve.constraints import Problem, Table
 from qnnsolve.errors import BudgetExceededError, UnsatisfiableError, UnverifiedError, UsageError
 from qnnsolve.explain import conflict_in_words, describe, placements
 from qnnsolve.facts.backends import backend as backend_of
@@ -50,6 +49,7 @@ from qnnsolve.rewriting.opening import complete_values, opened, put_guards, take
 from qnnsolve.rewriting.sizes import FixedSizes, sizes_vary
 from qnnsolve.rules import Facts, backend_rules, problem_of
 from qnnsolve.rules.request import Request, precision
+from qnnsolve.runs import Solved
 from qnnsolve.solver import Limits, Solution, Unknown, Unsatisfiable, limits_of, solve
 
 __all__ = ["SolveQuantizer"]
@@ -119,6 +119,7 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         self._guards: torch.nn.Module | None = None
         self.solution: Solution | None = None
         self._result: SolveResult | None = None
+        self._solved: Solved | None = None
         self._watch: Watch | None = None
         self.cpu_nodes: frozenset[str] = frozenset()
 
@@ -133,6 +134,13 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         if self._result is None or self._watch is None:
             return self._result
         return attrs.evolve(self._result, calibration=self._watch.record())
+
+    @property
+    def solved(self) -> Solved | None:
+        """The last solve with all that it was made from: what :func:`qnnsolve.runs.save_run` keeps."""
+        if self._solved is None or self.result is None:
+            return None
+        return attrs.evolve(self._solved, result=self.result)
 
     def set_default_quant_config(self, quant_dtype: QuantDtype, is_qat: bool = False, **settings: Any) -> None:
         """Ask for one of ExecuTorch's presets. Weights are quantized per channel wherever the backend takes it.
@@ -179,10 +187,10 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         clock.lap("rules")
         outcome = solve(problem, self._limits)
         clock.lap("solve")
-        tables = _tables_by_node(facts, problem)
         self.solution = outcome if isinstance(outcome, Solution) else None
         self._watch = None
-        self._result = describe(facts, outcome, soc=self._soc.name, tables=tables, timings=clock.laps)
+        self._result = describe(facts, problem, outcome, soc=self._soc.name, timings=clock.laps)
+        self._solved = Solved(facts, problem, outcome, self._result, self._limits)
         clock.lap("explain")
         if isinstance(outcome, Unsatisfiable):
             raise UnsatisfiableError(outcome.conflicts, tuple(map(conflict_in_words, outcome.conflicts)))
@@ -275,15 +283,6 @@ def _upstream_type(name: str) -> QnnExecuTorchBackendType:
     if upstream is None or upstream not in QnnExecuTorchBackendType.__members__:
         raise UsageError(f"ExecuTorch knows no backend type for {name}, so its graph passes cannot be chosen")
     return QnnExecuTorchBackendType[upstream]
-
-
-def _tables_by_node(facts: Facts, problem: Problem) -> dict[str, tuple[Table, ...]]:
-    """The operator-table constraints of each node; one node becomes several ops, or has a port that repeats."""
-    found: dict[str, list[Table]] = {}
-    for constraint in problem.constraints:
-        if isinstance(constraint, Table) and constraint.reason.rule == "QC001":
-            found.setdefault(facts.owner(constraint.sites[0]), []).append(constraint)
-    return {name: tuple(tables) for name, tables in found.items()}
 
 
 class _Clock:

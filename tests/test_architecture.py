@@ -23,6 +23,7 @@ WINGS = (
     "quantizer",
     "annotating",
     "rewriting",
+    "runs",
     "explain",
     "reference",
     "rules",
@@ -71,6 +72,7 @@ MAY_IMPORT = {
     ),
     "scipy": ("solver.optimum.milp",),
     "constraint": ("solver",),
+    "sqlite3": ("runs",),
 }
 """Which wings, or single modules of one, may import what is heavy or has one place."""
 
@@ -83,6 +85,7 @@ EAGER = (
     "lowering",
     "verification",
     "solver.optimum.search",
+    "runs.file",
 )
 """Those that may import it when they are imported; the others only inside a function."""
 

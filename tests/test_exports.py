@@ -15,16 +15,18 @@ ROOT = Path(__file__).parents[1]
 
 
 def test_the_public_names() -> None:
-    assert sorted(qnnsolve.__all__) == ["SolveQuantizer", "__version__", "export", "solve"]
+    assert sorted(qnnsolve.__all__) == ["SolveQuantizer", "__version__", "export", "load_run", "solve"]
     assert set(qnnsolve.__all__) <= set(dir(qnnsolve))
 
 
 def test_every_public_name_exists_and_is_the_one_of_its_module() -> None:
     import qnnsolve.pipeline
     import qnnsolve.quantizer
+    import qnnsolve.runs
 
     assert qnnsolve.solve is qnnsolve.pipeline.solve
     assert qnnsolve.export is qnnsolve.pipeline.export
+    assert qnnsolve.load_run is qnnsolve.runs.load_run
     assert qnnsolve.SolveQuantizer is qnnsolve.quantizer.SolveQuantizer
 
 
@@ -56,7 +58,8 @@ def test_the_version_is_the_distribution_s() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["qnnsolve", "qnnsolve.solver", "qnnsolve.rules", "qnnsolve.explain", "qnnsolve.cli"]
+    "module",
+    ["qnnsolve", "qnnsolve.solver", "qnnsolve.rules", "qnnsolve.explain", "qnnsolve.runs", "qnnsolve.cli"],
 )
 def test_what_reads_saved_runs_does_not_import_torch(module: str) -> None:
     code = f"import sys, {module}; loaded = sorted({{'torch', 'torchao'}} & set(sys.modules)); sys.exit(str(loaded))"

@@ -14,6 +14,7 @@ import torch
 from qnnsolve import pipeline
 from qnnsolve.errors import HostBackendError, UnknownNameError, UnsupportedGraphError, UsageError
 from qnnsolve.host.quiet import quiet
+from qnnsolve.host.stages import Stages
 from qnnsolve.lowering.lower import lower
 from qnnsolve.lowering.marks import LEFT_BY_SOLVER
 from qnnsolve.models.tracing import evaluating
@@ -263,7 +264,7 @@ def test_what_is_lowered_has_the_model_s_own_states(exported: bool) -> None:
         model = torch.export.export(model.eval(), samples[0])
     quantizer = SolveQuantizer("htp", "SM8750", strict=False)
     with quiet(), evaluating(model):
-        converted = pipeline._converted(exported_graph(model, samples[0]), samples, quantizer, pipeline._Stages(None))
+        converted = pipeline._converted(exported_graph(model, samples[0]), samples, quantizer, Stages(None))
     found = {name: value for name, value in converted.named_buffers() if name in before}
     assert {"kept", "steps", "mean"} <= set(found), "the norm's statistics are part of its weights by now"
     assert [name for name, value in found.items() if not torch.equal(value, before[name])] == []
@@ -363,7 +364,7 @@ def converted_net(net: type[torch.nn.Module], samples: list[Any]) -> tuple[torch
     quantizer = SolveQuantizer("htp", "SM8750", precision="16a8w")
     with quiet():
         module = exported_graph(seeded(net), samples[0])
-        converted = pipeline._converted(module, samples, quantizer, pipeline._Stages(None))
+        converted = pipeline._converted(module, samples, quantizer, Stages(None))
     return converted, quantizer
 
 
@@ -408,7 +409,7 @@ def test_a_garbled_channel_of_the_program_is_caught_and_named(tmp_path: Path) ->
     model = seeded(Wide)
     with quiet():
         module = exported_graph(model, samples[0])
-        converted = pipeline._converted(module, samples, quantizer, pipeline._Stages(None))
+        converted = pipeline._converted(module, samples, quantizer, Stages(None))
     lowered = lower(converted, samples[0], soc="SM8750", fp16=False, cpu_nodes=frozenset(), out=tmp_path / "model.pte")
 
     def verified(where: tuple[Any, ...], size: float) -> Any:

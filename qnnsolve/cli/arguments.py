@@ -19,6 +19,7 @@ __all__ = [
     "Parser",
     "check_names",
     "check_output",
+    "check_save",
     "facts_arguments",
     "operator_arguments",
     "output_arguments",
@@ -84,6 +85,9 @@ def request_arguments(parser: argparse.ArgumentParser) -> None:
         "--lenient", dest="strict", action="store_false", help="leave ops without facts float, and say so (default)"
     )
     parser.set_defaults(strict=False)
+    parser.add_argument(
+        "--save", metavar="RUN", help="keep the solve in this file, such as model.qnn; an earlier run there is replaced"
+    )
 
 
 def output_arguments(parser: argparse.ArgumentParser) -> None:
@@ -185,3 +189,16 @@ def check_output(
             pass
     except OSError as error:
         raise UsageError(f"{option} {text}: the folder {path.parent} cannot be written: {error.strerror}") from error
+
+
+def check_save(text: str | None, others: Iterable[tuple[str, str | PathLike[str] | None]]) -> None:
+    """Make sure that a run can be kept in the file ``text``, which is none of the ``others`` that are read or written.
+
+    Raises:
+        UsageError: it cannot, and why.
+    """
+    if text is not None:
+        from qnnsolve.runs import check_target
+
+        check_output(text, others, "--save")
+        check_target(text)

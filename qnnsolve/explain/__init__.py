@@ -2,35 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from qnnsolve.constraints import Table
+from qnnsolve.constraints import Problem, Table
 from qnnsolve.encodings import FLOAT
-from qnnsolve.explain.nodes import Describer, source_records
+from qnnsolve.explain.nodes import Describer, node_records, source_records
 from qnnsolve.explain.placing import placements
 from qnnsolve.explain.sentences import conflict_in_words, sentence, with_code
-from qnnsolve.results import ConflictRecord, ConvertRecord, SolveResult, Status
+from qnnsolve.results import ConflictRecord, ConvertRecord, NodeRecord, SolveResult, Status
 from qnnsolve.rules.base import Facts
 from qnnsolve.solver import Solution, Unknown, Unsatisfiable
 
-__all__ = ["conflict_in_words", "describe", "placements", "sentence", "with_code"]
+__all__ = [
+    "conflict_in_words",
+    "describe",
+    "node_records",
+    "placements",
+    "result_of",
+    "sentence",
+    "with_code",
+]
 
 
 def describe(
     facts: Facts,
+    problem: Problem,
     outcome: Solution | Unsatisfiable | Unknown,
     *,
     soc: str,
-    tables: Mapping[str, tuple[Table, ...]],
     timings: tuple[tuple[str, float], ...],
 ) -> SolveResult:
-    """The result of one solve as plain records.
+    """The result of one solve as plain records."""
+    nodes: tuple[NodeRecord, ...] = ()
+    if isinstance(outcome, Solution):
+        nodes = Describer(facts, outcome, _tables_by_node(facts, problem)).records()
+    return result_of(facts, outcome, soc=soc, nodes=nodes, timings=timings)
 
-    ``tables`` holds the operator-table constraints of each node, by name: they say what the node could not have.
-    """
+
+def result_of(
+    facts: Facts,
+    outcome: Solution | Unsatisfiable | Unknown,
+    *,
+    soc: str,
+    nodes: tuple[NodeRecord, ...],
+    timings: tuple[tuple[str, float], ...],
+) -> SolveResult:
+    """The result of one solve, of which the records of the ``nodes`` are known."""
     solution = outcome if isinstance(outcome, Solution) else None
     status = {Solution: Status.SATISFIABLE, Unsatisfiable: Status.UNSATISFIABLE, Unknown: Status.UNKNOWN}
-    request = facts.request.precision
     return SolveResult(
         status=status[type(outcome)],
         proof=None if solution is None else solution.proof,
@@ -39,8 +56,8 @@ def describe(
         backend=facts.operators.backend,
         soc=soc,
         arch=facts.operators.arch,
-        precision=request.name,
-        nodes=() if solution is None else Describer(facts, solution, tables).records(),
+        precision=facts.request.precision.name,
+        nodes=nodes,
         converts=() if solution is None else _converts(facts, solution),
         unverified=tuple((node.name, node.target) for node in facts.unverified()),
         conflicts=_conflicts(outcome),
@@ -48,6 +65,15 @@ def describe(
         facts=facts.operators.records,
         limit=None if isinstance(outcome, Unsatisfiable) else outcome.limit,
     )
+
+
+def _tables_by_node(facts: Facts, problem: Problem) -> dict[str, tuple[Table, ...]]:
+    """The operator-table constraints of each node; one node becomes several ops, or has a port that repeats."""
+    found: dict[str, list[Table]] = {}
+    for constraint in problem.constraints:
+        if isinstance(constraint, Table) and constraint.reason.rule == "QC001":
+            found.setdefault(facts.owner(constraint.sites[0]), []).append(constraint)
+    return {name: tuple(tables) for name, tables in found.items()}
 
 
 _PRICED = {"Prefer": "deviations", "Convertible": "converts", "Table": "ops on the CPU"}

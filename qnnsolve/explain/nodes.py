@@ -19,7 +19,7 @@ from qnnsolve.rules.rows import accepts, emitted, refusing
 from qnnsolve.solver import Solution
 from qnnsolve.sources import Source, SourceKind, joined
 
-__all__ = ["Describer", "source_records"]
+__all__ = ["Describer", "node_records", "source_records"]
 
 
 def source_records(sources: Iterable[Source]) -> tuple[SourceRecord, ...]:
@@ -30,6 +30,39 @@ def source_records(sources: Iterable[Source]) -> tuple[SourceRecord, ...]:
 def _calibrated(encoding: Encoding) -> Encoding:
     """The encoding without the scale and zero point that a backend may have fixed."""
     return attrs.evolve(encoding, scale=None, zero_point=None) if encoding.scale is not None else encoding
+
+
+def node_records(
+    facts: Facts,
+    encodings: Mapping[Site, Encoding],
+    where: Mapping[str, Placement],
+    deviations: Mapping[str, Iterable[Deviation]],
+) -> tuple[NodeRecord, ...]:
+    """One per call, in the order of the graph: with its encodings, its place and its deviations, by its name."""
+    names = {site: encoding.name for site, encoding in encodings.items()}
+    return tuple(
+        NodeRecord(
+            name=node.name,
+            target=node.target,
+            qnn_op=built.op,
+            module_path=node.module_path,
+            inputs=_inputs(facts, node, built, names),
+            output=names.get(Site(node.name)),
+            placement=where[node.name],
+            deviations=tuple(deviations.get(node.name, ())),
+        )
+        for node, built in facts.calls
+    )
+
+
+def _inputs(facts: Facts, node: Node, built: Built, names: Mapping[Site, str]) -> tuple[tuple[str, str], ...]:
+    refs = [entry.ref for entry in built.inputs if entry.ref is not None] or list(node.refs())
+    pairs = []
+    for ref in dict.fromkeys(refs):
+        name = names.get(Site(ref, node.name))
+        tensor = facts.graph[ref].tensor
+        pairs.append((str(ref), name or ("" if tensor is None else tensor.dtype)))
+    return tuple(pairs)
 
 
 @attrs.frozen(eq=False)
@@ -43,33 +76,7 @@ class Describer:
     def records(self) -> tuple[NodeRecord, ...]:
         """One per call, in the order of the graph."""
         where = placements(self.facts, self.solution.encodings)
-        deviations = self._deviations(where)
-        return tuple(
-            NodeRecord(
-                name=node.name,
-                target=node.target,
-                qnn_op=built.op,
-                module_path=node.module_path,
-                inputs=self._inputs(node, built),
-                output=self._name(Site(node.name)),
-                placement=where[node.name],
-                deviations=tuple(deviations.get(node.name, ())),
-            )
-            for node, built in self.facts.calls
-        )
-
-    def _inputs(self, node: Node, built: Built) -> tuple[tuple[str, str], ...]:
-        refs = [entry.ref for entry in built.inputs if entry.ref is not None] or list(node.refs())
-        pairs = []
-        for ref in dict.fromkeys(refs):
-            name = self._name(Site(ref, node.name))
-            tensor = self.facts.graph[ref].tensor
-            pairs.append((str(ref), name or ("" if tensor is None else tensor.dtype)))
-        return tuple(pairs)
-
-    def _name(self, site: Site) -> str | None:
-        encoding = self.solution.encodings.get(site)
-        return None if encoding is None else encoding.name
+        return node_records(self.facts, self.solution.encodings, where, self._deviations(where))
 
     def _deviations(self, where: Mapping[str, Placement]) -> dict[str, list[Deviation]]:
         """By node; one per set of sites that share an encoding, at the node whose table excludes the request."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,11 +11,14 @@ import torch
 from torch.fx import GraphModule
 from torch.fx import Node as FxNode
 
-from qnnsolve.facts.graph import GETITEM, Argument, Graph, Node, NodeKind, Ref, TensorFact
+from qnnsolve.facts.graph import GETITEM, Argument, CodeLine, Graph, Node, NodeKind, Ref, TensorFact
 
 __all__ = ["read_graph", "target_name"]
 
 _KINDS = {kind.value: kind for kind in NodeKind}
+_FRAME = re.compile(r'^ *File "(.+)", line (\d+), in .*\n(?! *File ") *(.*)$', re.MULTILINE)
+_TORCH = re.compile(r"[/\\]torch[/\\](nn|_\w+|functional|utils)[/\\.]")
+"""Files of torch itself, wherever it was installed when the model was exported."""
 
 
 def read_graph(module: GraphModule) -> Graph:
@@ -47,6 +51,7 @@ def _node(node: FxNode, module: GraphModule) -> Node:
         tensors=_tensors(node, module),
         module_path=_module_path(node),
         several=isinstance(node.meta.get("val"), (list, tuple)),
+        line=_line(node),
     )
 
 
@@ -80,3 +85,11 @@ def _module_path(node: FxNode) -> str:
     for entry in stack.values():
         path = entry[0]
     return path.removeprefix("L['self'].")
+
+
+def _line(node: FxNode) -> CodeLine | None:
+    """What torch.export noted of the stack, innermost last."""
+    for file, number, text in reversed(_FRAME.findall(node.meta.get("stack_trace") or "")):
+        if _TORCH.search(file) is None:
+            return CodeLine(file, int(number), text.strip())
+    return None

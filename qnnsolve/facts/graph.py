@@ -14,7 +14,7 @@ import attrs
 
 from qnnsolve.errors import UnsupportedGraphError
 
-__all__ = ["GETITEM", "Argument", "Graph", "Node", "NodeKind", "Ref", "TensorFact"]
+__all__ = ["GETITEM", "Argument", "CodeLine", "Graph", "Node", "NodeKind", "Ref", "TensorFact"]
 
 GETITEM = "operator.getitem"
 """Target of the nodes that take one tensor out of a node with several outputs."""
@@ -62,6 +62,18 @@ class TensorFact:
         return total
 
 
+@attrs.frozen
+class CodeLine:
+    """A line of a program: its file as Python names it, its number from 1 on, its text."""
+
+    file: str
+    number: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.number}: {self.text}"
+
+
 @attrs.frozen(cache_hash=True)
 class Node:
     """One node: ``target`` is the overload's name (``aten.add.Tensor``) for calls, the attribute for params.
@@ -78,6 +90,8 @@ class Node:
     tensors: tuple[TensorFact, ...] = ()
     module_path: str = ""
     several: bool = False
+    line: CodeLine | None = None
+    """The innermost line of the model's program, torch's own left out, that called it; None where nobody noted it."""
 
     @property
     def tensor(self) -> TensorFact | None:

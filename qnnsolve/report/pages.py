@@ -1,4 +1,4 @@
-"""The reference pages, made from the rules and facts: ``python -m qnnsolve.report docs`` writes them.
+"""The reference pages, made from rules, facts and the schema of kept runs: ``python -m qnnsolve.report docs``.
 
 A test holds the committed pages to what this module makes, so that they are never stale.
 """
@@ -14,17 +14,23 @@ from qnnsolve.reference.rows import RowView, archs_text, folded
 from qnnsolve.reference.rules import COMMON, RuleView, rule_views
 from qnnsolve.reference.statements import cited
 from qnnsolve.report.folding import fold
+from qnnsolve.report.runs_reference import runs_page
 
 __all__ = ["pages"]
 
 _MADE = "<!-- Made by `make docs` from the rules and facts; do not edit. -->"
+_MADE_OF_SCHEMA = "<!-- Made by `make docs` from the schema in qnnsolve/runs; do not edit. -->"
 BACKENDS = ("htp", "lpai")
 """The built-in backends: what an installed distribution adds is not in our pages."""
 
 
 def pages() -> Mapping[str, str]:
     """Every reference page by file name."""
-    return {"rules.md": _page(_rules()), "operators.md": _page(_operators())}
+    return {
+        "rules.md": _page(_rules()),
+        "operators.md": _page(_operators()),
+        "runs.md": _page(runs_page(_MADE_OF_SCHEMA)),
+    }
 
 
 def _page(lines: Iterable[str]) -> str:

@@ -6,9 +6,10 @@ import argparse
 import contextlib
 import math
 import sys
+from os import PathLike
 from typing import IO, TYPE_CHECKING, Any
 
-from qnnsolve.cli.arguments import check_names, check_output, request_arguments, whole_number
+from qnnsolve.cli.arguments import check_names, check_output, check_save, request_arguments, whole_number
 from qnnsolve.cli.commands.groups import Group
 from qnnsolve.errors import HostBackendError, MismatchError, PoorError
 
@@ -64,7 +65,8 @@ def register(group: Group) -> None:
         "solve",
         _solve,
         help="stop after the solve and report it",
-        description="Find the config for a model on one SoC and report it; writes nothing and needs no HTP libraries.",
+        description="Find the config for a model on one SoC and report it; needs no HTP libraries, and writes nothing "
+        "but what --save asks for.",
     )
     request_arguments(solve)
 
@@ -96,14 +98,22 @@ def _request(arguments: argparse.Namespace) -> dict[str, Any]:
         "time_limit": arguments.time_limit,
         "user_facts": arguments.facts,
         "facts_source": arguments.facts_source,
+        "save": arguments.save,
+        "model_name": arguments.model,
     }
 
 
+def _facts(arguments: argparse.Namespace) -> list[tuple[str, str | PathLike[str] | None]]:
+    """The files of the user's facts, and what they are for."""
+    return [("a file of --facts", path) for path in arguments.facts.paths]
+
+
 def _solve(arguments: argparse.Namespace, stdout: IO[str]) -> int:
-    from qnnsolve.models.references import locate
+    from qnnsolve.models.references import locate, source_of
 
     check_names(arguments)
     reference = locate(arguments.model, "model", (".pt2",))
+    check_save(arguments.save, [("MODEL", source_of(reference)), *_facts(arguments)])
 
     from qnnsolve import pipeline
     from qnnsolve.cli.terminal import progress_bar
@@ -141,8 +151,9 @@ def _export(arguments: argparse.Namespace, stdout: IO[str]) -> int:
     check_names(arguments)
     reference = locate(arguments.model, "model", (".pt2",))
     data = locate(arguments.calibration, "calibration", (".npz", ".pt")) if arguments.calibration else None
-    facts = (("a file of --facts", path) for path in arguments.facts.paths)
-    check_output(arguments.out, [("MODEL", source_of(reference)), ("the --calibration", source_of(data)), *facts])
+    read = [("MODEL", source_of(reference)), ("the --calibration", source_of(data)), *_facts(arguments)]
+    check_output(arguments.out, read)
+    check_save(arguments.save, [*read, ("the --out", arguments.out)])
 
     from qnnsolve.host import libraries
 

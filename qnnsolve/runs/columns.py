@@ -1,0 +1,61 @@
+"""The words of a kept run's schema: tables, their columns, and what stands in a cell."""
+
+from __future__ import annotations
+
+import enum
+
+import attrs
+
+__all__ = ["Cell", "Column", "Table"]
+
+
+class Cell(enum.Enum):
+    """What stands in the cells of a column."""
+
+    TEXT = "TEXT"
+    INTEGER = "INTEGER"
+    REAL = "REAL"
+
+    @property
+    def type(self) -> type:
+        """As Python reads it."""
+        return {Cell.TEXT: str, Cell.INTEGER: int, Cell.REAL: float}[self]
+
+
+@attrs.frozen
+class Column:
+    """A column: what its cells hold, whether there may be none (``null``), and of which table they hold ids."""
+
+    name: str
+    cell: Cell
+    says: str
+    null: bool = False
+    of: str = ""
+    many: bool = False
+
+    @property
+    def sql(self) -> str:
+        """The column as ``CREATE TABLE`` has it."""
+        if self.name == "id":
+            return "id INTEGER PRIMARY KEY"
+        return f"{self.name} {self.cell.value}{'' if self.null else ' NOT NULL'}"
+
+
+@attrs.frozen
+class Table:
+    """A table. ``given``: it holds what the solve was made from, not what came of it."""
+
+    name: str
+    says: str
+    columns: tuple[Column, ...]
+    given: bool = False
+
+    @property
+    def numbered(self) -> bool:
+        """Whether its rows have an ``id``."""
+        return self.columns[0].name == "id"
+
+    @property
+    def sql(self) -> str:
+        """The statement that makes the table: word for word what stands in the file."""
+        return f"CREATE TABLE {self.name} ({', '.join(column.sql for column in self.columns)})"

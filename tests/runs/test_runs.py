@@ -1,0 +1,322 @@
+"""A solve that is kept is the same when it is loaded, and when it is solved again."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from qnnsolve import load_run
+from qnnsolve.constraints import Convertible, Derived, Prefer, Relation, Same, Site, Table
+from qnnsolve.encodings import Encoding
+from qnnsolve.errors import UsageError
+from qnnsolve.opinfo_facts import operator_facts
+from qnnsolve.results import (
+    CalibrationRecord,
+    ConvertedCheck,
+    CpuOp,
+    Decibels,
+    ExportResult,
+    InfiniteValues,
+    JoinedPart,
+    JoinRecord,
+    Outlier,
+    OutputCheck,
+    Stand,
+    Status,
+    Unrunnable,
+    Verdict,
+    Verification,
+)
+from qnnsolve.runs import Run, Solved, save_run
+from qnnsolve.solver import Limits, Method, Solution, Unknown, Unsatisfiable
+from tests.runs.kept import U8, U16, blocks, contradiction, facts, pinned, solved, text
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def made() -> Solved:
+    return solved(facts(blocks(3)))
+
+
+@pytest.fixture
+def run(made: Solved, tmp_path: Path) -> Run:
+    save_run(tmp_path / "run.qnn", made, model="blocks")
+    return load_run(tmp_path / "run.qnn")
+
+
+def test_the_answer_is_that_which_was_given(made: Solved, run: Run) -> None:
+    assert run.result == made.result
+    assert any(node.deviations for node in made.result.nodes) and made.result.converts, "there is something to keep"
+    assert run.status is Status.SATISFIABLE
+    assert run.limits == made.limits
+
+
+def test_solving_again_gives_the_same_bytes(made: Solved, run: Run) -> None:
+    assert text(run.solve()) == text(made.result)
+    assert text(run.solve(Limits(method=Method.MILP))) == text(made.result)
+
+
+def test_it_says_what_it_is_of(run: Run) -> None:
+    assert dict(run.about) | {"model": "blocks", "soc": "SM8350", "arch": "V68", "precision": "16a8w"} == run.about
+    assert len(run.about["content"]) == 64 and {"qnnsolve", "torch", "executorch"} <= set(run.about)
+
+
+def test_the_facts_are_those_that_were_solved(made: Solved, run: Run) -> None:
+    assert list(run.facts.graph) == list(made.facts.graph)
+    assert [type(arg) for node in run.facts.graph for arg in node.args] == [
+        type(arg) for node in made.facts.graph for arg in node.args
+    ]
+    assert run.facts.built == made.facts.built
+    assert run.facts.request == made.facts.request
+    assert run.facts.domains == made.facts.domains
+    assert run.facts.operators.records == made.facts.operators.records
+    assert run.facts.operators.curated == made.facts.operators.curated
+    assert all(run.facts.asked(site) == made.facts.asked(site) for site in made.problem.domains)
+
+
+def test_what_operators_take_is_kept_for_every_form_of_the_graph(made: Solved, run: Run) -> None:
+    kept = run.facts.operators
+    seen = 0
+    for node, built in made.facts.calls:
+        for op, form in [(op, made.facts.form(node, built)) for op in built.ops[:1]]:
+            there, here = made.facts.operators.accepted(op, form), kept.accepted(op, form)
+            assert there is not None and here is not None
+            assert (here.rows, here.refused, here.repeats) == (there.rows, there.refused, there.repeats)
+            assert (here.inputs, here.outputs, here.known_from) == (there.inputs, there.outputs, there.known_from)
+            seen += 1
+    assert seen > 10
+    assert "MatMul" in kept.names and not kept.knows("Conv2d")
+
+
+def test_the_rules_say_the_same_of_the_kept_facts(made: Solved, run: Run) -> None:
+    """So that other wishes can be tried on a kept run, without the model."""
+    from qnnsolve.rules import problem_of
+
+    again = problem_of(run.facts)
+    assert _spelled(again) == _spelled(made.problem)
+
+
+def test_the_problem_is_the_same(made: Solved, run: Run) -> None:
+    assert run.problem.domains == made.problem.domains
+    assert _spelled(run.problem) == _spelled(made.problem)
+    there, here = (len({id(getattr(c, "relation", None)) for c in p.constraints}) for p in (made.problem, run.problem))
+    assert here <= there, "relations are shared"
+
+
+def test_the_solution_is_the_same_with_its_trail(made: Solved, run: Run) -> None:
+    there, here = made.outcome, run.outcome
+    assert isinstance(there, Solution) and isinstance(here, Solution)
+    for name in ("encodings", "groups", "converts", "cost", "breakdown", "lower_bound", "statistics", "limit", "proof"):
+        assert getattr(here, name) == getattr(there, name), name
+    removed = [
+        (site, encoding)
+        for site, domain in made.problem.domains.items()
+        for encoding in domain
+        if there.why_removed(site, encoding)
+    ]
+    assert removed
+    for site, encoding in removed:
+        mine, own = here.why_removed(site, encoding), there.why_removed(site, encoding)
+        assert [_removal(each) for each in mine] == [_removal(each) for each in own]
+
+
+def test_a_conflict_is_kept_with_its_reasons(tmp_path: Path) -> None:
+    made = contradiction()
+    assert isinstance(made.outcome, Unsatisfiable)
+    save_run(tmp_path / "run.qnn", made)
+    run = load_run(tmp_path / "run.qnn")
+    assert run.result == made.result and "--pin a asks for u8" in run.result.conflicts[0].text
+    assert text(run.solve()) == text(made.result)
+    again = run.outcome
+    assert isinstance(again, Unsatisfiable) and again.conflicts[0].derivation
+    assert run.encodings == {}
+
+
+def test_an_answer_that_a_limit_cut_off_stays_one(made: Solved, tmp_path: Path) -> None:
+    given = Unknown("seconds=1")
+    result = attrs.evolve(
+        made.result,
+        status=Status.UNKNOWN,
+        proof=None,
+        cost=None,
+        breakdown=(),
+        nodes=(),
+        converts=(),
+        limit="seconds=1",
+    )
+    save_run(tmp_path / "run.qnn", attrs.evolve(made, outcome=given, result=result, limits=Limits(seconds=1)))
+    run = load_run(tmp_path / "run.qnn")
+    assert run.result == result and run.limits.seconds == 1
+
+
+def test_pins_and_every_kind_of_constraint_are_kept(made: Solved, tmp_path: Path) -> None:
+    from qnnsolve.constraints import Forbid
+
+    pin = pinned("soft_0", U16, "--pin soft_0@out:u16")
+    forbidden = Forbid(Site("gelu_1"), frozenset({U8}), pin.reason)
+    kept = solved(made.facts, pin, forbidden)
+    save_run(tmp_path / "run.qnn", kept)
+    run = load_run(tmp_path / "run.qnn")
+    assert _spelled(run.problem) == _spelled(kept.problem)
+    assert {type(c).__name__ for c in run.problem.constraints} == {
+        *("Allow", "Convertible", "Derived", "Forbid", "Prefer", "Same", "Table")
+    }
+    assert text(run.solve()) == text(kept.result)
+
+
+def test_encodings_keep_everything_that_they_are(made: Solved, tmp_path: Path) -> None:
+    fixed = attrs.evolve(U8, scale=0.3, zero_point=7)
+    block = Encoding.symmetric(U8.dtype.INT8, 4, 0, (1, 32))
+    domains = {site: (fixed, block, *domain) for site, domain in made.problem.domains.items()}
+    problem = attrs.evolve(made.problem, domains=domains)
+    save_run(tmp_path / "run.qnn", attrs.evolve(made, problem=problem))
+    assert load_run(tmp_path / "run.qnn").problem.domains == domains
+
+
+def test_what_calibration_and_the_export_showed_is_kept(made: Solved, tmp_path: Path) -> None:
+    calibration = CalibrationRecord(
+        (JoinRecord("cat", "aten.cat.default", 8, 0.1, (0,), (JoinedPart("a", -1.0, 1.0, 20.0, 40.0, None),)),),
+        (Outlier("x", 3, 1e9, 1.0),),
+        (InfiniteValues("add_0", 7),),
+    )
+    result = attrs.evolve(made.result, calibration=calibration, notes=("input x: size 0 is fixed at 2",))
+    check = OutputCheck(
+        0, 0.1, 0.01, float("inf"), 3, 8, Verdict.ROUNDING, Decibels(1, 2, 3, 4), None, "channel 2", 200
+    )
+    export = ExportResult(
+        result,
+        2,
+        (CpuOp("add_0", "aten.add.Tensor", "no facts", Stand.BETWEEN),),
+        "model.pte",
+        1234,
+        Verification(0.01, float("-inf"), 0.01, 2, (check,), "a note", 0.5, (1,)),
+        (("lower", 1.5),),
+        (Unrunnable("aten::sort", ("sort",), "no kernel"),),
+        (ConvertedCheck(0, Decibels(40.0, 30.0, 35.0, 8)),),
+    )
+    save_run(tmp_path / "run.qnn", attrs.evolve(made, result=result), export=export)
+    run = load_run(tmp_path / "run.qnn")
+    assert run.export == export
+    assert run.solve().calibration == calibration and run.solve().notes == result.notes
+
+
+def test_two_runs_of_one_solve_have_the_same_bytes(made: Solved, tmp_path: Path) -> None:
+    again = solved(facts(blocks(3)))
+    save_run(tmp_path / "a.qnn", made)
+    save_run(tmp_path / "b.qnn", again)
+    assert (tmp_path / "a.qnn").read_bytes() == (tmp_path / "b.qnn").read_bytes()
+
+
+def test_the_content_hangs_on_what_was_solved_and_not_on_the_answer(made: Solved, tmp_path: Path) -> None:
+    def content(each: Solved) -> str:
+        save_run(tmp_path / "run.qnn", each)
+        return load_run(tmp_path / "run.qnn").about["content"]
+
+    other = solved(made.facts, limits=Limits(method=Method.MILP))
+    assert content(made) == content(attrs.evolve(made, result=attrs.evolve(made.result, notes=("a note",))))
+    assert content(made) != content(other), "limits are a part of what was asked"
+    assert content(made) != content(solved(facts(blocks(3), ask="8a8w")))
+    assert content(made) != content(solved(facts(blocks(4))))
+
+
+def test_no_process_that_reads_a_run_loads_torch(made: Solved, tmp_path: Path) -> None:
+    save_run(tmp_path / "run.qnn", made)
+    code = (
+        "import sys; from qnnsolve import load_run; run = load_run(sys.argv[1]); run.solve(); run.result; run.export; "
+        "print(sorted({'torch', 'torchao', 'executorch', 'onnxruntime_qnn'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "run.qnn")], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_run_of_2000_ops_is_small(tmp_path: Path) -> None:
+    made = solved(facts(blocks(250, width=64)))
+    assert len(made.facts.built) == 2000
+    save_run(tmp_path / "run.qnn", made)
+    assert (tmp_path / "run.qnn").stat().st_size < 2_000_000
+    assert load_run(tmp_path / "run.qnn").result == made.result
+
+
+def test_the_shipped_tables_are_not_asked(run: Run, monkeypatch: pytest.MonkeyPatch, made: Solved) -> None:
+    """A kept run answers from what was known then, whatever this version knows by now."""
+
+    def gone(*_: Any) -> None:
+        raise AssertionError("a kept run looks at the shipped facts")
+
+    operator_facts.cache_clear()
+    for where in ("qnnsolve.opinfo_facts.shipped_tables", "qnnsolve.facts.curated.curated"):
+        monkeypatch.setattr(where, gone)
+    assert text(run.solve()) == text(made.result)
+
+
+def test_an_earlier_run_is_replaced_only_by_a_complete_one(
+    made: Solved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "run.qnn"
+    save_run(path, made, model="earlier")
+
+    def fails(*_: Any) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(Path, "replace", fails)
+    with pytest.raises(UsageError, match=r"run\.qnn cannot be written: no space left on device"):
+        save_run(path, made, model="later")
+    assert load_run(path).about["model"] == "earlier"
+    assert [each.name for each in tmp_path.iterdir()] == ["run.qnn"]
+    monkeypatch.undo()
+    save_run(path, made, model="later")
+    assert load_run(path).about["model"] == "later"
+
+
+@pytest.mark.parametrize("content", [b"a model", b"SQLite format 3\0" + b"\0" * 4000], ids=["other", "sqlite"])
+def test_what_is_no_run_is_not_replaced(made: Solved, tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "model.pt2"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match=r"model\.pt2: a file that is no kept run is there, and is not replaced"):
+        save_run(path, made)
+    assert path.read_bytes() == content
+
+
+def test_where_nothing_can_be_written_is_told(made: Solved, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is a folder"):
+        save_run(tmp_path, made)
+    with pytest.raises(UsageError, match=r"the folder .* does not exist"):
+        save_run(tmp_path / "no" / "run.qnn", made)
+
+
+def test_odd_names_of_files_work(made: Solved, tmp_path: Path) -> None:
+    for name in ("a run?mode=rw#1%20.qnn", "läufe.qnn", ":memory:"):
+        save_run(tmp_path / name, made)
+        assert load_run(tmp_path / name).result == made.result
+
+
+def _spelled(problem: Any) -> list[tuple[object, ...]]:
+    """Every constraint with all that it says; relations compare by identity."""
+    return [(type(c).__name__, c.sites, _says(c), c.reason) for c in problem.constraints]
+
+
+def _says(constraint: Any) -> object:
+    match constraint:
+        case Table() | Derived():
+            relation: Relation = constraint.relation
+            return relation.rows, relation.prices
+        case Convertible():
+            return constraint.pairs, constraint.price
+        case Prefer():
+            return constraint.costs
+        case Same():
+            return None
+    return constraint.encodings
+
+
+def _removal(each: Any) -> tuple[object, ...]:
+    shared = tuple(same.sites for same in each.shared)
+    return each.site, each.encoding, each.constraint.sites, each.constraint.reason, each.because, shared
