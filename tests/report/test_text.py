@@ -1,52 +1,21 @@
-"""Reports, as text and as JSON, of results built by hand."""
+"""Reports, as text, of results built by hand."""
 
 from __future__ import annotations
 
-import io
-import json
-from pathlib import Path
-from typing import Any
-
 import attrs
-import jsonschema
-import pytest
 
-from qnnsolve.cli.terminal import progress_bar
-from qnnsolve.errors import BudgetExceededError, UnknownNameError, UnsatisfiableError, UnverifiedError
-from qnnsolve.report.folding import names_in_short
-from qnnsolve.report.json_results import dumps, error_json, export_json, solve_json
-from qnnsolve.report.text import Line, export_lines, print_lines, solve_lines
+from qnnsolve.report.text import Line, export_lines, solve_lines
 from qnnsolve.results import (
     ConvertedCheck,
     Decibels,
     ExportResult,
     OutputCheck,
-    SolveResult,
     Status,
-    Unrunnable,
     Verdict,
     Verification,
 )
-from tests.records import LAYERS, conflict, export_result, solve_result
-
-SCHEMAS = Path(__file__).parents[2] / "qnnsolve" / "schema"
-
-
-def text(lines: tuple[Line, ...]) -> str:
-    out = io.StringIO()
-    print_lines(lines, out)
-    return out.getvalue()
-
-
-def schema(name: str) -> Any:
-    return json.loads((SCHEMAS / f"{name}-1.json").read_text())
-
-
-def validate(document: dict[str, Any], name: str) -> Any:
-    """The document as a reader of the printed JSON gets it, valid by the schema."""
-    read = json.loads(dumps(document), parse_constant=lambda constant: pytest.fail(f"{constant} is not JSON"))
-    jsonschema.Draft202012Validator(schema(name)).validate(read)
-    return read
+from tests.records import conflict, export_result, solve_result
+from tests.report.shown import NOTHING_COMPARED, text
 
 
 def test_the_text_of_an_export() -> None:
@@ -89,9 +58,6 @@ def test_a_disagreement_says_where() -> None:
         "Emulator DISAGREES with the converted model at output 0: largest error 73 % of the output's range" in printed
     )
     assert "aten.index.Tensor lies between delegates 1 and 2" in printed
-
-
-NOTHING_COMPARED = Verification(float("nan"), float("nan"), 0.01, 1, (), random_outputs=(0, 1))
 
 
 def test_random_outputs_are_said_to_be_so() -> None:
@@ -205,141 +171,3 @@ def test_conflicts_and_limits_are_told_apart() -> None:
 def test_a_line_is_never_broken_and_markup_is_not_read() -> None:
     long = Line("[bold]" + "word " * 100 + ":smile: [/]")
     assert text((long,)) == long.text + "\n"
-
-
-@pytest.mark.parametrize(
-    ("names", "short"),
-    [
-        (["bmm"], "bmm"),
-        (["bmm", "bmm_1"], "bmm, bmm_1"),
-        (["bmm", "bmm_1", "bmm_2"], "bmm..bmm_2"),
-        (["bmm_3", "bmm_4", "bmm_5", "cat"], "bmm_3..bmm_5, cat"),
-        (["bmm_1", "bmm_3", "bmm_5"], "bmm_1, bmm_3, bmm_5"),
-        (["a", "a", "a"], "a"),
-        (list("abcdefgh"), "a, b, c, d, e, f and 2 more"),
-    ],
-)
-def test_names_in_short(names: list[str], short: str) -> None:
-    assert names_in_short(names) == short
-
-
-def test_different_reasons_are_not_folded() -> None:
-    result = solve_result()
-    first = result.nodes[0]
-    other = attrs.evolve(first, deviations=(attrs.evolve(first.deviations[0], reason="something else"),))
-    printed = text(solve_lines(attrs.evolve(result, nodes=(other, *result.nodes[1:])), "m"))
-    assert f"x{LAYERS - 1} bmm_1..bmm_11" in printed
-    assert "bmm (aten.bmm.default): input 1 (view) u16 -> u8  because something else [QC001]" in printed
-
-
-@pytest.mark.parametrize("status", list(Status))
-def test_solve_json_holds_to_its_schema(status: Status) -> None:
-    result = attrs.evolve(solve_result(), status=status, conflicts=(conflict(),))
-    read = validate(solve_json(result, "m.pt2"), "solve")
-    assert read["status"] == status.value
-    assert len(read["nodes"]) == LAYERS + 2
-    assert read["nodes"][0]["deviation"][0]["chosen"] == "u8"
-    assert read["nodes"][0]["reason"] == "MatMul on V68 takes no (u16, u16) -> u16 [QC001]"
-    assert read["nodes"][-1]["reason"] is None
-
-
-@pytest.mark.parametrize("max_rel", [0.0, 0.5, float("nan"), float("inf")])
-def test_export_json_holds_to_its_schema(max_rel: float) -> None:
-    read = validate(export_json(export_result(max_rel), "m.pt2"), "export")
-    expected = max_rel if max_rel in (0.0, 0.5) else str(max_rel)
-    assert read["verification"]["emulator_vs_converted_max_rel"] == expected
-    assert read["verification"]["outputs"][1]["sqnr_db"] == "inf"
-    assert read["verification"]["verdict"] == read["verification"]["outputs"][0]["verdict"]
-    assert read["verification"]["verdict"] == ("agrees" if max_rel == 0 else "disagrees")
-    assert read["verification"]["outputs"][0]["converted_sqnr"]["together"] == 36.75
-    assert read["converted"][0] == {"index": 0, "sqnr": {"together": 36.5, "worst": 33.5, "median": 36.0, "samples": 8}}
-    assert read["timings"] == {"solve": 0.5, "lower": 10.25}
-    unverified = validate(export_json(attrs.evolve(export_result(), verification=None), "m.pt2"), "export")
-    assert unverified["verification"] is None
-    read = validate(export_json(attrs.evolve(export_result(), verification=NOTHING_COMPARED), "m.pt2"), "export")
-    assert [read["verification"][key] for key in ("agrees", "sqnr_db", "random_outputs")] == [None, "nan", [0, 1]]
-    kernel = Unrunnable("aten::sort.values", ("sort",), "no such kernel")
-    unrunnable = validate(export_json(attrs.evolve(export_result(), unrunnable=(kernel,)), "m.pt2"), "export")
-    assert unrunnable["unrunnable"] == [{"kernel": "aten::sort.values", "nodes": ["sort"], "why": "no such kernel"}]
-
-
-def test_export_json_has_every_field_of_solve_json() -> None:
-    assert set(solve_json(solve_result(), "m")) < set(export_json(export_result(), "m"))
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        UnknownNameError("SoC", "SM8351", ["SM8350"]),
-        UnverifiedError((("index", "aten.index.Tensor"),), "SM8350"),
-        BudgetExceededError("60 s"),
-        ValueError("not ours"),
-    ],
-)
-def test_error_json_holds_to_its_schema(error: Exception) -> None:
-    read = validate(error_json(error, 2), "error")
-    assert read["error"]["message"] == str(error)
-
-
-def test_unverified_nodes_are_data_in_error_json() -> None:
-    read = error_json(UnverifiedError((("index", "aten.index.Tensor"),), "SM8350"), 1)
-    assert read["error"]["details"]["nodes"] == [["index", "aten.index.Tensor"]]
-
-
-@pytest.mark.parametrize("name", ["solve", "export", "error"])
-def test_schemas_are_valid_closed_and_named_for_their_version(name: str) -> None:
-    document = schema(name)
-    jsonschema.Draft202012Validator.check_schema(document)
-    assert document["properties"]["schema"]["const"] == f"qnnsolve/{name}/1"
-    for definition in (document, *document.get("$defs", {}).values()):
-        if "properties" in definition:
-            assert definition["additionalProperties"] is False
-            assert set(definition["required"]) == set(definition["properties"]) - {"limit"}, (
-                "only a limit may be absent"
-            )
-
-
-def test_what_both_schemas_define_they_define_alike() -> None:
-    solve, export = schema("solve"), schema("export")
-    for name, definition in solve["$defs"].items():
-        assert export["$defs"][name] == definition
-    for name, definition in solve["properties"].items():
-        assert name == "schema" or export["properties"][name] == definition
-
-
-def test_same_result_same_bytes() -> None:
-    def render(result: SolveResult, export: ExportResult) -> str:
-        return dumps(solve_json(result, "m")) + text(export_lines(export, "m"))
-
-    assert render(solve_result(), export_result()) == render(solve_result(), export_result())
-
-
-class ClashingNodes:
-    """As much of the solver's ``Conflict`` as an error shows."""
-
-    nodes = ("cat", "bmm")
-
-
-def test_conflicts_are_data_in_error_json() -> None:
-    stand_in: Any = ClashingNodes()
-    read = validate(error_json(UnsatisfiableError((stand_in,), ("bmm wants u8, cat wants u16",)), 1), "error")
-    assert read["error"]["details"]["conflicts"] == [
-        {"nodes": ["bmm", "cat"], "text": "bmm wants u8, cat wants u16"},
-    ]
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-def test_progress_is_shown_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    for stream in (io.StringIO(), Terminal()):
-        monkeypatch.setattr("sys.stderr", stream)
-        with progress_bar() as progress:
-            assert (progress is None) == (not stream.isatty())
-            if progress is not None:
-                progress("calibrate", 1, 4)
-                progress("calibrate", 4, 4)
-                progress("lower", 0, None)
-        assert ("calibrate" in stream.getvalue()) == stream.isatty()
