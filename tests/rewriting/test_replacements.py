@@ -9,15 +9,13 @@ import pytest
 import torch
 from torch import nn
 
-from qnnsolve.facts.fx import target_name
 from qnnsolve.quantizer import SolveQuantizer
 from qnnsolve.rewriting.replacements import REPLACED, replace
 from qnnsolve.rules.builders import BUILDERS
+from tests.rewriting.exporting import IMAGE, X, exported, targets
 from tests.rewriting.replaced_forms import FORMS, STAYING
 
 aten = torch.ops.aten
-X = torch.linspace(-30, 30, 64).reshape(2, 4, 8)
-IMAGE = torch.randn(1, 2, 12, 12, generator=torch.Generator().manual_seed(0))
 WHOLE = torch.tensor([-20001, -9, -8, -1, 0, 7, 9, 2**31 + 1])
 DIVISORS = torch.tensor([7, -4, 3, 5, -2, -3, 4, 2])
 MASK = torch.arange(64).reshape(2, 4, 8) % 3 == 0
@@ -104,20 +102,6 @@ STAY = (
 """Targets that the rewritten model still has, in another form or with other ops behind them."""
 
 
-def _module(compute: Callable[..., Any], inputs: tuple[torch.Tensor, ...]) -> Any:
-    class Model(nn.Module):
-        def forward(self, *given: torch.Tensor) -> Any:
-            return compute(*given)
-
-    if isinstance(compute, nn.Module):
-        return torch.export.export(compute.eval(), inputs, strict=False).module()
-    return torch.export.export(Model(), inputs, strict=False).module()
-
-
-def _targets(module: Any) -> set[str]:
-    return {target_name(node.target) for node in module.graph.nodes if node.op == "call_function"}
-
-
 def test_every_rewrite_has_a_case() -> None:
     assert {str(target) for target in REPLACED} == {f"aten.{name}" for name in CASES}
 
@@ -125,11 +109,11 @@ def test_every_rewrite_has_a_case() -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_a_rewritten_model_computes_the_same(name: str) -> None:
     compute, inputs = CASES[name]
-    module = _module(compute, inputs)
-    assert f"aten.{name}" in _targets(module), "the model does not have the target it is here for"
+    module = exported(compute, inputs)
+    assert f"aten.{name}" in targets(module), "the model does not have the target it is here for"
     rewritten = replace(module)
     torch.testing.assert_close(rewritten(*inputs), compute(*inputs))
-    assert name in STAY or f"aten.{name}" not in _targets(rewritten)
+    assert name in STAY or f"aten.{name}" not in targets(rewritten)
 
 
 INTEGERS = [name for name, (_, inputs) in CASES.items() if inputs[0].dtype == torch.int64]
@@ -140,7 +124,7 @@ INTEGERS = [name for name, (_, inputs) in CASES.items() if inputs[0].dtype == to
 def test_integers_stay_exact_integers_through_every_pass(name: str, dtype: torch.dtype) -> None:
     """ExecuTorch's own passes before annotation make floats of divisions and remainders."""
     compute, inputs = CASES[name][0], tuple(x.clamp(max=2**31 - 1).to(dtype) for x in CASES[name][1])
-    transformed = SolveQuantizer().transform_for_annotation(_module(compute, inputs))
+    transformed = SolveQuantizer().transform_for_annotation(exported(compute, inputs))
     wanted, found = compute(*inputs), transformed(*inputs)
     assert found.dtype == wanted.dtype
     assert torch.equal(found, wanted)
@@ -148,8 +132,8 @@ def test_integers_stay_exact_integers_through_every_pass(name: str, dtype: torch
 
 @pytest.mark.parametrize("name", CASES)
 def test_what_a_rewrite_leaves_can_be_built(name: str) -> None:
-    transformed = SolveQuantizer().transform_for_annotation(_module(*CASES[name]))
-    assert _targets(transformed) <= BUILDERS.keys()
+    transformed = SolveQuantizer().transform_for_annotation(exported(*CASES[name]))
+    assert targets(transformed) <= BUILDERS.keys()
 
 
 @pytest.mark.parametrize(
@@ -175,60 +159,9 @@ def test_what_a_rewrite_leaves_can_be_built(name: str) -> None:
     ],
 )
 def test_other_forms_are_left_alone(compute: Callable[..., Any], inputs: tuple[torch.Tensor, ...]) -> None:
-    module = _module(compute, inputs)
-    before = _targets(module)
-    assert _targets(replace(module)) == before
-
-
-@pytest.mark.parametrize(
-    "read",
-    [
-        lambda x, i, j: x[torch.arange(2), i],
-        lambda x, i, j: x[torch.arange(2)[:, None], j],
-        lambda x, i, j: x[:, i, i],
-        lambda x, i, j: x[i % 2, :, j[0, :2]],
-        lambda x, i, j: x[:, j, -1 - j],
-        lambda x, i, j: x[torch.arange(2), i, j[0, :2]],
-        lambda x, i, j: x[torch.arange(-2, 0), i],
-    ],
-)
-def test_what_several_tensors_pick_one_picks_too(read: Callable[..., Any]) -> None:
-    inputs = (X, torch.tensor([3, -4]), torch.tensor([[0, -1, 2], [-3, 1, 1]]))
-    rewritten = replace(_module(read, inputs))
-    assert torch.equal(rewritten(*inputs), read(*inputs))
-    found = [node.args[1] for node in rewritten.graph.nodes if node.target is aten.index.Tensor]
-    assert [sum(index is not None for index in indices) for indices in found] == [1]
-
-
-@pytest.mark.parametrize(
-    ("pool", "dims"),
-    [
-        (nn.functional.max_pool2d, 2),
-        (nn.functional.avg_pool2d, 2),
-        (nn.functional.max_pool3d, 3),
-        (nn.functional.avg_pool3d, 3),
-    ],
-)
-def test_a_stride_that_is_left_out_is_written_down(pool: Callable[..., torch.Tensor], dims: int) -> None:
-    module = _module(lambda x: pool(x, 2), (X.reshape(1, 1, *[4] * 3) if dims == 3 else X.reshape(1, 1, 8, 8),))
-    strides = [list(node.args[2]) for node in replace(module).graph.nodes if "pool" in str(node.target)]
-    assert strides == [[2] * dims]
-
-
-@pytest.mark.parametrize(
-    "function",
-    [
-        lambda x: nn.functional.avg_pool2d(x, 4),
-        lambda x: nn.functional.avg_pool2d(x, 6, 6, 3, count_include_pad=False),
-        lambda x: nn.functional.avg_pool2d(x, 4, ceil_mode=True, divisor_override=16),
-        lambda x: nn.functional.adaptive_avg_pool2d(x, 3),
-    ],
-)
-def test_an_average_over_even_regions_side_by_side_is_taken_in_two(function: Callable[..., torch.Tensor]) -> None:
-    module = replace(_module(function, (IMAGE,)))
-    kernels = [list(node.args[1]) for node in module.graph.nodes if "pool" in str(node.target)]
-    assert [sorted(kernel)[0] for kernel in kernels] == [1, 1]
-    torch.testing.assert_close(module(IMAGE), function(IMAGE))
+    module = exported(compute, inputs)
+    before = targets(module)
+    assert targets(replace(module)) == before
 
 
 VOLUME = torch.randn(1, 2, 6, 7, 8, generator=torch.Generator().manual_seed(1))
@@ -252,78 +185,5 @@ def test_what_lowering_would_take_apart_wrongly_computes_the_same(
     compute: Callable[..., Any], inputs: tuple[torch.Tensor, ...]
 ) -> None:
     """ExecuTorch's passes are silently wrong on some of these, so they run here as well."""
-    transformed = SolveQuantizer().transform_for_annotation(_module(compute, inputs))
+    transformed = SolveQuantizer().transform_for_annotation(exported(compute, inputs))
     torch.testing.assert_close(transformed(*inputs), compute(*inputs))
-
-
-@pytest.mark.parametrize(
-    "compute",
-    [
-        lambda x: nn.functional.avg_pool2d(x, 2, padding=1),
-        lambda x: nn.functional.avg_pool2d(x, 4, padding=2),
-        lambda x: nn.functional.avg_pool2d(x, (5, 2), padding=(2, 0)),
-        lambda x: nn.functional.avg_pool2d(x, 2, padding=1, ceil_mode=True),
-        lambda x: nn.functional.avg_pool1d(x[0, 0], 4, padding=2),
-    ],
-)
-def test_averages_side_by_side_do_not_count_padding_of_their_own(compute: Callable[..., Any]) -> None:
-    rewritten = replace(_module(compute, (IMAGE,)))
-    torch.testing.assert_close(rewritten(IMAGE), compute(IMAGE))
-    pools = [node for node in rewritten.graph.nodes if "avg_pool" in str(node.target)]
-    assert pools
-    assert all(node.args[5] is False for node in pools)
-
-
-@pytest.mark.parametrize(
-    ("compute", "inputs"),
-    [
-        (lambda x: (x * x[0]).sum(-1), (X,)),
-        (lambda x: (x * x[0]).sum((0, 2)), (X,)),
-        (lambda x: (x * x[0]).mean(1), (X,)),
-        (lambda x: (x * 2).sum(), (X,)),
-        (lambda x: x @ x[0, 0], (X,)),
-        (lambda x: x.reshape(64).dot(x.reshape(64)), (X,)),
-    ],
-)
-def test_sums_of_products_keep_their_dimension(compute: Callable[..., Any], inputs: tuple[torch.Tensor, ...]) -> None:
-    transformed = SolveQuantizer().transform_for_annotation(_module(compute, inputs))
-    torch.testing.assert_close(transformed(*inputs), compute(*inputs))
-    sums = [
-        node
-        for node in transformed.graph.nodes
-        if target_name(node.target) in ("aten.sum.dim_IntList", "aten.mean.dim")
-    ]
-    assert sums
-    assert all(node.args[2] is True for node in sums)
-
-
-@pytest.mark.parametrize(
-    ("compute", "placed"),
-    [
-        (lambda x: nn.functional.avg_pool2d(x, 3, padding=1), "cpu"),
-        (lambda x: nn.functional.avg_pool2d(x, 3, padding=1, count_include_pad=False), "cpu"),
-        (lambda x: nn.functional.avg_pool1d(x[0], 3, padding=1), "cpu"),
-        (lambda x: nn.functional.avg_pool2d(x, 3, 2, padding=1), "npu"),
-        (lambda x: nn.functional.avg_pool2d(x, 5, padding=2), "npu"),
-    ],
-)
-def test_averages_that_take_no_notice_of_padding_stay_on_the_cpu(compute: Callable[..., Any], placed: str) -> None:
-    quantizer = SolveQuantizer()
-    module = _module(compute, (IMAGE,))
-    quantizer.annotate(quantizer.transform_for_annotation(module))
-    assert quantizer.result is not None
-    pools = [node for node in quantizer.result.nodes if "avg_pool" in node.target]
-    assert {node.placement.value for node in pools} == {placed}
-
-
-def test_indices_that_are_inputs_are_counted_from_the_front() -> None:
-    x, places = X[0].clone(), torch.tensor([0, -1])
-    module = replace(_module(lambda x, i: (x[i], x[:, i], x.index_put((i,), x[:2])), (x, places)))
-    for places in (torch.tensor([0, -1]), torch.tensor([-4, 3])):
-        for made, wanted in zip(
-            module(x, places), (x[places], x[:, places], x.index_put((places,), x[:2])), strict=True
-        ):
-            assert torch.equal(made, wanted)
-    indexed = [node for node in module.graph.nodes if "aten.index" in str(node.target)]
-    given = [index for node in indexed for index in node.args[1] if index is not None]
-    assert {str(index.target) for index in given} == {"aten.where.self"}
