@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +10,11 @@ import torch
 
 from qnnsolve import pipeline
 from qnnsolve.errors import HostBackendError, UnknownNameError, UnsupportedGraphError, UsageError
-from qnnsolve.host.quiet import quiet
-from qnnsolve.host.stages import Stages
 from qnnsolve.lowering.lower import lower
 from qnnsolve.lowering.marks import LEFT_BY_SOLVER
-from qnnsolve.models.tracing import evaluating
-from qnnsolve.models.tracing import exported as exported_graph
-from qnnsolve.quantizer import SolveQuantizer
 from qnnsolve.results import Stand, Status
-from qnnsolve.verification.verify import run_on_emulator, verify
+from qnnsolve.verification.verify import verify
+from tests.converted import converted_net
 from tests.nets import IMAGE, Attention, ConvNet, TwoConvs, images, seeded
 
 EXAMPLE = images(1)[0]
@@ -140,37 +133,6 @@ def test_a_dead_compiler_is_an_error_and_no_program(tmp_path: Path, monkeypatch:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_quiet_silences_upstream_alone_and_only_inside(caplog: pytest.LogCaptureFixture) -> None:
-    user, upstream = logging.getLogger("my.app"), logging.getLogger("executorch.exir")
-    level, handlers = logging.root.level, logging.root.handlers[:]
-    with quiet():
-        logging.root.setLevel(logging.INFO)  # as importing ExecuTorch's passes does
-        logging.root.addHandler(logging.NullHandler())
-        upstream.warning("hidden")
-        upstream.error("an error")
-        user.warning("mine")
-    upstream.warning("after")
-    assert caplog.messages == ["an error", "mine", "after"]
-    assert (logging.root.level, logging.root.handlers) == (level, handlers)
-
-
-SCRIPT = """
-import torch
-from qnnsolve import solve
-from qnnsolve.models.tracing import evaluating
-from tests.nets import ConvNet, images, seeded
-solve(seeded(ConvNet), images(1)[0])
-import logging
-assert logging.root.handlers == [] and logging.root.level == logging.WARNING
-"""
-
-
-@pytest.mark.slow
-def test_a_users_terminal_stays_clean() -> None:
-    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-
-
 EIGHT_BIT = 0.02
 """Five steps of an 8-bit output; single ops already round one step apart from torch."""
 
@@ -206,73 +168,6 @@ def test_what_is_solved_compiles_whole_and_computes_the_same(
     assert capfd.readouterr() == ("", "")
 
 
-class Cache(torch.nn.Module):
-    """Keeps what it is given, by position."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("kept", torch.full((1, 6, 8), 0.5))
-
-    def forward(self, position: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
-        self.kept.index_copy_(1, position, value)  # type: ignore[operator]
-        return torch.relu(self.kept)  # type: ignore[arg-type]
-
-
-@pytest.mark.slow
-def test_a_buffer_starts_as_the_model_has_it_and_keeps_what_is_written(tmp_path: Path) -> None:
-    samples = [(torch.tensor([at]), torch.rand(1, 1, 8) * 2 - 1) for at in (1, 4, 1)]
-    model = Cache()
-    result = pipeline.export(model, samples[0], out=tmp_path / "model.pte", calibration=samples)
-    assert (result.delegates, result.cpu_ops) == (1, ())
-    assert result.verification is not None
-    assert result.verification.agrees, result.verification.note
-    assert float(model.state_dict()["kept"].min()) == float(model.state_dict()["kept"].max()) == 0.5, (
-        "calibration and verification left their marks"
-    )
-    run = run_on_emulator(tmp_path / "model.pte", samples)
-    for (got,), sample in zip(run.outputs, samples, strict=True):
-        assert float((got - model(*sample)).abs().max()) < 0.01
-
-
-class States(torch.nn.Module):
-    """What a model keeps from run to run: a cache, a counter and a mean, both of which no input decides, statistics."""
-
-    kept: torch.Tensor
-    steps: torch.Tensor
-    mean: torch.Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.norm = torch.nn.BatchNorm1d(6)
-        self.register_buffer("kept", torch.full((1, 6, 8), 0.5))
-        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
-        self.register_buffer("mean", torch.ones(8))
-
-    def forward(self, position: torch.Tensor, value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        self.steps.add_(1)
-        self.mean.mul_(0.9).add_(value.mean((0, 1)))
-        return self.norm(self.kept.index_copy_(1, position, value)) + self.mean, self.steps + 1
-
-
-@pytest.mark.parametrize("exported", [False, True])
-def test_what_is_lowered_has_the_model_s_own_states(exported: bool) -> None:
-    """Neither calibrating nor converting (which folds constants) leaves its marks in the buffers."""
-    samples = [(torch.tensor([at]), torch.rand(1, 1, 8)) for at in range(3)]
-    model: Any = States()
-    before = {name: value.clone() for name, value in model.named_buffers()}
-    if exported:
-        model = torch.export.export(model.eval(), samples[0])
-    quantizer = SolveQuantizer("htp", "SM8750", strict=False)
-    with quiet(), evaluating(model):
-        converted = pipeline._converted(exported_graph(model, samples[0]), samples, quantizer, Stages(None))
-    found = {name: value for name, value in converted.named_buffers() if name in before}
-    assert {"kept", "steps", "mean"} <= set(found), "the norm's statistics are part of its weights by now"
-    assert [name for name, value in found.items() if not torch.equal(value, before[name])] == []
-    with torch.no_grad():
-        converted(*samples[0])
-    assert int(found["steps"]) == 1, "the converted model counts for itself"
-
-
 class Noisy(torch.nn.Module):
     """One output that hangs on random numbers, and one that does not."""
 
@@ -286,36 +181,6 @@ def test_a_random_output_runs_and_is_not_compared(tmp_path: Path) -> None:
     assert (result.delegates, result.cpu_ops) == (1, ())
     assert result.verification is not None
     assert (result.verification.agrees, result.verification.random_outputs) == (True, (1,))
-
-
-class Running(torch.nn.Module):
-    """A mean that decays, and the parts of it that are set."""
-
-    mean: torch.Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.ones(4, 8))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        self.mean.mul_(0.5).add_(x)
-        self.mean[:, 2:4] = x[:, :2]
-        self.mean[0].sub_(x[1])
-        return torch.relu(self.mean)
-
-
-@pytest.mark.slow
-def test_writes_through_views_reach_the_next_run(tmp_path: Path) -> None:
-    samples = [(torch.rand(4, 8),) for _ in range(4)]
-    result = pipeline.export(
-        Running(), samples[0], out=tmp_path / "model.pte", soc="SM8350", precision="16a8w", calibration=samples
-    )
-    assert (result.delegates, result.cpu_ops) == (1, ())
-    assert result.verification is not None
-    assert result.verification.emulator_vs_converted_max_rel < 0.001
-    model, run = Running(), run_on_emulator(tmp_path / "model.pte", samples)
-    for (got,), sample in zip(run.outputs, samples, strict=True):
-        assert float((got - model(*sample)).abs().max()) < 0.005
 
 
 class Sorting(torch.nn.Module):
@@ -360,18 +225,10 @@ def test_a_pass_of_executorch_that_fails_is_named_in_one_line(tmp_path: Path) ->
         pipeline.export(SizedBags(), sample, out=tmp_path / "model.pte", strict=False)
 
 
-def converted_net(net: type[torch.nn.Module], samples: list[Any]) -> tuple[torch.fx.GraphModule, SolveQuantizer]:
-    quantizer = SolveQuantizer("htp", "SM8750", precision="16a8w")
-    with quiet():
-        module = exported_graph(seeded(net), samples[0])
-        converted = pipeline._converted(module, samples, quantizer, Stages(None))
-    return converted, quantizer
-
-
 @pytest.mark.slow
 def test_an_op_left_on_the_cpu_stays_there_and_the_rest_is_delegated(tmp_path: Path) -> None:
     samples = images(2)
-    converted, _ = converted_net(TwoConvs, samples)
+    converted = converted_net(TwoConvs, samples)
     lowered = lower(
         converted,
         samples[0],
@@ -387,74 +244,3 @@ def test_an_op_left_on_the_cpu_stays_there_and_the_rest_is_delegated(tmp_path: P
     others = {op.reason for op in lowered.cpu_ops} - {LEFT_BY_SOLVER}
     assert others <= {"only feeds an op on the CPU", "quantizes or dequantizes at the border of a CPU op"}
     assert verify(lowered.pte, converted, seeded(TwoConvs), samples).agrees
-
-
-class Wide(torch.nn.Module):
-    """64 channels of 14 x 14, at 8 bits."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.first, self.last = torch.nn.Conv2d(3, 16, 3), torch.nn.Conv2d(16, 64, 1)
-
-    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        out: torch.Tensor = self.last(self.first(pixels).relu())
-        return out
-
-
-@pytest.mark.slow
-def test_a_garbled_channel_of_the_program_is_caught_and_named(tmp_path: Path) -> None:
-    """Two models that differ in one channel (or row) from the one compiled, so that the program is off there alone."""
-    samples = images(2)
-    quantizer = SolveQuantizer("htp", "SM8750", precision="8a8w")
-    model = seeded(Wide)
-    with quiet():
-        module = exported_graph(model, samples[0])
-        converted = pipeline._converted(module, samples, quantizer, Stages(None))
-    lowered = lower(converted, samples[0], soc="SM8750", fp16=False, cpu_nodes=frozenset(), out=tmp_path / "model.pte")
-
-    def verified(where: tuple[Any, ...], size: float) -> Any:
-        def off(source: torch.nn.Module) -> Any:
-            def run(pixels: torch.Tensor) -> Any:
-                out = source(pixels).clone()
-                out[where] += size
-                return out
-
-            return run
-
-        return verify(lowered.pte, off(converted), off(model), samples, tolerance=0.005)
-
-    assert verified((), 0.0).agrees
-    for where, place in (((slice(None), 9), "index 9 of axis 1"), ((slice(None), slice(None), 4), "index 4 of axis 2")):
-        found = verified(where, 0.08)
-        assert (found.agrees, found.outputs[0].place) == (False, place)
-
-
-@pytest.mark.slow
-def test_a_program_of_another_model_is_caught(tmp_path: Path) -> None:
-    samples = images(2)
-    converted, _ = converted_net(ConvNet, samples)
-    lowered = lower(converted, samples[0], soc="SM8750", fp16=False, cpu_nodes=frozenset(), out=tmp_path / "model.pte")
-
-    def wrong(pixels: torch.Tensor) -> Any:
-        return converted(pixels) * torch.tensor([1.0, 1.0, 1.1, 1.0])
-
-    right = verify(lowered.pte, converted, converted, samples)
-    assert right.agrees
-    caught = verify(lowered.pte, wrong, converted, samples)
-    assert caught.emulator_vs_converted_max_rel > caught.tolerance
-    assert caught.note is not None
-    assert caught.note.startswith("output 0 differs by up to")
-
-
-@pytest.mark.slow
-def test_a_program_that_is_none_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "model.pte").write_bytes(b"not a program")
-    with pytest.raises(HostBackendError, match=r"^the HTP emulator "):
-        run_on_emulator(tmp_path / "model.pte", images(1))
-
-
-def test_an_emulator_that_dies_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qnnsolve.verification.verify.CHILD", "tests.rogue_child")
-    monkeypatch.setenv("ROGUE", "abort")
-    with pytest.raises(HostBackendError, match=r"^the HTP emulator died of SIGABRT"):
-        run_on_emulator(tmp_path / "model.pte", images(1))
