@@ -4,7 +4,7 @@ A model is a ``.pt2`` file (``torch.export.save``), or ``module:callable`` (also
 callable takes nothing and returns ``(nn.Module, example_inputs)`` or ``(nn.Module, example_inputs, calibration)``.
 Everything that can be wrong with either is a :class:`~qnnsolve.errors.UsageError` of one line.
 
-A ``.pt2`` file is data: one that could only be read by unpickling objects, and so by running code, is refused.
+A ``.pt2`` file is data: see :mod:`qnnsolve.models.archive`.
 """
 
 from __future__ import annotations
@@ -13,15 +13,17 @@ import contextlib
 import inspect
 import logging
 import os
-import zipfile
+import tempfile
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from qnnsolve.errors import UsageError
-from qnnsolve.foreign import first_line, foreign
+from qnnsolve.foreign import foreign
+from qnnsolve.models.archive import checked_copy
 from qnnsolve.models.references import CodeRef, FileRef, call, kind_of
+from qnnsolve.models.refused import Refused
 
 if TYPE_CHECKING:
     import torch
@@ -57,12 +59,16 @@ def load_model(ref: FileRef | CodeRef) -> LoadedModel:
 
 
 def _load_pt2(ref: FileRef) -> LoadedModel:
-    _check_archive(ref)
     import torch
     import torchao.quantization.pt2e.quantize_pt2e  # noqa: F401  # registers ops and classes of quantized models
 
-    with foreign(f"model {ref.text} cannot be read"), _quiet_data_only():
-        program = torch.export.load(ref.path)
+    with foreign(f"model {ref.text} cannot be read"), tempfile.TemporaryFile() as copy, _quiet_data_only():
+        try:
+            checked_copy(ref.path, copy)
+        except Refused as error:
+            raise UsageError(f"model {ref.text} {error}") from error
+        copy.seek(0)
+        program = torch.export.load(copy)
     examples: tuple[Any, ...] | None = None
     if program.example_inputs is not None:
         examples, keywords = program.example_inputs
@@ -76,26 +82,6 @@ def _load_pt2(ref: FileRef) -> LoadedModel:
     sizes = [getattr(values.get(name), "shape", ()) for name in names]
     varying = tuple(frozenset(at for at, size in enumerate(each) if not isinstance(size, int)) for each in sizes)
     return LoadedModel(ref.text, program, examples, names, varying=varying if any(varying) else ())
-
-
-def _check_archive(ref: FileRef) -> None:
-    """Refuse what is no torch.export archive before torch looks at it: its own messages are long and misleading."""
-    try:
-        with zipfile.ZipFile(ref.path) as archive:
-            names = archive.namelist()
-    except (zipfile.BadZipFile, OSError) as error:
-        raise UsageError(f"model {ref.text} is not a .pt2 file, or a damaged one: {first_line(error)}") from error
-    if not any(name.endswith(("/archive_format", "serialized_exported_program.json")) for name in names):
-        saved = any(name.endswith("/data.pkl") for name in names)
-        hint = "it was written by torch.save" if saved else "it is another kind of zip file"
-        raise UsageError(f"model {ref.text} is not a .pt2 file of torch.export.save: {hint}")
-    objects = [name for name in names if "/data/constants/" in name and name.split("/")[-1].startswith(_OBJECTS)]
-    if objects:
-        raise UsageError(f"model {ref.text} carries pickled Python objects, which are not loaded: they could run code")
-
-
-_OBJECTS = ("custom_obj", "opaque_obj")
-"""How torch 2.13 names the constants of an archive that are pickled objects."""
 
 
 @contextlib.contextmanager

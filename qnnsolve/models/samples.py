@@ -15,13 +15,17 @@ Files (``--calibration``):
 from __future__ import annotations
 
 import itertools
+import pickle
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from qnnsolve.errors import UsageError, nearest
-from qnnsolve.foreign import first_line, foreign
+from qnnsolve.foreign import foreign
+from qnnsolve.models.arrays import load_arrays
 from qnnsolve.models.files import LoadedModel
 from qnnsolve.models.references import CodeRef, FileRef, call, kind_of
+from qnnsolve.models.refused import Refused
+from qnnsolve.models.saved import load_tensors
 
 if TYPE_CHECKING:
     import torch
@@ -60,7 +64,7 @@ def _read(model: LoadedModel, ref: FileRef | CodeRef) -> Iterable[Any]:
         if isinstance(returned, Iterable):
             return returned
         raise UsageError(f"calibration {ref.text} returned {kind_of(returned)}, not an iterable of samples")
-    loaded = _read_npz(ref) if ref.path.suffix.lower() == ".npz" else _read_pt(ref)
+    loaded = _load(ref)
     if isinstance(loaded, Mapping):
         return _unstack(loaded, model, f"calibration {ref.text}")
     if isinstance(loaded, list | tuple):
@@ -68,31 +72,17 @@ def _read(model: LoadedModel, ref: FileRef | CodeRef) -> Iterable[Any]:
     raise UsageError(f"calibration {ref.text} holds a {type(loaded).__name__}, not samples or stacked tensors")
 
 
-def _read_npz(ref: FileRef) -> dict[str, torch.Tensor]:
-    import zipfile
-
-    import numpy
-    import torch
-
-    try:
-        # Opened here, since numpy 2.4 leaks the file that it opened where it is no zip.
-        with ref.path.open("rb") as stream, numpy.load(stream, allow_pickle=False) as archive:
-            return {name: torch.from_numpy(archive[name]) for name in archive.files}
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        what = first_line(error) if zipfile.is_zipfile(ref.path) else "it is no zip file"
-        raise UsageError(f"calibration {ref.text} is no .npz file of plain arrays: {what}") from error
-
-
-def _read_pt(ref: FileRef) -> object:
-    import pickle
-
-    import torch
-
+def _load(ref: FileRef) -> object:
     with foreign(f"calibration {ref.text} cannot be read"):
         try:
-            return torch.load(ref.path, map_location="cpu", weights_only=True)
+            if ref.path.suffix.lower() == ".npz":
+                return load_arrays(ref.path)
+            with ref.path.open("rb") as stream:
+                return load_tensors(stream)
         except pickle.UnpicklingError as error:
             raise UsageError(f"calibration {ref.text} is no .pt file of plain tensors; nothing else is read") from error
+        except Refused as error:
+            raise UsageError(f"calibration {ref.text} {error}") from error
 
 
 def _unstack(arrays: Mapping[str, Any], model: LoadedModel, origin: str) -> list[dict[str, Any]]:
