@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import io
-import logging
 import os
-import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 import attrs
@@ -37,6 +35,8 @@ from qnnsolve.facts.fx import read_graph
 from qnnsolve.facts.socs import Soc, chipset, soc
 from qnnsolve.facts.user import UserFacts
 from qnnsolve.facts.user_file import read_user_facts
+from qnnsolve.host.quiet import quiet
+from qnnsolve.host.stages import Stages
 from qnnsolve.opinfo_facts import FactsSource, facts_source, operator_facts
 from qnnsolve.results import Placement, SolveResult
 from qnnsolve.rewriting import UNROLL_LIMIT, completed, prepared
@@ -112,7 +112,7 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         self._limits = limits_of(time_limit, limits)
         self._unroll_limit = UNROLL_LIMIT if unroll_limit is None else unroll_limit
         self._request = Request(_precision(precision), block_size)
-        with _quiet():
+        with quiet():  # it warns that BackendOpInfo is missing, but there are facts of our own
             super().__init__(_upstream_type(name), chipset(self._soc), strict)
         self._solved_for: Facts | None = None
         self._notes: tuple[str, ...] = ()
@@ -176,7 +176,7 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
 
     def annotate(self, model: GraphModule) -> GraphModule:
         """Solve for ``model`` and write the annotations; see the class for what is raised."""
-        clock = _Clock()
+        clock = Stages()
         facts = Facts.of(read_graph(model), self._operators, self._request)
         clock.lap("facts")
         unverified = facts.unverified()
@@ -283,35 +283,3 @@ def _upstream_type(name: str) -> QnnExecuTorchBackendType:
     if upstream is None or upstream not in QnnExecuTorchBackendType.__members__:
         raise UsageError(f"ExecuTorch knows no backend type for {name}, so its graph passes cannot be chosen")
     return QnnExecuTorchBackendType[upstream]
-
-
-class _Clock:
-    """Seconds per stage, in order."""
-
-    def __init__(self) -> None:
-        self._last = time.perf_counter()
-        self._laps: list[tuple[str, float]] = []
-
-    def lap(self, stage: str) -> None:
-        now = time.perf_counter()
-        self._laps.append((stage, now - self._last))
-        self._last = now
-
-    @property
-    def laps(self) -> tuple[tuple[str, float], ...]:
-        return tuple(self._laps)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Upstream warns that BackendOpInfo is missing; qnnsolve has facts of its own, so the warning would mislead."""
-    logger = logging.getLogger()
-    logger.addFilter(_not_about_opinfo)
-    try:
-        yield
-    finally:
-        logger.removeFilter(_not_about_opinfo)
-
-
-def _not_about_opinfo(record: logging.LogRecord) -> bool:
-    return "backend_opinfo" not in record.pathname

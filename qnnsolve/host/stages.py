@@ -12,11 +12,20 @@ __all__ = ["Stages"]
 
 
 class Stages:
-    """``with stages(name):`` tells of a stage's start and end, and keeps its seconds."""
+    """``with stages(name):`` tells of a stage's start and end, and keeps its seconds.
 
-    def __init__(self, progress: Progress | None) -> None:
+    Where stages follow one another without a gap, ``stages.lap(name)`` ends one.
+    """
+
+    def __init__(self, progress: Progress | None = None) -> None:
         self.progress = progress
         self.seconds: list[tuple[str, float]] = []
+        self._ended = time.perf_counter()
+
+    @property
+    def laps(self) -> tuple[tuple[str, float], ...]:
+        """Names and seconds so far, in order."""
+        return tuple(self.seconds)
 
     @contextlib.contextmanager
     def __call__(self, name: str, total: int | None = None) -> Iterator[None]:
@@ -25,7 +34,13 @@ class Stages:
         self.step(name, 0, total)
         yield
         self.step(name, total or 1, total or 1)
-        self.seconds.append((name, time.perf_counter() - start))
+        self._ended = time.perf_counter()
+        self.seconds.append((name, self._ended - start))
+
+    def lap(self, name: str) -> None:
+        """End the stage ``name``, which began when the one before it ended."""
+        began, self._ended = self._ended, time.perf_counter()
+        self.seconds.append((name, self._ended - began))
 
     def step(self, name: str, done: int, total: int | None) -> None:
         """Tell that so many steps of a stage are done."""

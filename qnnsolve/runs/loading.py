@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from types import MappingProxyType
@@ -18,6 +17,7 @@ from qnnsolve.encodings import Encoding
 from qnnsolve.errors import RunError, UnsupportedGraphError
 from qnnsolve.explain import describe, node_records, result_of
 from qnnsolve.facts.curated import Curated
+from qnnsolve.host.stages import Stages
 from qnnsolve.results import CalibrationRecord, ExportResult, NodeRecord, SolveResult, Status
 from qnnsolve.rules.base import Facts
 from qnnsolve.runs.answers import read_chosen, read_conflicts, read_placed, read_solution
@@ -159,10 +159,10 @@ class Run:
             limits: what it may spend; None takes those of the run.
         """
         problem, facts = self.problem, self.facts
-        start = time.perf_counter()
-        outcome = self.solved_again if limits is None else solve(problem, limits)
-        timings = (("solve", time.perf_counter() - start),)
-        return self._with_notes(describe(facts, problem, outcome, soc=self.about["soc"], timings=timings))
+        stages = Stages()
+        with stages("solve"):
+            outcome = self.solved_again if limits is None else solve(problem, limits)
+        return self._with_notes(describe(facts, problem, outcome, soc=self.about["soc"], timings=stages.laps))
 
     def _with_notes(self, result: SolveResult) -> SolveResult:
         with self._reading():
