@@ -120,7 +120,9 @@ def passes_with(placement: CpuPlacement) -> tuple[Any, Any]:
         def call(self, graph_module: Any) -> Any:
             weights = _weights(graph_module.graph)
             for node in reversed(graph_module.graph.nodes):
-                movable = node in weights or QCOM_QUANT_ATTRS not in node.meta
+                # A mask has no encoding either, but is computed from what has one.
+                encoded = any(QCOM_QUANT_ATTRS in each.meta for each in (node, *node.all_input_nodes))
+                movable = node in weights or not encoded
                 if node.op == "call_function" and (placement.on_cpu(node) or (movable and self._only_feeds_cpu(node))):
                     node.meta[QCOM_FALLBACK_NODE] = True
             return PassResult(graph_module, True)

@@ -7,11 +7,13 @@ have one. Ops that ExecuTorch builds whole, or lowers to a single op, stay.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch._decomp import get_decompositions
+from torch._subclasses import FakeTensor
 from torch.fx import GraphModule, Node
 from torch.fx.experimental.proxy_tensor import make_fx
 
@@ -148,6 +150,12 @@ def _padded_average(
     return averaged
 
 
+def _one_hot(index: torch.Tensor, classes: int) -> torch.Tensor:
+    """Without torch's checks of the values, which no accelerator runs."""
+    hot: torch.Tensor = (index.unsqueeze(-1) == torch.arange(classes, device=index.device)).to(torch.int64)
+    return hot
+
+
 _MEAN, _MAX = 1, 2
 """How an ``embedding_bag`` joins its rows, where it does not add them up."""
 
@@ -198,6 +206,7 @@ def _joined_bags(
 _WRITTEN_HERE: dict[Callable[[Node], bool], Callable[..., Any]] = {
     _counts_padding: _padded_average,
     _joins_bags: _joined_bags,
+    lambda node: node.target is _aten.one_hot.default: _one_hot,
 }
 """Composites that are told by more than their target, and the parts of each."""
 
@@ -219,7 +228,10 @@ def _expand(model: GraphModule, node: Node) -> None:
         args, kwargs = torch.fx.map_arg((node.args, node.kwargs), lambda source: given[source])
         return target(*args, **kwargs)
 
-    traced = make_fx(call, decomposition_table=_TABLE)(*(source.meta["val"] for source in sources))
+    values = [source.meta["val"] for source in sources]
+    mode = next((value.fake_mode for value in values if isinstance(value, FakeTensor)), contextlib.nullcontext())
+    with mode:  # what is made from nothing (a range) is of the same kind
+        traced = make_fx(call, decomposition_table=_TABLE)(*values)
     if any(each.op == "get_attr" for each in traced.graph.nodes):
         return
     copies = dict(zip((each for each in traced.graph.nodes if each.op == "placeholder"), sources, strict=True))

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch.fx import Node as FxNode
 
-from qnnsolve.rewriting.emitting import Emitter, Replacement
+from qnnsolve.rewriting.emitting import Emitter, Replacement, argument
 
 __all__ = ["INDICES"]
 
@@ -58,6 +58,9 @@ def _positive(emit: Emitter, node: FxNode) -> None:
 
 def _index_put(emit: Emitter, node: FxNode) -> FxNode | None:
     """Index tensors side by side, of several dimensions or of several shapes, as rows of one length."""
+    masked = _where_masked(emit, node)
+    if masked is not None:
+        return masked
     _positive(emit, node)
     source: Any = node.args[0]
     given: Any = node.args[1]
@@ -76,6 +79,29 @@ def _index_put(emit: Emitter, node: FxNode) -> FxNode | None:
     spread = value if list(value.meta["val"].shape) == whole else emit(aten.expand.default, value, whole)
     rows = [_in_a_row(emit, index, shape, count) if index is not None else None for index in given]
     return emit(node.target, source, rows, emit(aten.reshape.default, spread, row), *node.args[3:])
+
+
+def _where_masked(emit: Emitter, node: FxNode) -> FxNode | None:
+    """``x[mask] = value`` as a ``where``, if one value or one of what lies behind the mask's dimensions is written."""
+    source: Any = node.args[0]
+    given: Any = node.args[1]
+    value: Any = node.args[2]
+    masks = [(place, index) for place, index in enumerate(given) if index is not None]
+    if len(masks) != 1 or masks[0][1].meta["val"].dtype != torch.bool or argument(node, 3, "accumulate", False):
+        return None
+    (place, mask), into = masks[0], source.meta["val"]
+    behind = into.dim() - place - mask.meta["val"].dim()
+    written = list(value.meta["val"].shape)
+    if math.prod(written) == 1:
+        written = [1] * min(len(written), into.dim())
+    while len(written) > behind and written[0] == 1:
+        written = written[1:]
+    if len(written) > behind or value.meta["val"].dtype != into.dtype:
+        return None
+    shape = [*[1] * place, *mask.meta["val"].shape, *[1] * behind]
+    spread = mask if list(mask.meta["val"].shape) == shape else emit(aten.reshape.default, mask, shape)
+    shaped = value if list(value.meta["val"].shape) == written else emit(aten.reshape.default, value, written)
+    return emit(aten.where.self, spread, shaped, source)
 
 
 def _in_a_row(emit: Emitter, index: FxNode, shape: Any, count: int) -> FxNode:

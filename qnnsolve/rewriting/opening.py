@@ -15,11 +15,20 @@ from torch._subclasses import FakeTensor, FakeTensorMode
 from torch.fx import GraphModule, Node
 
 from qnnsolve.errors import UnsupportedGraphError
+from qnnsolve.rewriting.notes import add_notes
 
 __all__ = ["complete_values", "opened", "put_guards", "take_guards"]
 
 _GUARDS = "_guards_fn"
 """How ``torch.export`` names the check of the inputs."""
+_CHECKS = frozenset(
+    (
+        torch.ops.aten._assert_tensor_metadata.default,
+        torch.ops.aten._assert_async.default,
+        torch.ops.aten._assert_async.msg,
+        torch.ops.aten._assert_scalar.default,
+    )
+)
 _HIGHER = torch.ops.higher_order
 _REGIONS: dict[Any, int] = {_HIGHER.wrap_with_set_grad_enabled: 1, _HIGHER.wrap_with_autocast: 4}
 """Which argument of a region is its graph; those after it are what the graph reads."""
@@ -54,14 +63,30 @@ def opened(model: GraphModule) -> GraphModule:
     while regions := [node for node in graph.nodes if node.target in _REGIONS]:
         for region in regions:
             _inline(model, region)
-    for node in list(graph.nodes):
-        if node.target is torch.ops.aten._assert_tensor_metadata.default:
-            graph.erase_node(node)
+    _drop_checks(model)
     complete_values(model)
     _read_inner(model)
     _keep_returned(model)
     model.recompile()
     return model
+
+
+def _drop_checks(model: GraphModule) -> None:
+    """Erase what checks values as the model runs, and what is computed for that alone; ExecuTorch 1.5.1 fails on it."""
+    checks = [node for node in model.graph.nodes if node.target in _CHECKS]
+    for check in checks:
+        if check.target is not torch.ops.aten._assert_tensor_metadata.default:
+            said = next((f": {each}" for each in check.args if isinstance(each, str)), "")
+            add_notes(model, f"the check {check.name} is left out{said}")
+    while checks:
+        node = checks.pop()
+        read = node.all_input_nodes
+        model.graph.erase_node(node)
+        checks += [each for each in read if each.op == "call_function" and not each.users and not _mutates(each)]
+
+
+def _mutates(node: Node) -> bool:
+    return isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable
 
 
 def _inline(model: GraphModule, region: Node) -> None:

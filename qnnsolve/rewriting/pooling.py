@@ -12,6 +12,7 @@ import torch
 from torch.fx import Node as FxNode
 
 from qnnsolve.rewriting.emitting import Emitter, Replacement, argument
+from qnnsolve.rewriting.regions import over_regions
 from qnnsolve.rules.builders.pooling import averages_right, padding_right
 
 __all__ = ["POOLINGS"]
@@ -79,10 +80,10 @@ def _average_over_images(emit: Emitter, node: FxNode) -> FxNode | None:
 def _average_over_regions(emit: Emitter, node: FxNode) -> FxNode | None:
     source: Any = node.args[0]
     before, after = source.meta["val"].shape[-2:], node.meta["val"].shape[-2:]
-    if not all(isinstance(size, int) for size in (*before, *after)) or any(
-        size % part for size, part in zip(before, after, strict=True)
-    ):
+    if not all(isinstance(size, int) for size in (*before, *after)):
         return None
+    if any(size % part for size, part in zip(before, after, strict=True)):
+        return over_regions(emit, aten.mean.dim, source, list(after))
     high, wide = (size // part for size, part in zip(before, after, strict=True))
     if averages_right([high, wide], [high, wide], after):
         return None
@@ -135,6 +136,29 @@ def _largest_over_volumes(emit: Emitter, node: FxNode) -> FxNode | None:
     return _by_planes(emit, node, rows_and_columns, depth)
 
 
+def _average_over_regions_of(dims: int) -> Replacement:
+    """Over regions of several sizes; those of one size ExecuTorch builds."""
+
+    def rewritten(emit: Emitter, node: FxNode) -> FxNode | None:
+        source: Any = node.args[0]
+        return over_regions(emit, aten.mean.dim, source, list(node.meta["val"].shape[-dims:]))
+
+    return rewritten
+
+
+def _largest_over_regions(emit: Emitter, node: FxNode) -> None:
+    """Over regions of several sizes, where only the values are read."""
+    source: Any = node.args[0]
+    if any(user.target is not operator.getitem or user.args[1] != 0 for user in node.users if user.users):
+        return
+    made = over_regions(emit, aten.amax.default, source, list(node.meta["val"][0].shape[-2:]))
+    if made is None:
+        return
+    for user in list(node.users):
+        user.replace_all_uses_with(made)
+        user.graph.erase_node(user)
+
+
 def _largest_over_regions_of_volumes(emit: Emitter, node: FxNode) -> None:
     """As two over images: ExecuTorch takes it for a ``max_pool3d`` of its output's size (1.5.1)."""
     after = node.meta["val"][0].shape
@@ -152,7 +176,8 @@ def _largest_over_regions_of_volumes(emit: Emitter, node: FxNode) -> None:
 
 
 def _values(emit: Emitter, x: FxNode, size: list[int]) -> FxNode:
-    return emit(operator.getitem, emit(aten.adaptive_max_pool2d.default, x, size), 0)
+    made = over_regions(emit, aten.amax.default, x, size)
+    return made if made is not None else emit(operator.getitem, emit(aten.adaptive_max_pool2d.default, x, size), 0)
 
 
 def _by_planes(
@@ -174,6 +199,9 @@ POOLINGS: Mapping[Any, Replacement] = MappingProxyType(
         aten.avg_pool2d.default: _average_over_images,
         aten.adaptive_avg_pool2d.default: _average_over_regions,
         aten.avg_pool3d.default: _average_over_volumes,
+        aten.adaptive_avg_pool1d.default: _average_over_regions_of(1),
+        aten.adaptive_avg_pool3d.default: _average_over_regions_of(3),
+        aten.adaptive_max_pool2d.default: _largest_over_regions,
         aten.max_pool1d.default: _largest_by_kernel(1),
         aten.max_pool2d.default: _largest_by_kernel(2),
         aten.max_pool2d_with_indices.default: _largest_by_kernel(2),

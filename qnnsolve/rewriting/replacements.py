@@ -15,8 +15,10 @@ import torch
 from torch.fx import GraphModule
 from torch.fx import Node as FxNode
 
+from qnnsolve.rewriting.casts import CASTS
 from qnnsolve.rewriting.channel_norms import CHANNEL_NORMS
 from qnnsolve.rewriting.channels import CHANNELS
+from qnnsolve.rewriting.convolutions import CONVOLUTIONS
 from qnnsolve.rewriting.copies import COPIES
 from qnnsolve.rewriting.elementwise import ELEMENTWISE
 from qnnsolve.rewriting.emitting import Emitter, Replacement, argument
@@ -26,6 +28,7 @@ from qnnsolve.rewriting.integers import INTEGERS
 from qnnsolve.rewriting.logic import LOGIC
 from qnnsolve.rewriting.pooling import POOLINGS
 from qnnsolve.rewriting.reductions import REDUCTIONS
+from qnnsolve.rewriting.resizes import RESIZES
 from qnnsolve.rewriting.scalars import SCALARS
 from qnnsolve.rewriting.sorting import SORTS
 from qnnsolve.rewriting.tiles import SCALED
@@ -76,7 +79,10 @@ REPLACED: Mapping[Any, Replacement] = MappingProxyType(
         **INDICES,
         **INDEXING,
         **INTEGERS,
+        **CASTS,
+        **RESIZES,
         **TRANSPOSED,
+        **CONVOLUTIONS,
         **CHANNEL_NORMS,
         **SCALARS,
         **SCALED,
@@ -101,7 +107,16 @@ def replace(module: GraphModule) -> GraphModule:
         if made is not None:
             node.replace_all_uses_with(made)
         if not node.users:
-            module.graph.erase_node(node)
+            _erase(module, node)
     if changed:
         module.recompile()
     return module
+
+
+def _erase(module: GraphModule, node: FxNode) -> None:
+    """Take ``node`` out, and the casts that nobody else reads."""
+    read = node.all_input_nodes
+    module.graph.erase_node(node)
+    for source in read:
+        if source.target is aten.to.dtype and not source.users:
+            _erase(module, source)

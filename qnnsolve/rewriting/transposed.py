@@ -18,14 +18,14 @@ from torch.fx import Node as FxNode
 from qnnsolve.rewriting.emitting import Emitter, Replacement, argument
 from qnnsolve.rules.builders.products import grouped_right
 
-__all__ = ["TRANSPOSED"]
+__all__ = ["TRANSPOSED", "dilated", "each_of", "kernel_constant", "kernel_value"]
 
 aten = torch.ops.aten
 _LARGEST_DENSE = 2**22
 """Elements of a kernel that is written for all channels, at most."""
 
 
-def _dilated(kernel: torch.Tensor, dilation: list[int]) -> torch.Tensor:
+def dilated(kernel: torch.Tensor, dilation: list[int]) -> torch.Tensor:
     """``kernel`` with its taps that far apart."""
     sizes = [step * (size - 1) + 1 for step, size in zip(dilation, kernel.shape[2:], strict=True)]
     wide = kernel.new_zeros((*kernel.shape[:2], *sizes))
@@ -50,29 +50,35 @@ def _transposed(emit: Emitter, node: FxNode) -> FxNode | None:
         return None
     sizes = kernel.meta["val"].shape
     dims, groups = len(sizes) - 2, argument(node, 6, "groups", 1)
-    stride, padding = _each(argument(node, 3, "stride", 1), dims), _each(argument(node, 4, "padding", 0), dims)
-    added, dilation = _each(argument(node, 5, "output_padding", 0), dims), _each(argument(node, 7, "dilation", 1), dims)
+    stride, padding = each_of(argument(node, 3, "stride", 1), dims), each_of(argument(node, 4, "padding", 0), dims)
+    added, dilation = (
+        each_of(argument(node, 5, "output_padding", 0), dims),
+        each_of(argument(node, 7, "dilation", 1), dims),
+    )
     apart, longer, dense = set(dilation) != {1}, max(added) > 1, not grouped_right(dims, groups, sizes[1])
     dense = dense and kernel.meta["val"].numel() * groups <= _LARGEST_DENSE
     if not (apart or longer or dense):
         return None
-    value = _value(module, str(kernel.target))
-    value = _dilated(value, dilation) if apart else value
+    value = kernel_value(module, str(kernel.target))
+    value = dilated(value, dilation) if apart else value
     if longer:
         value = torch.nn.functional.pad(value, [size for each in reversed(added) for size in (0, each)])
         added = [0] * dims
     value = _dense(value, groups) if dense else value
     rest = (stride, padding, added, 1 if dense else groups, [1] * dims)
-    return emit(node.target, node.args[0], _constant(emit, module, value, kernel), argument(node, 2, "bias"), *rest)
+    return emit(
+        node.target, node.args[0], kernel_constant(emit, module, value, kernel), argument(node, 2, "bias"), *rest
+    )
 
 
-def _each(size: Any, dims: int) -> list[int]:
+def each_of(size: Any, dims: int) -> list[int]:
     """A size per dimension: it may be one number for all, or a list of one."""
     sizes = [size] if isinstance(size, int) else list(size)
     return sizes * dims if len(sizes) == 1 else sizes
 
 
-def _value(module: torch.nn.Module, name: str) -> torch.Tensor:
+def kernel_value(module: torch.nn.Module, name: str) -> torch.Tensor:
+    """The parameter or buffer called ``name``."""
     found: Any = module
     for part in name.split("."):
         found = getattr(found, part)
@@ -80,7 +86,7 @@ def _value(module: torch.nn.Module, name: str) -> torch.Tensor:
     return found.detach()
 
 
-def _constant(emit: Emitter, module: torch.nn.Module, value: torch.Tensor, like: FxNode) -> FxNode:
+def kernel_constant(emit: Emitter, module: torch.nn.Module, value: torch.Tensor, like: FxNode) -> FxNode:
     """A parameter of the model, since that is what it was made from."""
     number = 0
     while hasattr(module, f"kernel_with_zeros_{number}"):

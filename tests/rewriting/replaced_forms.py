@@ -71,7 +71,44 @@ class _Slopes(nn.Module):
         return nn.functional.prelu(x, self.slopes)
 
 
+def _same_convolution(call: Any, dims: int) -> Form:
+    """Of an even kernel, padded by name."""
+    kernel = torch.randn(3, 4, *[2] * dims, generator=torch.Generator().manual_seed(5))
+    given = torch.randn(1, 4, *[5] * dims, generator=torch.Generator().manual_seed(6))
+    return lambda x, kernel: call(x, kernel, None, 1, "same", 3), (given, kernel)
+
+
+class _Deep(nn.Module):
+    """Taps that are apart in depth and in rows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv3d(2, 3, (3, 2, 2), (1, 2, 1), (2, 0, 1), (2, 2, 1))
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.conv(x)
+
+
+_BATCH = torch.randn(2, 4, 10, 6, generator=torch.Generator().manual_seed(7))
+
 FORMS: dict[str, Form] = {
+    "conv1d.padding": _same_convolution(nn.functional.conv1d, 1),
+    "conv2d.padding": _same_convolution(nn.functional.conv2d, 2),
+    "conv3d.padding": _same_convolution(nn.functional.conv3d, 3),
+    "conv3d.default": (_Deep(), (torch.randn(1, 2, 6, 7, 5),)),
+    "group_norm.default": (lambda x: nn.functional.group_norm(x, 2, SLOPES), (X,)),
+    "adaptive_avg_pool1d.default": (lambda x: nn.functional.adaptive_avg_pool1d(x, 3), (X,)),
+    "adaptive_avg_pool3d.default": (
+        lambda x: nn.functional.adaptive_avg_pool3d(x, (3, 4, 3)),
+        (_BATCH.reshape(1, 2, 4, 10, 6),),
+    ),
+    "adaptive_max_pool2d.default": (lambda x: nn.functional.adaptive_max_pool2d(x, (4, 7)), (_BATCH,)),
+    "upsample_bicubic2d.vec": (
+        lambda x: nn.functional.interpolate(x, (7, 12), mode="bicubic", align_corners=True),
+        (_BATCH,),
+    ),
+    "upsample_bilinear2d.vec": (lambda x: nn.functional.interpolate(x, scale_factor=0.5, mode="bilinear"), (_BATCH,)),
+    "to.dtype": (lambda x: (x > 0).long().float(), (X,)),
     "sort.default": (lambda x: tuple(x.sort(1)), (X,)),
     "sort.stable": (lambda x: torch.sort(x, dim=0, stable=True)[0], (X,)),
     "topk.default": (lambda x: tuple(x.topk(3, dim=1, largest=False)), (X,)),
@@ -111,7 +148,7 @@ FORMS: dict[str, Form] = {
 
 STAYING = (
     *("sort.default", "topk.default", "prelu.default", "index.Tensor", "index_put.default", "index_put_.default"),
-    *("add.Tensor", "sub.Tensor"),
+    *("add.Tensor", "sub.Tensor", "conv3d.default", "group_norm.default", "to.dtype"),
     *("conv_transpose1d.default", "conv_transpose2d.input", "conv_transpose3d.input"),
 )
 """Targets that the rewritten model still has, with other arguments or in a row of other ops."""

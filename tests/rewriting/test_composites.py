@@ -147,3 +147,17 @@ def test_a_bag_of_which_more_than_the_result_is_read_stays_whole() -> None:
     sample = (torch.rand(10, 8), torch.tensor([1, 2, 4]), torch.tensor([0, 2]))
     graph = torch.export.export(SizedBags(), sample).module()
     assert any("bag" in target for target in targets(expand_composites(graph)))
+
+
+@pytest.mark.parametrize("classes", [5, 9])
+def test_classes_are_told_by_comparing_with_each(classes: int) -> None:
+    """torch's own definition checks the values, which no accelerator runs, and ExecuTorch fails on."""
+
+    class Hot(nn.Module):
+        def forward(self, index: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+            return torch.nn.functional.one_hot(index, classes).float() + x
+
+    inputs = (torch.arange(5).reshape(1, 5), torch.zeros(1, 5, classes))
+    graph = expand_composites(torch.export.export(Hot(), inputs).module())
+    assert torch.equal(graph(*inputs), Hot()(*inputs))
+    assert "aten.one_hot.default" not in targets(graph)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from qnnsolve.rewriting.replacements import replace
-from tests.rewriting.exporting import X, exported
+from tests.rewriting.exporting import X, exported, targets
 
 aten = torch.ops.aten
 
@@ -45,3 +45,32 @@ def test_indices_that_are_inputs_are_counted_from_the_front() -> None:
     indexed = [node for node in module.graph.nodes if "aten.index" in str(node.target)]
     given = [index for node in indexed for index in node.args[1] if index is not None]
     assert {str(index.target) for index in given} == {"aten.where.self"}
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda x: x.masked_fill(x > 0, 0.5) + torch.index_put(x, (x > 0,), torch.tensor(0.5)),
+        lambda x: torch.index_put(x, (x[:, :, 0] > 0,), torch.arange(8.0)),
+        lambda x: torch.index_put(x, (x[:, :, 0] > 0,), torch.full((1, 8), 2.0)),
+        lambda x: torch.index_put(x, (x[:, :, 0] > 0,), torch.full((1, 1, 1), 2.0)),
+        lambda x: aten.index_put.default(x, [None, x[0] > 0], torch.full((1, 1), -1.0)),
+    ],
+)
+def test_what_a_mask_picks_is_written_by_where(write: Callable[..., Any]) -> None:
+    rewritten = replace(exported(write, (X,)))
+    assert torch.equal(rewritten(X), write(X))
+    assert "aten.index_put.default" not in targets(rewritten)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda x, picked: torch.index_put(x, (picked,), torch.tensor(0.5), True),
+        lambda x, picked: torch.index_put(x, (picked,), torch.tensor([0.5, 1.5])),
+    ],
+)
+def test_what_a_mask_picks_one_by_one_stays(write: Callable[..., Any]) -> None:
+    few = torch.zeros(2, 4, 8, dtype=torch.bool)
+    few[0, 0, 0] = few[1, 2, 3] = True
+    assert "aten.index_put.default" in targets(replace(exported(write, (X, few))))

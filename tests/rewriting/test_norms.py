@@ -88,3 +88,15 @@ def test_a_norm_whose_mean_is_read_stays() -> None:
     graph = exported(model, torch.randn(2, 3, 4, 8))
     before = len(graph.graph.nodes)
     assert len(flatten_norms(graph).graph.nodes) == before
+
+
+@pytest.mark.parametrize("name", ["layer_norm", "layer_norm, not affine", "rms_norm", "layer_norm over two"])
+def test_many_leading_dimensions_become_one(name: str) -> None:
+    """Of five the accelerator compiles no norm on V68."""
+    made = {"layer_norm": nn.LayerNorm(8), "rms_norm": nn.RMSNorm(8), "layer_norm over two": nn.LayerNorm((4, 8))}
+    model = Affine(made.get(name, nn.LayerNorm(8, elementwise_affine=False)))
+    x = torch.randn(2, 1, 2, 3, 4, 8) if "two" in name else torch.randn(2, 1, 3, 4, 8)
+    graph = flatten_norms(exported(model, x))
+    (norm,) = (node for node in graph.graph.nodes if "norm.default" in str(node.target))
+    assert norm.meta["val"].dim() == 2
+    torch.testing.assert_close(graph(x), model(x))

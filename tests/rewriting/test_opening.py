@@ -10,6 +10,7 @@ from torchao.quantization.pt2e.utils import _fuse_linear_bn_
 
 from qnnsolve.errors import UnsupportedGraphError
 from qnnsolve.quantizer import SolveQuantizer
+from qnnsolve.rewriting.notes import notes_of
 from qnnsolve.rewriting.opening import complete_values, opened, put_guards, take_guards
 
 aten = torch.ops.aten
@@ -127,3 +128,16 @@ def test_a_constant_that_is_returned_is_a_buffer() -> None:
     assert [node.op for node in returned] == ["call_function", "get_attr", "call_function", "call_function"]
     computed, ones, _, written = graph(x)
     torch.testing.assert_close((computed, ones, written), (x + 1, torch.ones(3), torch.cat([torch.zeros(1), x[1:]])))
+
+
+class Checked(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        torch._assert_async((x.abs().amax() < 100), "too large")
+        return x + 1
+
+
+def test_checks_of_values_are_left_out_and_that_is_said() -> None:
+    x = torch.rand(2, 3)
+    graph = opened(exported(Checked(), x))
+    assert [str(node.target) for node in graph.graph.nodes if node.op == "call_function"] == ["aten.add.Tensor"]
+    assert notes_of(graph) == ("the check _assert_async is left out: too large",)

@@ -106,6 +106,7 @@ def test_every_rewrite_has_a_case() -> None:
     assert {str(target) for target in REPLACED} == {f"aten.{name}" for name in CASES}
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning")
 @pytest.mark.parametrize("name", CASES)
 def test_a_rewritten_model_computes_the_same(name: str) -> None:
     compute, inputs = CASES[name]
@@ -152,7 +153,11 @@ def test_what_a_rewrite_leaves_can_be_built(name: str) -> None:
         (lambda x, m: torch.ops.aten.index.Tensor(x, [m]), (X, torch.tensor([[True, False, True, True]] * 2))),
         (lambda x: nn.functional.avg_pool2d(x, 4, 2), (IMAGE,)),
         (lambda x: nn.functional.adaptive_avg_pool2d(x, (1, 3)), (IMAGE,)),
-        (lambda x: nn.functional.adaptive_avg_pool2d(x, 5), (IMAGE,)),
+        (lambda x: nn.functional.adaptive_avg_pool2d(x, (65, 5)), (IMAGE,)),
+        (lambda x: nn.functional.adaptive_max_pool2d(x, (3, 6)), (IMAGE,)),
+        (lambda x: nn.functional.adaptive_max_pool2d(x, 5, return_indices=True), (IMAGE,)),
+        (lambda x: nn.functional.interpolate(x, (6, 5), mode="bilinear"), (IMAGE,)),
+        (lambda x: nn.functional.interpolate(x, (7, 7), mode="bicubic"), (IMAGE,)),
         (lambda x: nn.functional.max_pool2d(x, 2, 1), (X.reshape(1, 4, 4, 4),)),
         (lambda x: torch.ops.aten.pow.Scalar(-2.0, x), (torch.arange(4.0),)),
         (lambda x: torch.ops.aten.pow.Scalar(2, x), (torch.arange(4),)),

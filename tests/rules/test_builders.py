@@ -80,6 +80,9 @@ def test_what_is_built(found: Built, ops: str) -> None:
         (on(IMAGE, "upsample_nearest2d.vec", (12, 12), out=(1, 4, 12, 12)), "no whole number"),
         (on(IMAGE, "adaptive_avg_pool2d.default", (3, 3), out=(1, 4, 3, 3)), "one size"),
         (on(IMAGE, "avg_pool2d.default", (3, 3), PAIR, (0, 0), True), "hangs over"),
+        (on(SEQUENCE, "avg_pool1d.default", (3,), (2,), (0,), True), "hangs over"),
+        (on(IMAGE, "upsample_bicubic2d.vec", None, True, (2.0, 2.0), out=(1, 4, 16, 16)), "aligned corners"),
+        (on(IMAGE, "adaptive_max_pool2d.default", (3, 4), out=(1, 4, 3, 4)), "one size"),
         (on(SEQUENCE, "repeat.default", (2, 1, 1, 1), out=(2, 1, 4, 8)), "new dimensions"),
         (on(SEQUENCE, "view.default", (1, 2, 2, 2, 2, 2), out=(1, 2, 2, 2, 2, 2)), "5 dimensions"),
         (on(SEQUENCE, "layer_norm.default", (4, 8)), "last dimension"),
@@ -96,6 +99,17 @@ def test_what_is_built(found: Built, ops: str) -> None:
 def test_what_has_no_builder_in_this_form_stays_on_the_cpu(found: Built, why: str) -> None:
     assert found.fate is Fate.CPU
     assert why in found.why
+
+
+@pytest.mark.parametrize(
+    ("dtype", "fate"), [("int64", Fate.CPU), ("uint8", Fate.CPU), ("bool", Fate.OP), ("float32", Fate.OP)]
+)
+def test_what_is_rounded_for_a_cast_to_integers_is_rounded_in_float(dtype: str, fate: Fate) -> None:
+    x, rounded = placeholder("x", 4), call("r", "round.default", X)
+    cast = call("c", "to.dtype", Ref("r"), dtype, dtype=dtype)
+    assert build(rounded, Graph.of((x, rounded, cast))).fate is fate
+    other = call("o", "relu.default", Ref("r"))
+    assert build(rounded, Graph.of((x, rounded, cast, other))).fate is Fate.OP
 
 
 def test_tiling_to_the_same_shape_is_nothing() -> None:

@@ -27,6 +27,12 @@ def _nearest(node: Node, graph: Graph) -> Built:
     return batched("ResizeNearestNeighbor", 4)(node, graph)
 
 
+def _bicubic(node: Node, graph: Graph) -> Built:
+    if node.argument(2, "align_corners", False):
+        return on_cpu("HTP resizes bicubically between aligned corners wrong")
+    return batched("Resize", 4)(node, graph)
+
+
 def _grid_sample(node: Node, graph: Graph) -> Built:
     """The grid is transposed first (builders/op_grid_sampler_2d.py)."""
     inputs = (Input(ref_at(node, 0)), Input(ref_at(node, 1)))
@@ -53,7 +59,7 @@ def _pair(value: object) -> tuple[object, ...]:
 
 
 TABLE = table(
-    (batched("Resize", 4), ("upsample_bicubic2d.vec",)),
+    (_bicubic, ("upsample_bicubic2d.vec",)),
     (batched("ResizeBilinear", 4), ("upsample_bilinear2d.vec",)),
     (_nearest, ("upsample_nearest2d.vec",)),
     (batched("DepthToSpace", 4), ("pixel_shuffle.default",)),

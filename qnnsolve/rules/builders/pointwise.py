@@ -88,7 +88,15 @@ def _power(node: Node, graph: Graph) -> Built:
 def _round(node: Node, graph: Graph) -> Built:
     if node.argument(1, "decimals", 0) != 0:
         return on_cpu("ExecuTorch's builder takes no decimals")
+    if graph.users[node.name] and all(_cuts_off(graph[user]) for user in graph.users[node.name]):
+        return on_cpu("a whole number that is quantized is a fraction of a step off, which the cast behind it cuts off")
     return Built(Fate.OP, "ElementWiseRound", (Input(ref_at(node, 0)),))
+
+
+def _cuts_off(node: Node) -> bool:
+    """Whether it is a cast to integers."""
+    into = node.tensor if node.target in ("aten.to.dtype", "aten._to_copy.default") else None
+    return into is not None and not into.is_float and into.dtype != "bool"
 
 
 def _masked_fill(node: Node, graph: Graph) -> Built:

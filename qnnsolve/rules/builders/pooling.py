@@ -60,6 +60,7 @@ def padding_right(
 
 
 _GARBAGE = "HTP computes averages over regions of this size wrong"
+_OVERHANGS = "HTP divides an average that hangs over the edge by another number"
 
 
 def _padded_right(node: Node, graph: Graph, dims: int) -> bool:
@@ -73,6 +74,8 @@ def _padded_right(node: Node, graph: Graph, dims: int) -> bool:
 def _average_over_sequences(node: Node, graph: Graph) -> Built:
     if not _padded_right(node, graph, 1):
         return on_cpu(_GARBAGE)
+    if node.argument(4, "ceil_mode", False) and _overhangs(node, shape_of(graph, ref_at(node, 0))[2:]):
+        return on_cpu(_OVERHANGS)
     return batched("PoolAvg2d", 3, *_TO_2D)(node, graph)
 
 
@@ -94,7 +97,7 @@ def _average(name: str, rank: int) -> Builder:
             # where there is none to count. Unless told, ExecuTorch 1.5.1 does not have it counted.
             return on_cpu("HTP does not count padded zeros in an average over volumes")
         if node.argument(4, "ceil_mode", False) and _overhangs(node, shape_of(graph, ref_at(node, 0))[2:]):
-            return on_cpu("HTP divides an average that hangs over the edge by another number")
+            return on_cpu(_OVERHANGS)
         return batched(name, rank)(node, graph)
 
     return builder
@@ -160,6 +163,9 @@ def _largest(node: Node, graph: Graph) -> Built:
 def _adaptive_largest(node: Node, graph: Graph) -> Built:
     if 1 in graph.items_of(node.name):
         return on_cpu("QNN's PoolMax2d has no indices")
+    before, after = shape_of(graph, ref_at(node, 0)), node.tensors[0].shape if node.tensors else ()
+    if any(not size or not part or size % part for size, part in zip(before[-2:], after[-2:], strict=False)):
+        return on_cpu("ExecuTorch builds adaptive maxima as such over regions of one size")
     built = batched("PoolMax2d", 4)(node, graph)
     return built if built.fate is Fate.CPU else _first_output(built)
 
