@@ -124,6 +124,8 @@ def read_problem(rows: Rows, known: Known, sites: tuple[Site, ...]) -> Problem:
     priced: list[list[tuple[tuple[Encoding, ...], int]]] = [[] for _ in rows["relations"]]
     for relation, text, price in rows["relation_rows"]:
         priced[relation].append((known.encodings_of(text), price))
+    if [len(each) for each in priced] != [number for _, number in rows["relations"]]:
+        raise ValueError("a relation has not all of its rows")
     read = _Reader([tuple(each) for each in priced])
     named = parsed_all([row[2] for row in rows["constraints"]])
     return Problem(
