@@ -14,6 +14,7 @@ from qnnsolve import load_run
 from qnnsolve.constraints import Convertible, Derived, Prefer, Relation, Same, Site, Table
 from qnnsolve.encodings import Encoding
 from qnnsolve.errors import UsageError
+from qnnsolve.facts.graph import CodeLine, Graph, Node, NodeKind, Ref, TensorFact
 from qnnsolve.opinfo_facts import operator_facts
 from qnnsolve.results import (
     CalibrationRecord,
@@ -55,6 +56,26 @@ def test_the_answer_is_that_which_was_given(made: Solved, run: Run) -> None:
     assert any(node.deviations for node in made.result.nodes) and made.result.converts, "there is something to keep"
     assert run.status is Status.SATISFIABLE
     assert run.limits == made.limits
+
+
+def test_all_that_a_node_is_is_kept(made: Solved, tmp_path: Path) -> None:
+    """A field that is new has to be written, too."""
+    odd = Node(
+        "odd",
+        NodeKind.OTHER,
+        "aten.odd",
+        (Ref("x"), (Ref("x"), None, True, 1, -1.5, float("inf"), "x", ())),
+        (("key", (Ref("x"), 2**70)), ("other", "{")),
+        (TensorFact((None, 2), "int64"), TensorFact((), "bool")),
+        "a.b",
+        True,
+        CodeLine("läufe.py", 3, "x = 'y'"),
+    )
+    assert all(getattr(odd, field.name) != field.default for field in attrs.fields(Node)), "each has another value"
+    graph = Graph.of((*made.facts.graph, odd))
+    save_run(tmp_path / "run.qnn", attrs.evolve(made, facts=attrs.evolve(made.facts, graph=graph)))
+    kept = load_run(tmp_path / "run.qnn").facts.graph["odd"]
+    assert kept == odd and str(kept) == str(odd), "True is not 1"
 
 
 def test_solving_again_gives_the_same_bytes(made: Solved, run: Run) -> None:
