@@ -59,7 +59,7 @@ def main() -> None:
     print(f"{'ops':>7} {'sites':>8} {'facts s':>8} {'solve s':>8} {'solve/facts':>11} {'proof':>8} {'peak MB':>8}")
     for ops in map(int, sys.argv[1:] or ("1000", "10000", "50000")):
         start = time.perf_counter()
-        facts = Facts.of(Graph.of(tuple(transformer(ops))), operators, Request(precision("16a8w")))
+        facts = Facts.of(Graph.of(tuple(transformer(ops))), operators, Request.of(precision("16a8w")))
         problem = problem_of(facts)
         built = time.perf_counter()
         outcome = solve(problem)

@@ -10,8 +10,8 @@ import contextlib
 import io
 import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn
+from collections.abc import Sequence
+from typing import Any
 
 import attrs
 
@@ -19,16 +19,19 @@ import attrs
 os.environ.setdefault("QNN_SDK_ROOT", "")
 
 import torch
-from executorch.backends.qualcomm.quantizer.quantizer import QnnQuantizer, QuantDtype
+from executorch.backends.qualcomm.quantizer.quantizer import QnnQuantizer
 from executorch.backends.qualcomm.serialization.qc_schema import QcomChipset, QnnExecuTorchBackendType
 from torch.fx import GraphModule
 
 from qnnsolve.annotating.accumulators import bind_accumulators
 from qnnsolve.annotating.annotations import mark_cpu_nodes, write_annotations
 from qnnsolve.annotating.calibrated import Watch, watch
+from qnnsolve.annotating.custom import custom_wishes
 from qnnsolve.annotating.masks import bind_masks
 from qnnsolve.annotating.maxima import observe_behind_maxima
-from qnnsolve.errors import BudgetExceededError, UnsatisfiableError, UnverifiedError, UsageError
+from qnnsolve.annotating.named_observers import NamedObservers
+from qnnsolve.annotating.settings import default_request, settings_wishes
+from qnnsolve.errors import BudgetExceededError, UnknownNameError, UnsatisfiableError, UnverifiedError, UsageError
 from qnnsolve.explain import conflict_in_words, describe, placements
 from qnnsolve.facts.backends import backend as backend_of
 from qnnsolve.facts.fx import read_graph
@@ -49,6 +52,9 @@ from qnnsolve.rewriting.opening import complete_values, opened, put_guards, take
 from qnnsolve.rewriting.sizes import FixedSizes, sizes_vary
 from qnnsolve.rules import Facts, backend_rules, problem_of
 from qnnsolve.rules.request import Request, precision
+from qnnsolve.rules.requested import without_pins
+from qnnsolve.rules.wish_text import parse_wish
+from qnnsolve.rules.wishes import Strength, Wish
 from qnnsolve.runs import Solved
 from qnnsolve.solver import Limits, Solution, Unknown, Unsatisfiable, limits_of, solve
 
@@ -64,7 +70,7 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         backend: the name of a backend (``"htp"``, ``"lpai"``), or ExecuTorch's ``QnnExecuTorchBackendType``.
         soc_model: a chipset's name (``"SM8750"``), or ExecuTorch's ``QcomChipset``.
         strict: raise where an op has no facts; otherwise leave such ops float and say so in :attr:`result`.
-        precision: a preset's name (``"16a8w"``); :meth:`set_default_quant_config` takes ExecuTorch's enum.
+        precision: a preset's name (``"16a8w"``), which holds as long as :meth:`set_default_quant_config` sets none.
         block_size: elements per block along input channels, for ``16a4w_block``.
         unroll_limit: steps of a recurrent layer (LSTM, GRU, RNN) that are spelled out at most; one of more is refused.
             None means 128: such a graph takes minutes to compile.
@@ -74,6 +80,10 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         user_facts: files of the user's own facts (``docs/facts.md``), or facts that were read from such files.
         facts_source: whose operator tables count: ``"both"`` (only what the measured ones and the SDK's both accept),
             ``"measured"`` or ``"sdk"``.
+        wishes: what is asked for beside the preset; :meth:`wish` adds one.
+
+    Every setting of ``QnnQuantizer`` is a wish, too: presets with their flags, submodules, block sizes, discards,
+    custom annotations and recipes. Block sizes and custom annotations are pins, the rest is preferred.
 
     After ``prepare_pt2e``: :attr:`solution` (the last solve), :attr:`result` (the same as plain records; once samples
     were seen, also what they showed) and :attr:`cpu_nodes` (names of the nodes that stay on the CPU).
@@ -102,6 +112,7 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         limits: Limits | None = None,
         user_facts: UserFacts | Sequence[str | os.PathLike[str]] = (),
         facts_source: str | FactsSource = FactsSource.BOTH,
+        wishes: Sequence[Wish] = (),
     ) -> None:
         name = backend if isinstance(backend, str) else backend.name.removeprefix("k").removesuffix("Backend").lower()
         backend_rules(name)
@@ -111,9 +122,12 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         self._operators = operator_facts(name, self._arch, self._soc, _facts_source(facts_source), user)
         self._limits = limits_of(time_limit, limits)
         self._unroll_limit = UNROLL_LIMIT if unroll_limit is None else unroll_limit
-        self._request = Request(_precision(precision), block_size)
+        self._preset = Request.of(_precision(precision), block_size)
+        self._wishes = list(wishes)
+        self._observers = NamedObservers()
         with quiet():  # it warns that BackendOpInfo is missing, but there are facts of our own
             super().__init__(_upstream_type(name), chipset(self._soc), strict)
+        self._unset = dict(vars(self.default_quant_config))
         self._solved_for: Facts | None = None
         self._notes: tuple[str, ...] = ()
         self._guards: torch.nn.Module | None = None
@@ -142,16 +156,26 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
             return None
         return attrs.evolve(self._solved, result=self.result)
 
-    def set_default_quant_config(self, quant_dtype: QuantDtype, is_qat: bool = False, **settings: Any) -> None:
-        """Ask for one of ExecuTorch's presets. Weights are quantized per channel wherever the backend takes it.
+    def wish(self, text: str, *, pin: bool = False, words: str | None = None) -> SolveQuantizer:
+        """Ask for ``WHERE=WHAT`` in every solve from now on; see :func:`qnnsolve.rules.wish_text.parse_wish`.
 
         Raises:
-            UsageError: a setting that is not solved for yet (QAT, an observer, symmetric activations ...).
+            UsageError: it is not of this form; names the nearest word.
         """
-        wanted = sorted(key for key, value in settings.items() if value and not key.endswith("_per_channel"))
-        if is_qat or wanted:
-            raise UsageError(f"SolveQuantizer does not take {', '.join((['is_qat'] if is_qat else []) + wanted)} yet")
-        self._request = attrs.evolve(self._request, precision=_precision(quant_dtype.name.removeprefix("use_")))
+        strength = Strength.PIN if pin else Strength.PREFER
+        self._wishes.append(parse_wish(text, strength, words or f"wish('{text}'{', pin=True' if pin else ''})"))
+        return self
+
+    def add_discard_ops(self, ops: Sequence[Any]) -> None:
+        """Leave every node with one of these targets on the CPU.
+
+        Raises:
+            UnknownNameError: ExecuTorch quantizes no such op; names the nearest.
+        """
+        for op in ops:
+            if op not in self.supported_ops:
+                raise UnknownNameError("op to discard", str(op), map(str, self.supported_ops))
+        super().add_discard_ops([op for op in ops if op in self.quant_ops])
 
     def transform_for_annotation(self, model: GraphModule) -> GraphModule:
         """:mod:`qnnsolve.rewriting`, with ExecuTorch's own passes between its two halves.
@@ -172,12 +196,13 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         complete_values(model)
         with contextlib.redirect_stdout(io.StringIO()):  # ``[WARNING] the 0 th arg of node ...`` (1.5.1)
             transformed: GraphModule = super().transform_for_annotation(prepared(model, self._unroll_limit))
-        return completed(transformed, half=self._request.precision.fp16)
+        return completed(transformed, half=self._request().fp16)
 
     def annotate(self, model: GraphModule) -> GraphModule:
         """Solve for ``model`` and write the annotations; see the class for what is raised."""
         clock = Stages()
-        facts = Facts.of(read_graph(model), self._operators, self._request)
+        request, wishes = self._wanted(model)
+        facts = Facts.of(read_graph(model), self._operators, request, wishes)
         clock.lap("facts")
         unverified = facts.unverified()
         if self.strict and unverified:
@@ -186,6 +211,9 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         problem = problem_of(facts)
         clock.lap("rules")
         outcome = solve(problem, self._limits)
+        if isinstance(outcome, Unsatisfiable) and not self.strict:
+            problem = without_pins(problem)
+            outcome = solve(problem, self._limits)
         clock.lap("solve")
         self.solution = outcome if isinstance(outcome, Solution) else None
         self._watch = None
@@ -196,7 +224,7 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
             raise UnsatisfiableError(outcome.conflicts, tuple(map(conflict_in_words, outcome.conflicts)))
         if isinstance(outcome, Unknown):
             raise BudgetExceededError(outcome.limit)
-        write_annotations(model, facts, problem, outcome)
+        write_annotations(model, facts, problem, outcome, self._observers)
         self._solved_for = facts
         placed = placements(facts, outcome.encodings)
         self.cpu_nodes = frozenset(name for name, place in placed.items() if place is Placement.CPU)
@@ -221,56 +249,32 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
     def validate(self, model: GraphModule) -> None:
         """Nothing is left to validate: what was annotated was solved for."""
 
-    def _not_yet(self, setting: str) -> NoReturn:
-        raise UsageError(f"SolveQuantizer does not take {setting} yet")
+    def _wanted(self, model: GraphModule) -> tuple[Request, tuple[Wish, ...]]:
+        """The request of a node of which no wish says anything, and all wishes, the weakest first."""
+        is_set = vars(self.default_quant_config) != self._unset
+        recipe = self._recipe
+        functions = self.custom_quant_annotations if recipe is None else recipe.custom_quant_annotations
+        wishes = (
+            *settings_wishes(self, model, self._observers, default_is_set=is_set),
+            *custom_wishes(model, functions, self._annotate_as_executorch, self._observers),
+            *self._wishes,
+        )
+        return self._request(), wishes
 
-    def add_custom_quant_annotations(self, custom_quant_annotations: Sequence[Callable[..., None]]) -> None:
-        """Not solved for yet.
+    def _request(self) -> Request:
+        if self._recipe is not None:
+            return default_request(self._recipe._default_strategy.quant_config)
+        is_set = vars(self.default_quant_config) != self._unset
+        return default_request(self.default_quant_config) if is_set else self._preset
 
-        Raises:
-            UsageError: always, since ignoring the request would be silent.
-        """
-        self._not_yet("custom annotations")
-
-    def add_discard_nodes(self, nodes: Sequence[str]) -> None:
-        """Not solved for yet.
-
-        Raises:
-            UsageError: always.
-        """
-        self._not_yet("discarded nodes")
-
-    def add_discard_ops(self, ops: Sequence[Any]) -> None:
-        """Not solved for yet.
-
-        Raises:
-            UsageError: always.
-        """
-        self._not_yet("discarded ops")
-
-    def set_block_size_map(self, block_size_map: Mapping[str, tuple[int, ...]]) -> None:
-        """Not solved for yet; ``block_size`` holds for the whole graph.
-
-        Raises:
-            UsageError: always.
-        """
-        self._not_yet("a block-size map")
-
-    def set_recipe(self, recipe: Any) -> None:
-        """Not solved for yet.
-
-        Raises:
-            UsageError: always.
-        """
-        self._not_yet("recipes")
-
-    def set_submodule_qconfig_list(self, submodule_qconfig_list: Sequence[Any]) -> None:
-        """Not solved for yet.
-
-        Raises:
-            UsageError: always.
-        """
-        self._not_yet("submodule configs")
+    def _annotate_as_executorch(self, model: GraphModule) -> None:
+        """What custom annotations expect to find. Nodes that ExecuTorch cannot annotate are left out."""
+        for node in model.graph.nodes:
+            rule = self._rules_map.get(node.target)
+            if rule is None or node.target not in self.quant_ops:
+                continue
+            with contextlib.suppress(AssertionError, AttributeError, KeyError, IndexError, TypeError):
+                rule.annotate_fn(node, self._get_quant_config(node))
 
 
 _precision = precision

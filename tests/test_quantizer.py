@@ -115,7 +115,9 @@ def test_what_is_fixed_is_finer_only_where_the_facts_say_so(op: Callable[..., to
     assert (float(scale), int(zero_point)) == (1 / steps, 0)
 
 
-@pytest.mark.parametrize(("channels", "told"), [(64, []), (48, ["block size 32 does not divide 48 input channels"])])
+@pytest.mark.parametrize(
+    ("channels", "told"), [(64, []), (48, ["block size 32 does not divide 48 input channels (16, 8, 4, 2 would do)"])]
+)
 def test_a_weight_that_blocks_do_not_divide_deviates_and_says_so(channels: int, told: list[str]) -> None:
     quantizer = SolveQuantizer("htp", "SM8750", precision="16a4w_block")
     prepared(nn.Conv2d(channels, 16, 1), quantizer, 1, channels, 4, 4)
@@ -132,7 +134,7 @@ def test_the_solution_is_what_an_independent_checker_accepts() -> None:
 
     class Kept(SolveQuantizer):
         def annotate(self, model: torch.fx.GraphModule) -> torch.fx.GraphModule:
-            facts = Facts.of(read_graph(model), operator_facts("htp", "V68"), Request(precision("16a8w")))
+            facts = Facts.of(read_graph(model), operator_facts("htp", "V68"), Request.of(precision("16a8w")))
             self.problem = problem_of(facts)
             return super().annotate(model)
 

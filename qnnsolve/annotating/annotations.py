@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import attrs
@@ -14,6 +15,7 @@ from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
 
 from qnnsolve.annotating.endless import refuse_endless
 from qnnsolve.annotating.masks import mask_bounds, softmax_inputs
+from qnnsolve.annotating.named_observers import NamedObservers
 from qnnsolve.annotating.observers import Bounds
 from qnnsolve.annotating.specs import bias_spec, concrete_spec, halved_spec
 from qnnsolve.constraints import Derived, Problem, Same, Site
@@ -30,11 +32,16 @@ from qnnsolve.solver import Solution
 __all__ = ["mark_cpu_nodes", "write_annotations"]
 
 
-def write_annotations(model: GraphModule, facts: Facts, problem: Problem, solution: Solution) -> None:
+def write_annotations(
+    model: GraphModule, facts: Facts, problem: Problem, solution: Solution, observers: NamedObservers
+) -> None:
     """Annotate every node of ``model`` as ``solution`` says; ``problem`` was made from ``facts`` about it.
+
+    ``observers`` are those that wishes name.
 
     Raises:
         UnsupportedGraphError: a constant that has an encoding is infinite, and no mask.
+        UnknownNameError: a wish names an observer that does not exist.
     """
     refuse_endless(model, solution.encodings)
     by_name = {node.name: node for node in model.graph.nodes}
@@ -53,7 +60,8 @@ def write_annotations(model: GraphModule, facts: Facts, problem: Problem, soluti
         | {first[g[0]]: attrs.evolve(masks.get(first[g[0]], Bounds()), softmax_dim=dim) for g, dim in softmaxed.items()}
     )
     floors, halvings = _floors(facts, solution, first), _halvings(facts, solution, first)
-    writer = _Writer(facts, solution.encodings, first, derived, bounds, floors, halvings, by_name)
+    named = _named(facts, first, order)
+    writer = _Writer(facts, solution.encodings, first, derived, bounds, floors, halvings, named, observers, by_name)
     for node in facts.inputs:
         writer.annotate_input(by_name[node.name])
     for name in facts.built:
@@ -115,6 +123,16 @@ def _halved(facts: Facts, built: Built, port: int, encoding: Encoding) -> int:
     return 0
 
 
+def _named(facts: Facts, first: Mapping[Site, Site], order: Mapping[Site, int]) -> dict[Site, str]:
+    """The observer that is asked for at a group of sites, by its first one: where several are, the first's."""
+    found: dict[Site, str] = {}
+    for site in order:
+        name = facts.wanted.observer(facts.owner(site), facts.port(site))
+        if name is not None:
+            found.setdefault(first.get(site, site), name)
+    return found
+
+
 def _ports(facts: Facts, node: Node, built: Built) -> dict[int, Site]:
     """The sites at a call's float inputs and, behind them, at its output."""
     return {port: edge for port, _, edge, _ in facts.float_inputs(node, built)} | {len(built.inputs): Site(node.name)}
@@ -139,7 +157,8 @@ def _iteration_order(facts: Facts, encodings: Mapping[Site, Encoding]) -> Iterat
 
 @attrs.frozen(eq=False)
 class _Writer:
-    """``first``: the site that carries its group's spec; ``bounds``, ``floors``, ``halvings`` are of groups, by it."""
+    """``first``: the site that carries its group's spec; ``bounds``, ``floors``, ``halvings``
+    and ``named`` (the observers that are asked for) are of groups, by it."""
 
     facts: Facts
     encodings: Mapping[Site, Encoding]
@@ -148,6 +167,8 @@ class _Writer:
     bounds: Mapping[Site, Bounds]
     floors: Mapping[Site, float]
     halvings: Mapping[Site, int]
+    named: Mapping[Site, str]
+    observers: NamedObservers
     by_name: Mapping[str, FxNode]
 
     def annotate(self, node: FxNode) -> None:
@@ -182,8 +203,9 @@ class _Writer:
         halvings = self.halvings.get(site, 0)
         if halvings:
             return halved_spec(encoding, halvings)
-        bits = self.facts.operators.multiplier_bits
-        return concrete_spec(encoding, self.bounds.get(site), self.floors.get(site, 0.0), bits)
+        bits, name = self.facts.operators.multiplier_bits, self.named.get(site)
+        picked = None if name is None else partial(self.observers.factory, name)
+        return concrete_spec(encoding, self.bounds.get(site), self.floors.get(site, 0.0), bits, picked)
 
     def _edge_or_node(self, site: Site) -> Any:
         node = self.by_name[site.node]

@@ -12,29 +12,25 @@ from torchao.quantization.pt2e import MinMaxObserver, ObserverBase
 from qnnsolve.annotating.scales import Scaled
 from qnnsolve.rewriting.masking import masked_from
 
-__all__ = ["Bounds", "MaskObserver", "TensorObserver", "Unobserved", "Way"]
+__all__ = ["Bounded", "Bounds", "MaskObserver", "TensorObserver", "Unobserved", "Way"]
 
 
-class TensorObserver(Scaled, MinMaxObserver):  # type: ignore[misc]  # torchao ships no types
-    """The extremes over all calibration samples, of the values that count (:class:`Bounds`).
-
-    Extremes rather than the moving average of ExecuTorch's presets: that one moves by 1 % per sample, so that it
-    keeps the first sample's range, and cuts off whatever exceeds it later (ViT at 16 bits: 28 dB against 34 dB).
-    """
+class Bounded(Scaled):
+    """Shows an observer the values that count (:class:`Bounds`), and none that is infinite."""
 
     infinite: torch.Tensor
     """How many values were infinite where no mask is; they take no range."""
 
     def __init__(self, bounds: Bounds | None = None, scale_bits: int | None = None, **settings: Any) -> None:
-        super().__init__(**settings)
-        self.bounds, self.scale_bits = bounds or Bounds(), scale_bits
-        self.register_buffer("infinite", torch.tensor(0))
+        super().__init__(scale_bits, **settings)
+        self.bounds = bounds or Bounds()
+        self.register_buffer("infinite", torch.tensor(0))  # type: ignore[attr-defined]
 
     def forward(self, x_orig: torch.Tensor) -> torch.Tensor:
         """Observe ``x_orig`` within the bounds; return it unchanged."""
         kept = self._finite(self._within(x_orig.detach()))
         if kept.numel():
-            super().forward(kept)
+            super().forward(kept)  # type: ignore[misc]
         return x_orig
 
     def _finite(self, x: torch.Tensor) -> torch.Tensor:
@@ -49,12 +45,20 @@ class TensorObserver(Scaled, MinMaxObserver):  # type: ignore[misc]  # torchao s
         if bounds.softmax_dim is None:
             return x.clamp(bounds.low, bounds.high)
         largest = x.amax(bounds.softmax_dim, keepdim=True)
-        reached = torch.maximum(x, largest - _SOFTMAX_REACH[self.quant_max - self.quant_min > 255])
+        reached = torch.maximum(x, largest - _SOFTMAX_REACH[self.quant_max - self.quant_min > 255])  # type: ignore[attr-defined]
         if bounds.mask is None:
             return reached
         masked = masked_from(x, bounds.mask) if bool((largest <= -bounds.mask).any()) else -math.inf
         kept = reached[(largest > masked).expand_as(x)]
         return kept if kept.numel() else x.new_zeros(1)
+
+
+class TensorObserver(Bounded, MinMaxObserver):  # type: ignore[misc]  # torchao ships no types
+    """The extremes over all calibration samples, of the values that count.
+
+    Extremes rather than the moving average of ExecuTorch's presets: that one moves by 1 % per sample, so that it
+    keeps the first sample's range, and cuts off whatever exceeds it later (ViT at 16 bits: 28 dB against 34 dB).
+    """
 
 
 class MaskObserver(TensorObserver):

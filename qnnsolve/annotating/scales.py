@@ -25,6 +25,10 @@ class Scaled:
     scale_bits: int | None = None
     accumulators: tuple[_Smallest, ...] = ()
 
+    def __init__(self, scale_bits: int | None = None, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.scale_bits = scale_bits
+
     def bounded_by(self, accumulator: _Smallest) -> None:
         """Have no smaller scale than ``accumulator`` asks for, either."""
         self.accumulators = (*self.accumulators, accumulator)
@@ -53,10 +57,6 @@ class Scaled:
 
 class PerChannelObserver(Scaled, PerChannelParamObserver):  # type: ignore[misc]
     """The extremes of a weight's channels."""
-
-    def __init__(self, scale_bits: int | None = None, **settings: Any) -> None:
-        super().__init__(**settings)
-        self.scale_bits = scale_bits
 
 
 class PerBlockObserver(Scaled, PerBlockParamObserver):  # type: ignore[misc]

@@ -43,9 +43,13 @@ input's scale and an output's is exact whatever the two are. It costs at most on
 
 
 def concrete_spec(
-    encoding: Encoding, bounds: Bounds | None = None, floor: float = 0.0, multiplier_bits: int | None = None
+    encoding: Encoding,
+    bounds: Bounds | None = None,
+    floor: float = 0.0,
+    multiplier_bits: int | None = None,
+    picked: Callable[..., Any] | None = None,
 ) -> QuantizationSpecBase:
-    """A fresh spec for ``encoding``, observed by the extremes over all samples.
+    """A fresh spec for ``encoding``, observed by the extremes over all samples, or by the observer that is ``picked``.
 
     With ``bounds``, only the values that they name count; the scale (real units per step) is at least ``floor``. Where
     the backend multiplies with ``multiplier_bits`` significant bits only, scales are such that those suffice: no
@@ -65,7 +69,7 @@ def concrete_spec(
         )
     return QuantizationSpec(
         dtype=dtype,
-        observer_or_fake_quant_ctr=_observer(encoding, bounds, floor, multiplier_bits),
+        observer_or_fake_quant_ctr=_observer(encoding, bounds, floor, multiplier_bits, picked),
         quant_min=encoding.quant_min,
         quant_max=encoding.quant_max,
         qscheme=qscheme,
@@ -96,17 +100,27 @@ def _least_scale(encoding: Encoding) -> float:
     return DEFAULT_EPS_16BIT if encoding.bits == 32 else LEAST_SCALE
 
 
-def _observer(encoding: Encoding, bounds: Bounds | None, floor: float, multiplier_bits: int | None) -> Any:
+def _observer(
+    encoding: Encoding,
+    bounds: Bounds | None,
+    floor: float,
+    multiplier_bits: int | None,
+    picked: Callable[..., Any] | None,
+) -> Any:
     wide = encoding.dtype in (DType.UINT16, DType.INT16)
     eps = max(_least_scale(encoding), floor)
     scale_bits = SCALE_BITS if wide and multiplier_bits is not None else multiplier_bits
     match encoding.qscheme:
         case QScheme.PER_BLOCK_SYMMETRIC:
             return PerBlockObserver.with_args(eps=eps, **{QCOM_BLOCK_SIZE: encoding.block_size})
+        case QScheme.PER_CHANNEL_SYMMETRIC if picked is not None:
+            return picked(bounded=False, eps=eps, scale_bits=scale_bits)
         case QScheme.PER_CHANNEL_SYMMETRIC:
             return PerChannelObserver.with_args(eps=eps, scale_bits=scale_bits)
         case _:
             masked = bounds is not None and bounds.mask is not None and bounds.softmax_dim is None
+            if picked is not None and not masked:
+                return picked(bounded=True, bounds=bounds, eps=eps, scale_bits=scale_bits)
             observer = MaskObserver if masked else TensorObserver
             return observer.with_args(bounds=bounds, eps=eps, scale_bits=scale_bits)
 

@@ -56,7 +56,7 @@ def result_of(
         backend=facts.operators.backend,
         soc=soc,
         arch=facts.operators.arch,
-        precision=facts.request.precision.name,
+        precision=facts.request.name,
         nodes=nodes,
         converts=() if solution is None else _converts(facts, solution),
         unverified=tuple((node.name, node.target) for node in facts.unverified()),

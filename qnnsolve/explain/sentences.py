@@ -24,8 +24,9 @@ _TEMPLATES: Mapping[Says, str] = MappingProxyType(
         Says.NO_CONVERT: "no convert can stand here",
         Says.ONE_DTYPE: "all parts of {op} have one dtype",
         Says.ASKED_FOR: "{encoding} was asked for",
+        Says.PINNED: "{what} is pinned by {words}",
         Says.FOLDS: "a constant folds into the delegate",
-        Says.BLOCKS_LEFT_OVER: "block size {size} does not divide {of}",
+        Says.BLOCKS_LEFT_OVER: "block size {size} does not divide {of}{instead}",
         Says.RIGHT_SINCE: "{encoding} is computed right from {arch} on",
         Says.BLOCKS_IN_POINTS: "blocks are computed right in 1x1 convolutions only",
         Says.ROUNDS_ONCE: "the activation folds into its producer",
@@ -41,6 +42,7 @@ def sentence(reason: Reason) -> str:
     if reason.says is Says.BLOCKS_LEFT_OVER:
         channels = given["channels"]
         number = "a varying number of" if channels is None else channels
+        given["instead"] = f" ({given['fitting']} would do)" if given["fitting"] else ""
         given["of"] = f"{number} input channel{'' if channels == 1 else 's'}"
     return _TEMPLATES[reason.says].format_map(given)
 

@@ -52,6 +52,7 @@ def _node(node: FxNode, module: GraphModule) -> Node:
         module_path=_module_path(node),
         several=isinstance(node.meta.get("val"), (list, tuple)),
         line=_line(node),
+        module_types=_module_types(node),
     )
 
 
@@ -93,3 +94,9 @@ def _line(node: FxNode) -> CodeLine | None:
         if _TORCH.search(file) is None:
             return CodeLine(file, int(number), text.strip())
     return None
+
+
+def _module_types(node: FxNode) -> tuple[str, ...]:
+    stack = node.meta.get("nn_module_stack") or {}
+    kinds = (kind for _, kind in stack.values())
+    return tuple(kind if isinstance(kind, str) else f"{kind.__module__}.{kind.__qualname__}" for kind in kinds)

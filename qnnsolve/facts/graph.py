@@ -92,6 +92,8 @@ class Node:
     several: bool = False
     line: CodeLine | None = None
     """The innermost line of the model's program, torch's own left out, that called it; None where nobody noted it."""
+    module_types: tuple[str, ...] = ()
+    """Classes of the modules around it, with their modules, the outermost first."""
 
     @property
     def tensor(self) -> TensorFact | None:

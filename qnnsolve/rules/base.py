@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import attrs
 
@@ -15,9 +15,11 @@ from qnnsolve.facts.graph import Graph, Node, NodeKind, TensorFact
 from qnnsolve.facts.table_types import codes_of
 from qnnsolve.opinfo_facts import OperatorFacts
 from qnnsolve.reasons import Reason, Says
+from qnnsolve.rules.asked import Asked, Port
 from qnnsolve.rules.builders import Built, Fate, Input, Step, build
 from qnnsolve.rules.domains import Domains
 from qnnsolve.rules.request import Request, Role
+from qnnsolve.rules.wishes import Wish
 from qnnsolve.sources import Source, SourceKind
 
 __all__ = ["Facts"]
@@ -40,23 +42,43 @@ def _kernel(tensor: TensorFact | None) -> Kernel | None:
     return None if not positions else Kernel.POINT if set(positions) == {1} else Kernel.WIDER
 
 
+def _built(node: Node, graph: Graph, wanted: Asked) -> Built:
+    """The fate of a call; what the user keeps on the CPU stays there, whatever could be built of it."""
+    built = build(node, graph)
+    wish = wanted.on_cpu(node.name) if built.fate is Fate.OP else None
+    return (
+        built if wish is None else attrs.evolve(built, fate=Fate.CPU, why=f"you asked for it ({wish.words})", steps=())
+    )
+
+
 @attrs.frozen(eq=False)
 class Facts:
     """Everything that is known before a solve: the graph, the operators, what was asked for."""
 
     graph: Graph
     operators: OperatorFacts
-    request: Request
+    wanted: Asked
     built: dict[str, Built]
     """Fate of every call in the graph, by node name."""
     _fixed_ports: dict[tuple[object, ...], tuple[Encoding, ...]] = attrs.field(factory=dict, init=False, repr=False)
+    _asked: dict[Site, Encoding] = attrs.field(factory=dict, init=False, repr=False)
     _forms: dict[str, Form] = attrs.field(factory=dict, init=False, repr=False)
 
     @classmethod
-    def of(cls, graph: Graph, operators: OperatorFacts, request: Request) -> Facts:
-        """Facts of a graph, with the fate of each of its calls looked up once."""
+    def of(cls, graph: Graph, operators: OperatorFacts, request: Request, wishes: Sequence[Wish] = ()) -> Facts:
+        """Facts of a graph, with the fate of each of its calls looked up once.
+
+        Raises:
+            UsageError: a wish finds no node, or asks for what cannot be.
+        """
+        wanted = Asked.of(request, wishes, graph)
         calls = (node for node in graph if node.kind is NodeKind.CALL)
-        return cls(graph, operators, request, {node.name: build(node, graph) for node in calls})
+        return cls(graph, operators, wanted, {node.name: _built(node, graph, wanted) for node in calls})
+
+    @property
+    def request(self) -> Request:
+        """What is asked for where no wish says anything else."""
+        return self.wanted.default
 
     @property
     def calls(self) -> Iterator[tuple[Node, Built]]:
@@ -173,21 +195,31 @@ class Facts:
             if encoding.quantized and codes_of(encoding) == code
         )
 
+    def port(self, site: Site) -> Port:
+        """The port of :meth:`owner` that ``site`` is; of several inputs that read one node the first."""
+        built = self.built.get(site.user)
+        if built is None:
+            return Port(None if not site.user else 0, site.node)
+        for position, entry in enumerate(built.inputs):
+            tensor = self.tensor(entry)
+            if entry.ref == site.node and tensor is not None:
+                return Port(position, site.node, entry.role, len(tensor.shape), entry.ch_axis)
+        return Port(0, site.node)
+
     def asked(self, site: Site) -> Encoding:
         """The encoding that the user asked for at ``site``.
 
         An edge into an op that shares its encoding with a weight or bias asks for that port's; everything else
         for the activation's.
         """
-        built = self.built.get(site.user)
-        if built is not None:
-            for entry in built.inputs:
-                tensor = self.tensor(entry)
-                if entry.ref == site.node and tensor is not None:
-                    if entry.role is Role.BIAS and built.op not in self.operators.curated.derived:
-                        return self.request.asked_of_norm_bias
-                    return self.request.asked(entry.role, len(tensor.shape), entry.ch_axis)
-        return self.request.asked(Role.ACTIVATION)
+        if site not in self._asked:
+            owner, port = self.owner(site), self.port(site)
+            built = self.built.get(site.user)
+            if port.role is Role.BIAS and built is not None and built.op not in self.operators.curated.derived:
+                self._asked[site] = self.wanted.request(owner).asked_of_norm_bias
+            else:
+                self._asked[site] = self.wanted.encoding(owner, port)
+        return self._asked[site]
 
     def graph_reason(self, code: str, says: Says, **given: str | int | None) -> Reason:
         """A reason that rests on the graph alone."""

@@ -5,6 +5,7 @@ sites: a node on the CPU costs more than every width in a graph of 50,000 nodes 
 
 ==================  =========================================================================
 :data:`CPU`         a node that could run on the accelerator is left on the CPU
+:data:`PIN`         a pin that cannot hold is given up, where that is allowed
 :data:`NARROW_ACT`  an activation is held at half the bits asked for, per halving
 :data:`NARROW_RHS`  the same for the second operand of a matrix product, which ExecuTorch's own
                     quantizer treats as a weight
@@ -27,6 +28,7 @@ __all__ = [
     "NARROW_ACT",
     "NARROW_PAR",
     "NARROW_RHS",
+    "PIN",
     "SCHEME",
     "WIDEN_ACT",
     "WIDEN_PAR",
@@ -35,6 +37,7 @@ __all__ = [
 ]
 
 CPU = 2**30
+PIN = 2**24
 NARROW_ACT = 4096
 NARROW_RHS = 3072
 NARROW_PAR = 1024

@@ -57,7 +57,7 @@ class Domains:
 
     def _reach(self, node: Node, built: Built, port: int, tensor: TensorFact) -> tuple[Encoding, ...]:
         entry = built.inputs[port]
-        reach = self._candidates(entry.role, len(tensor.shape), entry.ch_axis)
+        reach = self._candidates(entry.role, len(tensor.shape), entry.ch_axis, node.name)
         if entry.role not in (Role.ACTIVATION, Role.OPERAND):
             return reach
         fixed = {*self._fixed_of(str(entry.ref)), *self._facts.fixed_at(node, built, port, reach)}
@@ -105,10 +105,14 @@ class Domains:
         through = [entry.ref for port, entry in enumerate(built.inputs) if shares and port in ports]
         return tuple(dict.fromkeys((*own, *(e for ref in through if ref is not None for e in self._fixed_of(ref)))))
 
-    def _candidates(self, role: Role, rank: int = 2, ch_axis: int = 0) -> tuple[Encoding, ...]:
-        key = (role, rank, ch_axis)
+    def _candidates(self, role: Role, rank: int = 2, ch_axis: int = 0, node: str = "") -> tuple[Encoding, ...]:
+        """What a role has in reach; of weights what is asked for at ``node`` itself, of all else anywhere."""
+        wanted = self._facts.wanted
+        requests = (wanted.default, *wanted.said_at(node)) if role is Role.WEIGHT else wanted.requests
+        key = (role, rank, ch_axis, requests)
         if key not in self._reached:
-            self._reached[key] = self._interned(self._facts.request.reach(role, rank, ch_axis))
+            reach = (each for request in requests for each in request.reach(role, rank, ch_axis))
+            self._reached[key] = self._interned(tuple(sorted({*reach, *wanted.encodings(role)})))
         return self._reached[key]
 
     def _interned(self, domain: tuple[Encoding, ...]) -> tuple[Encoding, ...]:

@@ -1,19 +1,20 @@
-"""Rules about what was asked for: how far an encoding is from it, and where blocks fit."""
+"""Rules about what was asked for: how far an encoding is from it, what is pinned, and where blocks fit."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from qnnsolve.constraints import Constraint, Forbid, Prefer, Site
-from qnnsolve.encodings import Encoding, QScheme
+from qnnsolve.constraints import Allow, Constraint, Forbid, Prefer, Problem
+from qnnsolve.encodings import Encoding
 from qnnsolve.reasons import Reason, Says
 from qnnsolve.rules import costs
 from qnnsolve.rules.base import Facts
 from qnnsolve.rules.registry import rule
-from qnnsolve.rules.request import Role
+from qnnsolve.rules.request import Granularity, Role
+from qnnsolve.rules.wishes import Wish
 from qnnsolve.sources import Source, SourceKind
 
-__all__ = ["blocks_divide_the_input_channels", "what_was_asked_for"]
+__all__ = ["PINNED", "blocks_divide_the_input_channels", "pins_hold", "what_was_asked_for", "without_pins"]
 
 
 @rule("QC006")
@@ -25,30 +26,24 @@ def what_was_asked_for(facts: Facts) -> Iterator[Constraint]:
     Instead: ask for another precision.
     """
     tables: dict[tuple[object, ...], tuple[tuple[Encoding, int], ...]] = {}
-    reasons: dict[str, Reason] = {}
+    reasons: dict[tuple[str, Wish | None], Reason] = {}
     for site, domain in facts.domains.items():
-        asked = facts.asked(site)
-        role = _role(facts, site)
-        if role is Role.BIAS:
+        asked, owner, port = facts.asked(site), facts.owner(site), facts.port(site)
+        if port.role is Role.BIAS:
             continue  # follows from its table; there is nothing to ask for
-        key = (asked, id(domain), role)
+        # Of two second operands of equal width the affine one keeps more of the range.
+        against = facts.wanted.activation(owner) if port.role is Role.OPERAND else asked
+        key = (asked, against, id(domain), port.role)
         if key not in tables:
-            narrow, widen = _prices(role)
-            # Of two second operands of equal width the affine one keeps more of the range.
-            against = facts.request.precision.activation if role is Role.OPERAND else asked
+            narrow, widen = _prices(port.role)
             priced = ((e, 0 if e == asked else costs.deviation(against, e, narrow, widen)) for e in domain)
             tables[key] = tuple((encoding, cost) for encoding, cost in priced if cost)
-        reason = reasons.setdefault(asked.name, Reason.of("QC006", Says.ASKED_FOR, encoding=asked.name))
         if tables[key]:
-            yield Prefer(site, tables[key], reason)
-
-
-def _role(facts: Facts, site: Site) -> Role:
-    built = facts.built.get(site.user)
-    for entry in built.inputs if built is not None else ():
-        if entry.ref == site.node:
-            return entry.role
-    return Role.ACTIVATION
+            wish = facts.wanted.said_of(owner, port)
+            if (asked.name, wish) not in reasons:
+                sources = () if wish is None else (wish.source,)
+                reasons[asked.name, wish] = Reason.of("QC006", Says.ASKED_FOR, sources, encoding=asked.name)
+            yield Prefer(site, tables[key], reasons[asked.name, wish])
 
 
 def _prices(role: Role) -> tuple[int, int]:
@@ -59,6 +54,39 @@ def _prices(role: Role) -> tuple[int, int]:
             return costs.NARROW_RHS, costs.WIDEN_ACT
         case Role.WEIGHT | Role.NORM | Role.BIAS:
             return costs.NARROW_PAR, costs.WIDEN_PAR
+
+
+PINNED = "QC010"
+"""Code of the rule whose constraints are the user's pins."""
+
+
+@rule(PINNED)
+def pins_hold(facts: Facts) -> Iterator[Constraint]:
+    """A port has what the user pins it to: a width, a granularity, an encoding.
+
+    Why: a pin is a wish that must hold. Whatever else could be legal there is given up.
+
+    Instead: ``--prefer`` in place of ``--pin``, or ``--lenient``, which gives up pins that cannot hold and says so.
+    """
+    for site, domain in facts.domains.items():
+        allowed, pins = facts.wanted.allowed(facts.owner(site), facts.port(site), domain)
+        if pins:
+            what = ", ".join(dict.fromkeys(str(pin.what) for pin in pins))
+            words = ", ".join(dict.fromkeys(pin.words for pin in pins))
+            sources = tuple(sorted({pin.source for pin in pins}))
+            yield Allow(site, allowed, Reason.of(PINNED, Says.PINNED, sources, what=what, words=words))
+
+
+def without_pins(problem: Problem) -> Problem:
+    """``problem`` with every pin as a preference: giving one up costs more than any width, and less than the CPU."""
+
+    def relaxed(constraint: Constraint) -> Constraint:
+        if not isinstance(constraint, Allow) or constraint.reason.rule != PINNED:
+            return constraint
+        others = (each for each in problem.domains[constraint.site] if each not in constraint.encodings)
+        return Prefer(constraint.site, tuple((each, costs.PIN) for each in others), constraint.reason)
+
+    return Problem(problem.domains, tuple(map(relaxed, problem.constraints)))
 
 
 _WHOLE_BLOCKS = Source(
@@ -75,11 +103,21 @@ def blocks_divide_the_input_channels(facts: Facts) -> Iterator[Constraint]:
 
     Instead: another ``--block-size``, or one scale per channel.
     """
-    size = facts.request.block_size
-    for node, built in facts.calls if facts.request.precision.per_block else ():
+    per_block = any(request.granularity is Granularity.BLOCK for request in facts.wanted.requests)
+    for node, built in facts.calls if per_block else ():
         for _, entry, edge, tensor in facts.float_inputs(node, built):
-            blocks = frozenset(e for e in facts.domains[edge] if e.qscheme is QScheme.PER_BLOCK_SYMMETRIC)
-            channels = tensor.shape[1 if entry.ch_axis == 0 else 0] if blocks else size
-            if channels is None or channels % size:
-                left_over = Reason.of("QC009", Says.BLOCKS_LEFT_OVER, (_WHOLE_BLOCKS,), size=size, channels=channels)
-                yield Forbid(edge, blocks, left_over)
+            axis = 1 if entry.ch_axis == 0 else 0
+            sizes = {e: e.block_size[axis] for e in facts.domains[edge] if e.block_size is not None}
+            for encoding, size in sizes.items():
+                channels = tensor.shape[axis]
+                if channels is None or channels % size:
+                    given = {"size": size, "channels": channels, "fitting": _fitting(channels)}
+                    left_over = Reason.of("QC009", Says.BLOCKS_LEFT_OVER, (_WHOLE_BLOCKS,), **given)
+                    yield Forbid(edge, frozenset({encoding}), left_over)
+
+
+def _fitting(channels: int | None) -> str:
+    """The block sizes that divide ``channels``, the largest powers of two first; ``""`` where they vary."""
+    if channels is None:
+        return ""
+    return ", ".join(str(size) for size in (128, 64, 32, 16, 8, 4, 2) if channels % size == 0)

@@ -79,7 +79,7 @@ def item(name: str, of: Node, port: int) -> Node:
 
 def facts(*nodes: Node, ask: str = "8a8w", arch: str = "V68") -> Facts:
     operators = OperatorFacts("htp", arch, {t.op: t for t in TABLES}, curated("htp"))
-    return Facts.of(Graph.of(nodes), operators, Request(precision(ask)))
+    return Facts.of(Graph.of(nodes), operators, Request.of(precision(ask)))
 
 
 def yielded(code: str, given: Facts) -> list[Constraint]:

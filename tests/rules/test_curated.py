@@ -98,7 +98,7 @@ def test_blocks_are_forbidden_outside_1x1_convolutions(shape: tuple[int, ...], t
     [
         ((4, 64, 1, 1), (1, 32, 1, 1), None),
         ((4, 96), (1, 32), None),
-        ((4, 48), (1, 32), "block size 32 does not divide 48 input channels"),
+        ((4, 48), (1, 32), "block size 32 does not divide 48 input channels (16, 8, 4, 2 would do)"),
         ((4, 1, 3, 3), (1, 32, 1, 1), "block size 32 does not divide 1 input channel"),
     ],
 )

@@ -24,7 +24,7 @@ SAMPLE = (torch.zeros(1, 3, 8, 8),)
 
 
 def _facts(ask: str) -> Facts:
-    return Facts.of(Graph.of((X, RELU)), operator_facts("lpai", "V6"), Request(precision(ask)))
+    return Facts.of(Graph.of((X, RELU)), operator_facts("lpai", "V6"), Request.of(precision(ask)))
 
 
 def test_lenient_leaves_every_op_float_and_names_it() -> None:

@@ -1,0 +1,189 @@
+"""ExecuTorch's settings of a quantizer, read as wishes: presets, submodules, blocks, discards and recipes.
+
+Which config counts at a node is asked of ExecuTorch's own objects (``ModuleQConfig``, ``QuantRecipe``, 1.5.1), so that
+their priorities hold, and so that a config that a script has changed by hand counts as it stands.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+import attrs
+import torch
+from executorch.backends.qualcomm.quantizer.qconfig import QuantizationConfig
+from executorch.backends.qualcomm.quantizer.quantizer import ModuleQConfig
+from torch.fx import GraphModule
+from torch.fx import Node as FxNode
+from torchao.quantization.pt2e.quantizer import QuantizationSpec
+
+from qnnsolve.annotating.named_observers import NamedObservers
+from qnnsolve.errors import UsageError
+from qnnsolve.rules.request import Granularity, Request
+from qnnsolve.rules.wishes import By, Strength, What, Where, Wish
+
+__all__ = ["Settings", "default_request", "settings_wishes"]
+
+
+class Settings(Protocol):
+    """What ExecuTorch's quantizer keeps of its settings."""
+
+    default_quant_config: Any
+    submodule_qconfig_list: Sequence[tuple[Callable[[FxNode], bool], Any]]
+    block_size_map: Mapping[str, tuple[int, ...]]
+    discard_nodes: Collection[str]
+    supported_ops: Collection[Any]
+    quant_ops: Collection[Any]
+    recipe: Any
+
+
+@attrs.frozen(eq=False)
+class _Picked:
+    """The config of a node, and who set it."""
+
+    config: QuantizationConfig
+    words: str
+    owner: ModuleQConfig
+    block_size: tuple[int, ...] | None = None
+
+
+def default_request(config: ModuleQConfig) -> Request:
+    """What a preset of ExecuTorch's asks for where nothing else is set.
+
+    Raises:
+        UsageError: its specs say what no backend has.
+    """
+    what = _what(config.quant_config, "set_default_quant_config", None)
+    return what.over(Request(8, 8, Granularity.TENSOR))
+
+
+def settings_wishes(
+    settings: Settings, model: GraphModule, observers: NamedObservers, *, default_is_set: bool
+) -> tuple[Wish, ...]:
+    """The wishes that stand for ``settings`` on ``model``, the weakest first. Observers get names in ``observers``.
+
+    Raises:
+        UsageError: a config says what no backend has.
+    """
+    calls = [node for node in model.graph.nodes if node.op == "call_function"]
+    pick = _recipe_picks(settings.recipe) if settings.recipe is not None else _picks(settings, default_is_set)
+    groups: dict[tuple[int, str, tuple[int, ...] | None], tuple[_Picked, list[str]]] = {}
+    for node in calls:
+        picked = pick(node)
+        if picked is not None:
+            key = (id(picked.config), picked.words, picked.block_size)
+            groups.setdefault(key, (picked, []))[1].append(node.name)
+    wishes = [wish for picked, names in groups.values() for wish in _wishes(picked, names, observers)]
+    return (*wishes, *_discards(settings, model, calls))
+
+
+def _picks(settings: Settings, default_is_set: bool) -> Callable[[FxNode], _Picked | None]:
+    """Block over submodule over per channel over default, as ExecuTorch picks them."""
+
+    def pick(node: FxNode) -> _Picked | None:
+        if node.target not in settings.quant_ops:
+            return None
+        found = ((i, config) for i, (is_it, config) in enumerate(settings.submodule_qconfig_list) if is_it(node))
+        index, config = next(found, (None, settings.default_quant_config))
+        words = _preset(config) if index is None else f"set_submodule_qconfig_list()[{index}]: {_preset(config)}"
+        block = settings.block_size_map.get(node.name)
+        axis = config.use_per_channel_weight_quant_ops.get(node.target)
+        if block is None and index is None and not default_is_set:
+            return None
+        per_channel = config.quant_config if axis is None else config.per_channel_quant_config_list[axis]
+        if block is not None:
+            words = f"set_block_size_map()['{node.name}']"
+        return _Picked(per_channel, words, config, None if block is None else tuple(block))
+
+    return pick
+
+
+def _recipe_picks(recipe: Any) -> Callable[[FxNode], _Picked | None]:
+    """The strategy of the highest priority that matches; of equal ones the last added. Fills the recipe's summary."""
+    ordered = sorted(enumerate(recipe._strategies), key=lambda each: (each[1].priority, each[0]), reverse=True)
+    strategies = [
+        *((f"recipe, strategy {index}", each) for index, each in ordered),
+        ("recipe", recipe._default_strategy),
+    ]
+
+    def pick(node: FxNode) -> _Picked | None:
+        for words, strategy in strategies:
+            try:
+                config = strategy.get_quant_config(node)
+            except (AssertionError, KeyError, AttributeError) as error:
+                raise UsageError(f"{words}: {node.name} ({node.target}): {error}") from error
+            if config is not None:
+                recipe._pending_annotate_nodes[node] = (config, strategy)
+                note = f" ({strategy.note})" if strategy.note else ""
+                return _Picked(config, f"{words}{note}", strategy.quant_config, config.block_size)
+        return None
+
+    return pick
+
+
+def _preset(config: ModuleQConfig) -> str:
+    return f"set_default_quant_config({config.quant_dtype.name}{', is_qat=True' if config.is_qat else ''})"
+
+
+def _wishes(picked: _Picked, names: list[str], observers: NamedObservers) -> Iterator[Wish]:
+    where = Where(By.NODES, ",".join(names))
+    what = _what(picked.config, picked.words, observers, picked.owner)
+    yield Wish(where, what, picked.words)
+    output = picked.config.output_activation
+    if output is not picked.config.input_activation and isinstance(output, QuantizationSpec):
+        bits, symmetric = _bits(output, picked.words), output.qscheme == torch.per_tensor_symmetric
+        yield Wish(attrs.evolve(where, port="out"), What(activation=bits, symmetric=symmetric), picked.words)
+    if picked.block_size is not None:
+        blocks = What(granularity=Granularity.BLOCK, block_size=tuple(picked.block_size))
+        yield Wish(where, blocks, picked.words, Strength.PIN)
+
+
+def _what(
+    config: QuantizationConfig, words: str, observers: NamedObservers | None, owner: ModuleQConfig | None = None
+) -> What:
+    activation, weight = config.input_activation, config.weight
+    qat = owner is not None and owner.is_qat
+    name = observers.name_of if observers is not None and not qat else _nameless
+    return What(
+        activation=0 if activation is None else _bits(activation, words),
+        symmetric=None if activation is None else activation.qscheme == torch.per_tensor_symmetric,
+        weight=None if weight is None else _bits(weight, words),
+        granularity=None if weight is None else _granularity(weight),
+        observer=name(activation, weight=False),
+        weight_observer=name(weight, weight=True),
+    )
+
+
+def _nameless(spec: QuantizationSpec | None, *, weight: bool) -> None:
+    return None
+
+
+def _bits(spec: QuantizationSpec, words: str) -> int:
+    """The width of a spec's range; without one it is the dtype's."""
+    info = torch.iinfo(spec.dtype)
+    low = info.min if spec.quant_min is None else spec.quant_min
+    high = info.max if spec.quant_max is None else spec.quant_max
+    bits = int(high - low).bit_length()
+    if bits not in (2, 4, 8, 16):
+        raise UsageError(f"{words}: {spec.dtype} over {low}..{high} is {bits} bits wide; the chip has 2, 4, 8 and 16")
+    return bits
+
+
+def _granularity(weight: QuantizationSpec) -> Granularity:
+    per_channel = weight.qscheme in (torch.per_channel_symmetric, torch.per_channel_affine)
+    return Granularity.CHANNEL if per_channel else Granularity.TENSOR
+
+
+def _discards(settings: Settings, model: GraphModule, calls: Sequence[FxNode]) -> Iterator[Wish]:
+    present = {node.name for node in model.graph.nodes}
+    named = sorted(name for name in settings.discard_nodes if name in present)
+    missing = sorted(set(settings.discard_nodes) - present)
+    if missing:
+        warnings.warn(f"add_discard_nodes: no node of this graph is called {', '.join(missing)}", stacklevel=2)
+    if named:
+        yield Wish(Where(By.NODES, ",".join(named)), What(cpu=True), "add_discard_nodes", Strength.PIN)
+    discarded = set(settings.supported_ops) - set(settings.quant_ops)
+    of_ops = [node.name for node in calls if node.target in discarded]
+    if of_ops:
+        yield Wish(Where(By.NODES, ",".join(of_ops)), What(cpu=True), "add_discard_ops", Strength.PIN)

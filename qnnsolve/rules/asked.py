@@ -1,0 +1,236 @@
+"""What the wishes come to at each port: :class:`Asked`."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+
+import attrs
+
+from qnnsolve.encodings import FLOAT, Encoding, QScheme
+from qnnsolve.errors import UsageError
+from qnnsolve.facts.graph import Graph, NodeKind
+from qnnsolve.rules.request import Granularity, Request, Role
+from qnnsolve.rules.wishes import Strength, What, Wish, matching
+
+__all__ = ["Asked", "Port"]
+
+
+@attrs.frozen
+class Port:
+    """One port of a node: the position of an input (None: the output), the node that it reads, and its kind."""
+
+    position: int | None = None
+    source: str = ""
+    role: Role = Role.ACTIVATION
+    rank: int = 2
+    ch_axis: int = 0
+
+    def is_named(self, name: str) -> bool:
+        """Whether a wish that says ``@name`` means this port."""
+        if self.position is None:
+            return name in ("out", "out[0]")
+        if name.startswith("from:"):
+            return name == f"from:{self.source}"
+        return name == f"in[{self.position}]" or (name == "weight" and self.role is Role.WEIGHT)
+
+
+_PORT_NAME = re.compile(r"weight|out(\[0\])?|in\[\d+\]|from:\w+")
+
+
+@attrs.frozen(eq=False, slots=False)
+class Asked:
+    """The request at every node: the default one, and over it the wishes of the node, the later over the earlier."""
+
+    default: Request
+    _by_node: Mapping[str, tuple[Wish, ...]]
+    _graph: Graph
+    _requests: dict[tuple[Wish, ...], Request] = attrs.field(factory=dict, init=False, repr=False)
+    _encodings: dict[tuple[object, ...], Encoding] = attrs.field(factory=dict, init=False, repr=False)
+
+    @classmethod
+    def of(cls, default: Request, wishes: Sequence[Wish], graph: Graph) -> Asked:
+        """What is asked for in ``graph``.
+
+        Raises:
+            UsageError: a wish finds no node, names a port that cannot be, or mixes half precision with quantized
+                activations.
+        """
+        for wish in wishes:
+            if wish.where.port and not _PORT_NAME.fullmatch(wish.where.port):
+                raise UsageError(f"{wish.words}: a port is weight, out, or in[0], in[1] ..., not '{wish.where.port}'")
+        asked = cls(default, matching(wishes, graph), graph)
+        asked._refuse_mixed_precision()
+        return asked
+
+    def _refuse_mixed_precision(self) -> None:
+        for name, wishes in self._by_node.items():
+            if self.request(name).fp16 != self.default.fp16 and self._graph[name].kind is NodeKind.CALL:
+                words = next(wish.words for wish in reversed(wishes) if wish.what.activation is not None)
+                raise UsageError(
+                    f"{words}: half precision and quantized activations do not stand in one program (ExecuTorch); "
+                    f"the rest of the model is {self.default.name}"
+                )
+
+    def wishes(self, node: str) -> tuple[Wish, ...]:
+        """Those of a node, the earliest first."""
+        return self._by_node.get(node, ())
+
+    def request(self, node: str) -> Request:
+        """What is asked for at a node as a whole."""
+        return self._folded(tuple(wish for wish in self.wishes(node) if not wish.where.port))
+
+    @functools.cached_property
+    def requests(self) -> tuple[Request, ...]:
+        """Every one that some port has, the default first."""
+        return tuple(dict.fromkeys((self.default, *chain.from_iterable(map(self.said_at, self._by_node)))))
+
+    def said_at(self, node: str) -> tuple[Request, ...]:
+        """Those of a node and its ports, where wishes say something of it."""
+        wishes = self.wishes(node)
+        if not wishes:
+            return ()
+        ports = dict.fromkeys(wish.where.port for wish in wishes)
+        return tuple(self._folded(tuple(w for w in wishes if w.where.port in ("", port))) for port in ports)
+
+    def encodings(self, role: Role) -> tuple[Encoding, ...]:
+        """Exact ones that are asked for somewhere, and can stand at such a port."""
+        if role is Role.BIAS:
+            return ()
+        everywhere = role is not Role.ACTIVATION
+        return tuple(sorted({e for e, at_output in self._exact if everywhere or at_output or not _is_signed(e)}))
+
+    @functools.cached_property
+    def _exact(self) -> frozenset[tuple[Encoding, bool]]:
+        """Exact encodings that are asked for somewhere, and whether that is at an output."""
+        wishes = dict.fromkeys(chain.from_iterable(self._by_node.values()))
+        exact = ((wish.what.encoding, wish.where.port in ("", "out", "out[0]")) for wish in wishes)
+        return frozenset((encoding, at_output) for encoding, at_output in exact if encoding is not None)
+
+    def observer(self, node: str, port: Port) -> str | None:
+        """The name of the observer that is asked for at a port."""
+        weight = port.role in (Role.WEIGHT, Role.NORM)
+        said = ((w.what.weight_observer if weight else w.what.observer) for w in reversed(self._at(node, port)))
+        return next((name for name in said if name is not None), None)
+
+    def on_cpu(self, node: str) -> Wish | None:
+        """The wish that keeps a node on the CPU, if the last that says so does."""
+        said = [wish for wish in self.wishes(node) if wish.what.cpu is not None and not wish.where.port]
+        return said[-1] if said and said[-1].what.cpu else None
+
+    def encoding(self, node: str, port: Port) -> Encoding:
+        """The encoding that is asked for at a port."""
+        wishes = self._at(node, port)
+        key = (wishes, port.role, port.rank, port.ch_axis)
+        if key not in self._encodings:
+            exact = [wish.what.encoding for wish in wishes if wish.what.encoding is not None]
+            asked = self._folded(wishes).asked(port.role, port.rank, port.ch_axis)
+            self._encodings[key] = exact[-1] if exact else asked
+        return self._encodings[key]
+
+    def activation(self, node: str) -> Encoding:
+        """The encoding of a node's activations."""
+        return self.request(node).activation
+
+    def said_of(self, node: str, port: Port) -> Wish | None:
+        """The last wish that says something of a port; None where only the default does."""
+        return next((wish for wish in reversed(self._at(node, port)) if _says(wish.what, port.role)), None)
+
+    def allowed(
+        self, node: str, port: Port, domain: Iterable[Encoding]
+    ) -> tuple[frozenset[Encoding], tuple[Wish, ...]]:
+        """Of ``domain`` what the pins of a port leave, and those pins; all of it where there are none."""
+        left, pins = list(domain), []
+        wishes = self._at(node, port)
+        for field in _THINGS if wishes else ():
+            said = [wish for wish in wishes if _field(wish.what, field, port.role) is not None]
+            if said and said[-1].strength is Strength.PIN:
+                pins.append(said[-1])
+                left = [each for each in left if _keeps(each, field, said[-1].what)]
+        return frozenset(left), tuple(dict.fromkeys(pins))
+
+    def overridden(self) -> Iterator[tuple[str, Wish, Wish]]:
+        """Nodes where a later wish says something else of the same thing: node, the earlier and the later one."""
+        for node, wishes in self._by_node.items():
+            for index, later in enumerate(wishes):
+                for earlier in wishes[:index]:
+                    if earlier.where.port == later.where.port and _contradicts(earlier.what, later.what):
+                        yield node, earlier, later
+
+    def _at(self, node: str, port: Port) -> tuple[Wish, ...]:
+        wishes = self.wishes(node)
+        if not wishes and port.position is None:
+            wishes = self._of_readers(node)
+        if not wishes:
+            return ()
+        return tuple(wish for wish in wishes if not wish.where.port or port.is_named(wish.where.port))
+
+    def _of_readers(self, node: str) -> tuple[Wish, ...]:
+        """Of an input of the graph nobody has to say anything: it has what all that read it ask for."""
+        if not self._by_node or self._graph[node].kind is not NodeKind.INPUT:
+            return ()
+        wanted = {tuple(w for w in self.wishes(reader) if not w.where.port) for reader in self._graph.readers(node)}
+        return wanted.pop() if len(wanted) == 1 else ()
+
+    def _folded(self, wishes: tuple[Wish, ...]) -> Request:
+        if wishes not in self._requests:
+            request = self.default
+            for wish in wishes:
+                request = wish.what.over(request)
+            self._requests[wishes] = request
+        return self._requests[wishes]
+
+
+_THINGS = ("activation", "block_size", "encoding", "granularity", "symmetric", "weight")
+"""Of which a port can have one or another."""
+
+
+def _field(what: What, field: str, role: Role) -> object:
+    """What is said of a thing, where a port of that role has it."""
+    of_weights = role is Role.WEIGHT
+    if role in (Role.BIAS, Role.NORM) and field != "encoding":
+        return None
+    if field in ("weight", "granularity", "block_size") and not of_weights:
+        return None
+    if field in ("activation", "symmetric") and of_weights:
+        return None
+    return getattr(what, field)
+
+
+def _says(what: What, role: Role) -> bool:
+    return any(_field(what, field, role) is not None for field in _THINGS)
+
+
+def _is_signed(encoding: Encoding) -> bool:
+    return not encoding.dtype.value.startswith("u")
+
+
+_SCHEMES = {
+    Granularity.TENSOR: QScheme.PER_TENSOR_SYMMETRIC,
+    Granularity.CHANNEL: QScheme.PER_CHANNEL_SYMMETRIC,
+    Granularity.BLOCK: QScheme.PER_BLOCK_SYMMETRIC,
+}
+
+
+def _keeps(encoding: Encoding, field: str, what: What) -> bool:
+    """Whether ``encoding`` is what is asked of one thing."""
+    match field:
+        case "encoding":
+            return encoding == what.encoding
+        case "activation":
+            return encoding != FLOAT and encoding.bits == (what.activation or 16)
+        case "weight":
+            return encoding != FLOAT and encoding.bits == what.weight
+        case "granularity":
+            return what.granularity is not None and encoding.qscheme is _SCHEMES[what.granularity]
+        case "symmetric":
+            return encoding.qscheme.is_symmetric == what.symmetric
+        case _:
+            return encoding.qscheme is QScheme.PER_BLOCK_SYMMETRIC
+
+
+def _contradicts(earlier: What, later: What) -> bool:
+    pairs = zip(attrs.astuple(earlier, recurse=False), attrs.astuple(later, recurse=False), strict=True)
+    return any(one is not None and other is not None and one != other for one, other in pairs)

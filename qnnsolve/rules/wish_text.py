@@ -1,0 +1,139 @@
+"""Wishes as people type them: ``WHERE=WHAT``, as in ``layers.0=16a8w`` or ``type:LayerNorm@out=u16``."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import attrs
+
+from qnnsolve.encodings import DType, Encoding, QScheme
+from qnnsolve.errors import UsageError, suggestion
+from qnnsolve.rules.request import PRECISIONS, Granularity
+from qnnsolve.rules.wishes import By, Strength, What, Where, Wish
+
+__all__ = ["parse_what", "parse_where", "parse_wish"]
+
+_PREFIXES = {by.value: by for by in (By.NODE, By.OP, By.MODULE, By.TYPE, By.REGEX)}
+_WIDTHS = re.compile(r"(?:(8|16|fp16)a)?(?:([248]|16)w(_block)?)?")
+_PLAIN = {
+    "u8": Encoding.affine(DType.UINT8),
+    "u16": Encoding.affine(DType.UINT16),
+    "s8": Encoding.symmetric(DType.INT8, 8),
+    "s16": Encoding.symmetric(DType.INT16, 16),
+    "s4": Encoding.symmetric(DType.INT8, 4),
+    "u8sym": Encoding(DType.UINT8, QScheme.PER_TENSOR_SYMMETRIC, 0, 255),
+    "u16sym": Encoding(DType.UINT16, QScheme.PER_TENSOR_SYMMETRIC, 0, 65535),
+}
+_WORDS = (*PRECISIONS, "8a", "16a", "2w", "4w", "8w", "16w", "tensor", "channel", "block", "symmetric", "affine", "cpu")
+
+
+def parse_wish(text: str, strength: Strength, words: str) -> Wish:
+    """The wish ``WHERE=WHAT``.
+
+    ``WHERE`` is ``*``, the name of a node, an op, a module or a type of modules (``node:``, ``op:``, ``module:``,
+    ``type:`` in front say which; ``re:`` is a pattern in a module's path), and a port of it: ``@weight``, ``@out``,
+    ``@in[0]``. ``WHAT`` is a preset (``16a8w``), widths (``16a``, ``4w``), ``tensor``, ``channel`` or ``block=32`` for
+    a weight's scales, ``symmetric`` or ``affine`` for activations, an encoding (``u16``), ``cpu``, or several of them
+    between commas.
+
+    Raises:
+        UsageError: it is not of this form; names the nearest word.
+    """
+    where, equals, what = text.partition("=")
+    if not equals or not where.strip() or not what.strip():
+        raise UsageError(f"{words}: a wish is WHERE=WHAT, like layers.0=16a8w, not '{text}'")
+    wish = Wish(parse_where(where.strip(), words), parse_what(what.strip(), words), words, strength)
+    if wish.what.cpu and strength is Strength.PREFER:
+        raise UsageError(f"{words}: nothing prefers the CPU; pin it there")
+    return wish
+
+
+def parse_where(text: str, words: str) -> Where:
+    """The place ``text``.
+
+    Raises:
+        UsageError: a pattern that is none.
+    """
+    text, _, port = text.partition("@")
+    prefix, colon, key = text.partition(":")
+    if text in ("*", ""):
+        return Where(By.ALL, "", port)
+    by = _PREFIXES.get(prefix) if colon else None
+    if by is None:
+        return Where(By.ANY, text, port)
+    if by is By.REGEX:
+        try:
+            re.compile(key)
+        except re.error as error:
+            raise UsageError(f"{words}: '{key}' is no regular expression: {error}") from error
+    return Where(by, key, port)
+
+
+def parse_what(text: str, words: str) -> What:
+    """What is asked for, from words between commas.
+
+    Raises:
+        UsageError: an unknown word; names the nearest.
+    """
+    said: dict[str, Any] = {}
+    for word in (each.strip() for each in text.split(",")):
+        for key, value in _meaning(word, words).items():
+            if said.setdefault(key, value) != value:
+                raise UsageError(f"{words}: '{text}' asks for two things at once ({said[key]} and {value})")
+    return What(**said)
+
+
+def _meaning(word: str, words: str) -> dict[str, Any]:
+    name, equals, value = word.partition("=")
+    widths = _WIDTHS.fullmatch(word)
+    if word and widths is not None:
+        return _widths(*widths.groups())
+    if word in ("tensor", "channel", "block"):
+        return {"granularity": Granularity(word)}
+    if word in ("symmetric", "affine"):
+        return {"symmetric": word == "symmetric"}
+    if word in ("cpu", "float"):
+        return {"cpu": True}
+    if word in _PLAIN:
+        return {"encoding": _PLAIN[word]}
+    if equals and name == "block":
+        return {"granularity": Granularity.BLOCK, "block_size": _block_size(value, words)}
+    if equals and name in ("observer", "weight_observer"):
+        return {name: value}
+    if equals and name in _PLAIN:
+        return {"encoding": _fixed(_PLAIN[name], value, words)}
+    raise UsageError(f"{words}: unknown wish '{word}': {suggestion(word, (*_WORDS, *_PLAIN, 'block=32'))}")
+
+
+def _widths(activation: str | None, weight: str | None, block: str | None) -> dict[str, Any]:
+    said: dict[str, Any] = {}
+    if activation is not None:
+        said["activation"] = 0 if activation == "fp16" else int(activation)
+    if weight is not None:
+        said["weight"] = int(weight)
+    if block is not None:
+        said["granularity"] = Granularity.BLOCK
+    return said
+
+
+def _block_size(text: str, words: str) -> int | tuple[int, ...]:
+    sizes = text.split("x")
+    if not all(size.isdecimal() and int(size) > 0 for size in sizes):
+        raise UsageError(f"{words}: a block size is like 32, or 1x32x1x1 with one size per dimension, not '{text}'")
+    return int(text) if len(sizes) == 1 else tuple(map(int, sizes))
+
+
+def _fixed(encoding: Encoding, text: str, words: str) -> Encoding:
+    scale, _, zero_point = text.partition(":")
+    try:
+        step, zero = float(scale), int(zero_point or 0)
+    except ValueError:
+        step, zero = math.nan, 0
+    if not (math.isfinite(step) and step > 0):
+        raise UsageError(f"{words}: a scale and zero point are like u8=0.02:128, not '{text}'")
+    low, high = encoding.quant_min, encoding.quant_max
+    if low is None or high is None or not low <= zero <= high:
+        raise UsageError(f"{words}: zero point {zero} is outside of {low}..{high}")
+    return attrs.evolve(encoding, scale=step, zero_point=zero)
