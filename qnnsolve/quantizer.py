@@ -19,13 +19,14 @@ import attrs
 os.environ.setdefault("QNN_SDK_ROOT", "")
 
 import torch
-from executorch.backends.qualcomm.quantizer.quantizer import QnnQuantizer
+from executorch.backends.qualcomm.quantizer.quantizer import QnnQuantizer, QuantDtype
 from executorch.backends.qualcomm.serialization.qc_schema import QcomChipset, QnnExecuTorchBackendType
 from torch.fx import GraphModule
 
 from qnnsolve.annotating.accumulators import bind_accumulators
 from qnnsolve.annotating.annotations import mark_cpu_nodes, write_annotations
 from qnnsolve.annotating.calibrated import Watch, watch
+from qnnsolve.annotating.composing import pass_callbacks_on
 from qnnsolve.annotating.custom import custom_wishes
 from qnnsolve.annotating.masks import bind_masks
 from qnnsolve.annotating.maxima import observe_behind_maxima
@@ -61,6 +62,7 @@ from qnnsolve.solver import Limits, Solution, Unknown, Unsatisfiable, limits_of,
 __all__ = ["SolveQuantizer"]
 
 fold_only_where_alone()
+pass_callbacks_on()
 
 
 class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no types
@@ -127,7 +129,7 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         self._observers = NamedObservers()
         with quiet():  # it warns that BackendOpInfo is missing, but there are facts of our own
             super().__init__(_upstream_type(name), chipset(self._soc), strict)
-        self._unset = dict(vars(self.default_quant_config))
+        self._unset = repr(vars(self.default_quant_config))
         self._solved_for: Facts | None = None
         self._notes: tuple[str, ...] = ()
         self._guards: torch.nn.Module | None = None
@@ -165,6 +167,15 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         strength = Strength.PIN if pin else Strength.PREFER
         self._wishes.append(parse_wish(text, strength, words or f"wish('{text}'{', pin=True' if pin else ''})"))
         return self
+
+    def set_default_quant_config(self, quant_dtype: QuantDtype, *args: Any, **settings: Any) -> None:
+        """Ask for one of ExecuTorch's presets with its settings, in place of ``precision``.
+
+        Raises:
+            RuntimeError: ExecuTorch has no such preset (no QAT with 16a16w, 16a2w or 8a4w).
+        """
+        super().set_default_quant_config(quant_dtype, *args, **settings)
+        self._unset = ""
 
     def add_discard_ops(self, ops: Sequence[Any]) -> None:
         """Leave every node with one of these targets on the CPU.
@@ -251,11 +262,10 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
 
     def _wanted(self, model: GraphModule) -> tuple[Request, tuple[Wish, ...]]:
         """The request of a node of which no wish says anything, and all wishes, the weakest first."""
-        is_set = vars(self.default_quant_config) != self._unset
         recipe = self._recipe
         functions = self.custom_quant_annotations if recipe is None else recipe.custom_quant_annotations
         wishes = (
-            *settings_wishes(self, model, self._observers, default_is_set=is_set),
+            *settings_wishes(self, model, self._observers, default_is_set=self._is_set),
             *custom_wishes(model, functions, self._annotate_as_executorch, self._observers),
             *self._wishes,
         )
@@ -264,8 +274,12 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
     def _request(self) -> Request:
         if self._recipe is not None:
             return default_request(self._recipe._default_strategy.quant_config)
-        is_set = vars(self.default_quant_config) != self._unset
-        return default_request(self.default_quant_config) if is_set else self._preset
+        return default_request(self.default_quant_config) if self._is_set else self._preset
+
+    @property
+    def _is_set(self) -> bool:
+        """Whether somebody set the default config, or changed it where it stands."""
+        return repr(vars(self.default_quant_config)) != self._unset
 
     def _annotate_as_executorch(self, model: GraphModule) -> None:
         """What custom annotations expect to find. Nodes that ExecuTorch cannot annotate are left out."""

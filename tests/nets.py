@@ -60,3 +60,12 @@ def seeded(net: type[nn.Module]) -> nn.Module:
 def images(count: int) -> list[tuple[torch.Tensor]]:
     generator = torch.Generator().manual_seed(1)
     return [(torch.randn(IMAGE, generator=generator),) for _ in range(count)]
+
+
+class Masked(nn.Module):
+    """Scores with a mask that is an input, 1 where a position counts."""
+
+    def forward(self, tokens: torch.Tensor, keep: torch.Tensor) -> torch.Tensor:
+        scores = tokens @ tokens.transpose(1, 2)
+        mixed: torch.Tensor = torch.softmax(scores + (1.0 - keep[:, None, :]) * -1e4, -1) @ tokens
+        return mixed

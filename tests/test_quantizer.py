@@ -12,7 +12,7 @@ from torch import nn
 from torchao.quantization.pt2e import MinMaxObserver
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
-from qnnsolve.errors import UnknownNameError, UnverifiedError, UsageError
+from qnnsolve.errors import UnknownNameError, UnverifiedError
 from qnnsolve.lowering.marks import CPU_KEY, CPU_VALUE
 from qnnsolve.quantizer import SolveQuantizer
 from qnnsolve.results import Placement, Status
@@ -171,16 +171,6 @@ def test_it_is_a_qnn_quantizer_and_takes_its_presets() -> None:
     prepared(Block(), quantizer, 1, 3, 8, 8)
     assert quantizer.result is not None
     assert quantizer.result.precision == "16a8w"
-
-
-def test_what_is_not_solved_for_is_refused() -> None:
-    quantizer = SolveQuantizer()
-    with pytest.raises(UsageError, match="is_qat"):
-        quantizer.set_default_quant_config(QuantDtype.use_8a8w, is_qat=True)
-    settings = ("add_discard_nodes", "add_discard_ops", "add_custom_quant_annotations", "set_block_size_map")
-    for setting in (*settings, "set_recipe", "set_submodule_qconfig_list"):
-        with pytest.raises(UsageError, match="not take"):
-            getattr(quantizer, setting)([])
 
 
 def test_unknown_names_are_answered_with_the_nearest() -> None:

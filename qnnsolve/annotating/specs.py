@@ -67,11 +67,14 @@ def concrete_spec(
             quant_max=encoding.quant_max,
             qscheme=qscheme,
         )
+    # torchao puts the zero point at 127 where the range of uint8 is given, and at 128 where it is not.
+    whole = encoding.dtype is DType.UINT8 and encoding.qscheme.is_symmetric
+    low, high = (None, None) if whole else encoding.range
     return QuantizationSpec(
         dtype=dtype,
         observer_or_fake_quant_ctr=_observer(encoding, bounds, floor, multiplier_bits, picked),
-        quant_min=encoding.quant_min,
-        quant_max=encoding.quant_max,
+        quant_min=low,
+        quant_max=high,
         qscheme=qscheme,
         ch_axis=encoding.ch_axis,
     )

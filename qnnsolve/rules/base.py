@@ -47,7 +47,9 @@ def _built(node: Node, graph: Graph, wanted: Asked) -> Built:
     built = build(node, graph)
     wish = wanted.on_cpu(node.name) if built.fate is Fate.OP else None
     return (
-        built if wish is None else attrs.evolve(built, fate=Fate.CPU, why=f"you asked for it ({wish.words})", steps=())
+        built
+        if wish is None
+        else attrs.evolve(built, fate=Fate.CPU, op=None, why=f"you asked for it ({wish.words})", steps=())
     )
 
 

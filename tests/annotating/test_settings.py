@@ -1,0 +1,241 @@
+"""Every setting of ExecuTorch's quantizer has its place in the solve."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from executorch.backends.qualcomm.quantizer.qconfig import get_16a8w_qnn_ptq_config
+from executorch.backends.qualcomm.quantizer.quant_recipe import QuantGranularity, QuantRecipe
+from executorch.backends.qualcomm.quantizer.quantizer import (
+    ModuleQConfig,
+    QuantDtype,
+    get_submodule_name_predicate,
+    get_submodule_type_predicate,
+)
+from torch import nn
+from torchao.quantization.pt2e import HistogramObserver, MinMaxObserver, MovingAverageMinMaxObserver
+from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+from torchao.quantization.pt2e.quantizer import ComposableQuantizer, QuantizationAnnotation, QuantizationSpec
+from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
+
+from qnnsolve import SolveQuantizer
+from qnnsolve.errors import UnknownNameError, UnsatisfiableError, UsageError
+from qnnsolve.results import NodeRecord
+from tests.nets import Masked, seeded
+
+SAMPLE = (torch.rand(1, 3, 8, 8),)
+
+
+class Sum(nn.Module):
+    def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return a + b
+
+
+class Net(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.third = nn.Conv2d(3, 32, 3, padding=1), nn.Conv2d(32, 32, 1), nn.Conv2d(32, 48, 1)
+        self.sum = Sum()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        hidden = torch.relu(self.first(x))
+        out: torch.Tensor = self.third(self.sum(hidden, self.second(hidden)))
+        return out
+
+
+def prepared(quantizer: Any, model: type[nn.Module] = Net, sample: Any = SAMPLE) -> Any:
+    graph = prepare_pt2e(torch.export.export(seeded(model), sample).module(), quantizer)
+    graph(*sample)
+    return graph
+
+
+def solved(set_up: Callable[[SolveQuantizer], object], strict: bool = True) -> dict[str, NodeRecord]:
+    quantizer = SolveQuantizer("htp", "SM8750", strict)
+    set_up(quantizer)
+    convert_pt2e(prepared(quantizer))
+    assert quantizer.result is not None
+    return {node.name: node for node in quantizer.result.nodes}
+
+
+def widths(nodes: dict[str, NodeRecord]) -> dict[str, str | None]:
+    return {name: node.output for name, node in nodes.items()}
+
+
+def test_a_preset_asks_for_one_scale_per_tensor_unless_channels_are_asked_for() -> None:
+    plain = solved(lambda q: q.set_default_quant_config(QuantDtype.use_8a8w))
+    assert dict(plain["conv2d"].inputs) == {"x": "u8", "first_weight": "s8", "first_bias": "s32"}
+    channels = solved(lambda q: q.set_default_quant_config(QuantDtype.use_16a8w, is_conv_per_channel=True))
+    assert dict(channels["conv2d"].inputs)["first_weight"] == "s8/ch0"
+    assert set(widths(channels).values()) == {"u16"}
+
+
+def test_symmetric_activations_have_their_zero_point_in_the_middle() -> None:
+    quantizer = SolveQuantizer()
+    quantizer.set_default_quant_config(QuantDtype.use_8a8w, act_symmetric=True)
+    converted = convert_pt2e(prepared(quantizer))
+    op = torch.ops.quantized_decomposed.quantize_per_tensor.default
+    quantized = [node.args for node in converted.graph.nodes if node.target is op and node.args[5] == torch.uint8]
+    assert quantized and {args[2] for args in quantized} == {128}
+
+
+def test_an_observer_observes_and_the_default_one_is_no_wish() -> None:
+    def kinds(observer: Any) -> set[str]:
+        quantizer = SolveQuantizer()
+        quantizer.set_default_quant_config(QuantDtype.use_8a8w, act_observer=observer)
+        graph = prepared(quantizer)
+        return {type(m).__name__ for name, m in graph.named_modules() if name.startswith("activation_post_process")}
+
+    assert "HistogramObserver" in kinds(HistogramObserver)
+    assert kinds(MovingAverageMinMaxObserver) == kinds(None)
+    assert "HistogramObserver" not in kinds(None)
+
+
+def test_a_submodule_has_a_config_of_its_own_and_the_first_that_matches_counts() -> None:
+    wide, narrow = ModuleQConfig(QuantDtype.use_16a8w), ModuleQConfig(QuantDtype.use_8a8w)
+
+    def set_up(quantizer: SolveQuantizer) -> None:
+        quantizer.set_default_quant_config(QuantDtype.use_8a8w)
+        by_type, by_name = get_submodule_type_predicate("Sum"), get_submodule_name_predicate("sum")
+        quantizer.set_submodule_qconfig_list([(by_type, wide), (by_name, narrow)])
+
+    assert widths(solved(set_up)) == {"conv2d": "u8", "relu": "u8", "conv2d_1": "u8", "add": "u16", "conv2d_2": "u8"}
+
+
+def test_each_convolution_keeps_the_block_size_that_it_was_given() -> None:
+    def set_up(quantizer: SolveQuantizer) -> None:
+        quantizer.set_default_quant_config(QuantDtype.use_16a4w_block, is_conv_per_channel=True)
+        quantizer.set_block_size_map(
+            dict.fromkeys(("conv2d_1", "first_weight"), (1, 16, 1, 1)) | {"conv2d_2": (1, 32, 1, 1)}
+        )
+
+    nodes = solved(set_up)
+    weights = [
+        dict(node.inputs)[f"{name}_weight"]
+        for node, name in ((nodes["conv2d"], "first"), (nodes["conv2d_1"], "second"), (nodes["conv2d_2"], "third"))
+    ]
+    assert weights == ["s4/ch0", "s4/block1x16x1x1@0", "s4/block1x32x1x1@0"]
+
+
+def test_a_block_size_that_does_not_divide_is_refused_with_those_that_would_do() -> None:
+    def set_up(quantizer: SolveQuantizer) -> None:
+        quantizer.set_default_quant_config(QuantDtype.use_16a4w_block)
+        quantizer.set_block_size_map({"conv2d_2": (1, 24, 1, 1)})
+
+    with pytest.raises(UnsatisfiableError, match=r"does not divide 32 input channels \(32, 16, 8, 4, 2 would do\)"):
+        solved(set_up)
+    assert dict(solved(set_up, strict=False)["conv2d_2"].inputs)["third_weight"] == "s4/ch0", "the nearest to blocks"
+
+
+def test_discarded_nodes_and_ops_stay_on_the_cpu() -> None:
+    by_name = solved(lambda q: q.add_discard_nodes(["conv2d_1"]))
+    assert (by_name["conv2d_1"].placement.value, by_name["conv2d"].placement.value) == ("cpu", "npu")
+    by_op = solved(lambda q: q.add_discard_ops([torch.ops.aten.add.Tensor]))
+    assert [name for name, node in by_op.items() if node.placement.value == "cpu"] == ["add"]
+    with pytest.warns(UserWarning, match="no node of this graph is called conv2d_9"):
+        solved(lambda q: q.add_discard_nodes(["conv2d_9"]))
+    with pytest.raises(UnknownNameError, match="op to discard"):
+        SolveQuantizer().add_discard_ops([torch.ops.aten.special_i0.default])
+
+
+def test_settings_that_are_empty_are_none() -> None:
+    def set_up(quantizer: SolveQuantizer) -> None:
+        quantizer.set_submodule_qconfig_list([])
+        quantizer.set_block_size_map({})
+        quantizer.add_custom_quant_annotations([])
+        quantizer.add_discard_nodes([])
+        quantizer.add_discard_ops([])
+
+    assert solved(set_up) == solved(lambda q: None)
+
+
+def recipe() -> QuantRecipe:
+    conv = {torch.ops.aten.conv2d.default}
+    made = QuantRecipe(QuantDtype.use_8a8w, False, MinMaxObserver, QuantGranularity.PER_TENSOR)
+    made.add_node_target(conv, QuantDtype.use_8a8w, False, MinMaxObserver, QuantGranularity.PER_TENSOR)
+    made.add_node_target(conv, QuantDtype.use_16a8w, False, MinMaxObserver, QuantGranularity.PER_CHANNEL)
+    block, sizes = QuantGranularity.PER_BLOCK, {"block_size": (1, 16, 1, 1)}
+    return made.add_regex(
+        {"sec.nd"}, QuantDtype.use_16a4w_block, False, MinMaxObserver, block, priority=2, extra_kwargs=sizes
+    )
+
+
+def test_a_recipe_counts_by_priority_and_then_the_last_added() -> None:
+    nodes = solved(lambda q: q.set_recipe(recipe()))
+    assert [dict(nodes["conv2d"].inputs)["first_weight"], nodes["conv2d"].output] == ["s8/ch0", "u16"]
+    assert dict(nodes["conv2d_1"].inputs)["second_weight"] == "s4/block1x16x1x1@0"
+    assert nodes["add"].output == "u8"
+
+
+def test_a_recipe_that_asks_for_what_an_op_has_not_is_refused() -> None:
+    made = QuantRecipe(QuantDtype.use_8a8w, False, MinMaxObserver, QuantGranularity.PER_TENSOR).add_node_target(
+        {torch.ops.aten.add.Tensor}, QuantDtype.use_8a8w, False, MinMaxObserver, QuantGranularity.PER_CHANNEL
+    )
+    with pytest.raises(UsageError, match=r"^recipe, strategy 0: add "):
+        solved(lambda q: q.set_recipe(made))
+
+
+def annotate_sums(graph: Any) -> None:
+    config = get_16a8w_qnn_ptq_config()
+    for node in graph.graph.nodes:
+        if node.target is torch.ops.aten.add.Tensor:
+            assert node.meta[Q_ANNOTATION_KEY].output_qspec.dtype == torch.uint8, "annotated as ExecuTorch does"
+            inputs = dict.fromkeys(node.args, config.input_activation)
+            output = config.output_activation
+            node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(inputs, output, _annotated=True)
+
+
+def test_custom_annotations_are_pins_named_after_their_function() -> None:
+    def set_up(quantizer: SolveQuantizer) -> None:
+        quantizer.set_default_quant_config(QuantDtype.use_8a8w)
+        quantizer.add_custom_quant_annotations([annotate_sums])
+
+    nodes = solved(set_up)
+    assert (nodes["add"].output, set(dict(nodes["add"].inputs).values())) == ("u16", {"u16"})
+    assert nodes["conv2d_2"].output == "u8"
+
+
+def test_a_custom_annotation_that_raises_is_named() -> None:
+    def annotate_nothing(graph: Any) -> None:
+        raise KeyError("no such layer")
+
+    with pytest.raises(UsageError, match=r"^custom annotation annotate_nothing: KeyError: 'no such layer'"):
+        solved(lambda q: q.add_custom_quant_annotations([annotate_nothing]))
+
+
+def test_a_config_that_a_script_changes_counts_as_it_stands() -> None:
+    def set_up(quantizer: SolveQuantizer) -> None:
+        config = quantizer.default_quant_config.quant_config
+        wide = get_16a8w_qnn_ptq_config()
+        config.input_activation = config.output_activation = wide.input_activation
+
+    assert set(widths(solved(set_up)).values()) == {"u16"}
+
+
+def test_a_width_that_no_backend_has_is_refused() -> None:
+    def set_up(quantizer: SolveQuantizer) -> None:
+        config = quantizer.default_quant_config
+        spec = QuantizationSpec(torch.uint8, MinMaxObserver, quant_min=0, quant_max=31, qscheme=torch.per_tensor_affine)
+        config.quant_config.input_activation = config.quant_config.output_activation = spec
+
+    with pytest.raises(UsageError, match="is 5 bits wide; the chip has 2, 4, 8 and 16"):
+        solved(set_up)
+
+
+def test_wishes_are_added_and_wrong_ones_named() -> None:
+    nodes = solved(lambda q: q.wish("add=16a", pin=True).wish("second=4w"))
+    assert (nodes["add"].output, dict(nodes["conv2d_1"].inputs)["second_weight"]) == ("u16", "s4/ch0")
+    with pytest.raises(UsageError, match=r"wish\('conv2d_9=16a'\): nothing in the model is 'conv2d_9'"):
+        solved(lambda q: q.wish("conv2d_9=16a"))
+
+
+def test_inside_a_composable_quantizer_the_observers_are_bound_too() -> None:
+    sample = (torch.rand(1, 4, 8), torch.tensor([[1.0, 1.0, 0.0, 0.0]]))
+    alone, composed = SolveQuantizer(precision="16a8w"), SolveQuantizer(precision="16a8w")
+    graphs = [prepared(each, Masked, sample) for each in (alone, ComposableQuantizer([composed]))]
+    one, other = (convert_pt2e(graph)(*sample) for graph in graphs)
+    torch.testing.assert_close(one, other, rtol=0, atol=0)
+    assert alone.result is not None and composed.result is not None
+    assert composed.result.calibration == alone.result.calibration

@@ -1,0 +1,165 @@
+"""Wishes: which nodes they find, what the later ones say over the earlier, what pins leave, and how they are typed."""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+
+from qnnsolve.constraints import Allow, Prefer, Site
+from qnnsolve.encodings import FLOAT, DType, Encoding
+from qnnsolve.errors import UsageError
+from qnnsolve.explain import sentence
+from qnnsolve.facts.curated import curated
+from qnnsolve.facts.graph import Graph, Ref
+from qnnsolve.opinfo_facts import OperatorFacts
+from qnnsolve.rules import problem_of
+from qnnsolve.rules.base import Facts
+from qnnsolve.rules.builders import Fate
+from qnnsolve.rules.request import Granularity, Request, precision
+from qnnsolve.rules.requested import without_pins
+from qnnsolve.rules.wish_text import parse_wish
+from qnnsolve.rules.wishes import Strength, Wish
+from qnnsolve.solver import Solution, Unsatisfiable, solve
+from tests.rules.graphs import CONV, TABLES, B, W, X, call, of_kind, yielded
+
+PREFER, PIN = Strength.PREFER, Strength.PIN
+RELU = attrs.evolve(
+    call("relu", "relu.default", Ref("conv")), module_path="head.act", module_types=("m.Head", "t.ReLU")
+)
+NODES = (X, W, B, attrs.evolve(CONV, module_path="body.conv", module_types=("m.Body", "t.Conv2d")), RELU)
+U8, U16 = Encoding.affine(DType.UINT8), Encoding.affine(DType.UINT16)
+OUT, WEIGHT = Site("relu"), Site("w", "conv")
+
+
+def wished(*texts: str, strength: Strength = PREFER, ask: str = "8a8w") -> Facts:
+    operators = OperatorFacts("htp", "V68", {t.op: t for t in TABLES}, curated("htp"))
+    wishes = [parse_wish(text, strength, f"--{strength.value} {text}") for text in texts]
+    return Facts.of(Graph.of(NODES), operators, Request.of(precision(ask)), wishes)
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "relu",
+        "node:relu",
+        "op:aten.relu",
+        "op:aten.relu.default",
+        "head",
+        "module:head.act",
+        "head.*",
+        "type:ReLU",
+        "Head",
+    ],
+)
+def test_a_place_is_named_by_node_op_module_or_type(where: str) -> None:
+    given = wished(f"{where}=16a")
+    assert (given.asked(OUT), given.asked(Site("conv")), given.asked(Site("conv", "relu"))) == (U16, U8, U16)
+
+
+def test_a_pattern_is_found_in_the_path_of_a_module() -> None:
+    assert wished("re:^body.c..v$=16a").asked(Site("conv")) == U16
+    with pytest.raises(UsageError, match=r"--prefer re:\(=16a: '\(' is no regular expression"):
+        wished("re:(=16a")
+
+
+def test_one_port_can_be_meant() -> None:
+    given = wished("conv@weight=4w", "conv@out=16a", "relu@in[0]=16a", "relu@from:conv=u16")
+    assert (given.asked(WEIGHT).bits, given.asked(Site("conv")), given.asked(OUT)) == (4, U16, U8)
+    assert given.asked(Site("x", "conv")) == U8
+    assert given.asked(Site("conv", "relu")) == U16
+    with pytest.raises(UsageError, match=r"a port is weight, out, or in\[0\], in\[1\] \.\.\., not 'bottom'"):
+        wished("conv@bottom=16a")
+
+
+def test_the_later_of_two_wishes_counts_for_what_it_says() -> None:
+    given = wished("*=16a4w", "conv=8a", "conv=tensor")
+    asked = given.asked(WEIGHT)
+    assert (given.asked(Site("conv")), given.asked(OUT), asked.bits, asked.ch_axis) == (U8, U16, 4, None)
+    ((node, earlier, later),) = [each for each in given.wanted.overridden() if each[0] == "conv"]
+    assert (node, str(earlier.what), str(later.what)) == ("conv", "16a,4w", "8a")
+
+
+def test_an_input_of_the_graph_has_what_all_its_readers_ask_for() -> None:
+    assert wished("conv=16a").asked(Site("x")) == U16
+    assert wished("relu=16a").asked(Site("x")) == U8
+
+
+def test_what_finds_nothing_names_the_nearest() -> None:
+    with pytest.raises(UsageError, match=r"--prefer conw=16a: nothing in the model is 'conw'; did you mean .*conv"):
+        wished("conw=16a")
+    with pytest.raises(UsageError, match="nothing in the model is 'type:ReLu'; did you mean ReLU"):
+        wished("type:ReLu=16a")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("conv", "a wish is WHERE=WHAT, like layers.0=16a8w, not 'conv'"),
+        ("conv=17a", "unknown wish '17a': did you mean 16a"),
+        ("conv=16a,8a", "'16a,8a' asks for two things at once (16 and 8)"),
+        ("conv=block=0", "a block size is like 32, or 1x32x1x1 with one size per dimension, not '0'"),
+        ("conv=u8=nan:3", "a scale and zero point are like u8=0.02:128, not 'nan:3'"),
+        ("conv=u8=0.1:300", "zero point 300 is outside of 0..255"),
+        ("conv=cpu", "nothing prefers the CPU; pin it there"),
+    ],
+)
+def test_a_wish_that_cannot_be_read_is_one_line(text: str, line: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_wish(text, PREFER, "--prefer")
+    assert str(caught.value).startswith(f"--prefer: {line}")
+
+
+def test_what_is_typed_is_said_again() -> None:
+    what = parse_wish("*=16a4w,block=1x32x1x1,symmetric,observer=MinMaxObserver", PREFER, "").what
+    assert str(what) == "16a,symmetric,4w,block,block=1x32x1x1,observer=MinMaxObserver"
+    assert (what.granularity, what.block_size) == (Granularity.BLOCK, (1, 32, 1, 1))
+    assert parse_wish("x=u8=0.5:3", PREFER, "").what.encoding == attrs.evolve(U8, scale=0.5, zero_point=3)
+
+
+def test_a_preference_costs_and_carries_its_words() -> None:
+    prefers = {c.site: c for c in of_kind(Prefer, yielded("QC006", wished("relu=16a")))}
+    assert dict(prefers[OUT].costs)[U8] > 0
+    assert [source.citation for source in prefers[OUT].reason.sources] == ["--prefer relu=16a"]
+    assert prefers[Site("conv")].reason.sources == ()
+
+
+def test_a_pin_leaves_what_it_says_and_nothing_is_pinned_without_one() -> None:
+    assert yielded("QC010", wished("relu=16a")) == []
+    allows = {c.site: c for c in of_kind(Allow, yielded("QC010", wished("relu=16a", strength=PIN)))}
+    assert set(allows) == {OUT, Site("conv", "relu")}
+    assert {each.name for each in allows[OUT].encodings} == {"u16"}
+    assert sentence(allows[OUT].reason) == "16a is pinned by --pin relu=16a"
+    (weight,) = of_kind(Allow, yielded("QC010", wished("conv=4w,channel", strength=PIN)))
+    assert (weight.site, {each.name for each in weight.encodings}) == (WEIGHT, {"s4/ch0"})
+
+
+def test_a_later_preference_takes_a_pin_back() -> None:
+    operators = OperatorFacts("htp", "V68", {t.op: t for t in TABLES}, curated("htp"))
+    wishes: list[Wish] = [parse_wish("relu=16a", PIN, "one"), parse_wish("relu=8a", PREFER, "two")]
+    given = Facts.of(Graph.of(NODES), operators, Request.of(precision("8a8w")), wishes)
+    assert yielded("QC010", given) == []
+
+
+def test_pins_that_cannot_hold_are_a_conflict_and_can_be_given_up() -> None:
+    """A 16-bit convolution with a 16-bit weight needs V73."""
+    given = wished("conv=16a16w", "relu=16a", strength=PIN)
+    problem = problem_of(given)
+    outcome = solve(problem)
+    assert isinstance(outcome, Unsatisfiable)
+    assert {c.reason.rule for c in outcome.conflicts[0].constraints} == {"QC001", "QC010"}
+    relaxed = solve(without_pins(problem))
+    assert isinstance(relaxed, Solution)
+    assert FLOAT not in relaxed.encodings.values(), "a width is given up, not the accelerator"
+
+
+def test_what_is_kept_on_the_cpu_has_that_fate() -> None:
+    given = wished("relu=cpu", strength=PIN)
+    assert (given.built["relu"].fate, given.built["relu"].why) == (Fate.CPU, "you asked for it (--pin relu=cpu)")
+    solution = solve(problem_of(given))
+    assert isinstance(solution, Solution)
+    assert (solution.encodings[OUT], solution.encodings[Site("conv")]) == (FLOAT, U8)
+
+
+def test_half_precision_does_not_stand_beside_quantized_activations() -> None:
+    with pytest.raises(UsageError, match="half precision and quantized activations do not stand in one program"):
+        wished("relu=fp16a")
