@@ -45,6 +45,8 @@ class Asked:
     """The request at every node: the default one, and over it the wishes of the node, the later over the earlier."""
 
     default: Request
+    all: tuple[Wish, ...]
+    """Every wish, whether a node has it or not, the earliest first."""
     _by_node: Mapping[str, tuple[Wish, ...]]
     _graph: Graph
     _requests: dict[tuple[Wish, ...], Request] = attrs.field(factory=dict, init=False, repr=False)
@@ -61,7 +63,7 @@ class Asked:
         for wish in wishes:
             if wish.where.port and not _PORT_NAME.fullmatch(wish.where.port):
                 raise UsageError(f"{wish.words}: a port is weight, out, or in[0], in[1] ..., not '{wish.where.port}'")
-        asked = cls(default, matching(wishes, graph), graph)
+        asked = cls(default, tuple(wishes), matching(wishes, graph), graph)
         asked._refuse_mixed_precision()
         return asked
 

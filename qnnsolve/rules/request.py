@@ -89,21 +89,21 @@ class Granularity(enum.Enum):
 class Request:
     """What is asked for at one node: bits of activations (0: half precision) and of weights, and how they are scaled.
 
-    ``symmetric``: the zero point of activations is the middle of their range. ``block_size`` is in elements along the
-    input channels, or one size per dimension; it counts where the granularity is :attr:`Granularity.BLOCK`.
+    ``symmetric``: the zero point of activations is the middle of their range. ``block_size`` has one size, in elements
+    along the input channels, or one per dimension; it counts where the granularity is :attr:`Granularity.BLOCK`.
     """
 
     activation_bits: int
     weight_bits: int
     granularity: Granularity = Granularity.CHANNEL
-    block_size: int | tuple[int, ...] = 32
+    block_size: tuple[int, ...] = (32,)
     symmetric: bool = False
 
     @classmethod
-    def of(cls, preset: Precision, block_size: int | tuple[int, ...] = 32) -> Request:
+    def of(cls, preset: Precision, block_size: int = 32) -> Request:
         """What a preset asks for: one scale per channel, or per block where it says so."""
         granularity = Granularity.BLOCK if preset.per_block else Granularity.CHANNEL
-        return cls(preset.activation_bits, preset.weight_bits, granularity, block_size)
+        return cls(preset.activation_bits, preset.weight_bits, granularity, (block_size,))
 
     @property
     def name(self) -> str:
@@ -173,10 +173,12 @@ class Request:
         """
         if self.granularity is not Granularity.BLOCK or rank < 2:
             return None
-        if isinstance(self.block_size, tuple):
-            return self.block_size if len(self.block_size) == rank else None
+        if len(self.block_size) == rank:
+            return self.block_size
+        if len(self.block_size) > 1:
+            return None
         block = [1] * rank
-        block[1 if ch_axis == 0 else 0] = self.block_size
+        block[1 if ch_axis == 0 else 0] = self.block_size[0]
         return tuple(block)
 
 

@@ -118,11 +118,11 @@ def _widths(activation: str | None, weight: str | None, block: str | None) -> di
     return said
 
 
-def _block_size(text: str, words: str) -> int | tuple[int, ...]:
+def _block_size(text: str, words: str) -> tuple[int, ...]:
     sizes = text.split("x")
     if not all(size.isdecimal() and int(size) > 0 for size in sizes):
         raise UsageError(f"{words}: a block size is like 32, or 1x32x1x1 with one size per dimension, not '{text}'")
-    return int(text) if len(sizes) == 1 else tuple(map(int, sizes))
+    return tuple(map(int, sizes))
 
 
 def _fixed(encoding: Encoding, text: str, words: str) -> Encoding:

@@ -114,7 +114,7 @@ class What:
     """What is asked for; None where nothing is said of a thing.
 
     ``activation`` in bits (0: half precision), ``symmetric`` of activations; ``weight`` in bits, with its
-    ``granularity`` and ``block_size`` (elements along the input channels, or one size per dimension). ``encoding`` is
+    ``granularity`` and ``block_size`` (one size along the input channels, or one per dimension). ``encoding`` is
     exact, and may fix scale and zero point. ``cpu``: the node is not quantized. ``observer`` is the name of one.
     """
 
@@ -122,7 +122,7 @@ class What:
     symmetric: bool | None = None
     weight: int | None = None
     granularity: Granularity | None = None
-    block_size: int | tuple[int, ...] | None = None
+    block_size: tuple[int, ...] | None = None
     encoding: Encoding | None = None
     cpu: bool | None = None
     observer: str | None = None
@@ -140,7 +140,7 @@ class What:
         return attrs.evolve(request, **{key: value for key, value in said.items() if value is not None})
 
     def __str__(self) -> str:
-        block = "x".join(map(str, self.block_size)) if isinstance(self.block_size, tuple) else self.block_size
+        block = None if self.block_size is None else "x".join(map(str, self.block_size))
         said = (
             None if self.activation is None else "fp16a" if self.activation == 0 else f"{self.activation}a",
             None if self.symmetric is None else "symmetric" if self.symmetric else "affine",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import attrs
 
@@ -15,13 +15,15 @@ from qnnsolve.runs.ids import Ids, Known, Met, compact, parsed, parsed_all
 
 __all__ = ["built_rows", "graph_rows", "read_built", "read_graph"]
 
+_Module: TypeAlias = tuple[str, tuple[str, ...]]
+"""The path of a module, and the classes of it and of those around it."""
 _NODE = "node"
 """The key of what another node yields, in the JSON of arguments."""
 
 
 def graph_rows(graph: Graph, met: Met) -> dict[str, list[Row]]:
     """The rows of the tables ``nodes``, ``targets``, ``modules``, ``lines`` and ``tensors``."""
-    targets, modules, lines, tensors = Ids[str](), Ids[str](), Ids[CodeLine](), Ids[TensorFact]()
+    targets, modules, lines, tensors = Ids[str](), Ids[_Module](), Ids[CodeLine](), Ids[TensorFact]()
     nodes: list[Row] = [
         (
             met.nodes(node.name),
@@ -31,7 +33,7 @@ def graph_rows(graph: Graph, met: Met) -> dict[str, list[Row]]:
             compact([_plain(each, met) for each in node.args]),
             compact({key: _plain(each, met) for key, each in node.kwargs}),
             tensors.many(node.tensors),
-            modules(node.module_path),
+            modules((node.module_path, node.module_types)),
             int(node.several),
             None if node.line is None else lines(node.line),
         )
@@ -40,7 +42,7 @@ def graph_rows(graph: Graph, met: Met) -> dict[str, list[Row]]:
     return {
         "nodes": nodes,
         "targets": list(enumerate(targets)),
-        "modules": list(enumerate(modules)),
+        "modules": [(at, path, compact(types)) for at, (path, types) in enumerate(modules)],
         "lines": [(at, line.file, line.number, line.text) for at, line in enumerate(lines)],
         "tensors": [(at, compact(tensor.shape), tensor.dtype) for at, tensor in enumerate(tensors)],
     }
@@ -56,7 +58,8 @@ def _plain(argument: Argument, met: Met) -> Any:
 
 def read_graph(rows: Rows, known: Known) -> Graph:
     """The graph whose rows these are."""
-    targets, modules = [row[1] for row in rows["targets"]], [row[1] for row in rows["modules"]]
+    targets = [row[1] for row in rows["targets"]]
+    modules = [(path, tuple(parsed(types))) for _, path, types in rows["modules"]]
     lines = [CodeLine(file, number, text) for _, file, number, text in rows["lines"]]
     tensors = [TensorFact(tuple(parsed(shape)), dtype) for _, shape, dtype in rows["tensors"]]
     kinds = {kind.value: kind for kind in NodeKind}
@@ -72,9 +75,10 @@ def read_graph(rows: Rows, known: Known) -> Graph:
                     tuple([_argument(each, refs) for each in args[at]]),
                     tuple([(key, _argument(each, refs)) for key, each in kwargs[at].items()]),
                     tuple([tensors[each] for each in many[at]]),
-                    modules[module],
+                    modules[module][0],
                     bool(several),
                     None if line is None else lines[line],
+                    modules[module][1],
                 )
                 for at, name, kind, target, _, _, _, module, several, line in rows["nodes"]
             ]

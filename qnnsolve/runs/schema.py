@@ -65,7 +65,16 @@ TABLES = (
         given=True,
     ),
     Table("targets", "Names of ops and attributes.", (_ID, _text("name", "`aten.add.Tensor`")), given=True),
-    Table("modules", "Modules of the model.", (_ID, _text("path", "dotted, empty at the top")), given=True),
+    Table(
+        "modules",
+        "Modules of the model.",
+        (
+            _ID,
+            _text("path", "dotted, empty at the top"),
+            _text("types", "JSON: the classes of it and of those around it, the outermost first"),
+        ),
+        given=True,
+    ),
     Table(
         "lines",
         "Lines of the user's program that called an op.",

@@ -66,7 +66,7 @@ def facts(graph: Graph, chip: str = "SM8350", ask: str = "16a8w") -> Facts:
     chipset = soc(chip)
     arch = {"SM8350": "V68", "SM8750": "V79"}[chip]
     operators = operator_facts("htp", arch, chipset, FactsSource.MEASURED)
-    return Facts.of(graph, operators, Request(precision(ask)))
+    return Facts.of(graph, operators, Request.of(precision(ask)))
 
 
 def solved(given: Facts, *more: Constraint, limits: Limits | None = None) -> Solved:
