@@ -67,7 +67,7 @@ def _statistics(network: Network, solved: Optimum | None) -> Statistics:
     return Statistics(
         sites=len(network.model.sites),
         constraints=len(network.model.constraints),
-        groups=len(network.members),
+        groups=len(network.initial),
         components=network.components(),
         searched=solved.searched if solved else 0,
         nodes=solved.nodes if solved else 0,

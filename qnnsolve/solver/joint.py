@@ -6,16 +6,12 @@ one layer is a dictionary look-up for all the others.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
-__all__ = ["Joint", "bits_of"]
+__all__ = ["Joint", "Row", "bits_of"]
 
 Row = tuple[int, ...]
 Masks = tuple[int, ...]
-Array = NDArray[np.object_]
 
 _UNSEEN: Masks = (-1,)
 
@@ -81,15 +77,9 @@ class Joint:
         self._filters[masks] = None if outcome == masks else outcome
         return self._filters[masks]
 
-    def dense(self, masks: Masks, forbidden: int, free: bool) -> Array:
-        """Prices over the values in ``masks`` (ascending, one axis per variable); ``forbidden`` where no row is.
-
-        With ``free`` every row costs nothing.
-        """
-        places = [dict(zip(values, range(len(values)), strict=True)) for values in map(bits_of, masks)]
-        array = np.full([len(place) for place in places], forbidden, dtype=object)
-        alive = self._alive(masks)
-        for index in bits_of(alive):
-            at = tuple([place[value] for place, value in zip(places, self.rows[index], strict=True)])
-            array[at] = 0 if free else self.prices[index]
-        return array
+    def left(self, masks: Masks, axes: Sequence[int]) -> tuple[list[Row], list[int]]:
+        """The rows that ``masks`` leave, as places in the masks of ``axes``, and prices; other masks have one value."""
+        places = [{value: place for place, value in enumerate(bits_of(masks[axis]))} for axis in axes]
+        alive = bits_of(self._alive(masks))
+        rows = [tuple([at[self.rows[i][axis]] for at, axis in zip(places, axes, strict=True)]) for i in alive]
+        return rows, [self.prices[index] for index in alive]

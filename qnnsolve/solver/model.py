@@ -6,8 +6,9 @@ the sorted tuple. Relations of equal content become one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
+from typing import Any
 
 import attrs
 
@@ -102,27 +103,30 @@ class Model:
 
     def _order(self, constraints: tuple[Constraint, ...]) -> None:
         at = self.site_index
+        reasons = list({id(c.reason): c.reason for c in constraints}.values())
+        said, cited = _ranks(reasons, _said), _ranks(reasons, lambda reason: reason.sources)
         keyed = []
+        wishes: dict[int, tuple[tuple[int, int], ...]] = {}
         for place, c in enumerate(constraints):
+            why = id(c.reason)
             where = tuple([at[site] for site in c.sites])
-            key = (where, _KINDS[type(c)], c.reason.rule, _said(c.reason), self._tiebreak(c), c.reason.sources, place)
-            keyed.append(key)
+            keyed.append((where, _KINDS[type(c)], said[why], self._tiebreak(c, wishes), cited[why], place))
         keyed.sort()
         self.constraints: tuple[Constraint, ...] = tuple(constraints[entry[-1]] for entry in keyed)
         self.where: list[tuple[int, ...]] = [entry[0] for entry in keyed]
 
-    def _tiebreak(self, c: Constraint) -> tuple[object, ...]:
-        match c:
-            case Table() | Derived():
-                return (self.content(c).rank,)
-            case Convertible():
-                return (c.price, self.content(c).rank)
-            case Allow() | Forbid():
-                return (self.unary_mask(c),)
-            case Prefer():
-                return tuple(sorted([(self.encoding_index.get(e, -1), cost) for e, cost in c.costs]))
-            case Same():
-                return ()
+    def _tiebreak(self, c: Constraint, wishes: dict[int, tuple[tuple[int, int], ...]]) -> object:
+        """Comparable among constraints of one kind; ``wishes`` remembers what costs come to, by ``id``."""
+        if isinstance(c, Table | Derived | Convertible):
+            rank = self._contents[_content_key(c)].rank
+            return (c.price, rank) if isinstance(c, Convertible) else rank
+        if isinstance(c, Prefer):
+            costs = wishes.get(id(c.costs))
+            if costs is None:
+                costs = tuple(sorted([(self.encoding_index.get(e, -1), cost) for e, cost in c.costs]))
+                wishes[id(c.costs)] = costs
+            return costs
+        return 0 if isinstance(c, Same) else self.unary_mask(c)
 
     def lower_bound(self, internal: int) -> int:
         """The least cost of a config whose internal cost is at least this."""
@@ -146,9 +150,16 @@ class Model:
         return known
 
 
+def _ranks(reasons: Iterable[Reason], key: Callable[[Reason], Any]) -> dict[int, int]:
+    """The place of each reason (by ``id``) in the order of the keys; equal keys have one place."""
+    keys = {id(reason): key(reason) for reason in reasons}
+    rank = {value: place for place, value in enumerate(sorted(set(keys.values())))}
+    return {identity: rank[value] for identity, value in keys.items()}
+
+
 def _said(reason: Reason) -> tuple[object, ...]:
-    """What a reason says, so that any two can be put in order."""
-    return (reason.says.value, tuple((name, str(value)) for name, value in reason.given))
+    """The rule and what it says, so that any two can be put in order."""
+    return (reason.rule, reason.says.value, tuple((name, str(value)) for name, value in reason.given))
 
 
 def _content_key(constraint: Table | Derived | Convertible) -> tuple[int, int]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
+from functools import cached_property
+
+import numpy as np
 
 from qnnsolve.constraints import Allow, Convertible, Derived, Forbid, Prefer, Same, Table
 from qnnsolve.solver.joint import Joint
@@ -30,7 +34,6 @@ class Network:
         self.origin: list[int] = []
         self.scopes: list[tuple[int, ...]] = []
         self.joints: list[Joint] = []
-        self.watch: list[list[int]] = [[] for _ in self.initial]
         self.costs: dict[int, dict[int, int]] = {}
         self.unary: dict[int, list[int]] = {}
         self._connect(constraints)
@@ -47,17 +50,14 @@ class Network:
                 for other in ends[1:]:
                     shared.join(ends[0], other)
         self.variable: dict[int, int] = {}
-        self.members: list[list[int]] = []
         self.initial: list[int] = []
         for site in sites:
             top = shared.root(site)
             if top == site:
-                self.variable[site] = len(self.members)
-                self.members.append([site])
+                self.variable[site] = len(self.initial)
                 self.initial.append(model.domains[site])
             else:
                 v = self.variable[site] = self.variable[top]
-                self.members[v].append(site)
                 self.initial[v] &= model.domains[site]
 
     def _connect(self, constraints: Sequence[int]) -> None:
@@ -80,8 +80,6 @@ class Network:
                 self._add_costs(variable[model.where[c][0]], constraint)
 
     def _add_link(self, origin: int, scope: tuple[int, ...], joint: Joint) -> None:
-        for v in scope:
-            self.watch[v].append(len(self.origin))
         self.origin.append(origin)
         self.scopes.append(scope)
         self.joints.append(joint)
@@ -93,8 +91,26 @@ class Network:
             if value is not None and cost:
                 costs[value] = costs.get(value, 0) + cost * self.model.unit
 
+    @cached_property
+    def watch(self) -> list[tuple[int, ...]]:
+        """The links at each variable, ascending. Tuples of integers: the collector passes over them."""
+        ends = np.fromiter(itertools.chain.from_iterable(self.scopes), np.int64)
+        widths = np.fromiter(map(len, self.scopes), np.int64, len(self.scopes))
+        links = np.repeat(np.arange(len(self.scopes)), widths)[np.argsort(ends, kind="stable")].tolist()
+        starts = [0, *np.cumsum(np.bincount(ends, minlength=len(self.initial))).tolist()]
+        return [tuple(links[low:high]) for low, high in itertools.pairwise(starts)]
+
+    @cached_property
+    def members(self) -> list[list[int]]:
+        """The sites of each variable, ascending."""
+        found: list[list[int]] = [[] for _ in self.initial]
+        for site, v in self.variable.items():
+            found[v].append(site)
+        return found
+
     def components(self) -> int:
         """The number of parts that no link connects."""
+        watch = self.watch
         seen = bytearray(len(self.initial))
         count = 0
         for start in range(len(self.initial)):
@@ -104,7 +120,7 @@ class Network:
             seen[start] = 1
             stack = [start]
             while stack:
-                for link in self.watch[stack.pop()]:
+                for link in watch[stack.pop()]:
                     for v in self.scopes[link]:
                         if not seen[v]:
                             seen[v] = 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 
 from qnnsolve.constraints import Convertible, Derived, Prefer, Site, Table
@@ -52,13 +53,14 @@ def read_solution(network: Network, optimum: Optimum, statistics: Statistics, wh
 
 
 def _groups(model: Model, network: Network, chosen: list[int]) -> tuple[tuple[Site, ...], ...]:
-    shared = UnionFind(range(len(network.members)))
+    shared = UnionFind(range(len(network.initial)))
     for source, target in _shared_edges(model, chosen):
         shared.join(network.variable[source], network.variable[target])
-    sites: dict[int, list[Site]] = {}
-    for index, site in enumerate(model.sites):
-        sites.setdefault(shared.root(network.variable[index]), []).append(site)
-    return tuple(map(tuple, sites.values()))
+    tops = [shared.root(network.variable[index]) for index in range(len(model.sites))]
+    first = {top: index for index, top in reversed(tuple(enumerate(tops)))}
+    order = sorted(range(len(tops)), key=lambda index: (first[tops[index]], index))
+    grouped = itertools.groupby(order, key=tops.__getitem__)
+    return tuple([tuple([model.sites[index] for index in indices]) for _, indices in grouped])
 
 
 def _shared_edges(model: Model, chosen: list[int]) -> Iterable[tuple[int, int]]:

@@ -23,5 +23,6 @@ class UnionFind:
 
     def join(self, one: int, other: int) -> None:
         """Make one set of those of ``one`` and ``other``."""
-        low, high = sorted((self.root(one), self.root(other)))
-        self._parent[high] = low
+        one, other = self.root(one), self.root(other)
+        if one != other:
+            self._parent[max(one, other)] = min(one, other)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from qnnsolve.solver.clock import Clock
 from qnnsolve.solver.optimum.factors import Factors, Table
@@ -14,62 +14,71 @@ Instance = tuple[int, tuple[int, ...]]
 
 
 class Elimination:
-    """The factors of one component, and what is left of them while variables go.
+    """The factors of one component, and what is left of them while the variables of ``order`` go.
 
-    ``base`` is what the eliminated part costs at least; :meth:`extend` turns values of what remains into
-    values of everything. A variable is set to its smallest best value given those eliminated after it, so
-    the outcome is lexicographically smallest along the reversed order.
+    A factor waits for that one of its variables that goes first. ``base`` is what the eliminated part costs at least;
+    :meth:`extend` turns values of what remains into values of everything. A variable is set to its smallest best value
+    given those eliminated after it, so the outcome is lexicographically smallest along the reversed order.
     """
 
-    def __init__(self, factors: Factors, instances: Sequence[Instance], sizes: Mapping[int, int]) -> None:
+    def __init__(
+        self, factors: Factors, instances: Sequence[Instance], variables: Iterable[int], order: Sequence[int]
+    ) -> None:
         self.base = 0
         self.feasible = True
         self._factors = factors
-        self._sizes = sizes
-        self._single = dict.fromkeys(sizes, -1)
-        self._instances: list[Instance | None] = []
-        self._at: dict[int, list[int]] = {v: [] for v in sizes}
+        self._order = order
+        self._single = dict.fromkeys(variables, -1)
+        self._turn = dict.fromkeys(self._single, len(order)) | {v: turn for turn, v in enumerate(order)}
         self._record: list[tuple[int, tuple[int, ...], Table | None]] = []
+        self._messages: dict[int, list[Instance]] = {}
+        several = [instance for instance in instances if len(instance[1]) > 1]
+        self._waiting = sorted([(self._first(instance[1]), instance) for instance in several], reverse=True)
         for factor, scope in instances:
-            self._put(factor, scope)
+            if len(scope) == 1:
+                self._add(factor, scope[0])
 
-    def _put(self, factor: int, scope: tuple[int, ...]) -> None:
-        if factor < 0:
-            return
-        if len(scope) == 1:
-            outcome = self._factors.add(self._single[scope[0]], factor)
-            if outcome is None:
-                self.feasible = False
-            else:
-                self.base += outcome[0]
-                self._single[scope[0]] = outcome[1]
-            return
-        for v in scope:
-            self._at[v].append(len(self._instances))
-        self._instances.append((factor, scope))
+    def _first(self, scope: tuple[int, ...]) -> int:
+        """The turn at which the first of these variables goes; past the last one where none does."""
+        turn = self._turn
+        return min([turn[v] for v in scope])
 
-    def run(self, order: Sequence[int], clock: Clock) -> None:
-        """Eliminate these variables; stops as soon as nothing is possible (``feasible`` is False then).
+    def _add(self, factor: int, v: int) -> None:
+        outcome = self._factors.add(self._single[v], factor)
+        if outcome is None:
+            self.feasible = False
+        else:
+            self.base += outcome[0]
+            self._single[v] = outcome[1]
+
+    def _send(self, factor: int, scope: tuple[int, ...]) -> None:
+        if factor >= 0 and len(scope) == 1:
+            self._add(factor, scope[0])
+        elif factor >= 0:
+            self._messages.setdefault(self._first(scope), []).append((factor, scope))
+
+    def run(self, clock: Clock) -> None:
+        """Eliminate the variables; stops as soon as nothing is possible (``feasible`` is False then).
 
         Raises:
             LimitReached: the time is over, or the tables take more memory than they may.
             Overflow: int64 does not hold the costs.
         """
-        for v in order:
+        for turn, v in enumerate(self._order):
             clock.check()
             if not self.feasible:
                 return
-            self._eliminate(v)
+            self._eliminate(v, self._bucket(turn))
 
-    def _eliminate(self, v: int) -> None:
-        instances = self._instances
-        bucket = []
-        for index in self._at.pop(v):
-            instance = instances[index]
-            if instance is not None:
-                bucket.append(instance)
-                instances[index] = None
+    def _bucket(self, turn: int) -> list[Instance]:
+        """What has waited for this turn, in canonical order."""
+        bucket = self._messages.pop(turn, [])
+        while self._waiting and self._waiting[-1][0] == turn:
+            bucket.append(self._waiting.pop()[1])
         bucket.sort()
+        return bucket
+
+    def _eliminate(self, v: int, bucket: list[Instance]) -> None:
         if self._single[v] >= 0:
             bucket.append((self._single[v], (v,)))
         if not bucket:
@@ -90,13 +99,13 @@ class Elimination:
         others = tuple(places)
         self.base += outcome.base
         self._record.append((v, others, outcome.choice))
-        self._put(outcome.message, others)
+        self._send(outcome.message, others)
 
     def remaining(self) -> list[tuple[Table, tuple[int, ...]]]:
         """The factors over what was not eliminated, in canonical order."""
-        gone = {v for v, _, _ in self._record}
-        left = [instance for instance in self._instances if instance is not None]
-        left += [(factor, (v,)) for v, factor in self._single.items() if factor >= 0 and v not in gone]
+        last = len(self._order)
+        left = self._messages.get(last, []) + [instance for _, instance in self._waiting]
+        left += [(factor, (v,)) for v, factor in self._single.items() if factor >= 0 and self._turn[v] == last]
         return [(self._factors.tables[factor], scope) for factor, scope in sorted(left, key=lambda i: (i[1], i[0]))]
 
     def extend(self, values: dict[int, int]) -> None:

@@ -6,14 +6,13 @@ Small components come first. One that a limit stops gets some legal config, and 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
 import attrs
-import numpy as np
 
 from qnnsolve.solver.clock import Clock, LimitReached, MemoryReached
-from qnnsolve.solver.joint import Joint, bits_of
+from qnnsolve.solver.joint import bits_of
 from qnnsolve.solver.limits import Limits, Method
 from qnnsolve.solver.network import Network
 from qnnsolve.solver.optimum.dense import Dense
@@ -21,6 +20,7 @@ from qnnsolve.solver.optimum.elimination import Elimination, Instance
 from qnnsolve.solver.optimum.factors import Arithmetic, Factors, Overflow
 from qnnsolve.solver.optimum.legal import legal
 from qnnsolve.solver.optimum.ordering import BIT, elimination_order, fewest_joined
+from qnnsolve.solver.optimum.parts import Part, Parts
 from qnnsolve.solver.optimum.wide import cheapest
 
 __all__ = ["Goal", "Impossible", "Optimum", "find_optimum"]
@@ -91,25 +91,22 @@ class _Search:
         self._network, self._masks, self._limits, self._clock = network, masks, limits, clock
         self._free = goal is Goal.ANY
         self._factors = Factors(arithmetic, limits.megabytes)
-        self._compiled: dict[tuple[Joint, tuple[int, ...]], tuple[int, int, tuple[int, ...]]] = {}
-        self._preferred: dict[tuple[int, ...], tuple[int, int]] = {}
-        self._at: dict[int, list[int]] = {}
-        self._instances: list[Instance] = []
+        self._parts = Parts(network, masks, self._factors, free=self._free)
+        self._cost = self._bound = self._parts.base
         self._places: dict[int, int] = {}
-        self._cost = self._bound = self._searched = self._nodes = 0
+        self._searched = self._nodes = 0
         self._methods: set[str] = set()
         self._limit: str | None = None
 
     def run(self) -> Optimum | Impossible:
-        self._build()
-        for variables, instances in sorted(self._components(), key=lambda part: (len(part[0]), part[0][0])):
+        for part in self._parts:
             try:
-                possible = self._solve(variables, instances)
+                possible = self._solve(part)
             except LimitReached as reached:
-                self._give_up(variables, instances, reached)
+                self._give_up(part, reached)
                 continue
             if not possible:
-                return Impossible(tuple(variables))
+                return Impossible(tuple(self._parts.of_network(part)))
         values = []
         choices: dict[int, list[int]] = {}
         for v, mask in enumerate(self._masks):
@@ -119,68 +116,10 @@ class _Search:
         methods = frozenset(self._methods)
         return Optimum(values, self._cost, self._bound, self._searched, self._nodes, methods, self._limit)
 
-    def _build(self) -> None:
-        """One factor per link and preference that still matters; what is certain goes into the cost."""
-        network, masks = self._network, self._masks
-        for scope, joint in zip(network.scopes, network.joints, strict=True):
-            key = (joint, tuple([masks[v] for v in scope]))
-            known = self._compiled.get(key)
-            if known is None:
-                known = self._compiled[key] = self._compile(*key)
-            base, factor, axes = known
-            self._cost += base
-            if factor >= 0:
-                self._put(factor, tuple([scope[axis] for axis in axes]))
-        if not self._free:
-            for v, costs in network.costs.items():
-                self._prefer(v, costs)
-        self._bound = self._cost
-
-    def _compile(self, joint: Joint, masks: tuple[int, ...]) -> tuple[int, int, tuple[int, ...]]:
-        axes = tuple(axis for axis, mask in enumerate(masks) if mask & (mask - 1))
-        table = joint.dense(masks, self._factors.arithmetic.forbidden, self._free)
-        outcome = self._factors.number(table.reshape([table.shape[axis] for axis in axes]))
-        assert outcome is not None, "propagation left a table without a row"
-        return (*outcome, axes)
-
-    def _prefer(self, v: int, costs: dict[int, int]) -> None:
-        prices = tuple([costs.get(value, 0) for value in bits_of(self._masks[v])])
-        known = self._preferred.get(prices)
-        if known is None:
-            outcome = self._factors.number(np.array(prices, dtype=object))
-            assert outcome is not None
-            known = self._preferred[prices] = outcome
-        self._cost += known[0]
-        if known[1] >= 0:
-            self._put(known[1], (v,))
-
-    def _put(self, factor: int, scope: tuple[int, ...]) -> None:
-        for v in scope:
-            self._at.setdefault(v, []).append(len(self._instances))
-        self._instances.append((factor, scope))
-
-    def _components(self) -> Iterator[tuple[list[int], list[Instance]]]:
-        """Connected sets of variables with a choice that matters, by their first variable."""
-        seen: set[int] = set()
-        for start in sorted(self._at):
-            if start in seen:
-                continue
-            seen.add(start)
-            variables, indices, stack = [], set(), [start]
-            while stack:
-                v = stack.pop()
-                variables.append(v)
-                for index in self._at[v]:
-                    if index not in indices:
-                        indices.add(index)
-                        fresh = [u for u in self._instances[index][1] if u not in seen]
-                        seen.update(fresh)
-                        stack.extend(fresh)
-            yield sorted(variables), [self._instances[index] for index in sorted(indices)]
-
-    def _solve(self, variables: list[int], instances: list[Instance]) -> bool:
+    def _solve(self, part: Part) -> bool:
         self._searched += 1
-        sizes = {v: self._masks[v].bit_count() for v in variables}
+        instances = part.instances
+        sizes = {v: self._parts.sizes[v] for v in part.variables}
         order, split = self._order(instances, sizes)
         try:
             elimination = self._eliminated(order[:split], instances, sizes)
@@ -211,22 +150,22 @@ class _Search:
     def _eliminated(
         self, order: list[tuple[int, int]], instances: list[Instance], sizes: dict[int, int]
     ) -> Elimination:
-        elimination = Elimination(self._factors, instances, sizes)
-        elimination.run([v for v, _ in order], self._clock)
+        elimination = Elimination(self._factors, instances, sizes, [v for v, _ in order])
+        elimination.run(self._clock)
         self._nodes += len(order)
         if order:
             self._methods.add("elimination")
         return elimination
 
-    def _give_up(self, variables: list[int], instances: list[Instance], reached: LimitReached) -> None:
-        """Some legal values for a component that a limit stopped; a tenth of the time is left for that."""
+    def _give_up(self, part: Part, reached: LimitReached) -> None:
+        """Some legal values for a part that a limit stopped; a tenth of the time is left for that."""
+        variables = self._parts.of_network(part)
         found = None if self._free else legal(self._network, self._masks, variables, self._clock.extended(0.1))
         if found is None:
             raise reached
-        for v, value in found.items():
-            self._places[v] = bits_of(self._masks[v]).index(value)
+        self._places.update(self._parts.places(part, found))
         tables = self._factors.tables
-        cost = sum(int(tables[factor][tuple(self._places[v] for v in scope)]) for factor, scope in instances)
+        cost = sum(int(tables[factor][tuple(self._places[v] for v in scope)]) for factor, scope in part.instances)
         if not self._factors.certain(cost):
             raise Overflow
         self._cost += cost
@@ -261,7 +200,7 @@ class _Search:
         self._methods.add("milp")
         place = {v: index for index, v in enumerate(rest)}
         dense = Dense(
-            tuple(self._masks[v].bit_count() for v in rest),
+            tuple(self._parts.sizes[v] for v in rest),
             tuple((table, tuple(place[v] for v in scope)) for table, scope in elimination.remaining()),
             self._factors.arithmetic.forbidden,
         )

@@ -1,0 +1,147 @@
+"""The factors over what propagation left, and the independent parts that they form.
+
+Only variables with a choice count. A relation of few rows over many of them is a *star*: one more variable, which row,
+and a factor between it and each column. As one dense table it would have an entry for every combination of values.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+import attrs
+import numpy as np
+
+from qnnsolve.solver.joint import Joint, Row, bits_of
+from qnnsolve.solver.network import Network
+from qnnsolve.solver.optimum.elimination import Instance
+from qnnsolve.solver.optimum.factors import Factors
+from qnnsolve.solver.union_find import UnionFind
+
+__all__ = ["Part", "Parts"]
+
+_DENSE_CELLS = 4096
+"""A table of up to so many entries is built as it is."""
+
+
+@attrs.frozen
+class Part:
+    """Variables that factors connect, ascending, and these factors."""
+
+    variables: list[int]
+    instances: list[Instance]
+
+
+@attrs.frozen
+class _Compiled:
+    """What a relation comes to over some masks: a certain cost, and factors over axes.
+
+    Where it is a star, ``rows`` has the place of each column's value, and the axis past the last one is the row.
+    """
+
+    base: int
+    factors: tuple[tuple[int, tuple[int, ...]], ...]
+    rows: tuple[Row, ...] = ()
+
+
+class Parts:
+    """One factor per link and preference that still matters; what is certain is in ``base``.
+
+    ``sizes`` has the number of values of every variable: those of the network, and after them one for each star. With
+    ``free`` nothing costs anything.
+    """
+
+    def __init__(self, network: Network, masks: Sequence[int], factors: Factors, *, free: bool) -> None:
+        self.base = 0
+        self.sizes = [mask.bit_count() for mask in masks]
+        self._masks, self._factors, self._free = masks, factors, free
+        self._instances: list[Instance] = []
+        self._stars: dict[int, tuple[tuple[int, ...], tuple[Row, ...]]] = {}
+        compiled: dict[tuple[Joint, tuple[int, ...]], _Compiled] = {}
+        for scope, joint in zip(network.scopes, network.joints, strict=True):
+            key = (joint, tuple([masks[v] for v in scope]))
+            known = compiled.get(key)
+            if known is None:
+                known = compiled[key] = self._compile(*key)
+            self._put(known, scope)
+        if not free:
+            self._prefer(network.costs)
+
+    def _compile(self, joint: Joint, masks: tuple[int, ...]) -> _Compiled:
+        axes = tuple(axis for axis, mask in enumerate(masks) if mask & (mask - 1))
+        sizes = [masks[axis].bit_count() for axis in axes]
+        rows, prices = joint.left(masks, axes)
+        assert rows, "propagation left a table without a row"
+        cost = np.array([0] * len(rows) if self._free else prices, dtype=object)
+        if not _rows_are_few(len(rows), sizes):
+            table = np.full(sizes, self._factors.arithmetic.forbidden, dtype=object)
+            if axes:
+                table[tuple(np.array(rows).T)] = cost
+            else:
+                table[()] = cost[0]
+            base, factor = self._number(table)
+            return _Compiled(base, () if factor < 0 else ((factor, axes),))
+        base, factor = self._number(cost)
+        found: list[Instance] = [] if factor < 0 else [(factor, (len(masks),))]
+        for column, (axis, size) in enumerate(zip(axes, sizes, strict=True)):
+            table = np.full((size, len(rows)), self._factors.arithmetic.forbidden, dtype=object)
+            table[[row[column] for row in rows], range(len(rows))] = 0
+            found.append((self._number(table)[1], (axis, len(masks))))
+        return _Compiled(base, tuple(found), tuple(rows))
+
+    def _number(self, table: np.typing.NDArray[np.object_]) -> tuple[int, int]:
+        outcome = self._factors.number(table)
+        assert outcome is not None, "there is a row"
+        return outcome
+
+    def _put(self, compiled: _Compiled, scope: tuple[int, ...]) -> None:
+        self.base += compiled.base
+        if compiled.rows:
+            scope = (*scope, len(self.sizes))
+            self._stars[len(self.sizes)] = scope, compiled.rows
+            self.sizes.append(len(compiled.rows))
+        for factor, axes in compiled.factors:
+            self._instances.append((factor, tuple([scope[axis] for axis in axes])))
+
+    def _prefer(self, preferences: Mapping[int, Mapping[int, int]]) -> None:
+        known: dict[tuple[int, ...], tuple[int, int]] = {}
+        for v, costs in preferences.items():
+            prices = tuple([costs.get(value, 0) for value in bits_of(self._masks[v])])
+            if prices not in known:
+                known[prices] = self._number(np.array(prices, dtype=object))
+            base, factor = known[prices]
+            self.base += base
+            if factor >= 0:
+                self._instances.append((factor, (v,)))
+
+    def __iter__(self) -> Iterator[Part]:
+        """The parts, small ones first, then by their first variable."""
+        joined = UnionFind(range(len(self.sizes)))
+        for _, scope in self._instances:
+            for v in scope[1:]:
+                joined.join(scope[0], v)
+        parts: dict[int, Part] = {}
+        for instance in self._instances:
+            parts.setdefault(joined.root(instance[1][0]), Part([], [])).instances.append(instance)
+        for v in range(len(self.sizes)):
+            if (part := parts.get(joined.root(v))) is not None:
+                part.variables.append(v)
+        return iter(sorted(parts.values(), key=lambda part: (len(part.variables), part.variables[0])))
+
+    def of_network(self, part: Part) -> list[int]:
+        """The part's variables that are the network's."""
+        return [v for v in part.variables if v < len(self._masks)]
+
+    def places(self, part: Part, values: Mapping[int, int]) -> dict[int, int]:
+        """The place of each of the part's variables, from encoding indices of those that are the network's."""
+        places = {v: bits_of(self._masks[v]).index(value) for v, value in values.items()}
+        for star in part.variables[len(values) :]:
+            scope, rows = self._stars[star]
+            open_columns = [v for v in scope[:-1] if self.sizes[v] > 1]
+            places[star] = rows.index(tuple([places[v] for v in open_columns]))
+        return places
+
+
+def _rows_are_few(rows: int, sizes: Sequence[int]) -> bool:
+    """Whether a star takes less than one table over columns of these sizes, which is large."""
+    return math.prod(sizes) > max(_DENSE_CELLS, rows * sum(sizes))
