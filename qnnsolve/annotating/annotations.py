@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import attrs
@@ -75,14 +76,27 @@ def mark_cpu_nodes(model: GraphModule, cpu_nodes: Iterable[str]) -> None:
         by_name[name].meta.setdefault("custom", {})[CPU_KEY] = CPU_VALUE
 
 
+_LIMITS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "hardtanh": ("min_val", "max_val"),
+        "clamp_min": ("min",),
+        "clamp_max": ("max",),
+        "clamp": ("min", "max"),
+    }
+)
+"""By what an activation's target is called, the names of its arguments from the second on."""
+
+
 def _bounds(activation: Node, bounds: Bounds) -> Bounds:
     """``bounds`` between the values where a ReLU, hardtanh or clamp leaves its input alone."""
-    if "relu" in activation.target:
-        return attrs.evolve(bounds, low=0.0)
-    default = (-1.0, 1.0) if "hardtanh" in activation.target else (-math.inf, math.inf)
-    names = ("min_val", "max_val") if "hardtanh" in activation.target else ("min", "max")
-    found = [activation.argument(index + 1, names[index]) for index in (0, 1)]
-    low, high = (float(v) if isinstance(v, (int, float)) else default[i] for i, v in enumerate(found))
+    kind = activation.target.split(".")[1].rstrip("_")
+    if "relu" in kind:
+        return attrs.evolve(bounds, low=0.0, high=6.0 if kind == "relu6" else math.inf)
+    low, high = (-1.0, 1.0) if kind == "hardtanh" else (-math.inf, math.inf)
+    for index, name in enumerate(_LIMITS[kind]):
+        limit = activation.argument(index + 1, name)
+        if isinstance(limit, (int, float)):
+            low, high = (float(limit), high) if name.startswith("min") else (low, float(limit))
     return attrs.evolve(bounds, low=low, high=high)
 
 
