@@ -167,7 +167,8 @@ class Convertible:
 
 @attrs.frozen(eq=False)
 class Prefer:
-    """Soft: what each encoding costs at one site (>= 0); encodings that are not named cost nothing."""
+    """A preference, not a demand: what each encoding costs at one site (>= 0). Encodings that are not named cost
+    nothing."""
 
     site: Site
     costs: tuple[tuple[Encoding, int], ...]

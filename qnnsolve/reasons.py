@@ -12,7 +12,8 @@ __all__ = ["Reason", "Says"]
 
 
 class Says(enum.Enum):
-    """What kind of thing a reason says; in brackets what is ``given`` with it. Sentences are made in ``explain``."""
+    """The kinds of statement; in brackets the details that each has in :attr:`Reason.given`. ``explain`` makes
+    sentences."""
 
     IN_WORDS = "in words"
     """(text) A sentence of its own: a rule from elsewhere."""
@@ -53,7 +54,8 @@ class Says(enum.Enum):
 
 @attrs.frozen(cache_hash=True)
 class Reason:
-    """Why a constraint exists, as data: the rule's code (``QC002``), what it says, of what, and whose facts say so."""
+    """Why a constraint exists, as data: the rule's code (``QC002``), a kind of statement, its details, and its
+    sources."""
 
     rule: str
     says: Says
@@ -63,7 +65,7 @@ class Reason:
 
     @classmethod
     def of(cls, rule: str, says: Says, sources: tuple[Source, ...] = (), **given: str | int | None) -> Reason:
-        """A reason that says ``says`` of what is ``given``."""
+        """A reason of kind ``says``, with the details ``given`` by name."""
         return cls(rule, says, tuple(sorted(given.items())), sources)
 
     @classmethod

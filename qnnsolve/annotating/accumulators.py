@@ -1,4 +1,4 @@
-"""Weights that are not too small for the chip to multiply with: :func:`bind_accumulators`.
+"""Scales of weights large enough for the chip to multiply with: :func:`bind_accumulators`.
 
 A product is brought to its output's scale by the factor input scale x weight scale / output scale, which the chip can
 hold down to a smallest one; and its bias stands in steps of input scale x weight scale, of which an integer holds so
@@ -30,9 +30,9 @@ Observers = Mapping[Any, Any]
 
 @attrs.frozen(eq=False)
 class Accumulator:
-    """What bounds a weight's scale from below: the observer of the product's input (``source``), those of all that the
-    product may be brought to directly (``results``), and the largest bias of each channel (or of all), in steps of
-    which an integer holds ``most``."""
+    """What bounds a weight's scale from below. ``source`` observes the product's input, ``results`` every tensor
+    that the compiler may have the product write. The bias stands in steps of input scale x weight scale: an integer
+    holds ``most`` of them, and they must reach the largest bias (of each channel, or of all)."""
 
     source: Any
     least: float = 0.0

@@ -47,22 +47,25 @@ def write_annotations(
     refuse_endless(model, solution.encodings)
     by_name = {node.name: node for node in model.graph.nodes}
     derived = {c.site: c for c in problem.constraints if isinstance(c, Derived)}
-    first: dict[Site, Site] = {}
+    leaders: dict[Site, Site] = {}
     order = {site: index for index, site in enumerate(_iteration_order(facts, solution.encodings))}
     for group in solution.groups:
         leader = min(group, key=lambda site: order[site])
-        first.update(dict.fromkeys(group, leader))
+        leaders.update(dict.fromkeys(group, leader))
     folded = (c.sites for c in problem.constraints if isinstance(c, Same) and c.reason.rule == FOLDED)
     softmaxed = dict(softmax_inputs(facts, solution))
-    masks = {first[group[0]]: bounds for group, bounds in mask_bounds(masking(model), solution)}
+    masks = {leaders[group[0]]: bounds for group, bounds in mask_bounds(masking(model), solution)}
     bounds = (
         masks
-        | {first[at[0]]: _bounds(facts.graph[at[-1].node], masks.get(first[at[0]], Bounds())) for at in folded}
-        | {first[g[0]]: attrs.evolve(masks.get(first[g[0]], Bounds()), softmax_dim=dim) for g, dim in softmaxed.items()}
+        | {leaders[at[0]]: _bounds(facts.graph[at[-1].node], masks.get(leaders[at[0]], Bounds())) for at in folded}
+        | {
+            leaders[g[0]]: attrs.evolve(masks.get(leaders[g[0]], Bounds()), softmax_dim=dim)
+            for g, dim in softmaxed.items()
+        }
     )
-    floors, halvings = _floors(facts, solution, first), _halvings(facts, solution, first)
-    named = _named(facts, first, order)
-    writer = _Writer(facts, solution.encodings, first, derived, bounds, floors, halvings, named, observers, by_name)
+    floors, halvings = _floors(facts, solution, leaders), _halvings(facts, solution, leaders)
+    named = _named(facts, leaders, order)
+    writer = _Writer(facts, solution.encodings, leaders, derived, bounds, floors, halvings, named, observers, by_name)
     for node in facts.inputs:
         writer.annotate_input(by_name[node.name])
     for name in facts.built:
@@ -100,21 +103,22 @@ def _bounds(activation: Node, bounds: Bounds) -> Bounds:
     return attrs.evolve(bounds, low=low, high=high)
 
 
-def _floors(facts: Facts, solution: Solution, first: Mapping[Site, Site]) -> dict[Site, float]:
-    """The smallest scale of each group of sites, by its first one, where an operator asks for one."""
+def _floors(facts: Facts, solution: Solution, leaders: Mapping[Site, Site]) -> dict[Site, float]:
+    """The least scale of each group of sites, by the group's leader, where an operator asks for one."""
     found: dict[Site, float] = {}
     for node, built in facts.calls:
         for port, site in _ports(facts, node, built).items():
             scales = facts.operators.curated.at_least.get((str(built.op), _port_name(built, port)))
             encoding = solution.encodings.get(site)
             if scales is not None and encoding is not None and encoding.quantized:
-                leader = first.get(site, site)
+                leader = leaders.get(site, site)
                 found[leader] = max(found.get(leader, 0.0), scales[0].get(port_code(encoding), 0.0))
     return found
 
 
-def _halvings(facts: Facts, solution: Solution, first: Mapping[Site, Site]) -> dict[Site, int]:
-    """How often the fixed scale of a group of sites may be halved, by its first one: as all ops let that fix it."""
+def _halvings(facts: Facts, solution: Solution, leaders: Mapping[Site, Site]) -> dict[Site, int]:
+    """How often the fixed scale of a group of sites may be halved, by the group's leader: the least that any op
+    allows."""
     found: dict[Site, int] = {}
     for node, built in facts.calls:
         for port, site in _ports(facts, node, built).items():
@@ -123,13 +127,13 @@ def _halvings(facts: Facts, solution: Solution, first: Mapping[Site, Site]) -> d
                 continue
             free = attrs.evolve(encoding, scale=None, zero_point=None)
             if encoding in facts.fixed_at(node, built, port, (free,)):
-                leader, halvings = first.get(site, site), _halved(facts, built, port, encoding)
+                leader, halvings = leaders.get(site, site), _halved(facts, built, port, encoding)
                 found[leader] = min(found.get(leader, halvings), halvings)
     return found
 
 
 def _halved(facts: Facts, built: Built, port: int, encoding: Encoding) -> int:
-    """How often an operator lets the scale be halved that it fixes at ``port``."""
+    """How often an operator allows to halve the scale that it fixes at ``port``."""
     asked = (_port_name(built, port), port_code(encoding), encoding.scale, encoding.zero_point)
     for fact in facts.operators.curated.fixed.get(str(built.op), ()):
         if asked == (fact.port, fact.code, fact.scale, fact.zero_point):
@@ -137,18 +141,18 @@ def _halved(facts: Facts, built: Built, port: int, encoding: Encoding) -> int:
     return 0
 
 
-def _named(facts: Facts, first: Mapping[Site, Site], order: Mapping[Site, int]) -> dict[Site, str]:
-    """The observer that is asked for at a group of sites, by its first one: where several are, the first's."""
+def _named(facts: Facts, leaders: Mapping[Site, Site], order: Mapping[Site, int]) -> dict[Site, str]:
+    """The observer that is asked for at a group of sites, by the group's leader. Of several the first one counts."""
     found: dict[Site, str] = {}
     for site in order:
         name = facts.wanted.observer(facts.owner(site), facts.port(site))
         if name is not None:
-            found.setdefault(first.get(site, site), name)
+            found.setdefault(leaders.get(site, site), name)
     return found
 
 
 def _ports(facts: Facts, node: Node, built: Built) -> dict[int, Site]:
-    """The sites at a call's float inputs and, behind them, at its output."""
+    """The sites of a call by port: its float inputs, then its output."""
     return {port: edge for port, _, edge, _ in facts.float_inputs(node, built)} | {len(built.inputs): Site(node.name)}
 
 
@@ -171,12 +175,12 @@ def _iteration_order(facts: Facts, encodings: Mapping[Site, Encoding]) -> Iterat
 
 @attrs.frozen(eq=False)
 class _Writer:
-    """``first``: the site that carries its group's spec; ``bounds``, ``floors``, ``halvings``
-    and ``named`` (the observers that are asked for) are of groups, by it."""
+    """``leaders``: for each site, the one of its group that carries the group's spec; ``bounds``, ``floors``,
+    ``halvings`` and ``named`` (the observers that are asked for) are of groups, by it."""
 
     facts: Facts
     encodings: Mapping[Site, Encoding]
-    first: Mapping[Site, Site]
+    leaders: Mapping[Site, Site]
     derived: Mapping[Site, Derived]
     bounds: Mapping[Site, Bounds]
     floors: Mapping[Site, float]
@@ -211,7 +215,7 @@ class _Writer:
             return None
         if site in self.derived:
             return bias_spec(self.by_name[site.user], encoding)
-        leader = self.first[site]
+        leader = self.leaders[site]
         if leader != site:
             return SharedQuantizationSpec(self._edge_or_node(leader))
         halvings = self.halvings.get(site, 0)

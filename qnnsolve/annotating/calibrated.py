@@ -25,7 +25,8 @@ BEYOND = 1000.0
 
 @attrs.frozen(eq=False)
 class Watch:
-    """Of a prepared model: its joins, the recorders of its inputs, which of those are masks, the observers by node."""
+    """What is watched in a prepared model: its joins, its inputs and which of them are masks, and the observer of
+    each node."""
 
     joins: tuple[Join, ...]
     inputs: Mapping[str, Recorder]

@@ -1,4 +1,4 @@
-"""What is joined under one encoding although it does not fit one: boxes in pixels and scores from 0 to 1.
+"""Tensors joined under one encoding that does not fit them all, such as boxes in pixels and scores from 0 to 1.
 
 A concatenation, a stack, a choice by condition or a write into a part has one encoding for all that it joins. The
 values of each part are kept in calibration (:func:`watch_joins`), and what one encoding for all leaves of them is
@@ -93,7 +93,7 @@ def join_records(joins: tuple[Join, ...]) -> Iterator[JoinRecord]:
 
 
 def _part(name: str, recorder: Recorder, grid: tuple[torch.Tensor, torch.Tensor, int, int]) -> JoinedPart:
-    """Of the values that the encoding reaches: a choice drops others."""
+    """The record of one part. Values beyond the encoding's range do not count: a choice by condition drops them."""
     scale, zero_point, low, high = grid
     steps = high - low
     values = recorder.values().double()
@@ -113,7 +113,7 @@ def _part(name: str, recorder: Recorder, grid: tuple[torch.Tensor, torch.Tensor,
 
 
 def _decibel(values: torch.Tensor, scale: torch.Tensor, lowest: torch.Tensor, steps: int) -> float:
-    """Of ``values`` in so many steps of ``scale`` from ``lowest`` on, against themselves; all of nothing is right."""
+    """The SQNR of ``values`` in so many steps of ``scale`` from ``lowest`` on; infinite where all are zero."""
     zero = torch.round(-lowest / scale)
     found = ((values / scale).round() + zero).clamp(0, steps) - zero
     noise = (found * scale - values).pow(2).sum()

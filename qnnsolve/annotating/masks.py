@@ -1,7 +1,7 @@
 """Attention masks, and the scores that they are added to: where they are, and how little of a range a mask needs.
 
-What is masked has to be so low that a softmax makes nothing of it, and no lower: in 8 bits a range down to -255 leaves
-steps of 1.0 for whatever else a mask says, such as a bias by position.
+Masked values must be so low that a softmax makes nothing of them, and no lower: in 8 bits a range down to -255 has
+steps of 1.0, too coarse for what else a mask may hold, such as a bias by position.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What nothing but a maximum reads is quantized over what comes out of it: :func:`observe_behind_maxima`.
+"""A tensor that only a maximum reads takes its range from the maximum's output: :func:`observe_behind_maxima`.
 
 A maximum shares its encoding with its input (``[[invariant]]`` in the curated facts). Values too small to be picked
 may be cut off, so the range is that of what is picked, and the same bits serve less: around zero, the step is about
@@ -27,9 +27,10 @@ _MOVES = frozenset({"Reshape", "Transpose"})
 
 
 def observe_behind_maxima(model: GraphModule, facts: Facts, observers: MutableMapping[Any, Any]) -> None:
-    """Take from the tensors that only maxima (or only minima) read the observers that they share with those.
+    """Take away the observer of each tensor that only maxima (or only minima) read; the maximum's output keeps it.
 
-    ``observers`` are torchao's, by node (its output) or by edge (producer, user); one of several is one object.
+    ``observers`` are torchao's, by node (its output) or by edge (producer, user); where several share one, it is one
+    object.
     """
     by_name = {node.name: node for node in model.graph.nodes}
     picked: dict[str, _Pick] = {}
@@ -52,7 +53,8 @@ def observe_behind_maxima(model: GraphModule, facts: Facts, observers: MutableMa
 def _picked_by(
     user: FxNode, facts: Facts, observers: Mapping[Any, Any], picked: Mapping[str, _Pick], shared: Any
 ) -> _Pick | None:
-    """What ``user`` takes of a tensor, where the observer of what it yields is ``shared`` too; None: anything."""
+    """``max`` or ``min`` where ``user`` takes that of a tensor and its output has the observer ``shared``; else
+    None."""
     built = facts.built.get(user.name)
     if built is None or not _INDICES.isdisjoint(built.ops):
         return None

@@ -62,10 +62,11 @@ class TensorObserver(Bounded, MinMaxObserver):  # type: ignore[misc]  # torchao 
 
 
 class MaskObserver(TensorObserver):
-    """Of what a mask can reach and only a softmax, or the like, sees (:mod:`qnnsolve.rewriting.masking`).
+    """The observer of a tensor that can hold a mask, and that only a softmax or the like reads.
 
-    What is masked takes no more of the range than it has to lie below all else: as far as the scores are wide that it
-    meets, and then as far as a softmax looks. There the quantizer saturates.
+    Masked values must lie so far below all others that a softmax makes nothing of them, and no farther: a wider range
+    has coarser steps. That is by the width of the scores that the mask is added to, and then by the reach of a softmax.
+    Below that the quantizer saturates. See :mod:`qnnsolve.rewriting.masking`.
     """
 
     hides: torch.Tensor
@@ -94,7 +95,7 @@ class MaskObserver(TensorObserver):
         return kept if kept.numel() else x.new_zeros(1)
 
     def width(self) -> float:
-        """How far apart values can be that are not masked."""
+        """The distance between the largest and the smallest value that is not masked (zero included)."""
         return float((self.max_val.clamp(min=0.0) - self.min_val.clamp(max=0.0)).item())
 
     def _calculate_qparams(self, min_val: torch.Tensor, max_val: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -112,24 +113,26 @@ class MaskObserver(TensorObserver):
 
 @attrs.frozen(eq=False)
 class Way:
-    """From a mask to a softmax: what it meets on the way, and by what it is multiplied in all.
+    """The way from a mask to a softmax: what is added to the mask there, and by what it is multiplied in all.
 
-    ``met`` are, per meeting, the observers of what it is added to or stands beside, with the factor up to there.
+    ``met`` has an entry per place where the mask is added to, or joined with, other tensors: their observers, and the
+    factor by which the mask is multiplied up to there.
     """
 
     met: tuple[tuple[tuple[Any, ...], float], ...] = ()
     factor: float = 1.0
 
     def behind(self, observers: tuple[Any, ...]) -> Way:
-        """The way from before a meeting with what ``observers`` see."""
+        """The same way from one place earlier, where the mask is added to what ``observers`` see."""
         return Way(((observers, 1.0), *self.met), self.factor) if observers else self
 
     def times(self, factor: float) -> Way:
-        """The way from before a product with ``factor``."""
+        """The same way from one place earlier, where the mask is multiplied by ``factor``."""
         return Way(tuple((each, by * factor) for each, by in self.met), self.factor * factor)
 
     def reach(self, reach: float) -> float:
-        """How far a mask must lie below what is not masked, where a softmax looks as far as ``reach``."""
+        """How far below the values that are not masked a mask must lie; a softmax ignores what lies ``reach`` below
+        its largest value."""
         return sum(max(map(_width, each)) / by for each, by in self.met) + reach / self.factor
 
 
@@ -147,11 +150,11 @@ less than a six-hundredth of an output's step, so that a thousand masked places 
 
 @attrs.frozen
 class Bounds:
-    """Which values of a tensor count for its range; at the others the quantizer saturates without harm.
+    """Which values of a tensor count for its range. The quantizer may saturate at all others.
 
-    Those between ``low`` and ``high``, where an activation cuts off the rest. With ``softmax_dim``, those from which a
-    softmax along it makes more than nothing. Where a mask can come (``mask``, how far out it lies at least; with a
-    ``sign`` of -1 it is high, not low), those that it does not mask.
+    ``low`` and ``high``: an activation behind it cuts off what lies outside. ``softmax_dim``: a softmax along this
+    dimension reads it, and makes nothing of values far below the largest. ``mask``: a mask can be in it, at least so
+    far from zero; its values do not count. ``sign``: 1 where masked values are low, -1 where they are high.
     """
 
     low: float = -math.inf
@@ -162,7 +165,7 @@ class Bounds:
 
 
 class Unobserved(ObserverBase):  # type: ignore[misc]  # torchao ships no types
-    """Has the encoding that ``observer`` finds elsewhere, and looks at nothing itself."""
+    """Stands where ``observer``, which watches another tensor, decides the encoding. It watches nothing itself."""
 
     def __init__(self, observer: Any) -> None:
         super().__init__(dtype=observer.dtype)

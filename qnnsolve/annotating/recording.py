@@ -1,4 +1,5 @@
-"""What one tensor showed in calibration, apart from others that share its encoding: :class:`Recorder`."""
+"""The values of one tensor in calibration, kept apart from those of others that share its encoding:
+:class:`Recorder`."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ __all__ = ["Recorder"]
 
 
 class Recorder(Unobserved):
-    """Hands what it sees on to ``observer``, and keeps some of it: that of one producer among those that share it."""
+    """Hands values on to ``observer``, and keeps some of them. Where several tensors share an observer, each has a
+    recorder."""
 
     def __init__(self, observer: Any) -> None:
         super().__init__(observer)

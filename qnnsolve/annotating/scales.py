@@ -17,9 +17,10 @@ class _Smallest(Protocol):
 
 
 class Scaled:
-    """Raises scales to what the chip can multiply with, so that no value is cut off.
+    """Raises a scale to the next one that the chip can multiply with; raised, not lowered, so that no value is cut off.
 
-    That is at least what ``accumulators`` ask for, and ``scale_bits`` significant bits (None: any number).
+    ``accumulators`` each ask for a least scale. ``scale_bits`` is how many significant bits a scale may have; None: any
+    number.
     """
 
     scale_bits: int | None = None
@@ -34,7 +35,7 @@ class Scaled:
         self.accumulators = (*self.accumulators, accumulator)
 
     def _smallest_scale(self) -> torch.Tensor:
-        """Per channel, or of all."""
+        """The least scale that the accumulators allow: one for all, or one per channel."""
         found = torch.zeros(1)
         for accumulator in self.accumulators:
             found = torch.maximum(found, accumulator.smallest_scale())

@@ -99,7 +99,8 @@ emulator, QNN 2.51, V68 and V79: ``python -m benchmarks.small_signals``); the ot
 
 
 def _least_scale(encoding: Encoding) -> float:
-    """Of a bias with a scale of its own it is ExecuTorch's: its largest value must not come to 2**31 steps."""
+    """A bias with a scale of its own has ExecuTorch's least scale, so that its largest value stays below 2**31
+    steps."""
     return DEFAULT_EPS_16BIT if encoding.bits == 32 else LEAST_SCALE
 
 

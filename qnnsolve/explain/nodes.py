@@ -1,4 +1,4 @@
-"""A solution node by node: what each has, and why that is not what was asked for."""
+"""A solution node by node: the encodings of each, and why they differ from what was asked for."""
 
 from __future__ import annotations
 
@@ -67,7 +67,8 @@ def _inputs(facts: Facts, node: Node, built: Built, names: Mapping[Site, str]) -
 
 @attrs.frozen(eq=False)
 class Describer:
-    """``tables`` holds the operator-table constraints of each node, by name: what the node could not have."""
+    """``tables`` holds the operator-table constraints of each node, by name: they say which encodings it cannot
+    have."""
 
     facts: Facts
     solution: Solution
@@ -111,7 +112,7 @@ class Describer:
         return self._excluded_by_table(site) is None, is_input, site.node, site.user
 
     def _excluded_by_table(self, site: Site) -> Table | None:
-        """The node's table over ``site`` where the row that was asked for is not in it."""
+        """The node's table over ``site``, if it does not have the row that was asked for."""
         tables = (table for table in self.tables.get(self.facts.owner(site), ()) if site in table.sites)
         return next((table for table in tables if not self._holds_what_was_asked(table)), None)
 
@@ -162,7 +163,7 @@ class Describer:
         return Deviation(node.name, asked, "float" if is_float else "CPU", reason, rule, sources)
 
     def _kept_on_cpu(self, node: Node, built: Built) -> str:
-        """Why an op that other sources know stays on the CPU by the user's word alone; empty where it is not so."""
+        """Why an op stays on the CPU where the user's facts alone keep it there; empty where they do not."""
         for op in emitted(self.facts, node, built):
             accepted = self.facts.operators.accepted(op.op, op.form)
             refusing = {source for sources in accepted.refused.values() for source in sources} if accepted else set()

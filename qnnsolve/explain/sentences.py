@@ -53,7 +53,7 @@ def with_code(reason: Reason) -> str:
 
 
 def conflict_in_words(conflict: Conflict) -> str:
-    """Each reason once with the sites that it holds at; sharing last, drawn together."""
+    """Each reason once, with the sites that it holds at; then, as one part, all sites that share an encoding."""
     reasons: dict[str, list[Site]] = {}
     shared: set[Site] = set()
     for constraint in conflict.constraints:

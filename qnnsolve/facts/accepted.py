@@ -33,7 +33,8 @@ class FixedAt:
 
 @attrs.frozen(cache_hash=True)
 class AcceptedRow:
-    """What a tuple of port codes asks besides its dtypes, and every source that says so.
+    """What an operator demands of its ports' encodings beyond their port codes, for one tuple of codes, and every
+    source.
 
     ``symmetric``: positions whose zero point is the middle of the range. ``same``: positions that carry one encoding.
     ``axis``: positions with the channel axes (torch's, from 0) that a per-channel or per-block tensor may have there.
@@ -54,7 +55,7 @@ class AcceptedRow:
         )
 
     def narrowed(self, other: AcceptedRow) -> AcceptedRow | None:
-        """A row that asks what both ask and cites both; None where the two contradict each other."""
+        """A row with the demands and the sources of both; None where they contradict each other."""
         fixed = {port.position: port for port in self.fixed}
         for port in other.fixed:
             if _differs(fixed.setdefault(port.position, port), port):
@@ -96,7 +97,8 @@ def _along(encoding: Encoding | None, axes: frozenset[int]) -> bool:
 
 
 def _differs(one: FixedAt, other: FixedAt) -> bool:
-    """Sources write 1/256 with more or fewer digits; a float32's worth of them is the same scale."""
+    """Whether two scales differ. Sources write 1/256 with more or fewer digits: scales are equal if they are in
+    float32."""
     return one.zero_point != other.zero_point or abs(one.scale - other.scale) > 1e-6 * abs(one.scale)
 
 
@@ -151,7 +153,7 @@ class Accepted:
 
     @functools.cached_property
     def same(self) -> tuple[frozenset[int], tuple[Source, ...]]:
-        """Positions that carry one encoding in some row (the op then shares it in all), and who says so."""
+        """Positions that carry one encoding in some row, and the sources. Tied in one row, they are tied in all."""
         asking = [row for row in self.rows.values() if row.same]
         positions: frozenset[int] = frozenset().union(*(row.same for row in asking))
         return positions, joined(source for row in asking for source in row.sources)

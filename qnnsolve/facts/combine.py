@@ -20,9 +20,9 @@ Refused = dict[Codes, tuple[Source, ...]]
 def accepted_of(table: OpTable, form: Form, arch: str, curated: Curated) -> Accepted:
     """What ``table`` accepts on ``arch`` of a node of this form, narrowed by the curated facts.
 
-    Of the cases that measure the node, every one that was asked about a tuple has to accept it; what one of them asks
-    of a port, all do. A tuple that none of them was asked about is not accepted. Of a node that no case measures, every
-    case has to accept it.
+    A tuple is accepted if at least one case that measures the node was asked about it, and every such case accepts it.
+    What one of these cases demands of a port holds for all of them. Of a node that no case measures, every case has to
+    accept it.
     """
     measuring = table.measuring(form)
     cases, unmeasured = [case for case, _ in measuring], not any(names for _, names in measuring)
@@ -49,7 +49,7 @@ def accepted_of(table: OpTable, form: Form, arch: str, curated: Curated) -> Acce
 
 
 def intersected(one: Accepted, other: Accepted) -> Accepted:
-    """What both accept, in the ports of ``one``: each row asks what both ask, and cites both.
+    """What both accept, with the positions of ``one``: each row has the demands and the sources of both.
 
     Inputs beyond those that ``other`` lists must be absent; of outputs, those that both list count. A row that only
     one of the two accepts is :attr:`Accepted.refused`, by the other.

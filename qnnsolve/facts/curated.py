@@ -30,7 +30,7 @@ __all__ = [
 class DerivedScale:
     """The scale at port ``port`` is the product of those at ``sources`` (port names).
 
-    ``largest``: of the steps that a value there may have, either way, by the bits of the output.
+    ``largest``: how many steps a value there may lie from zero, by the bits of the output.
     """
 
     port: str
@@ -66,10 +66,10 @@ class NarrowMultiplier:
 
 @attrs.frozen
 class LeastFactor:
-    """Of products of ``width`` bits with weights of at most ``bits`` bits: input scale x weight scale / output scale is
-    at least ``least``.
+    """For products of ``width`` bits with weights of at most ``bits`` bits, input scale x weight scale / output
+    scale must be ``least`` or more.
 
-    Output is also that of an op of ``fused`` behind, which the compiler lets the product write.
+    Where an op of ``fused`` follows, the compiler has the product write that op's output: then its scale counts.
     """
 
     least: float

@@ -1,4 +1,4 @@
-"""Which of a table's cases a node is measured by: what is known of the node, and what a case asks of it.
+"""Which cases of a table apply to a node: what is known of the node, and the conditions of a case.
 
 A case of a table is a class of shapes or parameters. Its conditions are written ``rank 5``, ``kernel 1x1``,
 ``constant in[1]``, several joined by a comma; one without conditions measures every node.
@@ -52,7 +52,7 @@ class When:
     by_name: bool = False
 
     def fits(self, form: Form) -> bool:
-        """Whether nothing that is known of a node speaks against its being measured here."""
+        """Whether nothing that is known of a node contradicts these conditions."""
         given = enumerate(form.constant)
         return (
             not self.by_name

@@ -78,8 +78,8 @@ class CodeLine:
 class Node:
     """One node: ``target`` is the overload's name (``aten.add.Tensor``) for calls, the attribute for params.
 
-    ``tensors`` holds one fact per output; empty where the node yields no tensor. A node that yields a tuple, be it
-    of one tensor, is ``several``: :data:`GETITEM` nodes read its outputs.
+    ``tensors`` holds one fact per output; empty where the node yields no tensor. ``several`` says that the node yields
+    a tuple (even of one tensor), whose outputs :data:`GETITEM` nodes read.
     """
 
     name: str

@@ -45,7 +45,8 @@ class NewOp:
 
 @attrs.frozen
 class Allowed:
-    """Rows that are accepted, whatever other sources say; ``symmetric`` ports as in :class:`AcceptedRow`."""
+    """Rows that are accepted, whatever other sources say; at ``symmetric`` ports the zero point must be in the
+    middle."""
 
     where: Where
     rows: tuple[Codes, ...]

@@ -27,7 +27,7 @@ QUANT_OPS = ("quantized_decomposed.", "torchao.")
 
 
 def delegates_in(graph_module: Any) -> int:
-    """How many calls into the accelerator there are."""
+    """The number of calls into the accelerator."""
     return sum(
         _is_delegate(node) and getattr(graph_module, node.args[0].target).backend_id == "QnnBackend"
         for node in graph_module.graph.nodes

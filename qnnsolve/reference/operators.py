@@ -1,7 +1,7 @@
-"""One operator as a reader wants it: per case what is accepted and on whose word, and what is not although it looks so.
+"""One operator as a reader wants it: per case what is accepted, by which source, and what only seems to be.
 
-Rows are those that rules see (:mod:`qnnsolve.opinfo_facts`), with every source and what it asks; beside them stands
-what the measurement saw and nobody may use: tuples that only the validator takes, or that are computed wrongly.
+Rows are those that rules see (:mod:`qnnsolve.opinfo_facts`), with their sources and demands. Beside them stands what
+was measured as unusable: tuples that only the validator accepts, or that are computed wrongly.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def _facts(backend: str, archs: Sequence[str], facts: FactsOf | None) -> dict[st
 
 
 def _layout(name: str, facts: Iterable[OperatorFacts]) -> OpTable:
-    """The table whose ports and shape classes an operator is shown by; a user's own operator has one class."""
+    """The table that names the ports and shape classes of an operator; a user's own operator has one class."""
     known: dict[str, OperatorFacts] = {}
     for of in facts:
         known.update((each, of) for each in of.names if each not in known)

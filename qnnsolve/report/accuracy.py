@@ -81,7 +81,7 @@ def accuracy(result: ExportResult) -> Iterator[Line]:
 
 
 def output_lines(verification: Verification) -> Iterator[Line]:
-    """A line per output, where there are several: of all where they are few, else of those that are off or poor."""
+    """A line per output where there are several: all of a few; of many, those that are off or poor."""
     outputs = verification.outputs
     if len(outputs) + len(verification.random_outputs) > 1:
         shown = outputs if len(outputs) <= LISTED_OUTPUTS else tuple(filter(_telling, outputs))

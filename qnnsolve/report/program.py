@@ -71,7 +71,8 @@ def _agreement(verification: Verification) -> Line:
 
 
 def _worst(verification: Verification) -> str:
-    """``1.6 % of the output's range, 4 steps of its 8-bit encoding``: the farthest of the outputs that decide."""
+    """``1.6 % of the output's range, 4 steps of its 8-bit encoding``: the largest error among the outputs that
+    decide the verdict."""
     deciding = [each for each in verification.outputs if each.verdict is verification.verdict]
     worst = max(deciding, key=lambda output: output.max_rel, default=None)
     if worst is None:

@@ -46,7 +46,7 @@ def _changed(result: SolveResult) -> list[tuple[NodeRecord, Deviation]]:
 
 
 def solve_body(result: SolveResult) -> Iterator[Line]:
-    """The cost, and every section in which something is to be said."""
+    """The cost, and every section that is not empty."""
     if result.cost is not None:
         yield Line(_cost(result))
     yield from section(f"Conflicts ({len(result.conflicts)})", _conflicts(result.conflicts))

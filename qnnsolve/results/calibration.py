@@ -9,10 +9,10 @@ __all__ = ["CalibrationRecord", "InfiniteValues", "JoinRecord", "JoinedPart", "O
 
 @attrs.frozen
 class JoinedPart:
-    """What one part of a join has, and what is left of it.
+    """One part of a join: its values, and how well they are kept.
 
-    ``low`` and ``high`` over calibration; the signal to quantization noise in decibel: as it is joined, alone in as
-    many bits, and joined in 16 bits (None where it is).
+    ``low`` and ``high`` are the extremes over calibration. The others are SQNRs in decibel: as the part is joined,
+    alone in as many bits, and joined in 16 bits (None where it is so already).
     """
 
     producer: str
@@ -25,9 +25,10 @@ class JoinedPart:
 
 @attrs.frozen
 class JoinRecord:
-    """An op that joins parts under one encoding, of so many bits and with such a ``step``, that does not fit them all.
+    """An op that joins parts under one encoding (of ``bits`` bits, ``step`` real units apart) that does not fit them
+    all.
 
-    ``outputs`` are those of the model that it is.
+    ``outputs`` are the model's outputs that the op yields.
     """
 
     node: str

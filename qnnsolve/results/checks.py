@@ -25,7 +25,8 @@ class Verdict(enum.Enum):
 
 @attrs.frozen
 class Decibels:
-    """SQNR against the float model: over all samples ``together``, of the ``worst``, of the one in the middle."""
+    """SQNR against the float model: over all samples ``together``, of the ``worst`` sample, and of the ``median``
+    one."""
 
     together: float
     worst: float
@@ -65,7 +66,8 @@ class OutputCheck:
 
     @property
     def lost_db(self) -> float | None:
-        """By how many decibel the emulator is farther from the float model than the converted one; negative: nearer."""
+        """How many decibel less the emulator has than the converted model, both against the float model; negative:
+        more."""
         if self.emulator is None or self.converted is None:
             return None
         mine, own = self.converted.together, self.emulator.together

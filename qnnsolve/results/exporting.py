@@ -16,7 +16,8 @@ AT_BORDER = "quantizes or dequantizes at the border of a CPU op"
 
 
 class Stand(enum.Enum):
-    """Where an op on the CPU stands among the delegates: by whether any delegate feeds it, and whether it feeds any."""
+    """Where an op on the CPU stands: whether a delegate feeds it, and whether it feeds one, even by way of other
+    ops."""
 
     BEFORE = "before"
     BETWEEN = "between"

@@ -1,4 +1,4 @@
-"""Ops along a dimension or over some, in as few dimensions as they can do with (`merging`)."""
+"""Ops along one dimension or over several, with all others merged into as few as possible (`merging`)."""
 
 from __future__ import annotations
 

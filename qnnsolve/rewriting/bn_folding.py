@@ -1,4 +1,4 @@
-"""Batch norms are folded into what nobody else reads: :func:`fold_only_where_alone`.
+"""Batch norms are folded only into layers that nothing else reads: :func:`fold_only_where_alone`.
 
 ``prepare_pt2e`` (torchao 0.18) folds a batch norm into the convolution or linear before it, also where others read that
 one's output (a residual branch), who then get the normalized values; where another layer has the same weights (a head

@@ -1,4 +1,4 @@
-"""Broadcasting, in as few dimensions as it can do with (`merging`)."""
+"""Ops that broadcast, with dimensions merged into as few as possible (`merging`)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def alike(rows: Sequence[Sequence[Any]], sizes: Sequence[int]) -> list[list[int]
 
 
 def pointwise(emit: Emitter, node: Node) -> Node | None:
-    """An op element by element; None where a tensor is given by name."""
+    """An op that works element by element; None where a tensor is a keyword argument."""
     if any(isinstance(each, Node) for each in node.kwargs.values()):
         return None
     given = [each for each in node.args if isinstance(each, Node) and shape(each)]

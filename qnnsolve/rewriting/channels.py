@@ -1,4 +1,4 @@
-"""Ops that go by channel, where the accelerator does not hold those last or has no op: :data:`CHANNELS`."""
+"""Ops per channel, where the accelerator does not hold the channels last, or has no such op: :data:`CHANNELS`."""
 
 from __future__ import annotations
 

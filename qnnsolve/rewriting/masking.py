@@ -1,4 +1,4 @@
-"""Where a mask goes, and where one can come from: :func:`masking`, read off a graph.
+"""Which tensors of a graph can hold an attention mask, and who reads them: :func:`masking`.
 
 A mask writes values so low (minus infinity, the least float, -1e9) that a softmax makes nothing of them. How low they
 are says nothing, wherever only a softmax or the like sees them. Everywhere else such a value is what it says, and so
@@ -72,7 +72,7 @@ class Masking:
     levels: Mapping[FxNode, float]
 
     def passes(self, node: FxNode, user: FxNode) -> bool:
-        """Whether ``user`` hands on what ``node`` hides."""
+        """Whether a masked value of ``node`` is still masked in what ``user`` yields."""
         return user in self.hidden and _carried(user, node, self.hidden[user], {}) != 0
 
     def factors(self, node: FxNode) -> bool:
@@ -123,7 +123,8 @@ _FAR = 1e37
 
 
 def masking(model: GraphModule) -> Masking:
-    """What of ``model`` only softmaxes and the like see, and where in it a mask can be. Changes nothing."""
+    """Which nodes of ``model`` only softmaxes and the like read, and in which of them a mask can be. Changes
+    nothing."""
     fed = _fed(model)
     hidden: dict[FxNode, int] = {}
     meeting: dict[FxNode, bool] = {}

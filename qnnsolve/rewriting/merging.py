@@ -22,7 +22,7 @@ _aten = torch.ops.aten
 
 
 def merged(emit: Emitter, node: Node) -> Node | None:
-    """What ``node`` computes, in as few dimensions as it can do with: its elements in their order, in any shape.
+    """What ``node`` computes, in as few dimensions as possible: the same elements in the same order, in any shape.
 
     None where it cannot do with few enough, or is not known here. Of an op of several results the items that are read
     are replaced already, and the op itself is returned.

@@ -37,7 +37,7 @@ def _is_weight(entry: Input) -> bool:
 
 
 def _kernel(tensor: TensorFact | None) -> Kernel | None:
-    """Of a weight with channels in front; None where the channels are all that it has."""
+    """Over how many positions a weight goes, whose channels come first; None where it has channels only."""
     positions = () if tensor is None else tensor.shape[2:]
     return None if not positions else Kernel.POINT if set(positions) == {1} else Kernel.WIDER
 
@@ -165,7 +165,7 @@ class Facts:
     def shared(self, op: str, form: Form, inputs: int, outputs: int = 1) -> tuple[set[int], tuple[Source, ...]]:
         """Positions of the ports of an op (inputs, then outputs) that carry one encoding, and who says so.
 
-        What one row of the op asks for holds for the op.
+        If one row of the op's table ties two ports, they are tied in every row.
         """
         accepted = self.operators.accepted(op, form)
         if accepted is None:

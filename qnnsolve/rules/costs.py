@@ -53,7 +53,7 @@ def convert(numel: int | None) -> int:
 
 
 def deviation(requested: Encoding, chosen: Encoding, narrow: int, widen: int) -> int:
-    """What holding ``chosen`` where ``requested`` was asked for costs.
+    """The price of ``chosen`` at a site where ``requested`` was asked for.
 
     Not being quantized costs nothing here: the node's own row pays :data:`CPU` for it.
     """

@@ -106,7 +106,8 @@ class Domains:
         return tuple(dict.fromkeys((*own, *(e for ref in through if ref is not None for e in self._fixed_of(ref)))))
 
     def _candidates(self, role: Role, rank: int = 2, ch_axis: int = 0, node: str = "") -> tuple[Encoding, ...]:
-        """What a role has in reach; of weights what is asked for at ``node`` itself, of all else anywhere."""
+        """The candidates for a role: for weights those within reach of the request at ``node``, for all others those
+        of any request."""
         wanted = self._facts.wanted
         requests = (wanted.default, *wanted.said_at(node)) if role is Role.WEIGHT else wanted.requests
         key = (role, rank, ch_axis, requests)

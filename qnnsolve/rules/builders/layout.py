@@ -41,7 +41,7 @@ _ANY_ORDER = frozenset(
 
 
 def channels_last(node: Node, graph: Graph) -> bool:
-    """Whether a run of ops that work in any order joins ``node`` to one that wants its channels last."""
+    """Whether ``node`` is connected, through ops that work in any layout, to one that needs its channels last."""
     seen, todo = {node.name}, [node.name]
     while todo:
         name = todo.pop()
