@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 from qnnsolve.errors import QnnSolveError, UsageError
 
-__all__ = ["first_line", "foreign", "printable", "said"]
+__all__ = ["first_line", "first_paragraph", "foreign", "printable", "said"]
 
 LONGEST = 400
 """Characters of a foreign text that are kept: what it says is in its beginning."""
@@ -24,25 +24,37 @@ def printable(text: str, longest: int = LONGEST) -> str:
     return clean if len(clean) <= longest else f"{clean[:longest]} ..."
 
 
-def first_line(error: BaseException) -> str:
-    """The first line of an error's text that says something; also where asking for the text raises."""
+def _text(error: BaseException) -> str:
     try:
-        text = str(error)
+        return str(error)[:100_000]
     except KeyboardInterrupt:
         raise
     except BaseException:  # somebody's __str__
         return "its message cannot be read"
-    return next((printable(line) for line in text[:100_000].splitlines() if line.strip()), "no message")
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text that says something; also where asking for the text raises."""
+    return next((printable(line) for line in _text(error).splitlines() if line.strip()), "no message")
 
 
 def said(error: BaseException) -> str:
-    """What was raised, and the first line of what it says."""
-    return f"{printable(type(error).__name__)}: {first_line(error)}"
+    """What was raised, and all that it says, in one line."""
+    return f"{printable(type(error).__name__)}: {printable(_text(error)) or 'no message'}"
+
+
+def first_paragraph(error: BaseException) -> str:
+    """What an error says before its first empty line, in one line."""
+    return printable(_text(error).strip().split("\n\n")[0]) or "no message"
 
 
 @contextlib.contextmanager
-def foreign(doing: str, error: Callable[[str], QnnSolveError] = UsageError) -> Iterator[None]:
-    """Turn whatever foreign code raises, an exit included, into one line: ``doing``, then what was raised.
+def foreign(
+    doing: str,
+    error: Callable[[str], QnnSolveError] = UsageError,
+    text: Callable[[BaseException], str] = first_line,
+) -> Iterator[None]:
+    """Turn whatever foreign code raises, an exit included, into one line: ``doing``, then the ``text`` of it.
 
     Our own errors and an interrupt pass through.
 
@@ -51,7 +63,7 @@ def foreign(doing: str, error: Callable[[str], QnnSolveError] = UsageError) -> I
     """
     try:
         yield
-    except (QnnSolveError, KeyboardInterrupt, GeneratorExit):
+    except (QnnSolveError, KeyboardInterrupt):
         raise
     except BaseException as raised:
-        raise error(f"{doing}: {said(raised)}") from raised
+        raise error(f"{doing}: {printable(type(raised).__name__)}: {text(raised)}") from raised

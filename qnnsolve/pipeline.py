@@ -15,7 +15,7 @@ from qnnsolve.facts.socs import compile_as
 from qnnsolve.facts.user import UserFacts
 from qnnsolve.host.child import Progress
 from qnnsolve.host.libraries import ensure_compiler
-from qnnsolve.host.outputs import spare_inputs
+from qnnsolve.host.outputs import put, spare_inputs, unfinished
 from qnnsolve.host.quiet import quiet
 from qnnsolve.host.stages import Stages
 from qnnsolve.lowering.lower import Lowered, calling, check_writable, lower
@@ -134,7 +134,7 @@ def export(
     Args:
         model: a module, or a program of ``torch.export.export``.
         example_inputs: positional; they fix the shapes. None takes those of the exported program.
-        out: the ``.pte``; an existing one is replaced only by a complete one.
+        out: the ``.pte``; an existing one is replaced only by a complete one, when its verification is done.
         soc: a chipset of ExecuTorch's table.
         precision: what is asked for; the result says where it had to deviate.
         calibration: positional inputs per sample, shaped like the example inputs, which are used where it is None.
@@ -192,25 +192,27 @@ def export(
                 near = converted_checks(
                     converted, original, samples, progress=lambda done: stages.step("compare", done, len(samples))
                 )
-            with stages("lower"):
-                lowered = lower(
-                    converted,
-                    examples,
-                    soc=compile_as(quantizer.soc),
-                    fp16=precision_of(precision).fp16,
-                    cpu_nodes=quantizer.cpu_nodes,
-                    out=target,
-                    progress=progress,
-                )
-            verification, unrunnable = None, lowered.unrunnable
-            if verify and not unrunnable:
-                checked = chosen(examples, samples, verify_samples)
-                half = precision_of(precision).fp16
-                try:
-                    verification = _verified(lowered, converted, original, checked, tolerance, half, stages)
-                except KernelError as error:
-                    refused = f"its kernel refuses the arguments (error {error.code})"
-                    unrunnable = (Unrunnable(error.kernel, calling(error.kernel, lowered.cpu_ops), refused),)
+            with unfinished(target) as program:
+                with stages("lower"):
+                    lowered = lower(
+                        converted,
+                        examples,
+                        soc=compile_as(quantizer.soc),
+                        fp16=precision_of(precision).fp16,
+                        cpu_nodes=quantizer.cpu_nodes,
+                        out=program,
+                        progress=progress,
+                    )
+                verification, unrunnable = None, lowered.unrunnable
+                if verify and not unrunnable:
+                    checked = chosen(examples, samples, verify_samples)
+                    half = precision_of(precision).fp16
+                    try:
+                        verification = _verified(lowered, converted, original, checked, tolerance, half, stages)
+                    except KernelError as error:
+                        refused = f"its kernel refuses the arguments (error {error.code})"
+                        unrunnable = (Unrunnable(error.kernel, calling(error.kernel, lowered.cpu_ops), refused),)
+                put(program, target)
     solved = _result(quantizer)
     result = ExportResult(
         solve=solved,

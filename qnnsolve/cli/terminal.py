@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import os
 import sys
@@ -10,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import IO, TypeAlias
 
+from qnnsolve.errors import UsageError
 from qnnsolve.host.streams import flush_native
 
 __all__ = ["Progress", "progress_bar", "report_stream"]
@@ -34,7 +36,7 @@ def report_stream(verbose: bool) -> Iterator[IO[str]]:
             stack.callback(os.close, kept)
             stack.callback(os.dup2, kept, 1)
             stack.callback(flush_native)
-            report = stack.enter_context(os.fdopen(os.dup(1), "w", encoding=report.encoding, errors=report.errors))
+            report = stack.enter_context(_Report(os.fdopen(os.dup(1), "wb"), report.encoding, "backslashreplace"))
             os.dup2(2, 1)
         stack.enter_context(contextlib.redirect_stdout(sys.stderr))
         stack.enter_context(warnings.catch_warnings())
@@ -44,6 +46,32 @@ def report_stream(verbose: bool) -> Iterator[IO[str]]:
             if not sys.warnoptions:
                 warnings.simplefilter("ignore")
         yield report
+
+
+class _Report(io.TextIOWrapper):
+    """Takes every text; where it cannot be written, says so."""
+
+    def write(self, text: str) -> int:
+        with _telling():
+            return super().write(text)
+
+    def flush(self) -> None:
+        with _telling():
+            super().flush()
+
+    def close(self) -> None:
+        with _telling():
+            super().close()
+
+
+@contextlib.contextmanager
+def _telling() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:  # its reader has gone, and needs no more of it
+        raise
+    except OSError as error:
+        raise UsageError(f"the report cannot be written to stdout: {error.strerror}") from error
 
 
 def _is_descriptor_1(stream: IO[str]) -> bool:

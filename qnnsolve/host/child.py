@@ -13,15 +13,18 @@ import json
 import os
 import re
 import select
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
 from qnnsolve.errors import HostBackendError, QnnSolveError, UsageError
+from qnnsolve.foreign import said
+from qnnsolve.host.leftovers import removed_afterwards
 
 __all__ = ["Progress", "Reply", "Report", "errors_in", "run", "serve"]
 
@@ -30,6 +33,8 @@ Progress: TypeAlias = Callable[[str, int, "int | None"], None]
 Report: TypeAlias = Progress
 Reply: TypeAlias = dict[str, Any]
 
+FULL = 2**20
+"""With fewer bytes than these, a disk counts as full."""
 _PR_SET_PDEATHSIG = 1
 _ERROR_LINE = re.compile(r"^\[ERROR\] \[Qnn ExecuTorch\]:\s*(?:<E>\s*)?(.*\S)")
 _HARMLESS = ("unexpected GraphHtpSettings option",)
@@ -59,29 +64,41 @@ def run(
         HostBackendError: the child raised, died or took too long.
         UsageError: the child could not read or write a file.
     """
-    (folder / "job.json").write_text(json.dumps(dict(job)), encoding="utf-8")
     answer, log = folder / "answer.json", folder / "log.txt"
-    command = [sys.executable, "-P", "-m", module, str(folder / "job.json"), str(answer)]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(_import_path())}
-    with log.open("wb") as noise:
-        child = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=noise,
-            env=environment,
-            start_new_session=True,  # Ctrl-C reaches the parent alone, which then ends the child and all it started
-        )
-    with child:
-        try:
-            in_time = _follow(child, time.monotonic() + timeout, progress)
-        finally:
-            _kill(child)
+    running: list[subprocess.Popen[bytes]] = []
+    with removed_afterwards(lambda: _kill_all(running)):
+        running.append(_start(module, job, folder, answer, log))
+        with running[0] as child:
+            try:
+                in_time = _follow(child, time.monotonic() + timeout, progress)
+            finally:
+                _kill(child)
     if not in_time:
         raise HostBackendError(f"{what} did not finish within {timeout:g} s and was stopped{_last_error(log)}")
     if child.returncode:
         raise HostBackendError(f"{what} {_death(child.returncode)}{_last_error(log)}")
-    return _unpack(json.loads(answer.read_text(encoding="utf-8")), what, log)
+    try:
+        found: Reply = json.loads(answer.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise HostBackendError(f"{what} answered something unreadable{_last_error(log)}") from error
+    return _unpack(found, what, log)
+
+
+def _start(module: str, job: Mapping[str, Any], folder: Path, answer: Path, log: Path) -> subprocess.Popen[bytes]:
+    try:
+        (folder / "job.json").write_text(json.dumps(dict(job)), encoding="utf-8")
+        noise = log.open("wb")
+    except OSError as error:
+        raise HostBackendError(f"TMPDIR {folder.parent} cannot be written: {error.strerror}") from error
+    with noise:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", module, str(folder / "job.json"), str(answer), str(os.getpid())],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=noise,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(_import_path())},
+            start_new_session=True,  # Ctrl-C reaches the parent alone, which then ends the child and all it started
+        )
 
 
 def _import_path() -> list[str]:
@@ -109,6 +126,11 @@ def _follow(child: subprocess.Popen[bytes], deadline: float, progress: Progress 
     return False
 
 
+def _kill_all(children: Iterable[subprocess.Popen[bytes]]) -> None:
+    for child in children:
+        _kill(child)
+
+
 def _kill(child: subprocess.Popen[bytes]) -> None:
     if child.poll() is None:
         with contextlib.suppress(ProcessLookupError):
@@ -130,7 +152,9 @@ def errors_in(log: str) -> tuple[str, ...]:
 
 
 def _last_error(log: Path) -> str:
-    """The latest of QNN's errors, worded to end a message; else nothing."""
+    """The latest of QNN's errors, worded to end a message; else nothing, or that there is no space left."""
+    if shutil.disk_usage(log.parent).free < FULL:
+        return f"; TMPDIR {log.parent.parent} is full"
     messages = errors_in(log.read_text(encoding="utf-8", errors="replace"))
     return f"; its last error: {messages[-1]}" if messages else ""
 
@@ -153,7 +177,7 @@ def serve(work: Callable[[Mapping[str, Any], Report], Reply]) -> None:
 
     Ends the process at once, past every destructor: QNN's may abort after the work is done and safe.
     """
-    _die_with_parent()
+    _die_with_parent(int(sys.argv[3]))
     reports = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     job_file, answer_file = map(Path, sys.argv[1:3])
@@ -167,11 +191,11 @@ def serve(work: Callable[[Mapping[str, Any], Report], Reply]) -> None:
         answer = {"usage": str(error)}
     except QnnSolveError as error:
         answer = {"backend": str(error)}
-    except Exception as error:  # whatever happens here, the parent gets to know in one line
+    except BaseException as error:  # whatever happens here, an exit too, the parent gets to know in one line
         import traceback
 
         traceback.print_exc()
-        answer = {"raised": " ".join(f"{type(error).__name__}: {error}".split())[:400]}
+        answer = {"raised": said(error)}
     answer_file.write_text(json.dumps(answer), encoding="utf-8")
     sys.stdout.flush()
     sys.stderr.flush()
@@ -183,7 +207,9 @@ def _say(reports: IO[str], stage: str, done: int, total: int | None) -> None:
     reports.flush()
 
 
-def _die_with_parent() -> None:
-    """Ask Linux to end this process when its parent dies without having killed it."""
+def _die_with_parent(parent: int) -> None:
+    """Ask Linux to end this process when its parent dies without having killed it; end where it is dead already."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)

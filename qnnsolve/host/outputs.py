@@ -1,15 +1,44 @@
-"""An output never overwrites an input: :func:`spare_inputs`."""
+"""Files that are written: they never overwrite what is read, and come into being whole or not at all."""
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterable
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator
 from os import PathLike
 from pathlib import Path
 
 from qnnsolve.errors import UsageError
+from qnnsolve.host.leftovers import removed_afterwards
 
-__all__ = ["spare_inputs"]
+__all__ = ["put", "spare_inputs", "unfinished"]
+
+
+@contextlib.contextmanager
+def unfinished(target: Path) -> Iterator[Path]:
+    """A name beside ``target`` for what is not done yet; it is gone afterwards, whatever happens.
+
+    The name is short, whatever that of ``target`` is.
+    """
+    partial = target.with_name(f".qnnsolve-{secrets.token_hex(6)}{target.suffix[:16]}")
+    with removed_afterwards(lambda: partial.unlink(missing_ok=True)):
+        yield partial
+
+
+def put(partial: Path, target: Path) -> None:
+    """Put a finished file in the place of ``target``, in one step, with the mode that one had.
+
+    Raises:
+        UsageError: it cannot be put there.
+    """
+    try:
+        if target.exists():
+            shutil.copymode(target, partial)
+        partial.replace(target)
+    except OSError as error:
+        raise UsageError(f"output {target} cannot be written: {error.strerror}") from error
 
 
 def spare_inputs(

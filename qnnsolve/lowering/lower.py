@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import tempfile
 import time
 import warnings
@@ -20,6 +19,8 @@ import attrs
 from qnnsolve.errors import UsageError
 from qnnsolve.host import child
 from qnnsolve.host.child import Progress
+from qnnsolve.host.leftovers import check_space, scratch_folder
+from qnnsolve.host.outputs import put, unfinished
 from qnnsolve.lowering.marks import CPU_KEY, CPU_VALUE, NAME_KEY
 from qnnsolve.results import CpuOp, Stand, Unrunnable
 
@@ -107,8 +108,8 @@ def lower(
     """
     target = check_writable(out)
     start = time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="qnnsolve-") as name, _partial(target) as partial:
-        folder = Path(name)
+    with scratch_folder() as folder, unfinished(target) as partial:
+        check_space(folder, _bytes_of(converted, example_inputs))
         _save(converted, example_inputs, cpu_nodes, folder)
         job = {
             "program": str(folder / "program.pt2"),
@@ -120,22 +121,19 @@ def lower(
         what = f"the HTP compiler for {soc}"
         answer = child.run(CHILD, job, folder, what=what, timeout=timeout, progress=progress)
         size = partial.stat().st_size
-        if target.exists():
-            shutil.copymode(target, partial)
-        partial.replace(target)
+        put(partial, target)
     cpu_ops = tuple(CpuOp(name, target, why, Stand(stand)) for name, target, why, stand in answer["cpu_ops"])
     unrunnable = tuple(Unrunnable(kernel, tuple(nodes), NO_KERNEL) for kernel, nodes in answer["missing"])
     return Lowered(answer["delegates"], cpu_ops, target, size, time.perf_counter() - start, unrunnable)
 
 
-@contextlib.contextmanager
-def _partial(target: Path) -> Iterator[Path]:
-    """A name beside ``target`` for the unfinished file, which is gone afterwards whatever happens."""
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
-        yield partial
-    finally:
-        partial.unlink(missing_ok=True)
+def _bytes_of(model: torch.fx.GraphModule, inputs: tuple[Any, ...]) -> int:
+    """So many bytes do weights, states and inputs take in files."""
+    import torch
+    from torch.utils import _pytree as pytree
+
+    tensors = [*model.parameters(), *model.buffers(), *pytree.tree_leaves(inputs)]
+    return sum(each.numel() * each.element_size() for each in tensors if isinstance(each, torch.Tensor))
 
 
 def _save(

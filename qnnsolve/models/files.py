@@ -55,7 +55,11 @@ def load_model(ref: FileRef | CodeRef) -> LoadedModel:
     Raises:
         UsageError: it cannot be read, imported or called, or is something else.
     """
-    return _load_pt2(ref) if isinstance(ref, FileRef) else _load_code(ref)
+    if isinstance(ref, FileRef):
+        return _load_pt2(ref)
+    returned = call(ref, "model")
+    with foreign(f"model {ref.text} cannot be used"):  # what it returned may run code wherever it is asked
+        return _of_code(ref, returned)
 
 
 def _load_pt2(ref: FileRef) -> LoadedModel:
@@ -105,8 +109,7 @@ def _quiet_data_only() -> Iterator[None]:
             os.environ[name] = before
 
 
-def _load_code(ref: CodeRef) -> LoadedModel:
-    returned = call(ref, "model")
+def _of_code(ref: CodeRef, returned: object) -> LoadedModel:
     import torch
 
     if not isinstance(returned, tuple) or len(returned) not in (2, 3):

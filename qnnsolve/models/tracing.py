@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from qnnsolve.errors import UnsupportedGraphError, UsageError
+from qnnsolve.foreign import first_paragraph, foreign
 
 if TYPE_CHECKING:
     import torch
@@ -37,22 +38,43 @@ def exported(model: torch.nn.Module | ExportedProgram, examples: tuple[Any, ...]
     """
     import torch
 
+    name = type(model).__name__
+
+    def refused(what: str) -> UnsupportedGraphError:
+        return UnsupportedGraphError(name, what)
+
     if not isinstance(model, torch.nn.Module):
-        return _fixed(module_of(model), examples)
+        with foreign("its graph cannot be built", refused):
+            module = module_of(model)
+        return _fixed(module, examples)
+    _check_values(model)
     said, log = io.StringIO(), logging.getLogger("torch._subclasses.fake_tensor")
     level = log.level
     try:
         # A graph that cannot be traced is printed there, and an op that fails logged (torch 2.13); the error says both.
         log.setLevel(logging.CRITICAL)
-        with torch.no_grad(), contextlib.redirect_stderr(said):
+        tracing = foreign("torch.export cannot trace it", refused, first_paragraph)
+        with torch.no_grad(), contextlib.redirect_stderr(said), tracing:
             program = torch.export.export(model, examples, strict=False)
+            module = module_of(program)
         sys.stderr.write(said.getvalue())
-    except (RuntimeError, TypeError, ValueError, AttributeError, LookupError, AssertionError) as error:
-        what = " ".join(f"{type(error).__name__}: {error}".split("\n\n")[0].split())
-        raise UnsupportedGraphError(type(model).__name__, f"torch.export cannot trace it: {what[:400]}") from error
     finally:
         log.setLevel(level)
-    return _fixed(module_of(program), examples)
+    return _fixed(module, examples)
+
+
+def _check_values(model: torch.nn.Module) -> None:
+    """Refuse weights that have no values, before anything looks at one.
+
+    Raises:
+        UnsupportedGraphError: there is one on the meta device, or of another layout than a dense one.
+    """
+    import torch
+
+    for name, value in (*model.named_parameters(), *model.named_buffers()):
+        if value.is_meta or value.layout is not torch.strided:
+            kind = "is on the meta device: it has no values" if value.is_meta else "is no dense tensor"
+            raise UnsupportedGraphError(name, kind)
 
 
 def _fixed(module: torch.fx.GraphModule, examples: tuple[Any, ...]) -> torch.fx.GraphModule:
@@ -64,6 +86,7 @@ def _fixed(module: torch.fx.GraphModule, examples: tuple[Any, ...]) -> torch.fx.
     from qnnsolve.rewriting.given import without_given
     from qnnsolve.rewriting.opening import opened
 
+    _check_values(module)
     # Folded now, since torchao folds batch norms into no weights that are computed.
     return _checked(fold_constants(fix(without_given(opened(module)), pytree.tree_leaves(examples))))
 
@@ -86,8 +109,8 @@ def _checked(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
     """``module``, which can be calibrated and lowered.
 
     Raises:
-        UnsupportedGraphError: it returns no tensor, holds NaN, or a normalization in it computes the statistics of its
-            input, as in a program that was exported in training mode.
+        UnsupportedGraphError: it returns no tensor, holds NaN, branches or loops over graphs, or a normalization in it
+            computes the statistics of its input, as in a program that was exported in training mode.
     """
     import torch
 
@@ -97,6 +120,10 @@ def _checked(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
     for node in module.graph.nodes:
         if node.target is torch.ops.aten.batch_norm.default and node.args[5]:
             raise UnsupportedGraphError(node.name, "batch_norm is in training mode; call .eval() before torch.export")
+        if isinstance(node.target, torch._ops.HigherOrderOperator):
+            raise UnsupportedGraphError(
+                node.name, f"{node.target} runs graphs of its own, which no compiler here takes"
+            )
         if node.op == "output" and not node.all_input_nodes:
             raise UnsupportedGraphError(node.name, "the model returns no tensor")
     return module
@@ -121,7 +148,7 @@ def example_inputs_of(model: torch.nn.Module | ExportedProgram, given: tuple[Any
     """Those ``given``, or those that a program carries.
 
     Raises:
-        UsageError: there are none, or only by keyword; or one is an empty tensor.
+        UsageError: there are none, or only by keyword; or one is an empty tensor, or one without values.
     """
     import torch
     from torch.utils import _pytree as pytree
@@ -132,9 +159,24 @@ def example_inputs_of(model: torch.nn.Module | ExportedProgram, given: tuple[Any
             raise UsageError("there are no positional example inputs; give them as a tuple")
         given = carried[0]
     for leaf in pytree.tree_leaves(given):
-        if isinstance(leaf, torch.Tensor) and not leaf.numel():
-            raise UsageError(f"an example input of shape {tuple(leaf.shape)} holds no values")
+        if isinstance(leaf, torch.Tensor):
+            what = _lacking(leaf)
+            if what is not None:
+                raise UsageError(f"an example input of shape {tuple(leaf.shape)} {what}")
     return tuple(given)
+
+
+def _lacking(example: torch.Tensor) -> str | None:
+    """Why a model cannot be run on ``example``, or None."""
+    import torch
+
+    if example.is_meta:
+        return "is on the meta device: it has no values"
+    if example.layout is not torch.strided or example.is_quantized:
+        return "is no dense tensor of plain numbers"
+    if not example.numel():
+        return "holds no values"
+    return "holds NaN" if example.is_floating_point() and bool(example.isnan().any()) else None
 
 
 def checked_samples(calibration: Iterable[tuple[Any, ...]] | None, examples: tuple[Any, ...]) -> list[tuple[Any, ...]]:

@@ -6,7 +6,7 @@ The emulator runs in a child process, since it can abort or hang.
 from __future__ import annotations
 
 import contextlib
-import tempfile
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from qnnsolve.errors import KernelError
+from qnnsolve.foreign import foreign
 from qnnsolve.host import child
 from qnnsolve.host.child import Progress
+from qnnsolve.host.leftovers import check_space, scratch_folder
 from qnnsolve.results import ConvertedCheck, CpuOp, Verification
 from qnnsolve.verification.comparison import compare
 from qnnsolve.verification.noise import Power, over_samples, power
@@ -159,9 +161,14 @@ def run_on_emulator(
     import torch
     from torch.utils import _pytree as pytree
 
-    with tempfile.TemporaryDirectory(prefix="qnnsolve-") as name:
-        folder = Path(name)
+    with scratch_folder() as folder:
         flat = [[_dense(leaf) for leaf in pytree.tree_leaves(sample)] for sample in samples]
+        check_space(
+            folder,
+            sum(
+                leaf.numel() * leaf.element_size() for leaf in itertools.chain(*flat) if isinstance(leaf, torch.Tensor)
+            ),
+        )
         torch.save(flat, folder / "samples.pt")
         job = {
             "pte": str(pte.absolute()),
@@ -189,7 +196,8 @@ def outputs_of(model: Callable[..., Any], sample: tuple[Any, ...]) -> tuple[torc
     import torch
     from torch.utils import _pytree as pytree
 
-    with torch.no_grad():
+    # The float model is the user's code, which may do with a sample what it did not with the example.
+    with torch.no_grad(), foreign("the model cannot be run on a sample"):
         leaves = pytree.tree_leaves(model(*sample))
     # Cloned, since one may be a state, which the next run changes.
     return tuple(torch.as_tensor(leaf).detach().clone() for leaf in leaves if leaf is not None)
