@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -23,11 +24,14 @@ from qnnsolve.facts.table_types import (
     TableRow,
     arch_list,
 )
+from qnnsolve.foreign import first_line
 from qnnsolve.sources import Source, SourceKind
 
 __all__ = ["load_table", "parse_table"]
 
 _Of = TypeVar("_Of")
+_SCALE = re.compile(r"\d{1,400}(/\d{1,400}|\.\d{1,400})?([eE][+-]?\d{1,3})?")
+"""A number as it is written; a fraction with a greater exponent would be worked out for ever."""
 
 
 def load_table(path: Path) -> OpTable:
@@ -39,7 +43,7 @@ def load_table(path: Path) -> OpTable:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise FactsError(path, f"cannot be read: {error}") from error
+        raise FactsError(path, f"cannot be read: {first_line(error)}") from error
     return parse_table(text, path)
 
 
@@ -51,8 +55,8 @@ def parse_table(text: str, path: object) -> OpTable:
     """
     try:
         raw = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise FactsError(path, f"is not JSON: {error}") from error
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise FactsError(path, f"is not JSON: {first_line(error)}") from error
     if not isinstance(raw, dict) or raw.get("format") != FORMAT:
         raise FactsError(path, f"is not an operator table of format {FORMAT}")
     return _Reader(path).table(raw)
@@ -185,8 +189,10 @@ class _Reader:
         for part in text.split(", "):
             try:
                 port, scale, zero_point = part.split(" ")
+                if _SCALE.fullmatch(scale) is None:
+                    return None
                 found.append(FixedPort(port, float(Fraction(scale)), int(zero_point)))
-            except (ValueError, ZeroDivisionError):
+            except (ValueError, ZeroDivisionError, OverflowError):
                 return None
         named = [fixed.port for fixed in found]
         known = set(named) <= set(ports) and named == sorted(set(named))

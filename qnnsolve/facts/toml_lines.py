@@ -13,6 +13,7 @@ Position = tuple[str | int, ...]
 _KEY = r"""(?:[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*')"""
 _HEADER = re.compile(rf"\s*(\[\[?)\s*({_KEY}(?:\s*\.\s*{_KEY})*)\s*\]")
 _ASSIGNED = re.compile(rf"\s*({_KEY}(?:\s*\.\s*{_KEY})*)\s*=")
+_SPACE, _ARRAY = re.compile(r"\s*"), re.compile(r"[ \t]*\[")
 _TOKEN = re.compile(
     r'"""(?s:.*?)(?<!\\)"""|'
     + r"'''(?s:.*?)'''|"
@@ -21,16 +22,27 @@ _TOKEN = re.compile(
 )
 
 
+class _Lines:
+    """Line numbers of places that come one after the other; each newline is counted once."""
+
+    def __init__(self, text: str) -> None:
+        self._text, self._at, self._line = text, 0, 1
+
+    def at(self, place: int) -> int:
+        self._line += self._text.count("\n", self._at, place)
+        self._at = place
+        return self._line
+
+
 def lines_of(text: str) -> Mapping[Position, int]:
     """Lines, counted from 1, of every table header, key and element of an array in a *valid* TOML ``text``."""
     found: dict[Position, int] = {}
     counts: dict[str, int] = {}
     prefix: Position = ()
-    at = 0
-    while at < len(text):
-        line = text.count("\n", 0, at) + 1
+    at, lines = 0, _Lines(text)
+    while (at := _SPACE.match(text, at).end()) < len(text):  # type: ignore[union-attr]  # it may be empty
         if header := _HEADER.match(text, at):
-            line += text.count("\n", at, header.start(1))
+            line = lines.at(header.start(1))
             parts = _parts(header.group(2))
             if header.group(1) == "[[":
                 name = ".".join(parts)
@@ -42,10 +54,9 @@ def lines_of(text: str) -> Mapping[Position, int]:
             found.setdefault(prefix, line)
             at = _end_of_line(text, header.end())
         elif key := _ASSIGNED.match(text, at):
-            line += text.count("\n", at, key.start(1))
             where = (*prefix, *_parts(key.group(1)))
-            found.setdefault(where, line)
-            at = _value(text, key.end(), where, found)
+            found.setdefault(where, lines.at(key.start(1)))
+            at = _value(text, key.end(), where, found, lines)
         else:
             at = _end_of_line(text, at)
     return found
@@ -60,10 +71,10 @@ def _end_of_line(text: str, at: int) -> int:
     return len(text) if end < 0 else end + 1
 
 
-def _value(text: str, at: int, where: Position, found: dict[Position, int]) -> int:
+def _value(text: str, at: int, where: Position, found: dict[Position, int], lines: _Lines) -> int:
     """Note the elements of an array that starts here; the position behind the value and its line."""
     depth = element = 0
-    fresh = array = text[at:].lstrip(" \t").startswith("[")
+    fresh = array = _ARRAY.match(text, at) is not None
     for token in _TOKEN.finditer(text, at):
         match token.group()[0]:
             case "\n" if depth == 0:
@@ -79,7 +90,7 @@ def _value(text: str, at: int, where: Position, found: dict[Position, int]) -> i
             case ",":
                 continue
         if depth == 1 and fresh:
-            found.setdefault((*where, element), text.count("\n", 0, token.start()) + 1)
+            found.setdefault((*where, element), lines.at(token.start()))
             fresh = False
         if token.group()[0] in "[{":
             depth += 1

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import os
+import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +19,7 @@ from qnnsolve.facts.tables import CODES, OpTable, shipped_tables
 from qnnsolve.facts.toml_lines import Position, lines_of
 from qnnsolve.facts.user import Allowed, Entry, FixedBy, Forbidden, NewOp, SharedBy, UserFacts, Where
 from qnnsolve.facts.user_sections import UserFile
+from qnnsolve.foreign import first_line
 from qnnsolve.sources import Source, SourceKind
 
 __all__ = ["read_user_facts"]
@@ -38,13 +39,14 @@ def read_user_facts(paths: Sequence[str | os.PathLike[str]], backend: str = "htp
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            near = nearest(path.name, (file.name for file in path.parent.glob("*.toml"))) if not path.exists() else ()
+            missing = isinstance(error, FileNotFoundError)
+            near = nearest(path.name, (file.name for file in path.parent.glob("*.toml"))) if missing else ()
             hint = f"; did you mean {' or '.join(near)}?" if near else ""
             raise FactsError(path, f"cannot be read: {getattr(error, 'strerror', None) or error}{hint}") from error
         try:
             raw = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise FactsError(path, f"not TOML: {error}") from error
+        except (ValueError, RecursionError, MemoryError) as error:
+            raise FactsError(path, f"not TOML: {first_line(error)}") from error
         facts = _Reader(UserFile(path, raw, lines_of(text)), backend, facts).read()
     return facts
 
@@ -196,7 +198,7 @@ class _Reader:
         if entry.get("free", False):
             return FixedBy(where, port, code, None, self._source(at, entry))
         low, high = _RANGES[code]
-        if not (math.isfinite(entry["scale"]) and entry["scale"] > 0):
+        if not 0 < entry["scale"] <= sys.float_info.max:  # a whole number may be greater than any float
             self.file.fail((*at, "scale"), "'scale' must be a positive number")
         if not low <= entry["zero_point"] <= high:
             self.file.fail((*at, "zero_point"), f"'zero_point' must be within {low} .. {high} for {code}")
