@@ -14,6 +14,7 @@ from typing import Any
 
 from qnnsolve.errors import HostBackendError, UsageError
 from qnnsolve.host.child import Reply, Report, serve
+from qnnsolve.lowering.delegate_outputs import OutputOrder
 from qnnsolve.lowering.placement import CpuPlacement, passes_with
 from qnnsolve.lowering.program import cpu_ops_of, delegates_in, missing_kernels
 
@@ -40,6 +41,8 @@ def work(job: Mapping[str, Any], report: Report) -> Reply:
     inputs = torch.load(job["inputs"], weights_only=True)
     placement = CpuPlacement()
     placement.install(report)
+    order_of_outputs = OutputOrder()
+    order_of_outputs.install()
 
     def lower_once() -> Any:
         passes, order = passes_with(placement)
@@ -61,6 +64,7 @@ def work(job: Mapping[str, Any], report: Report) -> Reply:
                 raise
             raise HostBackendError(f"ExecuTorch's pass {found[1]} fails on this model: {_root(error)}") from error
     graph_module = edge.exported_program().graph_module
+    order_of_outputs.apply(graph_module)
     # Read now: to_executorch() turns the same graph into calls of out variants and allocations.
     cpu_ops = list(cpu_ops_of(graph_module, placement.reasons))
     answer: dict[str, Any] = {

@@ -10,6 +10,7 @@ when one of them is not delegated after all. Ops that stay on the CPU are theref
 from __future__ import annotations
 
 import importlib.metadata
+import operator
 import os
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,7 @@ def _reason(support: Any, node: Any, log_start: int) -> str:
 
 def passes_with(placement: CpuPlacement) -> tuple[Any, Any]:
     """ExecuTorch's passes and their order, with ours next to last: it tells the partitioner what stays on the CPU."""
+    import torch
     from executorch.backends.qualcomm._passes import DecomposeDivMode, DecomposeRemainder, ResolveDebugHandle
     from executorch.backends.qualcomm._passes.qnn_pass_manager import get_qnn_pass_manager_cls
     from executorch.backends.qualcomm.utils.constants import (
@@ -123,13 +125,28 @@ def passes_with(placement: CpuPlacement) -> tuple[Any, Any]:
                 # A mask has no encoding either, but is computed from what has one.
                 encoded = any(QCOM_QUANT_ATTRS in each.meta for each in (node, *node.all_input_nodes))
                 movable = node in weights or not encoded
-                if node.op == "call_function" and (placement.on_cpu(node) or (movable and self._only_feeds_cpu(node))):
+                if node.op != "call_function" or self._narrows(node):
+                    continue
+                if placement.on_cpu(node) or (movable and self._only_feeds_cpu(node)):
                     node.meta[QCOM_FALLBACK_NODE] = True
             return PassResult(graph_module, True)
 
         def _only_feeds_cpu(self, node: Any) -> bool:
             """A cast for an op on the CPU, or what prepares its weight, would be a delegate of its own."""
             return bool(node.users) and all(user.meta.get(QCOM_FALLBACK_NODE) for user in node.users)
+
+        def _narrows(self, node: Any) -> bool:
+            """A cast of indices that the accelerator computes in 32 bits; the program reads them as 64 bits."""
+            source = node.all_input_nodes[0] if node.all_input_nodes else node
+            made = source.args[0] if source.target is operator.getitem else source
+            wide = getattr(source.meta.get("val"), "dtype", None) is torch.int64
+            computed = made.op == "call_function" and "_copy" not in target_of(made)
+            return (
+                wide
+                and computed
+                and "_to_copy" in target_of(node).replace("_dim_order", "")
+                and not placement.on_cpu(made)
+            )
 
     manager = get_qnn_pass_manager_cls()
     passes = manager.get_capture_program_passes()
