@@ -26,7 +26,7 @@ from qnnsolve.solver import solve
 
 def _solved(ops: int) -> Solved:
     operators = operator_facts("htp", "V68")
-    facts = Facts.of(Graph.of(tuple(transformer(ops))), operators, Request(precision("16a8w")))
+    facts = Facts.of(Graph.of(tuple(transformer(ops))), operators, Request.of(precision("16a8w")))
     problem = problem_of(facts)
     outcome = solve(problem)
     return Solved(facts, problem, outcome, describe(facts, problem, outcome, soc="SM8350", timings=()))

@@ -113,7 +113,8 @@ class RunError(QnnSolveError):
 
     def __init__(self, path: object, what: str) -> None:
         self.path, self.what = str(path), what
-        super().__init__(f"run {path}: {what}")
+        called = self.path if self.path.isprintable() else ascii(self.path)
+        super().__init__(f"run {called}: {what}")
 
 
 class UnsupportedGraphError(QnnSolveError):

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from qnnsolve.errors import RunError, UsageError
+from qnnsolve.foreign import printable
 from qnnsolve.runs.columns import Table
 from qnnsolve.runs.schema import APPLICATION_ID, FORMAT, TABLES
 
@@ -57,15 +59,19 @@ def check_target(path: str | os.PathLike[str]) -> Path:
     Raises:
         UsageError: the folder is missing or cannot be written to, or something stands there that is no kept run.
     """
-    target = Path(os.path.realpath(path))
-    if target.is_dir():
-        raise UsageError(f"run {path} is a folder")
-    if not target.parent.is_dir():
-        raise UsageError(f"run {path}: the folder {target.parent} does not exist")
-    if not os.access(target.parent, os.W_OK | os.X_OK) or (target.exists() and not os.access(target, os.W_OK)):
-        raise UsageError(f"run {path} cannot be written")
-    if target.exists() and not (target.is_file() and (target.stat().st_size == 0 or is_run(target))):
-        raise UsageError(f"run {path}: a file that is no kept run is there, and is not replaced")
+    called = printable(os.fspath(path))
+    try:
+        target = Path(os.path.realpath(path))
+        if target.is_dir():
+            raise UsageError(f"run {called} is a folder")
+        if not target.parent.is_dir():
+            raise UsageError(f"run {called}: the folder {printable(str(target.parent))} does not exist")
+        if not os.access(target.parent, os.W_OK | os.X_OK) or (target.exists() and not os.access(target, os.W_OK)):
+            raise UsageError(f"run {called} cannot be written")
+        if target.exists() and not (target.is_file() and (target.stat().st_size == 0 or is_run(target))):
+            raise UsageError(f"run {called}: a file that is no kept run is there, and is not replaced")
+    except (OSError, ValueError) as error:  # a name that is too long, or holds what no name can
+        raise UsageError(f"run {called} cannot be written: {getattr(error, 'strerror', None) or error}") from error
     return target
 
 
@@ -76,16 +82,15 @@ def write(path: str | os.PathLike[str], rows: Rows) -> None:
         UsageError: it cannot be written.
     """
     target = check_target(path)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    partial = target.with_name(f".{os.getpid()}.{secrets.token_hex(4)}.partial")
     try:
-        partial.unlink(missing_ok=True)
         with contextlib.closing(sqlite3.connect(partial, isolation_level=None)) as connection:
             _fill(connection, rows)
         if target.exists():
             shutil.copymode(target, partial)
         partial.replace(target)
     except (sqlite3.Error, OSError) as error:
-        raise UsageError(f"run {path} cannot be written: {error}") from error
+        raise UsageError(f"run {printable(os.fspath(path))} cannot be written: {error}") from error
     finally:
         partial.unlink(missing_ok=True)
 
@@ -114,10 +119,10 @@ def read(path: str | os.PathLike[str]) -> Rows:
             _check_schema(path, connection)
             told = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
             if told != "ok":
-                raise RunError(path, _DAMAGED + " ".join(str(told).split()))
+                raise RunError(path, _DAMAGED + printable(str(told)))
             rows = {each.name: connection.execute(_select(each)).fetchall() for each in TABLES}
     except (sqlite3.Error, OSError) as error:
-        raise RunError(path, _DAMAGED + " ".join(str(error).split())) from error
+        raise RunError(path, _DAMAGED + printable(str(error))) from error
     for each in TABLES:
         _check_cells(path, each, rows)
     return rows
@@ -125,9 +130,9 @@ def read(path: str | os.PathLike[str]) -> Rows:
 
 def _check_header(path: str | os.PathLike[str]) -> None:
     """What can be told from the first bytes, before SQLite sees the file."""
-    if not Path(path).is_file():
-        raise RunError(path, "is no file" if Path(path).exists() else "there is no such file")
     try:
+        if not Path(path).is_file():
+            raise RunError(path, "is no file" if Path(path).exists() else "there is no such file")
         with Path(path).open("rb") as file:
             header = file.read(_HEADER)
     except OSError as error:
@@ -161,7 +166,7 @@ def _check_schema(path: str | os.PathLike[str], connection: sqlite3.Connection) 
     ).fetchall()
     if found != wanted:
         strange = next((str(row[1]) for row in found if row not in wanted), "")
-        raise RunError(path, f"its tables are not those of a kept run{strange and f': {strange[:80]}'}")
+        raise RunError(path, f"its tables are not those of a kept run{strange and f': {printable(strange, 80)}'}")
 
 
 def _select(each: Table) -> str:

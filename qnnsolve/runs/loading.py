@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from types import MappingProxyType
@@ -14,9 +15,10 @@ from cattrs.errors import ForbiddenExtraKeysError, StructureHandlerNotFoundError
 
 from qnnsolve.constraints import Problem, Site
 from qnnsolve.encodings import Encoding
-from qnnsolve.errors import RunError, UnsupportedGraphError
+from qnnsolve.errors import RunError, UnsupportedGraphError, UsageError
 from qnnsolve.explain import describe, node_records, result_of
 from qnnsolve.facts.curated import Curated
+from qnnsolve.foreign import said
 from qnnsolve.host.stages import Stages
 from qnnsolve.results import CalibrationRecord, ExportResult, NodeRecord, SolveResult, Status
 from qnnsolve.rules.base import Facts
@@ -195,7 +197,6 @@ class Run:
             yield
         except (
             *(ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError),
-            *(ForbiddenExtraKeysError, StructureHandlerNotFoundError, UnsupportedGraphError),
+            *(ForbiddenExtraKeysError, StructureHandlerNotFoundError, UnsupportedGraphError, UsageError, re.error),
         ) as error:
-            what = " ".join(f"{type(error).__name__}: {error}".split())
-            raise RunError(self.path, f"the file is damaged: {what[:200]}") from error
+            raise RunError(self.path, f"the file is damaged: {said(error)}") from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import attrs
 
@@ -17,6 +17,7 @@ from qnnsolve.report.json_results import dumps, solve_json
 from qnnsolve.results import SolveResult
 from qnnsolve.rules import Facts, problem_of
 from qnnsolve.rules.request import Request, precision
+from qnnsolve.rules.wishes import Wish
 from qnnsolve.runs import Solved
 from qnnsolve.solver import Limits, solve
 from qnnsolve.sources import Source, SourceKind
@@ -62,11 +63,11 @@ def _nodes(number: int, width: int) -> Iterator[Node]:
         last = f"add_{at}"
 
 
-def facts(graph: Graph, chip: str = "SM8350", ask: str = "16a8w") -> Facts:
+def facts(graph: Graph, chip: str = "SM8350", ask: str = "16a8w", wishes: Sequence[Wish] = ()) -> Facts:
     chipset = soc(chip)
     arch = {"SM8350": "V68", "SM8750": "V79"}[chip]
     operators = operator_facts("htp", arch, chipset, FactsSource.MEASURED)
-    return Facts.of(graph, operators, Request.of(precision(ask)))
+    return Facts.of(graph, operators, Request.of(precision(ask)), wishes)
 
 
 def solved(given: Facts, *more: Constraint, limits: Limits | None = None) -> Solved:

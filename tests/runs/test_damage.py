@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from qnnsolve import load_run
-from qnnsolve.errors import QnnSolveError, RunError
-from qnnsolve.runs import Run, save_run
+from qnnsolve.errors import QnnSolveError, RunError, UsageError
+from qnnsolve.runs import Run, check_target, save_run
 from qnnsolve.runs.file import digest, read
 from qnnsolve.runs.schema import APPLICATION_ID, FORMAT, TABLES
 from tests.runs.kept import blocks, contradiction, facts, solved
@@ -71,6 +71,7 @@ def test_the_whole_file_loads(path: Path) -> None:
 def test_a_file_that_is_not_there_or_no_file(tmp_path: Path) -> None:
     refused(tmp_path / "none.qnn", "there is no such file")
     refused(tmp_path, "is no file")
+    refused(tmp_path / ("x" * 300), "cannot be read")
     os.mkfifo(tmp_path / "pipe")
     refused(tmp_path / "pipe", "is no file")
 
@@ -115,6 +116,21 @@ def test_a_schema_that_is_not_ours(path: Path, statement: str) -> None:
     with changing(path) as connection:
         connection.execute(statement)
     refused(path, "its tables are not those of a kept run")
+
+
+def test_names_that_cannot_be_printed(path: Path, tmp_path: Path) -> None:
+    for name in ("two\nlines", "nul\0", "esc\x1b[2J"):
+        with pytest.raises(RunError) as raised:
+            load_run(f"{tmp_path}/{name}")
+        assert str(raised.value).isprintable()
+        with pytest.raises(UsageError) as refusal:
+            check_target(f"{tmp_path}/none/{name}")
+        assert str(refusal.value).isprintable()
+    with changing(path) as connection:
+        connection.execute('CREATE TABLE "two\nlines \x1b[2J" (x)')
+    with pytest.raises(RunError, match="not those of a kept run: two lines") as raised:
+        load_run(path)
+    assert str(raised.value).isprintable()
 
 
 def test_a_view_in_the_place_of_a_table_is_not_run(path: Path) -> None:
@@ -217,6 +233,8 @@ def test_what_is_checked_before_anything_is_made_of_it(path: Path, statement: st
         "UPDATE constraints SET kind = 'Exec' WHERE id = 0",
         'UPDATE builds SET json = \'{"fate":"__class__"}\' WHERE id = 0',
         "UPDATE asked SET json = '[]'",
+        'INSERT INTO asked VALUES (\'{"where":{"by":"NODE","key":"none"},"what":{},"words":"w"}\')',
+        'INSERT INTO asked VALUES (\'{"where":{"by":"REGEX","key":"("},"what":{},"words":"w"}\')',
         "DELETE FROM asked",
         "DELETE FROM records",
         "DELETE FROM outcome",

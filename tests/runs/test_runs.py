@@ -33,6 +33,9 @@ from qnnsolve.results import (
     Verdict,
     Verification,
 )
+from qnnsolve.rules import problem_of
+from qnnsolve.rules.request import Granularity
+from qnnsolve.rules.wishes import By, Strength, What, Where, Wish
 from qnnsolve.runs import Run, Solved, save_run
 from qnnsolve.solver import Limits, Method, Solution, Unknown, Unsatisfiable
 from tests.runs.kept import U8, U16, blocks, contradiction, facts, pinned, solved, text
@@ -70,6 +73,7 @@ def test_all_that_a_node_is_is_kept(made: Solved, tmp_path: Path) -> None:
         "a.b",
         True,
         CodeLine("läufe.py", 3, "x = 'y'"),
+        ("models.Net", "torch.nn.modules.linear.Linear"),
     )
     assert all(getattr(odd, field.name) != field.default for field in attrs.fields(Node)), "each has another value"
     graph = Graph.of((*made.facts.graph, odd))
@@ -117,8 +121,6 @@ def test_what_operators_take_is_kept_for_every_form_of_the_graph(made: Solved, r
 
 def test_the_rules_say_the_same_of_the_kept_facts(made: Solved, run: Run) -> None:
     """So that other wishes can be tried on a kept run, without the model."""
-    from qnnsolve.rules import problem_of
-
     again = problem_of(run.facts)
     assert _spelled(again) == _spelled(made.problem)
 
@@ -234,6 +236,25 @@ def test_two_runs_of_one_solve_have_the_same_bytes(made: Solved, tmp_path: Path)
     assert (tmp_path / "a.qnn").read_bytes() == (tmp_path / "b.qnn").read_bytes()
 
 
+def test_wishes_are_kept_with_all_that_they_say(tmp_path: Path) -> None:
+    exact = attrs.evolve(U16, scale=0.3, zero_point=7)
+    wishes = (
+        Wish(Where(By.MODULE, "layers.*"), What(activation=8, symmetric=True, weight=4), "recipe a.yaml:3"),
+        Wish(Where(By.OP, "aten.linear.default", "weight"), What(granularity=Granularity.TENSOR), "--pin"),
+        Wish(Where(By.REGEX, r"layers\.0", "in[1]"), What(block_size=(1, 4)), "a map"),
+        Wish(Where(By.NODE, "gelu_1", "out"), What(encoding=exact), "encodings.json", Strength.PIN),
+        Wish(Where(By.TYPE, "Linear"), What(observer="minmax", weight_observer="mse"), "set_recipe()", may_miss=True),
+        Wish(Where(By.NODE, "soft_1"), What(cpu=True), "add_discard_nodes()"),
+    )
+    made = solved(facts(blocks(2), wishes=wishes))
+    save_run(tmp_path / "run.qnn", made)
+    run = load_run(tmp_path / "run.qnn")
+    assert run.facts.wanted.all == wishes
+    assert all(run.facts.asked(site) == made.facts.asked(site) for site in made.problem.domains)
+    assert run.result == made.result and text(run.solve()) == text(made.result)
+    assert _spelled(problem_of(run.facts)) == _spelled(made.problem)
+
+
 def test_the_content_hangs_on_what_was_solved_and_not_on_the_answer(made: Solved, tmp_path: Path) -> None:
     def content(each: Solved) -> str:
         save_run(tmp_path / "run.qnn", each)
@@ -311,6 +332,14 @@ def test_where_nothing_can_be_written_is_told(made: Solved, tmp_path: Path) -> N
         save_run(tmp_path, made)
     with pytest.raises(UsageError, match=r"the folder .* does not exist"):
         save_run(tmp_path / "no" / "run.qnn", made)
+
+
+def test_where_no_name_can_be_is_told(made: Solved, tmp_path: Path) -> None:
+    for name in ("x" * 300, "nul\0", "folder/" * 1000 + "x"):
+        with pytest.raises(UsageError) as refused:
+            save_run(tmp_path / name, made)
+        assert len(str(refused.value).splitlines()) == 1
+    save_run(tmp_path / ("x" * 250), made)
 
 
 def test_odd_names_of_files_work(made: Solved, tmp_path: Path) -> None:
