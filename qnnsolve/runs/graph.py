@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import attrs
+from cattrs import Converter
 
 from qnnsolve.facts.graph import Argument, CodeLine, Graph, Node, NodeKind, Ref, TensorFact
 from qnnsolve.rules.builders import Built, Input
-from qnnsolve.runs.converting import reader, writer
 from qnnsolve.runs.file import Row, Rows
 from qnnsolve.runs.ids import Ids, Known, Met, compact, parsed, parsed_all
 
@@ -95,7 +95,7 @@ def _argument(plain: Any, refs: Sequence[Ref]) -> Argument:
     return argument
 
 
-def built_rows(built: Mapping[str, Built], met: Met) -> dict[str, list[Row]]:
+def built_rows(built: Mapping[str, Built], met: Met, writer: Converter) -> dict[str, list[Row]]:
     """The rows of the tables ``calls`` and ``builds``: nodes that differ in what they read alone share a row there."""
     builds, calls = Ids[Built](), []
     for name, each in built.items():
@@ -103,14 +103,12 @@ def built_rows(built: Mapping[str, Built], met: Met) -> dict[str, list[Row]]:
         places = {ref: Ref(at) for at, ref in enumerate(reads)}
         inputs = tuple(attrs.evolve(entry, ref=entry.ref and places[entry.ref]) for entry in each.inputs)
         calls.append((met.nodes(name), builds(attrs.evolve(each, inputs=inputs)), met.nodes.many(map(str, reads))))
-    convert = writer(met).unstructure
-    return {"builds": [(at, compact(convert(each))) for at, each in enumerate(builds)], "calls": calls}
+    return {"builds": [(at, compact(writer.unstructure(each))) for at, each in enumerate(builds)], "calls": calls}
 
 
-def read_built(rows: Rows, known: Known) -> dict[str, Built]:
+def read_built(rows: Rows, known: Known, reader: Converter) -> dict[str, Built]:
     """What becomes of each call, by its name."""
-    structure = reader(known).structure
-    builds = [structure(parsed(text), Built) for _, text in rows["builds"]]
+    builds = [reader.structure(parsed(text), Built) for _, text in rows["builds"]]
     refs = list(map(Ref, known.nodes))
     reads = parsed_all([row[2] for row in rows["calls"]])
     return {

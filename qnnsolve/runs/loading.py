@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 import attrs
+from cattrs import Converter
 from cattrs.errors import ForbiddenExtraKeysError, StructureHandlerNotFoundError
 
 from qnnsolve.constraints import Problem, Site
@@ -77,15 +78,18 @@ class Run:
     def facts(self) -> Facts:
         """The graph, what was known of its operators, and what was asked for."""
         with self._reading():
-            known, convert = self._known, reader(self._known)
+            known, convert = self._known, self._reader
             operators = read_operators(
                 self._rows,
                 known,
+                convert,
                 self._record("curated", Curated),
                 *(self.about[key] for key in ("backend", "soc", "arch")),
             )
             asked = [parsed(text) for (text,) in self._rows["asked"]]
-            return facts_of(read_graph(self._rows, known), operators, read_built(self._rows, known), asked, convert)
+            return facts_of(
+                read_graph(self._rows, known), operators, read_built(self._rows, known, convert), asked, convert
+            )
 
     @cached_property
     def problem(self) -> Problem:
@@ -152,7 +156,7 @@ class Run:
                 return None
             convert = reader(self._known)
             convert.register_structure_hook(SolveResult, lambda _, __: self.result)
-            return convert.structure({**record, "solve": None}, ExportResult)
+            return convert.structure(record, ExportResult)
 
     def solve(self, limits: Limits | None = None) -> SolveResult:
         """The answer, found anew from the stored constraints: the same but for ``timings``.
@@ -180,6 +184,10 @@ class Run:
         return Known.of(self._rows)
 
     @cached_property
+    def _reader(self) -> Converter:
+        return reader(self._known)
+
+    @cached_property
     def _sites(self) -> tuple[Site, ...]:
         return read_sites(self._rows, self._known)
 
@@ -188,7 +196,7 @@ class Run:
         return {name: parsed(text) for table in ("settings", "records") for name, text in self._rows[table]}
 
     def _record(self, name: str, cls: type[T]) -> T:
-        return reader(self._known).structure(self._records[name], cls)
+        return self._reader.structure(self._records[name], cls)
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[None]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 import attrs
+from cattrs import Converter
 
 from qnnsolve.facts.accepted import Accepted, AcceptedRow
 from qnnsolve.facts.curated import Curated
@@ -14,7 +15,6 @@ from qnnsolve.opinfo_facts import OperatorFacts
 from qnnsolve.results import FactsRecord
 from qnnsolve.rules.base import Facts
 from qnnsolve.rules.rows import emitted
-from qnnsolve.runs.converting import reader, writer
 from qnnsolve.runs.file import Row, Rows
 from qnnsolve.runs.ids import Ids, Known, Met, compact, parsed
 from qnnsolve.sources import Source
@@ -61,9 +61,9 @@ def _asked(facts: Facts) -> list[Asked]:
     return list(found)
 
 
-def operator_rows(facts: Facts, met: Met) -> dict[str, list[Row]]:
+def operator_rows(facts: Facts, met: Met, writer: Converter) -> dict[str, list[Row]]:
     """The rows of the tables ``operators``, ``asks``, ``operator_rows`` and ``told``."""
-    asks, convert = Ids[AcceptedRow](), writer(met).unstructure
+    asks, convert = Ids[AcceptedRow](), writer.unstructure
     operators: list[Row] = []
     found: list[Row] = []
     for at, (op, form) in enumerate(_asked(facts)):
@@ -85,9 +85,11 @@ def operator_rows(facts: Facts, met: Met) -> dict[str, list[Row]]:
     }
 
 
-def read_operators(rows: Rows, known: Known, curated: Curated, backend: str, soc: str, arch: str) -> KeptOperators:
+def read_operators(
+    rows: Rows, known: Known, reader: Converter, curated: Curated, backend: str, soc: str, arch: str
+) -> KeptOperators:
     """The operator facts whose rows these are."""
-    structure = reader(known).structure
+    structure = reader.structure
     asks = [structure(parsed(text), AcceptedRow) for _, text in rows["asks"]]
     taken: dict[int, dict[tuple[str, ...], AcceptedRow]] = {}
     refused: dict[int, dict[tuple[str, ...], tuple[Source, ...]]] = {}

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import attrs
+from cattrs import Converter
 
 from qnnsolve import __version__
 from qnnsolve.constraints import Problem
@@ -61,26 +62,27 @@ def save_run(
 def _rows(solved: Solved, model: str, export: ExportResult | None) -> dict[str, list[Row]]:
     facts, problem, result = solved.facts, solved.problem, solved.result
     met = Met()
+    convert = writer(met)
+    convert.register_unstructure_hook(SolveResult, lambda _: None)  # tables have it
     for node in facts.graph:
         met.nodes(node.name)
     rows = graph_rows(facts.graph, met)
-    rows |= built_rows(facts.built, met)
-    rows |= operator_rows(facts, met)
+    rows |= built_rows(facts.built, met, convert)
+    rows |= operator_rows(facts, met, convert)
     chosen, shares = {}, {}
     if isinstance(solved.outcome, Solution):
         chosen = dict(solved.outcome.encodings)
         shares = {site: at for at, group in enumerate(solved.outcome.groups) for site in group}
-    rows |= _given_records(solved, met)
+    rows |= _given_records(solved, convert)
     rows |= problem_rows(facts, problem, met, chosen, shares)
     rows |= answer_rows(problem, solved.outcome, result, met)
-    rows["records"] = _records(solved, export, met)
+    rows["records"] = _records(solved, export, convert)
     rows |= met.rows()
     rows["about"] = _about(result, model, digest(rows, [each for each in TABLES if each.given]))
     return rows | {"about": [*rows["about"], ("digest", digest(rows))]}
 
 
-def _given_records(solved: Solved, met: Met) -> dict[str, list[Row]]:
-    convert = writer(met)
+def _given_records(solved: Solved, convert: Converter) -> dict[str, list[Row]]:
     settings = {"curated": solved.facts.operators.curated, "limits": solved.limits}
     return {
         "asked": [(compact(record),) for record in asked_records(solved.facts, convert)],
@@ -88,21 +90,16 @@ def _given_records(solved: Solved, met: Met) -> dict[str, list[Row]]:
     }
 
 
-def _records(solved: Solved, export: ExportResult | None, met: Met) -> list[Row]:
-    convert = writer(met)
+def _records(solved: Solved, export: ExportResult | None, convert: Converter) -> list[Row]:
     statistics = None if isinstance(solved.outcome, Unknown) else solved.outcome.statistics
     found: Mapping[str, Any] = {
         "calibration": convert.unstructure(solved.result.calibration),
-        "export": None if export is None else _without_solve(convert.unstructure(export)),
+        "export": convert.unstructure(export),
         "notes": list(solved.result.notes),
         "statistics": convert.unstructure(statistics),
         "timings": list(solved.result.timings),
     }
     return [(name, compact(record)) for name, record in found.items() if record is not None]
-
-
-def _without_solve(record: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in record.items() if name != "solve"}
 
 
 def _about(result: SolveResult, model: str, content: str) -> list[Row]:
