@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from qnnsolve.facts.graph import Graph, Node, NodeKind, Ref, TensorFact
-from qnnsolve.rules.builders import Built, Fate, build
+from qnnsolve.rules.builders import Built, Fate, build, layout
 from tests.rules.graphs import call, param, placeholder
 
 X, Y = placeholder("x", 1, 4, 8), placeholder("y", 1, 4, 8)
@@ -124,6 +126,34 @@ def test_slopes_per_channel_need_the_channels_last(between: str, fate: Fate) -> 
     )
     graph = Graph.of((*GIVEN, *nodes))
     assert build(graph["node"], graph).fate is fate
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_a_long_run_is_walked_once_for_all_its_nodes(wanted: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = call("n0", "conv2d.default" if wanted else "view.default", Ref("image"), Ref("w"), shape=(1, 8, 4, 4))
+    chain = [call(f"n{k}", "prelu.default", Ref(f"n{k - 1}"), Ref("slopes"), shape=(1, 8, 4, 4)) for k in range(1, 400)]
+    graph, steps, around = Graph.of((*GIVEN, first, *chain)), [0], layout._around
+
+    def counted(name: str, graph: Graph) -> Iterator[str]:
+        steps[0] += 1
+        return around(name, graph)
+
+    monkeypatch.setattr(layout, "_around", counted)
+    assert {layout.channels_last(node, graph) for node in chain} == {wanted}
+    assert steps[0] == len(chain)
+
+
+def test_a_node_does_not_put_its_own_channels_last() -> None:
+    shape = (1, 8, 4, 4)
+    conv, relu = (
+        call("conv", "conv2d.default", Ref("image"), Ref("w"), shape=shape),
+        call("r", "relu.default", Ref("conv")),
+    )
+    graph = Graph.of((*GIVEN, conv, relu))
+    assert [layout.channels_last(node, graph) for node in (conv, relu)] == [False, True]
+    second = call("next", "conv2d.default", Ref("r"), Ref("w"), shape=shape)
+    graph = Graph.of((*GIVEN, conv, relu, second))
+    assert [layout.channels_last(node, graph) for node in (conv, relu, second)] == [True] * 3
 
 
 def test_channels_of_sequences_are_not_last() -> None:

@@ -6,6 +6,11 @@ want them there, and through the ops next to these that work in any order.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import lru_cache
+
+import attrs
+
 from qnnsolve.facts.graph import GETITEM, Graph, Node, NodeKind
 
 __all__ = ["channels_last"]
@@ -41,19 +46,57 @@ _ANY_ORDER = frozenset(
 
 
 def channels_last(node: Node, graph: Graph) -> bool:
-    """Whether ``node`` is connected, through ops that work in any layout, to one that needs its channels last."""
-    seen, todo = {node.name}, [node.name]
-    while todo:
-        name = todo.pop()
-        for other in (*graph[name].refs(), *graph.users[name]):
-            if other in seen or graph[other].kind is not NodeKind.CALL:
-                continue
-            seen.add(other)
-            if graph[other].target.startswith(_WANTED) and not _of_sequences(graph[other]):
-                return True
-            if graph[other].target in _ANY_ORDER or graph[other].target == GETITEM:
-                todo.append(other)
-    return False
+    """Whether ``node`` is connected, through ops that work in any layout, to another one that needs its channels last."""
+    runs = _runs(graph)
+    near = [node.name] if node.name in runs.of else list(_around(node.name, graph))
+    wanting = {name for name in near if _wants(graph[name])}
+    wanting.update(each for name in near if name in runs.of for each in runs.wanting[runs.of[name]])
+    return bool(wanting - {node.name})
+
+
+@attrs.frozen(eq=False)
+class _Runs:
+    """The runs of ops that work in any order: the number of each op's run, and two at most that want channels last.
+
+    Two, since a node does not count for itself.
+    """
+
+    of: dict[str, int]
+    wanting: list[tuple[str, ...]]
+
+
+@lru_cache(maxsize=2)
+def _runs(graph: Graph) -> _Runs:
+    """Each node of the graph is looked at once, by whatever name it is asked for later."""
+    found = _Runs({}, [])
+    for start in graph.nodes:
+        if start in found.of or not _any_order(graph[start]):
+            continue
+        wanting: dict[str, None] = {}
+        found.of[start] = len(found.wanting)
+        todo = [start]
+        while todo:
+            for other in _around(todo.pop(), graph):
+                if _wants(graph[other]):
+                    wanting[other] = None
+                elif other not in found.of and _any_order(graph[other]):
+                    found.of[other] = len(found.wanting)
+                    todo.append(other)
+        found.wanting.append(tuple(wanting)[:2])
+    return found
+
+
+def _around(name: str, graph: Graph) -> Iterator[str]:
+    """The ops that a node reads or is read by."""
+    return (each for each in (*graph[name].refs(), *graph.users[name]) if graph[each].kind is NodeKind.CALL)
+
+
+def _any_order(node: Node) -> bool:
+    return node.kind is NodeKind.CALL and (node.target in _ANY_ORDER or node.target == GETITEM)
+
+
+def _wants(node: Node) -> bool:
+    return node.target.startswith(_WANTED) and not _of_sequences(node)
 
 
 def _of_sequences(node: Node) -> bool:
