@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from types import MappingProxyType
 from typing import Any
 
 import torch
+from torch.fx import GraphModule
 from torch.fx import Node as FxNode
 
 from qnnsolve.facts.fx import read_graph
 from qnnsolve.rewriting.emitting import Emitter, Replacement, argument
 from qnnsolve.rules.builders.layout import channels_last
 
-__all__ = ["CHANNELS"]
+__all__ = ["CHANNELS", "slopes"]
 
 aten = torch.ops.aten
 
 
-def _prelu(emit: Emitter, node: FxNode) -> FxNode | None:
+def _prelu(emit: Emitter, node: FxNode, held: Callable[[FxNode], bool]) -> FxNode | None:
     """Several slopes are applied along the last dimension, and slopes are constant: else it is written otherwise."""
     source, slope = node.args
     assert isinstance(source, FxNode)
@@ -26,7 +28,7 @@ def _prelu(emit: Emitter, node: FxNode) -> FxNode | None:
     shape, many = source.meta["val"].shape, slope.meta["val"].numel() > 1
     if slope.op != "get_attr":
         return _by_sign(emit, source, slope, len(shape))
-    if not many or len(shape) < 3 or _holds_channels_last(node):
+    if not many or len(shape) < 3 or held(node):
         return None
     moved = emit(aten.transpose.int, source, 1, -1)
     rows = emit(aten.prelu.default, emit(aten.reshape.default, moved, [-1, shape[1]]), slope)
@@ -41,11 +43,13 @@ def _by_sign(emit: Emitter, source: FxNode, slope: FxNode, rank: int) -> FxNode:
     return emit(aten.add.Tensor, emit(aten.relu.default, source), below)
 
 
-def _holds_channels_last(node: FxNode) -> bool:
-    module = node.graph.owning_module
-    assert module is not None
-    graph = read_graph(module)
-    return channels_last(graph[node.name], graph)
+def slopes(module: GraphModule) -> Mapping[Any, Replacement]:
+    """What is written instead of a PReLU, once all other ops of ``module`` are as they will be.
+
+    Its layout hangs on those, and not on other PReLUs: so the graph is read once for all of them.
+    """
+    graph = cache(lambda: read_graph(module))
+    return {aten.prelu.default: partial(_prelu, held=lambda node: channels_last(graph()[node.name], graph()))}
 
 
 def _rrelu(emit: Emitter, node: FxNode) -> FxNode | None:
@@ -69,7 +73,6 @@ def _shuffle(emit: Emitter, node: FxNode) -> FxNode | None:
 
 CHANNELS: Mapping[Any, Replacement] = MappingProxyType(
     {
-        aten.prelu.default: _prelu,
         aten.rrelu.default: _rrelu,
         aten.channel_shuffle.default: _shuffle,
         aten.native_channel_shuffle.default: _shuffle,

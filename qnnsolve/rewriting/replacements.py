@@ -17,7 +17,7 @@ from torch.fx import Node as FxNode
 
 from qnnsolve.rewriting.casts import CASTS
 from qnnsolve.rewriting.channel_norms import CHANNEL_NORMS
-from qnnsolve.rewriting.channels import CHANNELS
+from qnnsolve.rewriting.channels import CHANNELS, slopes
 from qnnsolve.rewriting.convolutions import CONVOLUTIONS
 from qnnsolve.rewriting.copies import COPIES
 from qnnsolve.rewriting.elementwise import ELEMENTWISE
@@ -97,9 +97,17 @@ def replace(module: GraphModule) -> GraphModule:
 
     Each node has its fake value, as exported.
     """
+    one, other = _replace(module, REPLACED), _replace(module, slopes(module))
+    if one or other:
+        module.recompile()
+    return module
+
+
+def _replace(module: GraphModule, replaced: Mapping[Any, Replacement]) -> bool:
+    """Whether there was anything to replace."""
     changed = False
     for node in list(module.graph.nodes):
-        rule = REPLACED.get(node.target) if node.op == "call_function" else None
+        rule = replaced.get(node.target) if node.op == "call_function" else None
         if rule is None:
             continue
         made = rule(Emitter(node), node)
@@ -108,9 +116,7 @@ def replace(module: GraphModule) -> GraphModule:
             node.replace_all_uses_with(made)
         if not node.users:
             _erase(module, node)
-    if changed:
-        module.recompile()
-    return module
+    return changed
 
 
 def _erase(module: GraphModule, node: FxNode) -> None:

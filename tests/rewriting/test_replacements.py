@@ -9,6 +9,8 @@ import pytest
 import torch
 from torch import nn
 
+from qnnsolve.facts.fx import read_graph
+from qnnsolve.facts.graph import Graph
 from qnnsolve.quantizer import SolveQuantizer
 from qnnsolve.rewriting.replacements import REPLACED, replace
 from qnnsolve.rules.builders import BUILDERS
@@ -103,7 +105,7 @@ STAY = (
 
 
 def test_every_rewrite_has_a_case() -> None:
-    assert {str(target) for target in REPLACED} == {f"aten.{name}" for name in CASES}
+    assert {str(target) for target in (*REPLACED, aten.prelu.default)} == {f"aten.{name}" for name in CASES}
 
 
 @pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning")
@@ -192,3 +194,20 @@ def test_what_lowering_would_take_apart_wrongly_computes_the_same(
     """ExecuTorch's passes are silently wrong on some of these, so they run here as well."""
     transformed = SolveQuantizer().transform_for_annotation(exported(compute, inputs))
     torch.testing.assert_close(transformed(*inputs), compute(*inputs))
+
+
+def test_the_graph_is_read_once_for_all_slopes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading it anew for each PReLU took a chain of 2,000 of them minutes."""
+    read = [0]
+
+    def counted(module: torch.fx.GraphModule) -> Graph:
+        read[0] += 1
+        return read_graph(module)
+
+    monkeypatch.setattr("qnnsolve.rewriting.channels.read_graph", counted)
+    chain = torch.nn.Sequential(*(torch.nn.PReLU(4) for _ in range(8))).eval()
+    x = torch.randn(1, 4, 3, 3)
+    module = replace(torch.export.export(chain, (x,)).module())
+    assert read == [1]
+    assert {str(node.target) for node in module.graph.nodes} >= {"aten.transpose.int", "aten.prelu.default"}
+    torch.testing.assert_close(module(x), chain(x))

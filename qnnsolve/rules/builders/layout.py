@@ -46,7 +46,7 @@ _ANY_ORDER = frozenset(
 
 
 def channels_last(node: Node, graph: Graph) -> bool:
-    """Whether ``node`` is connected, through ops that work in any layout, to another one that needs its channels last."""
+    """Whether ``node`` is connected, through ops that work in any layout, to another that needs its channels last."""
     runs = _runs(graph)
     near = [node.name] if node.name in runs.of else list(_around(node.name, graph))
     wanting = {name for name in near if _wants(graph[name])}
