@@ -19,7 +19,6 @@ import attrs
 os.environ.setdefault("QNN_SDK_ROOT", "")
 
 import torch
-from executorch.backends.qualcomm.quantizer.quantizer import QnnQuantizer, QuantDtype
 from executorch.backends.qualcomm.serialization.qc_schema import QcomChipset, QnnExecuTorchBackendType
 from torch.fx import GraphModule
 
@@ -27,21 +26,15 @@ from qnnsolve.annotating.accumulators import bind_accumulators
 from qnnsolve.annotating.annotations import mark_cpu_nodes, write_annotations
 from qnnsolve.annotating.calibrated import Watch, watch
 from qnnsolve.annotating.composing import pass_callbacks_on
-from qnnsolve.annotating.custom import custom_wishes
 from qnnsolve.annotating.masks import bind_masks
 from qnnsolve.annotating.maxima import observe_behind_maxima
-from qnnsolve.annotating.named_observers import NamedObservers
-from qnnsolve.annotating.settings import default_request, settings_wishes
-from qnnsolve.errors import BudgetExceededError, UnknownNameError, UnsatisfiableError, UnverifiedError, UsageError
+from qnnsolve.annotating.wishing import WishingQuantizer
+from qnnsolve.errors import BudgetExceededError, UnsatisfiableError, UnverifiedError
 from qnnsolve.explain import conflict_in_words, describe, placements
-from qnnsolve.facts.backends import backend as backend_of
 from qnnsolve.facts.fx import read_graph
-from qnnsolve.facts.socs import Soc, chipset, soc
-from qnnsolve.facts.user import UserFacts
-from qnnsolve.facts.user_file import read_user_facts
-from qnnsolve.host.quiet import quiet
+from qnnsolve.facts.socs import Soc
 from qnnsolve.host.stages import Stages
-from qnnsolve.opinfo_facts import FactsSource, facts_source, operator_facts
+from qnnsolve.opinfo_facts import FactsSource
 from qnnsolve.results import Placement, SolveResult
 from qnnsolve.rewriting import UNROLL_LIMIT, completed, prepared
 from qnnsolve.rewriting.bn_folding import fold_batch_norms, fold_only_where_alone
@@ -51,11 +44,10 @@ from qnnsolve.rewriting.given import without_given
 from qnnsolve.rewriting.notes import notes_of
 from qnnsolve.rewriting.opening import complete_values, opened, put_guards, take_guards
 from qnnsolve.rewriting.sizes import FixedSizes, sizes_vary
-from qnnsolve.rules import Facts, backend_rules, problem_of
-from qnnsolve.rules.request import Request, precision
+from qnnsolve.rules import Facts, problem_of
 from qnnsolve.rules.requested import without_pins
-from qnnsolve.rules.wish_text import parse_wish
-from qnnsolve.rules.wishes import Strength, Wish
+from qnnsolve.rules.target import PRECISION, FactFiles, Target, Wanted
+from qnnsolve.rules.wishes import Wish
 from qnnsolve.runs import Solved
 from qnnsolve.solver import Limits, Solution, Unknown, Unsatisfiable, limits_of, solve
 
@@ -65,7 +57,7 @@ fold_only_where_alone()
 pass_callbacks_on()
 
 
-class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no types
+class SolveQuantizer(WishingQuantizer):
     """A torchao ``Quantizer`` that solves for one consistent, legal, nearest config of the whole graph.
 
     Args:
@@ -73,7 +65,7 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         soc_model: a chipset's name (``"SM8750"``), or ExecuTorch's ``QcomChipset``.
         strict: raise where an op has no facts; otherwise leave such ops float and say so in :attr:`result`.
         precision: a preset's name (``"16a8w"``), which holds as long as :meth:`set_default_quant_config` sets none.
-        block_size: elements per block along input channels, for ``16a4w_block``.
+        block_size: elements per block along input channels, for ``16a4w_block``; None means 32.
         unroll_limit: steps of a recurrent layer (LSTM, GRU, RNN) that are spelled out at most; one of more is refused.
             None means 128: such a graph takes minutes to compile.
         time_limit: seconds that the solve may take, 0 or more; None means 120, infinity no limit. Where it is hit,
@@ -107,29 +99,34 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         soc_model: str | QcomChipset = "SM8750",
         strict: bool = True,
         *,
-        precision: str = "8a8w",
-        block_size: int = 32,
+        precision: str = PRECISION,
+        block_size: int | None = None,
         unroll_limit: int | None = None,
         time_limit: float | None = None,
         limits: Limits | None = None,
-        user_facts: UserFacts | Sequence[str | os.PathLike[str]] = (),
+        user_facts: FactFiles = (),
         facts_source: str | FactsSource = FactsSource.BOTH,
         wishes: Sequence[Wish] = (),
     ) -> None:
         name = backend if isinstance(backend, str) else backend.name.removeprefix("k").removesuffix("Backend").lower()
-        backend_rules(name)
-        user = user_facts if isinstance(user_facts, UserFacts) else read_user_facts(user_facts, name)
-        self._soc = soc(soc_model if isinstance(soc_model, str) else soc_model.name, user.socs)
-        self._backend_name, self._arch = name, backend_of(name).arch(self._soc)
-        self._operators = operator_facts(name, self._arch, self._soc, _facts_source(facts_source), user)
-        self._limits = limits_of(time_limit, limits)
+        chip = soc_model if isinstance(soc_model, str) else soc_model.name
+        target = Target.of(name, chip, strict=strict, user_facts=user_facts, source=facts_source)
+        spend = limits_of(time_limit, limits)
+        self._set_up(target, Wanted.of(precision, block_size, wishes=wishes), spend, unroll_limit)
+
+    @classmethod
+    def of(
+        cls, target: Target, wanted: Wanted, limits: Limits | None = None, unroll_limit: int | None = None
+    ) -> SolveQuantizer:
+        """One for ``target`` that solves for ``wanted``."""
+        quantizer = cls.__new__(cls)
+        quantizer._set_up(target, wanted, limits_of(None, limits), unroll_limit)
+        return quantizer
+
+    def _set_up(self, target: Target, wanted: Wanted, limits: Limits, unroll_limit: int | None) -> None:
+        self._aim(target, wanted)
+        self._limits = limits
         self._unroll_limit = UNROLL_LIMIT if unroll_limit is None else unroll_limit
-        self._preset = Request.of(_precision(precision), block_size)
-        self._wishes = list(wishes)
-        self._observers = NamedObservers()
-        with quiet():  # it warns that BackendOpInfo is missing, but there are facts of our own
-            super().__init__(_upstream_type(name), chipset(self._soc), strict)
-        self._unset = repr(vars(self.default_quant_config))
         self._solved_for: Facts | None = None
         self._notes: tuple[str, ...] = ()
         self._guards: torch.nn.Module | None = None
@@ -142,7 +139,7 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
     @property
     def soc(self) -> Soc:
         """The chipset that is solved for."""
-        return self._soc
+        return self._target.soc
 
     @property
     def result(self) -> SolveResult | None:
@@ -157,36 +154,6 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         if self._solved is None or self.result is None:
             return None
         return attrs.evolve(self._solved, result=self.result)
-
-    def wish(self, text: str, *, pin: bool = False, words: str | None = None) -> SolveQuantizer:
-        """Ask for ``WHERE=WHAT`` in every solve from now on; see :func:`qnnsolve.rules.wish_text.parse_wish`.
-
-        Raises:
-            UsageError: it is not of this form; names the nearest word.
-        """
-        strength = Strength.PIN if pin else Strength.PREFER
-        self._wishes.append(parse_wish(text, strength, words or f"wish('{text}'{', pin=True' if pin else ''})"))
-        return self
-
-    def set_default_quant_config(self, quant_dtype: QuantDtype, *args: Any, **settings: Any) -> None:
-        """Ask for one of ExecuTorch's presets with its settings, in place of ``precision``.
-
-        Raises:
-            RuntimeError: ExecuTorch has no such preset (no QAT with 16a16w, 16a2w or 8a4w).
-        """
-        super().set_default_quant_config(quant_dtype, *args, **settings)
-        self._unset = ""
-
-    def add_discard_ops(self, ops: Sequence[Any]) -> None:
-        """Leave every node with one of these targets on the CPU.
-
-        Raises:
-            UnknownNameError: ExecuTorch quantizes no such op; names the nearest.
-        """
-        for op in ops:
-            if op not in self.supported_ops:
-                raise UnknownNameError("op to discard", str(op), map(str, self.supported_ops))
-        super().add_discard_ops([op for op in ops if op in self.quant_ops])
 
     def transform_for_annotation(self, model: GraphModule) -> GraphModule:
         """:mod:`qnnsolve.rewriting`, with ExecuTorch's own passes between its two halves.
@@ -212,13 +179,12 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
     def annotate(self, model: GraphModule) -> GraphModule:
         """Solve for ``model`` and write the annotations; see the class for what is raised."""
         clock = Stages()
-        request, wishes = self._wanted(model)
-        facts = Facts.of(read_graph(model), self._operators, request, wishes)
+        wanted = self._wanted_of(model)
+        facts = Facts.of(read_graph(model), self._target.operators, wanted.request, wanted.wishes)
         clock.lap("facts")
         unverified = facts.unverified()
         if self.strict and unverified:
-            where = f"{self._backend_name.upper()} {self._arch} ({self._soc.name})"
-            raise UnverifiedError(tuple((node.name, node.target) for node in unverified), where)
+            raise UnverifiedError(tuple((node.name, node.target) for node in unverified), self._target.name)
         problem = problem_of(facts)
         clock.lap("rules")
         outcome = solve(problem, self._limits)
@@ -228,7 +194,7 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
         clock.lap("solve")
         self.solution = outcome if isinstance(outcome, Solution) else None
         self._watch = None
-        self._result = describe(facts, problem, outcome, soc=self._soc.name, timings=clock.laps)
+        self._result = describe(facts, problem, outcome, soc=self.soc.name, timings=clock.laps)
         self._solved = Solved(facts, problem, outcome, self._result, self._limits)
         clock.lap("explain")
         if isinstance(outcome, Unsatisfiable):
@@ -259,45 +225,3 @@ class SolveQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no t
 
     def validate(self, model: GraphModule) -> None:
         """Nothing is left to validate: what was annotated was solved for."""
-
-    def _wanted(self, model: GraphModule) -> tuple[Request, tuple[Wish, ...]]:
-        """The request of a node of which no wish says anything, and all wishes, the weakest first."""
-        recipe = self._recipe
-        functions = self.custom_quant_annotations if recipe is None else recipe.custom_quant_annotations
-        wishes = (
-            *settings_wishes(self, model, self._observers, default_is_set=self._is_set),
-            *custom_wishes(model, functions, self._annotate_as_executorch, self._observers),
-            *self._wishes,
-        )
-        return self._request(), wishes
-
-    def _request(self) -> Request:
-        if self._recipe is not None:
-            return default_request(self._recipe._default_strategy.quant_config)
-        return default_request(self.default_quant_config) if self._is_set else self._preset
-
-    @property
-    def _is_set(self) -> bool:
-        """Whether somebody set the default config, or changed it where it stands."""
-        return repr(vars(self.default_quant_config)) != self._unset
-
-    def _annotate_as_executorch(self, model: GraphModule) -> None:
-        """What custom annotations expect to find. Nodes that ExecuTorch cannot annotate are left out."""
-        for node in model.graph.nodes:
-            rule = self._rules_map.get(node.target)
-            if rule is None or node.target not in self.quant_ops:
-                continue
-            with contextlib.suppress(AssertionError, AttributeError, KeyError, IndexError, TypeError):
-                rule.annotate_fn(node, self._get_quant_config(node))
-
-
-_precision = precision
-_facts_source = facts_source
-
-
-def _upstream_type(name: str) -> QnnExecuTorchBackendType:
-    """ExecuTorch's name of a backend: upstream picks its passes by it."""
-    upstream = backend_of(name).executorch
-    if upstream is None or upstream not in QnnExecuTorchBackendType.__members__:
-        raise UsageError(f"ExecuTorch knows no backend type for {name}, so its graph passes cannot be chosen")
-    return QnnExecuTorchBackendType[upstream]

@@ -19,4 +19,4 @@ def converted_net(net: type[torch.nn.Module], samples: list[Any], precision: str
     quantizer = SolveQuantizer("htp", "SM8750", precision=precision)
     with quiet():
         module = exported_graph(seeded(net), samples[0])
-        return pipeline._converted(module, samples, quantizer, Stages(None))
+        return pipeline.steps.converted_model(module, samples, quantizer, Stages(None))

@@ -75,7 +75,7 @@ def test_what_is_lowered_has_the_model_s_own_states(exported: bool) -> None:
         model = torch.export.export(model.eval(), samples[0])
     quantizer = SolveQuantizer("htp", "SM8750", strict=False)
     with quiet(), evaluating(model):
-        converted = pipeline._converted(exported_graph(model, samples[0]), samples, quantizer, Stages(None))
+        converted = pipeline.steps.converted_model(exported_graph(model, samples[0]), samples, quantizer, Stages(None))
     found = {name: value for name, value in converted.named_buffers() if name in before}
     assert {"kept", "steps", "mean"} <= set(found), "the norm's statistics are part of its weights by now"
     assert [name for name, value in found.items() if not torch.equal(value, before[name])] == []

@@ -8,11 +8,13 @@ import tempfile
 from collections.abc import Callable, Iterable
 from os import PathLike
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from qnnsolve.errors import UsageError
 from qnnsolve.foreign import printable
 from qnnsolve.host.outputs import spare_inputs
+from qnnsolve.rules.wish_text import parse_wish
+from qnnsolve.rules.wishes import Strength
 
 __all__ = [
     "EXITS",
@@ -65,6 +67,22 @@ def request_arguments(parser: argparse.ArgumentParser) -> None:
         "--block-size", type=whole_number("a block size"), metavar="N", help="weights per block, with 16a4w_block"
     )
     parser.add_argument(
+        "--pin",
+        action=_wish(Strength.PIN),
+        dest="wishes",
+        default=(),
+        metavar="WHERE=WHAT",
+        help="what must hold somewhere, like layers.0=16a8w or type:LayerNorm@out=u16; with --lenient a pin that "
+        "cannot is given up, and the report says so; may be repeated, and of two for one port the later counts",
+    )
+    parser.add_argument(
+        "--prefer",
+        action=_wish(Strength.PREFER),
+        dest="wishes",
+        metavar="WHERE=WHAT",
+        help="what is asked for somewhere in place of --precision: the nearest legal config; may be repeated",
+    )
+    parser.add_argument(
         "--unroll",
         type=whole_number("a number of steps"),
         metavar="N",
@@ -80,9 +98,14 @@ def request_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backend", default="htp", help="htp, lpai or a plugin's (default: %(default)s)")
     facts_arguments(parser)
     strictness = parser.add_mutually_exclusive_group()
-    strictness.add_argument("--strict", dest="strict", action="store_true", help="refuse ops without facts")
     strictness.add_argument(
-        "--lenient", dest="strict", action="store_false", help="leave ops without facts float, and say so (default)"
+        "--strict", dest="strict", action="store_true", help="refuse ops without facts, and pins that cannot hold"
+    )
+    strictness.add_argument(
+        "--lenient",
+        dest="strict",
+        action="store_false",
+        help="leave ops without facts float and give up pins that cannot hold, and say so (default)",
     )
     parser.set_defaults(strict=False)
     parser.add_argument(
@@ -124,6 +147,23 @@ def whole_number(what: str) -> Callable[[str], int]:
         return int(text)
 
     return parsed
+
+
+def _wish(strength: Strength) -> type[argparse.Action]:
+    """Adds a wish of that strength to those that were typed before."""
+
+    class Wished(argparse.Action):
+        def __call__(
+            self,
+            parser: argparse.ArgumentParser,
+            namespace: argparse.Namespace,
+            values: Any,
+            option_string: str | None = None,
+        ) -> None:
+            words = f"--{strength.value} {printable(values)}"
+            namespace.wishes = (*(namespace.wishes or ()), parse_wish(values, strength, words))
+
+    return Wished
 
 
 def _seconds(text: str) -> float:

@@ -94,6 +94,7 @@ def _request(arguments: argparse.Namespace) -> dict[str, Any]:
         "backend": arguments.backend,
         "strict": arguments.strict,
         "block_size": arguments.block_size,
+        "wishes": arguments.wishes,
         "unroll_limit": arguments.unroll,
         "time_limit": arguments.time_limit,
         "user_facts": arguments.facts,

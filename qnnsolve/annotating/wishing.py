@@ -1,0 +1,106 @@
+"""ExecuTorch's quantizer, whose every setting is a wish: :class:`WishingQuantizer`."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from typing import Any, Self
+
+from executorch.backends.qualcomm.quantizer.quantizer import QnnQuantizer, QuantDtype
+from executorch.backends.qualcomm.serialization.qc_schema import QnnExecuTorchBackendType
+from torch.fx import GraphModule
+
+from qnnsolve.annotating.custom import custom_wishes
+from qnnsolve.annotating.named_observers import NamedObservers
+from qnnsolve.annotating.settings import default_request, settings_wishes
+from qnnsolve.errors import UnknownNameError, UsageError
+from qnnsolve.facts.backends import backend as backend_of
+from qnnsolve.facts.socs import chipset
+from qnnsolve.host.quiet import quiet
+from qnnsolve.rules.request import Request
+from qnnsolve.rules.target import Target, Wanted
+from qnnsolve.rules.wish_text import parse_wish
+from qnnsolve.rules.wishes import Strength, Wish
+
+__all__ = ["WishingQuantizer"]
+
+
+class WishingQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no types
+    """What is wanted of a graph: ``wanted``, and over it what ExecuTorch's setters were told."""
+
+    def _aim(self, target: Target, wanted: Wanted) -> None:
+        """Take the place of ``__init__``, once the arguments are read."""
+        self._target, self._wanted = target, wanted
+        self._observers = NamedObservers()
+        with quiet():  # it warns that BackendOpInfo is missing, but there are facts of our own
+            QnnQuantizer.__init__(self, _upstream_type(target.backend), chipset(target.soc), target.strict)
+        self._unset = repr(vars(self.default_quant_config))
+
+    def wish(self, text: str, *, pin: bool = False, words: str | None = None) -> Self:
+        """Ask for ``WHERE=WHAT`` in every solve from now on; see :func:`qnnsolve.rules.wish_text.parse_wish`.
+
+        Raises:
+            UsageError: it is not of this form; names the nearest word.
+        """
+        strength = Strength.PIN if pin else Strength.PREFER
+        words = words or f"wish('{text}'{', pin=True' if pin else ''})"
+        self._wanted = self._wanted.also(parse_wish(text, strength, words))
+        return self
+
+    def set_default_quant_config(self, quant_dtype: QuantDtype, *args: Any, **settings: Any) -> None:
+        """Ask for one of ExecuTorch's presets with its settings, in place of ``precision``.
+
+        Raises:
+            RuntimeError: ExecuTorch has no such preset (no QAT with 16a16w, 16a2w or 8a4w).
+        """
+        super().set_default_quant_config(quant_dtype, *args, **settings)
+        self._unset = ""
+
+    def add_discard_ops(self, ops: Sequence[Any]) -> None:
+        """Leave every node with one of these targets on the CPU.
+
+        Raises:
+            UnknownNameError: ExecuTorch quantizes no such op; names the nearest.
+        """
+        for op in ops:
+            if op not in self.supported_ops:
+                raise UnknownNameError("op to discard", str(op), map(str, self.supported_ops))
+        super().add_discard_ops([op for op in ops if op in self.quant_ops])
+
+    def _wanted_of(self, model: GraphModule) -> Wanted:
+        """The request of a node of which no wish says anything, and all wishes, the weakest first."""
+        recipe = self._recipe
+        functions = self.custom_quant_annotations if recipe is None else recipe.custom_quant_annotations
+        wishes: tuple[Wish, ...] = (
+            *settings_wishes(self, model, self._observers, default_is_set=self._is_set),
+            *custom_wishes(model, functions, self._annotate_as_executorch, self._observers),
+            *self._wanted.wishes,
+        )
+        return Wanted(self._request(), wishes)
+
+    def _request(self) -> Request:
+        if self._recipe is not None:
+            return default_request(self._recipe._default_strategy.quant_config)
+        return default_request(self.default_quant_config) if self._is_set else self._wanted.request
+
+    @property
+    def _is_set(self) -> bool:
+        """Whether somebody set the default config, or changed it where it stands."""
+        return repr(vars(self.default_quant_config)) != self._unset
+
+    def _annotate_as_executorch(self, model: GraphModule) -> None:
+        """What custom annotations expect to find. Nodes that ExecuTorch cannot annotate are left out."""
+        for node in model.graph.nodes:
+            rule = self._rules_map.get(node.target)
+            if rule is None or node.target not in self.quant_ops:
+                continue
+            with contextlib.suppress(AssertionError, AttributeError, KeyError, IndexError, TypeError):
+                rule.annotate_fn(node, self._get_quant_config(node))
+
+
+def _upstream_type(name: str) -> QnnExecuTorchBackendType:
+    """ExecuTorch's name of a backend: upstream picks its passes by it."""
+    upstream = backend_of(name).executorch
+    if upstream is None or upstream not in QnnExecuTorchBackendType.__members__:
+        raise UsageError(f"ExecuTorch knows no backend type for {name}, so its graph passes cannot be chosen")
+    return QnnExecuTorchBackendType[upstream]

@@ -1,0 +1,93 @@
+"""The steps that both doors take, one function each."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from qnnsolve.facts.user import UserFacts
+from qnnsolve.host.stages import Stages
+from qnnsolve.lowering.lower import Lowered
+from qnnsolve.lowering.marks import LEFT_BY_SOLVER
+from qnnsolve.results import CpuOp, SolveResult, Verification
+from qnnsolve.rules.target import FactFiles
+from qnnsolve.verification.verify import restored, verify
+
+if TYPE_CHECKING:
+    import torch
+
+    from qnnsolve.quantizer import SolveQuantizer
+
+__all__ = ["Compared", "converted_model", "files_of", "result_of", "verified", "with_reason"]
+
+
+def files_of(user_facts: FactFiles) -> list[tuple[str, str | PathLike[str] | None]]:
+    """The files of the user's facts, and what each is for."""
+    paths = user_facts.paths if isinstance(user_facts, UserFacts) else user_facts
+    return [("a file of the user's facts", path) for path in paths]
+
+
+def with_reason(op: CpuOp, solved: SolveResult) -> CpuOp:
+    """With the solver's own reason, where the solver left the op on the CPU."""
+    reasons = (d.reason for node in solved.nodes if node.name == op.name for d in node.deviations)
+    why = next(reasons, None) if op.reason == LEFT_BY_SOLVER else None
+    return op if why is None else attrs.evolve(op, reason=f"{LEFT_BY_SOLVER}: {why}")
+
+
+def result_of(quantizer: SolveQuantizer) -> SolveResult:
+    """What the last solve answered."""
+    assert quantizer.result is not None, "annotate() answers or raises"
+    return quantizer.result
+
+
+def converted_model(
+    module: torch.fx.GraphModule,
+    samples: list[tuple[Any, ...]],
+    quantizer: SolveQuantizer,
+    stages: Stages,
+) -> torch.fx.GraphModule:
+    """The model quantized as solved for, with the ranges that ``samples`` showed."""
+    import torch
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+    # Calibrating writes to a model's states, and so does converting: torchao 0.18 folds constants, for which it runs
+    # every op that hangs on no input, those in place included (a counter would start at 1).
+    with restored(tuple(module.buffers())):
+        with stages("prepare"):
+            prepared = prepare_pt2e(module, quantizer)
+        with stages("calibrate", len(samples)), torch.no_grad():
+            for done, sample in enumerate(samples):
+                stages.step("calibrate", done, len(samples))
+                prepared(*sample)
+        with stages("convert"):
+            converted: torch.fx.GraphModule = convert_pt2e(prepared)
+    return converted
+
+
+@attrs.frozen(eq=False)
+class Compared:
+    """What the program is compared with, over which samples; ``half``: activations are computed in half precision."""
+
+    converted: torch.fx.GraphModule
+    original: torch.nn.Module
+    samples: list[tuple[Any, ...]]
+    half: bool
+
+
+def verified(lowered: Lowered, compared: Compared, tolerance: float, stages: Stages) -> Verification:
+    """How the program computes on the emulator."""
+    with stages("verify", len(compared.samples)):
+        verification = verify(
+            lowered.pte,
+            compared.converted,
+            compared.original,
+            compared.samples,
+            tolerance=tolerance,
+            cpu_ops=lowered.cpu_ops,
+            half=compared.half,
+            progress=stages.progress,
+        )
+    stages.seconds.append(("emulator", verification.emulator_seconds))
+    return verification
