@@ -36,6 +36,8 @@ def _verdict(result: SolveResult) -> str:
         changes += f", {count(on_cpu, 'op')} left on the CPU"
     if result.unverified:
         changes += f", {count(len(result.unverified), 'op')} unverified"
+    if result.calibration is not None and result.calibration.joined:
+        changes += f", but {count(len(result.calibration.joined), 'join')} with a part that its encoding does not fit"
     return f"satisfiable: {changes}"
 
 

@@ -3,7 +3,8 @@
 ``prepare_pt2e`` (torchao 0.18) folds a batch norm into the convolution or linear before it, also where others read that
 one's output (a residual branch), who then get the normalized values; where another layer has the same weights (a head
 over several levels), whose own norm is then left out; and into grouped transposed convolutions, which it scales
-wrongly. None of that can be seen afterwards.
+wrongly. None of that can be seen afterwards. Where a weight is computed, from parameters be it, it raises "Expected
+get_attr node".
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ def _identity(node: FxNode) -> int:
 
 
 def _reads_shared(node: FxNode, readers: Counter[int]) -> bool:
-    """Whether ``node`` is a batch norm of what others read too, or are made with."""
+    """Whether ``node`` is a batch norm of what others read too, or are made with, or what is computed."""
     source = node.args[0] if node.target in _NORMS else None
     if not isinstance(source, FxNode) or source.op != "call_function" or len(source.args) < 2:
         return False
@@ -92,5 +93,6 @@ def _reads_shared(node: FxNode, readers: Counter[int]) -> bool:
     groups = _TRANSPOSED.get(source.target)
     if groups is not None and len(source.args) > groups and source.args[groups] != 1:
         return True
-    weights = [arg for arg in source.args[1:3] if isinstance(arg, FxNode) and arg.op == "get_attr"]
-    return any(readers[_identity(weight)] > 1 for weight in weights)
+    weights = [arg for arg in source.args[1:3] if isinstance(arg, FxNode)]
+    computed = any(weight.op != "get_attr" for weight in (*weights, *node.all_input_nodes[1:]))
+    return computed or any(readers[_identity(weight)] > 1 for weight in weights)

@@ -15,9 +15,10 @@ import torch
 from torch import nn
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
-from qnnsolve import SolveQuantizer
+from qnnsolve import SolveQuantizer, solve
 from qnnsolve.errors import UsageError
 from qnnsolve.report.calibration import calibration_json, calibration_lines
+from qnnsolve.report.solve import head
 from qnnsolve.results import CalibrationRecord, InfiniteValues, JoinRecord
 
 SCHEMAS = Path(__file__).parents[2] / "qnnsolve" / "schema"
@@ -170,6 +171,8 @@ def test_the_report_says_it_in_text_and_json() -> None:
     record, _ = calibrated(Detector(JOINS["cat"][0]), draws())
     outlier, _ = calibrated(Net(lambda x: x * 2.0), samples)
     record = attrs.evolve(record, outliers=outlier.outliers, infinite=(InfiniteValues("log", 3),))
+    solved = attrs.evolve(solve(Detector(JOINS["cat"][0]), draws()[0]), calibration=record)
+    assert "but 1 join with a part that its encoding does not fit" in "\n".join(each.text for each in head(solved, "m"))
     text = "\n".join(line.text for line in calibration_lines(record))
     assert "cat (aten.cat.default), output 0: 8 bits, steps of" in text
     assert "sigmoid, 0." in text and "0.0 dB (alone 5" in text

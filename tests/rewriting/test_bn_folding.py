@@ -55,8 +55,14 @@ def _grouped() -> nn.Module:
     return nn.Sequential(nn.ConvTranspose2d(8, 6, 2, stride=2, groups=2), _normed(nn.BatchNorm2d(6)))
 
 
+def _weight_normed() -> nn.Module:
+    return nn.Sequential(torch.nn.utils.parametrizations.weight_norm(nn.Conv2d(8, 4, 3)), _normed(nn.BatchNorm2d(4)))
+
+
 @pytest.mark.parametrize(
-    ("build", "convolutions"), [(Residual, 2), (Shared, 4), (_plain, 1), (_grouped, 2)], ids=lambda each: str(each)
+    ("build", "convolutions"),
+    [(Residual, 2), (Shared, 4), (_plain, 1), (_grouped, 2), (_weight_normed, 2)],
+    ids=lambda each: str(each),
 )
 def test_whoever_else_reads_a_convolution_gets_its_own_values(build: type[nn.Module], convolutions: int) -> None:
     torch.manual_seed(0)
