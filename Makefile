@@ -6,9 +6,11 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# Every day other problems. Make prints the command, so that a day can be had again: make fast SEED=20261125
+SEED ?= $(shell date -u +%Y%m%d)
 DEPENDENCIES := pyproject.toml constraints.txt
 
-.PHONY: demo test sweep lint types fast slow docs clean
+.PHONY: demo test sweep lint types fast coverage slow docs clean
 
 demo: $(VENV)/.installed-examples
 	$(BIN)/qnnsolve export examples.models:vit --soc SM8350 --precision 16a8w --out vit.pte
@@ -27,7 +29,12 @@ types: $(VENV)/.installed-dev
 	$(BIN)/mypy --strict
 
 fast: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q --hypothesis-seed=$(SEED)
+
+# Branches that the fast tests do not take, by module.
+coverage: $(VENV)/.installed-dev
+	$(BIN)/python -m coverage run -m pytest -q --hypothesis-seed=$(SEED)
+	$(BIN)/python -m coverage report
 
 slow: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -q -m slow -n 2 --dist load

@@ -37,9 +37,12 @@ def reason(index: int) -> Reason:
     return Reason.in_words(f"QX{index:03d}", f"because of {index}")
 
 
-def random_problem(seed: int, sites: int = 6, tightness: float = 0.5, factor: float = 1.2) -> Problem:
-    """A problem of up to ``sites`` sites and 4 encodings; the same for the same arguments."""
-    draw = random.Random(seed)
+def random_problem(seed: int | random.Random, sites: int = 6, tightness: float = 0.5, factor: float = 1.2) -> Problem:
+    """A problem of up to ``sites`` sites and 4 encodings; the same for the same seed.
+
+    With a random source of hypothesis every choice is its own, and shrinks.
+    """
+    draw = seed if isinstance(seed, random.Random) else random.Random(seed)
     names = [Site(f"n{i}", f"n{i + 1}" if draw.random() < 0.4 else "") for i in range(draw.randint(1, sites))]
     domains = {s: tuple(draw.sample(PALETTE, draw.choice((1, 2, 3, 4, 4)))) for s in names}
     relations: dict[int, list[Relation]] = {}
@@ -73,13 +76,13 @@ def _constraint(
     return Table(ends, relation, why) if kind == "table" else Derived(ends[-1], ends[:-1], relation, why)
 
 
-def graph_problem(seed: int, sites: int = 6, tightness: float = 0.5) -> Problem:
+def graph_problem(seed: int | random.Random, sites: int = 6, tightness: float = 0.5) -> Problem:
     """A problem of the shape that rules make of a graph, of up to ``sites`` sites; the same for the same arguments.
 
     Nodes in chains: an edge converts or equals what its producer has; each node has up to three tables over some of its
     ports each, and may have ports that share one encoding, two columns of one table among them.
     """
-    draw = random.Random(seed)
+    draw = seed if isinstance(seed, random.Random) else random.Random(seed)
     constraints: list[Constraint] = []
     relations: dict[int, list[Relation]] = {}
     found: list[Site] = []
