@@ -28,6 +28,8 @@ CHANCE_DB = 14.0
 """Over the square root of the number of values that carry the noise: what the ratio of two equal normal noises exceeds
 in 5 % of all cases (F distribution; its logarithm deviates by 8.7 dB over that root). It counts below 196 such
 values."""
+ALIKE_DB = 3.0
+"""What that allows at most for values that are not draws of their own; real faults cost 3.9 dB and more (see above)."""
 PLACE_DB = 6.0
 """What one channel, row or sample loses where it is called garbled: twice the error."""
 SEVERAL_STEPS = 3
@@ -77,7 +79,9 @@ def judge(
         return Verdict.ROUNDING, None
     got, want, ref = (_stacked(rows, side) for side in range(3))
     emulator, converted = (got - ref).square(), (want - ref).square()
-    chance = max(LOSS_DB, CHANCE_DB / math.sqrt(_carrying(emulator + converted)))
+    carrying = _carrying(emulator + converted)
+    alike = min(ALIKE_DB, CHANCE_DB / math.sqrt(max(1.0, carrying * _apart(want - ref))))
+    chance = max(LOSS_DB, CHANCE_DB / math.sqrt(carrying), alike)
     least = max(tolerance * float(want.max() - want.min()), SEVERAL_STEPS * step)
     factor = _factor(PLACE_DB - LOSS_DB + chance)
     places = list(_garbled_places(emulator, converted, (got - want).abs(), least, factor))
@@ -155,6 +159,25 @@ def _garbled_places(
 def _carrying(noise: torch.Tensor) -> float:
     """How many values carry the noise of both: half of them where it is normal, few in a softmax with a peak."""
     return float(_many(noise.flatten()[None].sqrt()))
+
+
+def _apart(noise: torch.Tensor) -> float:
+    """The share of values that are draws of their own, by how the converted ``noise`` (samples first) hangs together.
+
+    Neighbours in an image come from much the same values, and two classes of a softmax add up to one. (PNet at 8 bits
+    over two images: 2.2 dB by chance; over eight the emulator is the better one.) Of a row of values in which each is
+    ``r`` of the one before, ``(1 - r) / (1 + r)`` are new.
+    """
+    share = 1.0
+    for axis in (each for each in range(1, noise.dim()) if noise.shape[each] > 1):
+        size = noise.shape[axis]
+        before, after = noise.narrow(axis, 0, size - 1), noise.narrow(axis, 1, size - 1)
+        power = math.sqrt(float(before.square().sum()) * float(after.square().sum()))
+        alike = float((before * after).sum()) / power if power else 0.0
+        alike = abs(alike) if size == 2 else max(0.0, alike)
+        alike = max(0.0, min(alike, 1.0) - 2 / math.sqrt(before.numel()))
+        share *= max((1 - alike) / (1 + alike), 1 / size)
+    return share
 
 
 def _many(off: torch.Tensor) -> torch.Tensor:

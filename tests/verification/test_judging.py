@@ -79,9 +79,24 @@ def test_few_values_may_lose_by_chance_what_many_may_not() -> None:
     got, want = ref + 0.04 * (-1) ** torch.arange(16), ref - 0.03 * (-1) ** torch.arange(16)
     assert judged(got, want, ref).lost_db == pytest.approx(2.5, abs=0.1)
     assert judged(got, want, ref).verdict is ROUNDING
-    many = [each.repeat(40, 1) for each in (got, want, ref)]
-    assert judged(many[0], many[1], many[2]).verdict is DISAGREES
+    many, signs = ref.repeat(40, 1), 1.0 - 2 * torch.randint(2, (40, 16), generator=torch.Generator().manual_seed(0))
+    assert judged(many + 0.04 * signs, many - 0.03 * signs, many).verdict is DISAGREES
     assert judged(ref + 0.2, want, ref).verdict is DISAGREES
+
+
+@pytest.mark.parametrize(("loss", "verdict"), [(2.2, ROUNDING), (3.9, DISAGREES)])
+def test_values_that_are_no_draws_of_their_own_may_lose_more(loss: float, verdict: Verdict) -> None:
+    """Two classes that add up to one, each alike over patches of an image."""
+    torch.manual_seed(0)
+    ref = torch.rand(1, 1, 16, 16)
+    noise = torch.randn(1, 1, 4, 4).repeat_interleave(4, -1).repeat_interleave(4, -2) * 0.02
+
+    def both(x: torch.Tensor) -> torch.Tensor:
+        return torch.cat([x, 1 - x], 1)
+
+    got, want = ref - noise.roll(3, -1) * 10 ** (loss / 20), ref + noise
+    assert judged(both(got), both(want), both(ref)).lost_db == pytest.approx(loss, abs=0.05)
+    assert judged(both(got), both(want), both(ref)).verdict is verdict
 
 
 def test_where_nothing_is_quantized_only_floats_may_round() -> None:
