@@ -10,6 +10,7 @@ from qnnsolve.constraints import Site, Table
 from qnnsolve.encodings import FLOAT, Encoding
 from qnnsolve.explain.placing import placements
 from qnnsolve.explain.sentences import sentence
+from qnnsolve.explain.wished import broken_at
 from qnnsolve.facts.graph import Node
 from qnnsolve.results import Deviation, NodeRecord, Placement, SourceRecord
 from qnnsolve.rules.base import Facts
@@ -82,9 +83,13 @@ class Describer:
     def _deviations(self, where: Mapping[str, Placement]) -> dict[str, list[Deviation]]:
         """By node; one per set of sites that share an encoding, at the node whose table excludes the request."""
         found: dict[str, list[Deviation]] = {}
+        sites_of: dict[str, list[Site]] = {}
+        for site in self.solution.encodings:
+            sites_of.setdefault(self.facts.owner(site), []).append(site)
         for node, built in self.facts.calls:
             if where[node.name] is Placement.CPU and built.fate is not Fate.ITEM:
-                found[node.name] = [self._left_on_cpu(node, built)]
+                broken = broken_at(self.facts, sites_of.get(node.name, ()), self.solution.encodings)
+                found[node.name] = [attrs.evolve(self._left_on_cpu(node, built), asked_by=broken)]
         group_of = {site: index for index, group in enumerate(self.solution.groups) for site in group}
         told: set[int] = set()
         for site in sorted(self._deviating(where), key=self._blame):
@@ -121,6 +126,10 @@ class Describer:
         return any(tuple(map(_calibrated, row)) == asked for row in table.relation.rows)
 
     def _deviation(self, site: Site) -> Deviation:
+        asked_by = broken_at(self.facts, (site,), self.solution.encodings)
+        return attrs.evolve(self._unasked(site), asked_by=asked_by)
+
+    def _unasked(self, site: Site) -> Deviation:
         asked, chosen = self.facts.asked(site), self.solution.encodings[site]
         table = self._excluded_by_table(site)
         if table is not None:

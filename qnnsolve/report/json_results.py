@@ -89,6 +89,8 @@ def _solve_fields(result: SolveResult) -> Json:
             for each in result.conflicts
         ],
         "facts": [attrs.asdict(record) for record in result.facts],
+        "wishes": [attrs.asdict(record) for record in result.wishes],
+        "overridden": [attrs.asdict(record) for record in result.overridden],
     }
 
 

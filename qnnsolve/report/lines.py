@@ -50,6 +50,6 @@ def many(group: Sequence[object]) -> str:
     return f"x{len(group)} " if len(group) > 1 else ""
 
 
-def count(number: int, noun: str) -> str:
+def count(number: int, noun: str, plural: str = "") -> str:
     """``1 op``, ``2 ops``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{number} {noun}" if number == 1 else f"{number} {plural or f'{noun}s'}"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from qnnsolve.report.folding import fold, names_in_short
 from qnnsolve.report.lines import Line, count, many, section
+from qnnsolve.report.wishes import wish_lines
 from qnnsolve.results import ConflictRecord, ConvertRecord, Deviation, NodeRecord, Placement, SolveResult, Status
 
 __all__ = ["head", "solve_body"]
@@ -52,6 +53,7 @@ def solve_body(result: SolveResult) -> Iterator[Line]:
     if result.cost is not None:
         yield Line(_cost(result))
     yield from section(f"Conflicts ({len(result.conflicts)})", _conflicts(result.conflicts))
+    yield from wish_lines(result)
     deviations = _changed(result)
     yield from section(f"Deviations ({len(deviations)})", _deviations(deviations))
     yield from section(f"Converts inserted ({len(result.converts)})", _converts(result))
@@ -95,7 +97,7 @@ def _port(node: NodeRecord, deviation: Deviation) -> str:
 def _deviations(deviations: Sequence[tuple[NodeRecord, Deviation]]) -> list[Line]:
     def key(pair: tuple[NodeRecord, Deviation]) -> tuple[str, ...]:
         node, it = pair
-        return (node.target, _port(node, it), it.requested, it.chosen, it.reason, _cited(it))
+        return (node.target, _port(node, it), it.requested, it.chosen, it.reason, _cited(it), it.asked_by)
 
     lines = []
     for group in fold(deviations, key):
@@ -103,9 +105,14 @@ def _deviations(deviations: Sequence[tuple[NodeRecord, Deviation]]) -> list[Line
         producer, edge, _ = it.site.partition(" -> ")
         where = f"{_port(node, it)} ({producer})" if len(group) == 1 and edge else _port(node, it)
         names = names_in_short([each.name for each, _ in group])
-        change = f"{where} {it.requested} -> {it.chosen}"
+        asked_by = f" (asked for by {it.asked_by})" if it.asked_by else ""
+        change = f"{where} {it.requested}{asked_by} -> {it.chosen}"
         lines.append(Line(f"  {many(group)}{names} ({node.target}): {change}  because {it.reason} [{_cited(it)}]"))
     return lines
+
+
+def _although(deviation: Deviation) -> str:
+    return f", although {deviation.asked_by} asks for {deviation.requested}" if deviation.asked_by else ""
 
 
 def _cited(decision: Deviation | ConvertRecord) -> str:
@@ -144,7 +151,8 @@ def _floats(result: SolveResult) -> list[Line]:
     unverified = {name for name, _ in result.unverified}
 
     def why(node: NodeRecord) -> str:
-        return "; ".join(dict.fromkeys(f"{it.reason} [{_cited(it)}]" for it in node.deviations))
+        told = (f"{it.reason} [{_cited(it)}]{_although(it)}" for it in node.deviations)
+        return "; ".join(dict.fromkeys(told))
 
     on_cpu = [node for node in result.nodes if node.placement is Placement.CPU]
     lines = []

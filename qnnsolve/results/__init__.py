@@ -12,10 +12,12 @@ from qnnsolve.results.solving import (
     Deviation,
     FactsRecord,
     NodeRecord,
+    OverriddenRecord,
     Placement,
     SolveResult,
     SourceRecord,
     Status,
+    WishRecord,
 )
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "NodeRecord",
     "Outlier",
     "OutputCheck",
+    "OverriddenRecord",
     "Placement",
     "SolveResult",
     "SourceRecord",
@@ -43,5 +46,6 @@ __all__ = [
     "Unrunnable",
     "Verdict",
     "Verification",
+    "WishRecord",
     "in_words",
 ]

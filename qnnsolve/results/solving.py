@@ -14,10 +14,12 @@ __all__ = [
     "Deviation",
     "FactsRecord",
     "NodeRecord",
+    "OverriddenRecord",
     "Placement",
     "SolveResult",
     "SourceRecord",
     "Status",
+    "WishRecord",
 ]
 
 
@@ -65,6 +67,34 @@ class Deviation:
     rule: str
     sources: tuple[SourceRecord, ...] = ()
     """Of the facts that rule out what was requested."""
+    asked_by: str = ""
+    """The words of the wishes that it deviates from, with commas between; empty where only the preset asks."""
+
+
+@attrs.frozen
+class WishRecord:
+    """A wish, and what came of it; a port at which a later wish says something else counts for the later one alone."""
+
+    where: str
+    what: str
+    strength: str
+    """``prefer`` or ``pin``."""
+    words: str
+    nodes: int
+    """That stand there; 0: the model has no such place."""
+    kept: int
+    """Ports (of ``cpu``: nodes) that have what it asks for."""
+    missed: int
+    """Those that have not."""
+
+
+@attrs.frozen
+class OverriddenRecord:
+    """At ``node`` the wish ``later`` says something else than ``earlier``, and counts; both by their words."""
+
+    node: str
+    earlier: str
+    later: str
 
 
 @attrs.frozen
@@ -138,6 +168,9 @@ class SolveResult:
     """None before any sample was seen."""
     limit: str | None = None
     """What stopped the search (``seconds=5``) before it was done; None: nothing did."""
+    wishes: tuple[WishRecord, ...] = ()
+    """In the order in which they count, the last over the others."""
+    overridden: tuple[OverriddenRecord, ...] = ()
 
     @property
     def deviations(self) -> tuple[Deviation, ...]:

@@ -13,6 +13,7 @@ from qnnsolve.facts.backends import loaded
 from qnnsolve.rules import common
 from qnnsolve.rules.base import Facts
 from qnnsolve.rules.registry import Rule, rule
+from qnnsolve.rules.wished_ports import refuse_missing_ports
 
 __all__ = ["Facts", "Rule", "backend_rules", "own_rules", "problem_of", "rule"]
 
@@ -51,7 +52,12 @@ def own_rules(backend: str) -> tuple[Rule, ...]:
 
 
 def problem_of(facts: Facts) -> Problem:
-    """The constraints that all rules of the facts' backend yield, over the facts' sites."""
+    """The constraints that all rules of the facts' backend yield, over the facts' sites.
+
+    Raises:
+        UsageError: a wish is for a port that no node at its place has.
+    """
+    refuse_missing_ports(facts)
     constraints: list[Constraint] = []
     for entry in backend_rules(facts.operators.backend):
         constraints.extend(entry.generate(facts))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
@@ -13,7 +13,7 @@ from qnnsolve.encodings import FLOAT, Encoding, QScheme
 from qnnsolve.errors import UsageError
 from qnnsolve.facts.graph import Graph, NodeKind
 from qnnsolve.rules.request import Granularity, Request, Role
-from qnnsolve.rules.wishes import Strength, What, Wish, matching
+from qnnsolve.rules.wishes import Strength, What, Wish, check_port, matching
 
 __all__ = ["Asked", "Port"]
 
@@ -37,9 +37,6 @@ class Port:
         return name == f"in[{self.position}]" or (name == "weight" and self.role is Role.WEIGHT)
 
 
-_PORT_NAME = re.compile(r"weight|out(\[0\])?|in\[\d+\]|from:\w+")
-
-
 @attrs.frozen(eq=False, slots=False)
 class Asked:
     """The request at every node: the default one, and over it the wishes of the node, the later over the earlier."""
@@ -61,8 +58,8 @@ class Asked:
                 activations.
         """
         for wish in wishes:
-            if wish.where.port and not _PORT_NAME.fullmatch(wish.where.port):
-                raise UsageError(f"{wish.words}: a port is weight, out, or in[0], in[1] ..., not '{wish.where.port}'")
+            if wish.where.port:
+                check_port(wish.where.port, wish.words)
         asked = cls(default, tuple(wishes), matching(wishes, graph), graph)
         asked._refuse_mixed_precision()
         return asked
@@ -75,6 +72,11 @@ class Asked:
                     f"{words}: half precision and quantized activations do not stand in one program (ExecuTorch); "
                     f"the rest of the model is {self.default.name}"
                 )
+
+    @functools.cached_property
+    def nodes_of(self) -> Mapping[Wish, int]:
+        """How many nodes each wish finds; those that find none are left out."""
+        return Counter(chain.from_iterable(map(dict.fromkeys, self._by_node.values())))
 
     def wishes(self, node: str) -> tuple[Wish, ...]:
         """Those of a node, the earliest first."""
@@ -145,13 +147,26 @@ class Asked:
     ) -> tuple[frozenset[Encoding], tuple[Wish, ...]]:
         """Of ``domain`` what the pins of a port leave, and those pins; all of it where there are none."""
         left, pins = list(domain), []
+        for field, wish in self._counting(node, port):
+            if wish.strength is Strength.PIN:
+                pins.append(wish)
+                left = [each for each in left if _keeps(each, field, wish.what)]
+        return frozenset(left), tuple(dict.fromkeys(pins))
+
+    def held(self, node: str, port: Port, chosen: Encoding) -> dict[Wish, bool]:
+        """The wishes that count at a port, and whether ``chosen`` is all that each of them asks for there."""
+        found: dict[Wish, bool] = {}
+        for field, wish in self._counting(node, port):
+            found[wish] = found.get(wish, True) and _keeps(chosen, field, wish.what)
+        return found
+
+    def _counting(self, node: str, port: Port) -> Iterator[tuple[str, Wish]]:
+        """Of each thing that a port can have the last wish that says something of it."""
         wishes = self._at(node, port)
         for field in _THINGS if wishes else ():
             said = [wish for wish in wishes if _field(wish.what, field, port.role) is not None]
-            if said and said[-1].strength is Strength.PIN:
-                pins.append(said[-1])
-                left = [each for each in left if _keeps(each, field, said[-1].what)]
-        return frozenset(left), tuple(dict.fromkeys(pins))
+            if said:
+                yield field, said[-1]
 
     def overridden(self) -> Iterator[tuple[str, Wish, Wish]]:
         """Nodes where a later wish says something else of the same thing: node, the earlier and the later one."""

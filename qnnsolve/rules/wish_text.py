@@ -11,7 +11,7 @@ import attrs
 from qnnsolve.encodings import DType, Encoding, QScheme
 from qnnsolve.errors import UsageError, suggestion
 from qnnsolve.rules.request import PRECISIONS, Granularity
-from qnnsolve.rules.wishes import By, Strength, What, Where, Wish
+from qnnsolve.rules.wishes import By, Strength, What, Where, Wish, check_port
 
 __all__ = ["parse_what", "parse_where", "parse_wish"]
 
@@ -54,9 +54,11 @@ def parse_where(text: str, words: str) -> Where:
     """The place ``text``.
 
     Raises:
-        UsageError: a pattern that is none.
+        UsageError: a pattern that is none, or a port that cannot be.
     """
-    text, _, port = text.partition("@")
+    text, at, port = text.partition("@")
+    if at:
+        check_port(port, words)
     prefix, colon, key = text.partition(":")
     if text in ("*", ""):
         return Where(By.ALL, "", port)

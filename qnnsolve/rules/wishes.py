@@ -22,7 +22,7 @@ from qnnsolve.facts.graph import Graph, Node, NodeKind
 from qnnsolve.rules.request import Granularity, Request
 from qnnsolve.sources import Source, SourceKind
 
-__all__ = ["By", "Strength", "What", "Where", "Wish", "matching"]
+__all__ = ["By", "Strength", "What", "Where", "Wish", "check_port", "matching"]
 
 
 class By(enum.Enum):
@@ -97,6 +97,19 @@ class Where:
                 return node.kind is NodeKind.CALL and re.search(self.key, node.module_path) is not None
             case By.ANY:
                 return any(attrs.evolve(self, by=by).finds(node) for by in _ORDER)
+
+
+_PORT_NAME = re.compile(r"weight|out(\[0\])?|in\[\d+\]|from:\w+")
+
+
+def check_port(port: str, words: str) -> None:
+    """Refuse what names no port.
+
+    Raises:
+        UsageError: it does not; ``words`` stand in front.
+    """
+    if not _PORT_NAME.fullmatch(port):
+        raise UsageError(f"{words}: a port is weight, out, or in[0], in[1] ..., not '{port}'")
 
 
 _ORDER = (By.NODE, By.OP, By.MODULE, By.TYPE)

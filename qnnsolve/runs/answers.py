@@ -43,6 +43,7 @@ def answer_rows(
                 each.reason,
                 each.rule,
                 met.sources.many(Source(SourceKind(source.kind), source.citation) for source in each.sources),
+                each.asked_by,
             )
             for node in result.nodes
             for each in node.deviations
@@ -69,10 +70,10 @@ def read_placed(rows: Rows, known: Known) -> tuple[dict[str, Placement], dict[st
     places = {place.value: place for place in Placement}
     placed = {known.nodes[node]: places[place] for node, place in rows["placed"]}
     deviations: dict[str, list[Deviation]] = {}
-    for node, site, requested, chosen, reason, rule, sources in rows["deviations"]:
+    for node, site, requested, chosen, reason, rule, sources, asked_by in rows["deviations"]:
         told = tuple(SourceRecord(each.kind.value, each.citation) for each in known.sources_of(sources))
         found = deviations.setdefault(known.nodes[node], [])
-        found.append(Deviation(site, requested, chosen, reason, rule, told))
+        found.append(Deviation(site, requested, chosen, reason, rule, told, asked_by))
     return placed, deviations
 
 

@@ -121,7 +121,7 @@ def read(path: str | os.PathLike[str]) -> Rows:
             if told != "ok":
                 raise RunError(path, _DAMAGED + printable(str(told)))
             rows = {each.name: connection.execute(_select(each)).fetchall() for each in TABLES}
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
         raise RunError(path, _DAMAGED + printable(str(error))) from error
     for each in TABLES:
         _check_cells(path, each, rows)

@@ -253,6 +253,7 @@ TABLES = (
             _text("reason", "one sentence"),
             _text("rule", "the rule's code"),
             _many("sources", "sources", "of the facts that rule out what was asked for"),
+            _text("asked_by", "the words of the wishes that it deviates from; empty: the preset"),
         ),
     ),
 )

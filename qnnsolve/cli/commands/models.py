@@ -129,7 +129,7 @@ def _solve(arguments: argparse.Namespace, stdout: IO[str]) -> int:
     if arguments.format == "json":
         print(json_results.dumps(json_results.solve_json(result, arguments.model)), file=stdout)
     else:
-        text.print_lines(text.solve_lines(result, arguments.model), stdout)
+        text.print_lines(text.solve_lines(result, arguments.model, verbose=arguments.verbose), stdout)
     return _solve_exit(result, arguments.strict)
 
 
@@ -184,7 +184,7 @@ def _export(arguments: argparse.Namespace, stdout: IO[str]) -> int:
         print(json_results.dumps(json_results.export_json(result, arguments.model)), file=stdout)
     else:
         least = text.LEAST_SQNR_DB if arguments.min_sqnr is None else arguments.min_sqnr
-        text.print_lines(text.export_lines(result, arguments.model, least), stdout)
+        text.print_lines(text.export_lines(result, arguments.model, least, verbose=arguments.verbose), stdout)
     return _export_exit(result, arguments.strict, arguments.no_verify) or _poor_exit(result, arguments.min_sqnr)
 
 
