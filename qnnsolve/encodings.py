@@ -10,6 +10,7 @@ Words: torchao's (``qscheme``, ``quant_min``, ``zero_point``, ``ch_axis``, ``blo
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Iterable
 
 import attrs
@@ -49,6 +50,12 @@ class QScheme(enum.Enum):
         """True where the zero point is the middle of the range."""
         return self.value.endswith("symmetric")
 
+
+_NAME = re.compile(
+    r"(?P<sign>[su])(?P<bits>2|4|8|16|32)(?:/ch(?P<channel>\d)|/block(?P<sizes>\d+(?:x\d+)*)@(?P<axis>\d)|(?P<other>sym|aff))?"
+    r"(?:=(?P<fixed>[0-9.e+-]*:(?:-?\d+)?))?"
+)
+"""What :attr:`Encoding.name` writes of a quantized one."""
 
 _RANGE = {
     DType.UINT8: (0, 255),
@@ -150,6 +157,41 @@ class Encoding:
     def sort_key(self) -> tuple[object, ...]:
         """A total order that depends on nothing but the fields."""
         return (self.name, self.quant_min or 0, self.quant_max or 0)
+
+    @classmethod
+    def of_name(cls, name: str) -> Encoding:
+        """The encoding that has this :attr:`name`, over the range that is usual for its width.
+
+        Raises:
+            ValueError: no encoding is called so.
+        """
+        for plain in (FLOAT, FP16, INT32, BOOL):
+            if name == plain.name:
+                return plain
+        match = _NAME.fullmatch(name)
+        if match is None:
+            raise ValueError(f"no encoding is called '{name}'")
+        bits = int(match["bits"])
+        sizes = None if match["sizes"] is None else tuple(map(int, match["sizes"].split("x")))
+        axis = match["channel"] or match["axis"]
+        if match["sign"] == "s" and match["other"] is None:
+            storage = DType.INT8 if bits <= 8 else DType.INT16 if bits == 16 else DType.INT32
+            found = cls.symmetric(storage, bits, None if axis is None else int(axis), sizes)
+        else:
+            of_width = {"u8": DType.UINT8, "u16": DType.UINT16, "s8": DType.INT8, "s16": DType.INT16}
+            storage_of = of_width.get(f"{match['sign']}{bits}")
+            if storage_of is None or axis is not None:
+                raise ValueError(f"no encoding is called '{name}'")
+            found = cls.affine(storage_of)
+            if match["other"] == "sym":
+                found = attrs.evolve(found, qscheme=QScheme.PER_TENSOR_SYMMETRIC)
+        if match["fixed"] is not None:
+            scale, _, zero = match["fixed"].partition(":")
+            given = (float(scale) if scale else None, int(zero) if zero else None)
+            found = attrs.evolve(found, scale=given[0], zero_point=given[1])
+        if found.name != name:
+            raise ValueError(f"no encoding is called '{name}', but '{found.name}'")
+        return found
 
     @classmethod
     def affine(cls, dtype: DType) -> Encoding:

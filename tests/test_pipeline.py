@@ -12,12 +12,34 @@ from qnnsolve import pipeline
 from qnnsolve.errors import HostBackendError, UnknownNameError, UnsupportedGraphError, UsageError
 from qnnsolve.lowering.lower import lower
 from qnnsolve.lowering.marks import LEFT_BY_SOLVER
-from qnnsolve.results import Stand, Status
+from qnnsolve.results import SolveResult, Stand, Status
 from qnnsolve.verification.verify import verify
 from tests.converted import converted_net
 from tests.nets import IMAGE, Attention, ConvNet, TwoConvs, images, seeded
 
 EXAMPLE = images(1)[0]
+
+
+def test_wishes_go_in_by_the_library_s_door() -> None:
+    """A 16-bit weight beside 16-bit activations needs V73."""
+
+    def wished(soc: str = "SM8750", **wishes: Any) -> SolveResult:
+        return pipeline.solve(seeded(ConvNet), EXAMPLE, soc=soc, precision="16a8w", **wishes)
+
+    def weight(result: SolveResult) -> str:
+        return next(dict(node.inputs)["classify_weight"] for node in result.nodes if node.name == "linear")
+
+    assert weight(wished()) == weight(wished(prefer="classify=16w", pin=["classify=8w"])) == "s8/ch0"
+    assert weight(wished(pin="classify=16w")) == weight(wished(prefer=["classify=16w"])) == "s16/ch0"
+    refused = wished("SM8450", pin="classify=16w")
+    assert refused.status is Status.UNSATISFIABLE and "pin classify=16w" in refused.conflicts[0].text
+    given_up = wished("SM8450", pin="classify=16w", strict=False)
+    assert weight(given_up) == "s8/ch0"
+    assert {each.asked_by for each in given_up.deviations} == {"pin classify=16w"}
+    with pytest.raises(UsageError, match=r"^pin clasify=16w: nothing in the model is 'clasify'; did you mean classify"):
+        wished(pin="clasify=16w")
+    with pytest.raises(UsageError, match=r"^prefer classify=17w: unknown wish '17w'"):
+        wished(prefer="classify=17w")
 
 
 def test_a_solve_answers_for_every_node_and_leaves_the_model_as_it_was() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from typing import Any
@@ -106,6 +107,8 @@ def _meaning(word: str, words: str) -> dict[str, Any]:
         return {name: value}
     if equals and name in _PLAIN:
         return {"encoding": _fixed(_PLAIN[name], value, words)}
+    with contextlib.suppress(ValueError):
+        return {"encoding": Encoding.of_name(word)}
     raise UsageError(f"{words}: unknown wish '{word}': {suggestion(word, (*_WORDS, *_PLAIN, 'block=32'))}")
 
 

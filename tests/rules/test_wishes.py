@@ -113,6 +113,8 @@ def test_what_is_typed_is_said_again() -> None:
     what = parse_wish("*=16a4w,block=1x32x1x1,symmetric,observer=MinMaxObserver", PREFER, "").what
     assert str(what) == "16a,symmetric,4w,block,block=1x32x1x1,observer=MinMaxObserver"
     assert (what.granularity, what.block_size) == (Granularity.BLOCK, (1, 32, 1, 1))
+    for name in ("s8/ch0", "s4/block1x32@0", "s32/ch0", "u8=0.5:3"):
+        assert str(parse_wish(f"x={name}", PREFER, "").what) == name
     assert parse_wish("x=u8=0.5:3", PREFER, "").what.encoding == attrs.evolve(U8, scale=0.5, zero_point=3)
 
 
