@@ -21,17 +21,16 @@ _PYTREE = "torch.utils._pytree"
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Inside, upstream's own INFO and WARNING records and its known warnings go nowhere."""
+    """Inside, upstream's own INFO and WARNING records and its known warnings go nowhere. One may stand in another."""
     root, pytree = logging.getLogger(), logging.getLogger(_PYTREE)
     level, handlers = root.level, root.handlers[:]
     if not handlers and logging.lastResort is not None:
         # logging.info() on a bare root logger would configure it; this is what Python does without.
         root.addHandler(logging.lastResort)
-    present = root.handlers[:]
-    for handler in present:
-        handler.addFilter(_not_upstream)
-    root.addFilter(_not_upstream)
-    pytree.addFilter(_is_error)
+    added = [(each, _not_upstream) for each in (*root.handlers, root)] + [(pytree, _is_error)]
+    added = [(each, kept) for each, kept in added if kept not in each.filters]  # what is so already is an outer one's
+    for each, kept in added:
+        each.addFilter(kept)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*treespec, LeafSpec", FutureWarning)
@@ -39,10 +38,8 @@ def quiet() -> Iterator[None]:
             warnings.filterwarnings("ignore", "The tensor attributes? .*_flat_weights", UserWarning)
             yield
     finally:
-        pytree.removeFilter(_is_error)
-        root.removeFilter(_not_upstream)
-        for handler in present:
-            handler.removeFilter(_not_upstream)
+        for each, kept in added:
+            each.removeFilter(kept)
         root.handlers[:] = handlers
         root.setLevel(level)
 

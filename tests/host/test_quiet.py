@@ -25,6 +25,16 @@ def test_quiet_silences_upstream_alone_and_only_inside(caplog: pytest.LogCapture
     assert (logging.root.level, logging.root.handlers) == (level, handlers)
 
 
+def test_the_end_of_an_inner_one_leaves_the_outer_one_quiet(caplog: pytest.LogCaptureFixture) -> None:
+    upstream = logging.getLogger("executorch.exir")
+    with quiet():
+        with quiet():
+            upstream.warning("hidden")
+        upstream.warning("hidden as well")
+    upstream.warning("after")
+    assert caplog.messages == ["after"]
+
+
 SCRIPT = """
 import torch
 from qnnsolve import solve
