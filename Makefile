@@ -1,6 +1,7 @@
 # Two commands on a fresh machine with git, make, Python 3.11 and pip:
 #   make demo   installs into .venv and exports a ViT for the SM8350, verified on the emulator
 #   make test   installs into .venv and runs all that CI runs
+#   make fuzz   ten minutes of mutated files of every kind that is read
 #   make sweep  tries every functional form on three configs, and writes docs/sweep.md
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -10,7 +11,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 SEED ?= $(shell date -u +%Y%m%d)
 DEPENDENCIES := pyproject.toml constraints.txt
 
-.PHONY: demo test sweep lint types fast coverage slow docs clean
+.PHONY: demo test fuzz sweep lint types fast coverage slow docs clean
 
 demo: $(VENV)/.installed-examples
 	$(BIN)/qnnsolve export examples.models:vit --soc SM8350 --precision 16a8w --out vit.pte
@@ -20,6 +21,9 @@ test: lint types fast slow
 # Hours: all functional forms on three configs. What is in sweep.jsonl is not run again; a sample of it is in `make slow`.
 sweep: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.sweep --out sweep.jsonl --table docs/sweep.md
+
+fuzz: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.hostile.fuzz --minutes 10
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

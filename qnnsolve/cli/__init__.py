@@ -34,12 +34,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     typed = list(sys.argv[1:] if argv is None else argv)
     with stoppable(restore=argv is not None) as stop:
         try:
-            return _ended(typed, stop)
+            code = _ended(typed, stop)
         finally:
             stop.final = True
             from qnnsolve.host.leftovers import clear
 
             clear()
+    if stop.signal is not None and argv is None:
+        # Python (3.11) ends itself by SIGINT, whatever the code, once an interrupt has passed through its own exec().
+        sys.stderr.flush()
+        os._exit(code)
+    return code
 
 
 def _ended(typed: Sequence[str], stop: Stop) -> int:
@@ -91,8 +96,9 @@ def _parsed(typed: Sequence[str]) -> argparse.Namespace:
 
 def _run(arguments: argparse.Namespace) -> int:
     from qnnsolve.cli.terminal import report_stream
+    from qnnsolve.host.leftovers import torch_cache
 
-    with report_stream(arguments.verbose) as stdout:
+    with torch_cache(), report_stream(arguments.verbose) as stdout:
         code: int = arguments.run(arguments, stdout)
         return code
 

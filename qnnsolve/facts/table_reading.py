@@ -24,7 +24,7 @@ from qnnsolve.facts.table_types import (
     TableRow,
     arch_list,
 )
-from qnnsolve.foreign import first_line
+from qnnsolve.foreign import first_line, printable
 from qnnsolve.sources import Source, SourceKind
 
 __all__ = ["load_table", "parse_table"]
@@ -70,7 +70,7 @@ class _Reader:
         self._known: frozenset[str] = frozenset()
 
     def _fail(self, what: str) -> FactsError:
-        return FactsError(self._path, what)
+        return FactsError(self._path, printable(what))
 
     def _get(self, raw: Mapping[str, Any], key: str, kind: type, where: str = "it") -> Any:
         value = raw.get(key)

@@ -96,7 +96,9 @@ def _start(module: str, job: Mapping[str, Any], folder: Path, answer: Path, log:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=noise,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(_import_path())},
+            env={"TORCHINDUCTOR_CACHE_DIR": str(folder / "inductor")}  # else torch leaves one in TMPDIR
+            | os.environ
+            | {"PYTHONPATH": os.pathsep.join(_import_path())},
             start_new_session=True,  # Ctrl-C reaches the parent alone, which then ends the child and all it started
         )
 

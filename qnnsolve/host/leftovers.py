@@ -18,11 +18,12 @@ from pathlib import Path
 
 from qnnsolve.errors import HostBackendError
 
-__all__ = ["check_space", "clear", "removed_afterwards", "scratch_folder"]
+__all__ = ["check_space", "clear", "removed_afterwards", "scratch_folder", "torch_cache"]
 
 PREFIX = "qnnsolve-"
 SPARE = 2**24
 """Bytes of scratch space that a job takes beside its tensors."""
+_CACHE = "TORCHINDUCTOR_CACHE_DIR"
 _LISTED: dict[object, Callable[[], object]] = {}
 
 
@@ -58,6 +59,21 @@ def scratch_folder() -> Iterator[Path]:
         except OSError as error:
             raise HostBackendError(f"TMPDIR {path.parent} cannot be written: {error.strerror}") from error
         yield path
+
+
+@contextlib.contextmanager
+def torch_cache() -> Iterator[None]:
+    """Inside, torch (2.13) caches in a folder that is gone afterwards, not in one that stays in TMPDIR."""
+    if _CACHE in os.environ:
+        yield
+        return
+    path = os.path.join(tempfile.gettempdir(), PREFIX + secrets.token_hex(6))  # noqa: PTH118  # it may be no UTF-8
+    with removed_afterwards(functools.partial(shutil.rmtree, path, ignore_errors=True)):
+        os.environ[_CACHE] = path
+        try:
+            yield
+        finally:
+            os.environ.pop(_CACHE, None)
 
 
 def check_space(folder: Path, needed: int) -> None:

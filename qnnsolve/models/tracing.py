@@ -44,9 +44,9 @@ def exported(model: torch.nn.Module | ExportedProgram, examples: tuple[Any, ...]
         return UnsupportedGraphError(name, what)
 
     if not isinstance(model, torch.nn.Module):
-        with foreign("its graph cannot be built", refused):
-            module = module_of(model)
-        return _fixed(module, examples)
+        # A program may come from a file, whose parts need not fit each other.
+        with foreign("its graph cannot be read", refused):
+            return _fixed(module_of(model), examples)
     _check_values(model)
     said, log = io.StringIO(), logging.getLogger("torch._subclasses.fake_tensor")
     level = log.level
