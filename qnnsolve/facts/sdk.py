@@ -10,6 +10,8 @@ from __future__ import annotations
 import enum
 import functools
 import importlib
+import itertools
+import math
 import os
 import sys
 from collections.abc import Mapping
@@ -18,17 +20,19 @@ from typing import Any
 
 import attrs
 
+from qnnsolve.errors import HostBackendError
 from qnnsolve.facts.sdk_tables import SdkPort, SdkQuantization, SdkVariant, table_of
 from qnnsolve.facts.socs import Soc, chipset
 from qnnsolve.facts.tables import OpTable
+from qnnsolve.foreign import first_line, first_paragraph, foreign
 from qnnsolve.sources import Source, SourceKind
 
 __all__ = ["SdkFacts", "SdkPort", "SdkQuantization", "SdkState", "SdkVariant", "sdk_facts"]
 
 MODULE = "qti.aisw.converters.common.backend_opinfo"
 SINCE = "2.41"
-_FOREIGN = (ImportError, OSError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
-"""What a foreign binary module may raise; the reason is kept in :attr:`SdkFacts.detail`."""
+MOST = 5_000
+"""Operators, or variants of one, that an SDK may list."""
 
 
 class SdkState(enum.Enum):
@@ -60,19 +64,19 @@ def sdk_facts(backend: str, soc: Soc, arch: str) -> SdkFacts:
     Never raises for an SDK that does not answer: :attr:`SdkFacts.state` says so.
     """
     try:
-        module = _module()
-    except ModuleNotFoundError as error:
-        where = os.environ.get("QNN_SDK_ROOT") or "QNN_SDK_ROOT is not set"
-        return SdkFacts(SdkState.ABSENT, f"no BackendOpInfo (QNN SDK {SINCE} or later) here: {error}; {where}")
-    except _FOREIGN as error:
-        return SdkFacts(SdkState.FAILED, f"{MODULE} cannot be loaded: {_said(error)}")
-    try:
-        asked = module.BackendOpInfo(getattr(module, backend.upper()), chipset(soc))
-        variants = {
-            str(op): tuple(map(_variant, asked.get_op_info(op))) for op in sorted(asked.get_all_supported_ops())
-        }
-    except _FOREIGN as error:
-        return SdkFacts(SdkState.FAILED, f"BackendOpInfo failed for {backend} on {soc.name}: {_said(error)}")
+        with foreign(f"{MODULE} cannot be loaded", HostBackendError, first_paragraph):
+            try:
+                module = _module()
+            except ModuleNotFoundError as error:
+                where = os.environ.get("QNN_SDK_ROOT") or "QNN_SDK_ROOT is not set"
+                what = f"no BackendOpInfo (QNN SDK {SINCE} or later) here: {first_line(error)}; {where}"
+                return SdkFacts(SdkState.ABSENT, what)
+        with foreign(f"BackendOpInfo failed for {backend} on {soc.name}", HostBackendError, first_paragraph):
+            asked = module.BackendOpInfo(getattr(module, backend.upper()), chipset(soc))
+            ops = sorted(map(str, _listed(asked.get_all_supported_ops())))
+            variants = {op: tuple(map(_variant, _listed(asked.get_op_info(op)))) for op in ops}
+    except HostBackendError as error:
+        return SdkFacts(SdkState.FAILED, str(error))
     if not variants:
         return SdkFacts(SdkState.FAILED, f"BackendOpInfo knows no operator for {backend} on {soc.name}")
     source = Source(SourceKind.SDK, f"QNN SDK BackendOpInfo, {backend} on {soc.name}")
@@ -91,25 +95,44 @@ def _module() -> Any:
     return importlib.import_module(MODULE)
 
 
-def _said(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())
+def _listed(given: Any) -> list[Any]:
+    """All that is ``given``, which may be endless.
+
+    Raises:
+        ValueError: so it is.
+    """
+    found = list(itertools.islice(given, MOST + 1))
+    if len(found) > MOST:
+        raise ValueError(f"it lists more than {MOST:,} things where it should list a few")
+    return found
+
+
+def _scale(given: Any) -> float | None:
+    scale = None if given is None else float(given)
+    if scale is not None and not 0 < scale < math.inf:
+        raise ValueError(f"it fixes a scale of {scale}")
+    return scale
 
 
 def _variant(info: Any) -> SdkVariant:
-    return SdkVariant(tuple(map(_port, info.get_input_info())), tuple(map(_port, info.get_output_info())))
+    return SdkVariant(
+        tuple(map(_port, _listed(info.get_input_info()))), tuple(map(_port, _listed(info.get_output_info())))
+    )
 
 
 def _port(info: Any) -> SdkPort:
     found = tuple(
         SdkQuantization(
-            tuple(_name(encoding, "QNN_QUANTIZATION_ENCODING_") for encoding in each.get_encoding_types() or ()),
+            tuple(
+                _name(encoding, "QNN_QUANTIZATION_ENCODING_") for encoding in _listed(each.get_encoding_types() or ())
+            ),
             _maybe(each.is_symmetric()),
-            None if (axis := each.get_axis()) is None else tuple(map(int, axis)),
+            None if (axis := each.get_axis()) is None else tuple(map(int, _listed(axis))),
             _maybe(each.is_math_invariant()),
-            None if (scale := each.get_scale()) is None else float(scale),
+            _scale(each.get_scale()),
             None if (offset := each.get_offset()) is None else int(offset),
         )
-        for each in info.get_quant_constraint_info() or ()
+        for each in _listed(info.get_quant_constraint_info() or ())
     )
     onward = _maybe(info.is_applicable_from_current_dtype_onward())
     return SdkPort(_name(info.get_datatype(), "QNN_DATATYPE_"), found, onward)

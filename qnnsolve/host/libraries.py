@@ -21,15 +21,18 @@ import mmap
 import os
 import platform
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import attrs
 
 from qnnsolve.errors import HostBackendError
+from qnnsolve.foreign import first_line
 from qnnsolve.host.streams import unheard
+from qnnsolve.host.trial import try_in_child
 
-__all__ = ["COMPILED", "HostBackend", "ensure_compiler", "ensure_loaded", "find_sdk", "replace_slot", "slot"]
+__all__ = ["COMPILED", "HostBackend", "ensure_compiler", "ensure_loaded", "find_sdk", "opened", "replace_slot", "slot"]
 
 COMPILED = ("htp",)
 """Backends whose compiler this module loads."""
@@ -40,7 +43,7 @@ TESTED = ((2, 47), (2, 51))
 _SLOT_GET_BUILD_ID = 4
 _SLOT_DEVICE_CREATE = 40
 _TABLE_OFFSET = 40
-_DEVICE_CONFIG_OPTION_CUSTOM = 0
+_CUSTOM_CONFIG = 0
 _DEVICE_CREATE = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
 _KEPT_ALIVE: list[object] = []
 
@@ -93,6 +96,8 @@ def ensure_compiler(backend: str) -> HostBackend:
             f"cannot compile for {backend}: onnxruntime-qnn carries the compiler of {', '.join(COMPILED)} only; "
             f"solving (qnnsolve solve --backend {backend}) and annotating work without one"
         )
+    if platform.system() == "Linux" and (sdk := find_sdk()) is not None:
+        try_in_child(sdk)
     return ensure_loaded()
 
 
@@ -110,7 +115,7 @@ def _load() -> HostBackend:
     import executorch.backends.qualcomm.python.PyQnnManagerAdaptor as adaptor  # noqa: F401  (after torch, before QNN)
     import torch  # noqa: F401
 
-    table, build_id = _open(folder)
+    table, build_id = opened(folder)
     version = _version(build_id)
     if version >= TESTED[0]:
         if version > TESTED[1]:
@@ -137,27 +142,35 @@ def package_version() -> str | None:
         return None
 
 
-def _open(folder: Path) -> tuple[int, str]:
-    """Load both libraries; the address of the interface's function table, and the build id."""
+def opened(folder: Path, telling: Callable[[str], object] = lambda doing: None) -> tuple[int, str]:
+    """Load both libraries; the address of the interface's function table, and the build id.
+
+    Raises:
+        HostBackendError: they do not load, or are no HTP libraries.
+    """
     flags = os.RTLD_LOCAL | os.RTLD_NOW
+    libraries = []
     try:
         with unheard():  # QNN 2.51 greets while it is loaded; errors are one line
-            system = ctypes.CDLL(str(folder / "libQnnSystem.so"), mode=flags)
-            htp = ctypes.CDLL(str(folder / "libQnnHtp.so"), mode=flags)
-    except OSError as error:
-        raise HostBackendError(f"the HTP libraries in {folder} do not load: {error}") from error
-    _KEPT_ALIVE.extend((system, htp))
+            for name in ("libQnnSystem.so", "libQnnHtp.so"):
+                telling(f"{name} was loaded")
+                libraries.append(ctypes.CDLL(str(folder / name), mode=flags))
+            telling("libQnnHtp.so was asked for its interface")
+            providers_of = libraries[1].QnnInterface_getProviders
+    except (OSError, AttributeError) as error:
+        raise HostBackendError(f"the HTP libraries in {folder} do not load: {first_line(error)}") from error
+    _KEPT_ALIVE.extend(libraries)
     providers, count = ctypes.c_void_p(), ctypes.c_uint32()
-    htp.QnnInterface_getProviders.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
-    htp.QnnInterface_getProviders.restype = ctypes.c_uint64
-    if htp.QnnInterface_getProviders(ctypes.byref(providers), ctypes.byref(count)) or not count.value:
+    providers_of.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+    providers_of.restype = ctypes.c_uint64
+    if providers_of(ctypes.byref(providers), ctypes.byref(count)) or not count.value:
         raise HostBackendError(f"{folder / 'libQnnHtp.so'} offers no QNN interface")
     provider = ctypes.c_void_p.from_address(providers.value or 0).value or 0
     table = provider + _TABLE_OFFSET
     build_id = ctypes.c_char_p()
     get_build_id = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p)(slot(table, _SLOT_GET_BUILD_ID).value or 0)
     get_build_id(ctypes.addressof(build_id))
-    return table, (build_id.value or b"").decode()
+    return table, (build_id.value or b"").decode("utf-8", "backslashreplace")
 
 
 def slot(table: int, index: int) -> ctypes.c_void_p:
@@ -200,7 +213,7 @@ def _rewritten(configs: int | None) -> int | None:
         return configs
     rewritten: list[int] = []
     for pointer in _null_terminated(configs):
-        if ctypes.c_uint32.from_address(pointer).value != _DEVICE_CONFIG_OPTION_CUSTOM:
+        if ctypes.c_uint32.from_address(pointer).value != _CUSTOM_CONFIG:
             rewritten.append(pointer)
             continue
         old = ctypes.c_void_p.from_address(pointer + 8).value or 0

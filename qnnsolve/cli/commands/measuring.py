@@ -82,7 +82,7 @@ def _measure(arguments: argparse.Namespace, stdout: IO[str]) -> int:
         if op not in OPS:
             raise UnknownNameError("operator", op, OPS)
     _check_folder("--out", arguments.out)
-    libraries.ensure_loaded()
+    libraries.ensure_compiler("htp")
 
     from qnnsolve.probe.sweep import measure
 
@@ -123,7 +123,7 @@ def _verify(arguments: argparse.Namespace, stdout: IO[str]) -> int:
     archs = _measured_archs(arguments.soc)
     if arguments.set_aside is not None:
         _check_folder("--set-aside", arguments.set_aside)
-    libraries.ensure_loaded()
+    libraries.ensure_compiler("htp")
 
     from qnnsolve.probe.ask import SOCS
     from qnnsolve.probe.recheck import recheck, set_aside
