@@ -28,6 +28,7 @@ from qnnsolve.annotating.calibrated import Watch, watch
 from qnnsolve.annotating.composing import pass_callbacks_on
 from qnnsolve.annotating.masks import bind_masks
 from qnnsolve.annotating.maxima import observe_behind_maxima
+from qnnsolve.annotating.training import drop_counters, folding_norms, observed
 from qnnsolve.annotating.wishing import WishingQuantizer
 from qnnsolve.errors import BudgetExceededError, UnsatisfiableError, UnverifiedError
 from qnnsolve.explain import conflict_in_words, describe, placements
@@ -37,7 +38,7 @@ from qnnsolve.host.stages import Stages
 from qnnsolve.opinfo_facts import FactsSource
 from qnnsolve.results import Placement, SolveResult
 from qnnsolve.rewriting import UNROLL_LIMIT, completed, prepared
-from qnnsolve.rewriting.bn_folding import fold_batch_norms, fold_only_where_alone
+from qnnsolve.rewriting.bn_folding import fold_batch_norms, fold_only_where_alone, hidden
 from qnnsolve.rewriting.fixing import fix
 from qnnsolve.rewriting.floats import input_casts
 from qnnsolve.rewriting.given import without_given
@@ -128,6 +129,7 @@ class SolveQuantizer(WishingQuantizer):
         self._limits = limits
         self._unroll_limit = UNROLL_LIMIT if unroll_limit is None else unroll_limit
         self._solved_for: Facts | None = None
+        self._folding: frozenset[str] | None = None
         self._notes: tuple[str, ...] = ()
         self._guards: torch.nn.Module | None = None
         self.solution: Solution | None = None
@@ -169,18 +171,27 @@ class SolveQuantizer(WishingQuantizer):
             self._guards = FixedSizes.of(model)
         for note in self._notes[told:]:
             warnings.warn(note, stacklevel=3)
-        # torchao has done so before, but has not seen what stood in a region of its own.
-        fold_batch_norms(model)
+        trained = self._is_qat
+        norms = list(folding_norms(model)) if trained else []
+        if trained:
+            drop_counters(model)
+        else:  # torchao has done so before, but has not seen what stood in a region of its own
+            fold_batch_norms(model)
         complete_values(model)
+        with hidden(model, norms):
+            model = prepared(model, self._unroll_limit, trained)
         with contextlib.redirect_stdout(io.StringIO()):  # ``[WARNING] the 0 th arg of node ...`` (1.5.1)
-            transformed: GraphModule = super().transform_for_annotation(prepared(model, self._unroll_limit))
-        return completed(transformed, half=self._request().fp16)
+            transformed: GraphModule = super().transform_for_annotation(model)
+        with hidden(transformed, norms):
+            transformed = completed(transformed, self._request().fp16, trained)
+        self._folding = frozenset(norm.name for norm in norms) if trained else None
+        return transformed
 
     def annotate(self, model: GraphModule) -> GraphModule:
         """Solve for ``model`` and write the annotations; see the class for what is raised."""
         clock = Stages()
         wanted = self._wanted_of(model)
-        facts = Facts.of(read_graph(model), self._target.operators, wanted.request, wanted.wishes)
+        facts = Facts.of(read_graph(model), self._target.operators, wanted.request, wanted.wishes, self._folding or ())
         clock.lap("facts")
         unverified = facts.unverified()
         if self.strict and unverified:
@@ -201,7 +212,7 @@ class SolveQuantizer(WishingQuantizer):
             raise UnsatisfiableError(outcome.conflicts, tuple(map(conflict_in_words, outcome.conflicts)))
         if isinstance(outcome, Unknown):
             raise BudgetExceededError(outcome.limit)
-        write_annotations(model, facts, problem, outcome, self._observers)
+        write_annotations(model, facts, problem, outcome, self._observers, self._folding)
         self._solved_for = facts
         placed = placements(facts, outcome.encodings)
         self.cpu_nodes = frozenset(name for name, place in placed.items() if place is Placement.CPU)
@@ -212,13 +223,15 @@ class SolveQuantizer(WishingQuantizer):
 
     def prepare_obs_or_fq_callback(self, model: GraphModule, edge_or_node_to_obs_or_fq: dict[Any, Any]) -> None:
         """Called by ``prepare_pt2e`` with the observers of :meth:`annotate`'s annotations, before they are inserted."""
+        found = observed(edge_or_node_to_obs_or_fq)
         if self._solved_for is not None:
-            bind_masks(model, edge_or_node_to_obs_or_fq)
-            bind_accumulators(model, self._solved_for, edge_or_node_to_obs_or_fq)
+            bind_masks(model, found)
+            bind_accumulators(model, self._solved_for, found)
+        if self._solved_for is not None and self._folding is None:
             observe_behind_maxima(model, self._solved_for, edge_or_node_to_obs_or_fq)
         for place in input_casts(model):
             edge_or_node_to_obs_or_fq.pop(place, None)
-        if self._solved_for is not None:
+        if self._solved_for is not None and self._folding is None:
             self._watch = watch(model, edge_or_node_to_obs_or_fq)
         if self._guards is not None:
             put_guards(model, self._guards)

@@ -43,12 +43,20 @@ class Accumulator:
     def smallest_scale(self) -> torch.Tensor:
         """Of the weight, or of each of its channels: real units per step."""
         smallest = torch.zeros(1)
-        if self.results:
-            largest = torch.stack([_scale(result) for result in self.results]).max()
+        if not _has_seen(self.source):
+            return smallest  # in the first step of a training
+        if results := [result for result in self.results if _has_seen(result)]:
+            largest = torch.stack([_scale(result) for result in results]).max()
             smallest = self.least * largest / _scale(self.source)
         if self.bias is None:
             return smallest
         return torch.maximum(smallest, self.bias / (self.most * _scale(self.source)))
+
+
+def _has_seen(observer: Any) -> bool:
+    """Whether ``observer`` has seen any value."""
+    low, high = getattr(observer, "min_val", None), getattr(observer, "max_val", None)
+    return low is None or high is None or (low.numel() > 0 and bool((low <= high).all()))
 
 
 def _scale(observer: Any) -> torch.Tensor:
@@ -60,8 +68,11 @@ def bind_accumulators(model: GraphModule, facts: Facts, observers: Observers) ->
     """Give the observer of each weight (and second operand) that needs it those of the tensors around it."""
     by_name = {node.name: node for node in model.graph.nodes}
     for node, built in facts.calls:
-        reader = by_name[node.name]
-        edges = {entry.role: (by_name[str(entry.ref)], reader) for entry in built.inputs if entry.ref is not None}
+        reader = by_name.get(node.name)
+        if reader is None:
+            continue  # a convolution that torchao has made one op with its norm, to be trained
+        read = {entry.role: by_name.get(str(entry.ref)) for entry in built.inputs if entry.ref is not None}
+        edges = {role: (source, reader) for role, source in read.items() if source is not None}
         source, result = observers.get(edges.get(Role.ACTIVATION)), observers.get(reader)
         weight = observers.get(edges.get(Role.WEIGHT, edges.get(Role.OPERAND)))
         if not isinstance(weight, Scaled) or source is None or result is None:

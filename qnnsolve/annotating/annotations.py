@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -19,6 +19,7 @@ from qnnsolve.annotating.masks import mask_bounds, softmax_inputs
 from qnnsolve.annotating.named_observers import NamedObservers
 from qnnsolve.annotating.observers import Bounds
 from qnnsolve.annotating.specs import bias_spec, concrete_spec, halved_spec
+from qnnsolve.annotating.training import training_spec
 from qnnsolve.constraints import Derived, Problem, Same, Site
 from qnnsolve.encodings import Encoding
 from qnnsolve.facts.graph import Node
@@ -34,11 +35,17 @@ __all__ = ["mark_cpu_nodes", "write_annotations"]
 
 
 def write_annotations(
-    model: GraphModule, facts: Facts, problem: Problem, solution: Solution, observers: NamedObservers
+    model: GraphModule,
+    facts: Facts,
+    problem: Problem,
+    solution: Solution,
+    observers: NamedObservers,
+    folding: Collection[str] | None = None,
 ) -> None:
     """Annotate every node of ``model`` as ``solution`` says; ``problem`` was made from ``facts`` about it.
 
-    ``observers`` are those that wishes name.
+    ``observers`` are those that wishes name. Where the model is to be trained, ``folding`` are the norms that are then
+    folded into the convolutions before them, and everything is quantized by fake quantization.
 
     Raises:
         UnsupportedGraphError: a constant that has an encoding is infinite, and no mask.
@@ -48,9 +55,11 @@ def write_annotations(
     by_name = {node.name: node for node in model.graph.nodes}
     derived = {c.site: c for c in problem.constraints if isinstance(c, Derived)}
     leaders: dict[Site, Site] = {}
-    order = {site: index for index, site in enumerate(_iteration_order(facts, solution.encodings))}
+    inside = {site for name in folding or () for site in _inside(facts, name)}
+    seen = (site for site in _iteration_order(facts, solution.encodings) if site not in inside)
+    order = {site: index for index, site in enumerate(seen)}
     for group in solution.groups:
-        leader = min(group, key=lambda site: order[site])
+        leader = min(group, key=lambda site: order.get(site, len(order)))
         leaders.update(dict.fromkeys(group, leader))
     folded = (c.sites for c in problem.constraints if isinstance(c, Same) and c.reason.rule == FOLDED)
     softmaxed = dict(softmax_inputs(facts, solution))
@@ -66,6 +75,8 @@ def write_annotations(
     floors, halvings = _floors(facts, solution, leaders), _halvings(facts, solution, leaders)
     named = _named(facts, leaders, order)
     writer = _Writer(facts, solution.encodings, leaders, derived, bounds, floors, halvings, named, observers, by_name)
+    training = None if folding is None else training_spec
+    writer = attrs.evolve(writer, inside=inside, training=training)
     for node in facts.inputs:
         writer.annotate_input(by_name[node.name])
     for name in facts.built:
@@ -77,6 +88,12 @@ def mark_cpu_nodes(model: GraphModule, cpu_nodes: Iterable[str]) -> None:
     by_name = {node.name: node for node in model.graph.nodes}
     for name in cpu_nodes:
         by_name[name].meta.setdefault("custom", {})[CPU_KEY] = CPU_VALUE
+
+
+def _inside(facts: Facts, norm: str) -> tuple[Site, Site]:
+    """The output of the convolution before ``norm``, and the edge between the two."""
+    convolution = str(facts.built[norm].inputs[0].ref)
+    return Site(convolution), Site(convolution, norm)
 
 
 _LIMITS: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -188,6 +205,9 @@ class _Writer:
     named: Mapping[Site, str]
     observers: NamedObservers
     by_name: Mapping[str, FxNode]
+    inside: Collection[Site] = ()
+    """Sites between a convolution and its norm, where nothing is quantized."""
+    training: Callable[[QuantizationSpecBase], QuantizationSpecBase] | None = None
 
     def annotate(self, node: FxNode) -> None:
         """Write the node's annotation; implicit sharing is off, since the solution says what is shared."""
@@ -211,13 +231,17 @@ class _Writer:
 
     def _spec(self, site: Site) -> QuantizationSpecBase | None:
         encoding = self.encodings.get(site)
-        if encoding is None or not encoding.quantized:
+        if encoding is None or not encoding.quantized or site in self.inside:
             return None
         if site in self.derived:
             return bias_spec(self.by_name[site.user], encoding)
         leader = self.leaders[site]
         if leader != site:
             return SharedQuantizationSpec(self._edge_or_node(leader))
+        spec = self._concrete(site, encoding)
+        return spec if self.training is None else self.training(spec)
+
+    def _concrete(self, site: Site, encoding: Encoding) -> QuantizationSpecBase:
         halvings = self.halvings.get(site, 0)
         if halvings:
             return halved_spec(encoding, halvings)

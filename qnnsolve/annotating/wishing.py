@@ -88,6 +88,11 @@ class WishingQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no
         """Whether somebody set the default config, or changed it where it stands."""
         return repr(vars(self.default_quant_config)) != self._unset
 
+    @property
+    def _is_qat(self) -> bool:
+        """Whether what is prepared is to be trained."""
+        return bool(self.default_quant_config.is_qat if self._recipe is None else self._recipe._default_is_qat)
+
     def _annotate_as_executorch(self, model: GraphModule) -> None:
         """What custom annotations expect to find. Nodes that ExecuTorch cannot annotate are left out."""
         for node in model.graph.nodes:

@@ -29,46 +29,48 @@ __all__ = ["UNROLL_LIMIT", "completed", "prepared"]
 Step = Callable[[GraphModule], GraphModule]
 
 
-def _before_passes(unroll_limit: int) -> tuple[Step, ...]:
+def _before_passes(unroll_limit: int, trained: bool) -> tuple[Step, ...]:
     return (
         spell_out_writes,  # nothing below sees that a write in place changes what others read
         lambda model: unroll(model, unroll_limit),  # the accelerator has no recurrent layers, but all ops of one step
         flatten_norms,  # it normalizes over one dimension only
         add_batches,  # its ops on images need a batch
         expand_composites,  # ExecuTorch takes these apart after annotation: the parts would have no encoding
-        fold_constants,  # what no input decides is no op to run; the steps above make such nodes
+        lambda model: fold_constants(model, trained),  # what no input decides is no op to run; such are made above
         lower_ranks,  # the accelerator takes five dimensions at most
         replace,  # what ExecuTorch never builds, builds wrongly or takes apart
         cast_returned,  # ExecuTorch casts 64-bit integers back for single tensors only, not for parts of a tuple
     )
 
 
-def _after_passes(half: bool) -> tuple[Step, ...]:
+def _after_passes(half: bool, trained: bool) -> tuple[Step, ...]:
     return (
-        fold_constants,  # ExecuTorch's passes make constants ...
+        lambda model: fold_constants(model, trained),  # ExecuTorch's passes make constants ...
         lower_ranks,  # ... and tensors of more than five dimensions
-        fold_constants,  # both of which leaves constants to fold
+        lambda model: fold_constants(model, trained),  # both of which leaves constants to fold
         move_tiles,  # sums of tensors that are tiled along the last dimension come out wrong
         move_leading,  # putting a dimension of size one in front costs 8-bit values a step
         lambda model: bound_infinities(model, half),  # minus infinity has no encoding
     )
 
 
-def prepared(model: GraphModule, unroll_limit: int = UNROLL_LIMIT) -> GraphModule:
+def prepared(model: GraphModule, unroll_limit: int = UNROLL_LIMIT, trained: bool = False) -> GraphModule:
     """``model`` itself, rewritten up to ExecuTorch's passes. It is :func:`~qnnsolve.rewriting.opening.opened`.
+
+    What is computed from parameters stays where those are to be ``trained``.
 
     Raises:
         UnsupportedGraphError: what a step cannot follow (see each).
     """
-    return _through(_before_passes(unroll_limit), model)
+    return _through(_before_passes(unroll_limit, trained), model)
 
 
-def completed(model: GraphModule, half: bool = False) -> GraphModule:
+def completed(model: GraphModule, half: bool = False, trained: bool = False) -> GraphModule:
     """``model`` itself, rewritten once ExecuTorch's passes are through with what :func:`prepared` made of it.
 
     With ``half``, activations stay in half precision.
     """
-    return _through(_after_passes(half), model)
+    return _through(_after_passes(half, trained), model)
 
 
 def _through(steps: tuple[Step, ...], model: GraphModule) -> GraphModule:

@@ -9,9 +9,10 @@ get_attr node".
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from operator import attrgetter
 from typing import Any
 
@@ -21,7 +22,7 @@ from torch.fx import Node as FxNode
 from torchao.quantization.pt2e import quantize_pt2e
 from torchao.quantization.pt2e import utils as pt2e_utils
 
-__all__ = ["fold_batch_norms", "fold_only_where_alone"]
+__all__ = ["fold_batch_norms", "fold_only_where_alone", "hidden", "is_norm"]
 
 _aten = torch.ops.aten
 _NORMS = frozenset({_aten.batch_norm.default, _aten._native_batch_norm_legit_no_training.default})
@@ -52,18 +53,30 @@ def _careful(folding: Callable[[GraphModule], None]) -> Callable[[GraphModule], 
     @functools.wraps(folding)
     def folded(model: GraphModule) -> None:
         readers = _readers(model)
-        hidden = {node: node.target for node in model.graph.nodes if _reads_shared(node, readers)}
-        for node in hidden:
-            node.target = _kept
-        try:
+        with hidden(model, [node for node in model.graph.nodes if _reads_shared(node, readers)]):
             folding(model)
-        finally:
-            for node, target in hidden.items():
-                node.target = target
-            if hidden:
-                model.recompile()
 
     return folded
+
+
+def is_norm(node: FxNode) -> bool:
+    """Whether ``node`` is a batch norm that could be folded."""
+    return node.target in _NORMS
+
+
+@contextlib.contextmanager
+def hidden(model: GraphModule, norms: Collection[FxNode]) -> Iterator[None]:
+    """Nobody takes ``norms`` for batch norms as long as the context lasts."""
+    targets = {node: node.target for node in norms}
+    for node in norms:
+        node.target = _kept
+    try:
+        yield
+    finally:
+        for node, target in targets.items():
+            node.target = target
+        if targets:
+            model.recompile()
 
 
 def _kept(*_: Any) -> None:

@@ -38,16 +38,17 @@ Computed: TypeAlias = dict[Node, frozenset[str]]
 """Nodes whose values are known before the model's inputs are, in order, and the names that each is computed from."""
 
 
-def fold_constants(model: GraphModule) -> GraphModule:
+def fold_constants(model: GraphModule, trained: bool = False) -> GraphModule:
     """Replace, in place, each tensor that is computed from parameters, buffers and constants alone by its value.
 
     What an op reads as it is stays as it is: a plain weight keeps its name. So do tensors that the model writes to,
     those that carry random numbers, and constants that an op makes from nothing (``arange``). Returns ``model``. A
     folded value is a buffer named ``folded_constant_0`` and so on; the weight of a linear or convolution is a
-    parameter, as torchao wants it where it folds a batch norm into it.
+    parameter, as torchao wants it where it folds a batch norm into it. What is computed from parameters that are to be
+    ``trained`` stays, too.
     """
     left = set(_written(model))
-    sources = _sources(model, left)
+    sources = _sources(model, left, trained)
     while True:
         computed = _computed(model, sources, left)
         too_large = {node for node in _frontier(computed) if _elements(node) > _limit(node, computed[node], sources)}
@@ -64,13 +65,13 @@ def fold_constants(model: GraphModule) -> GraphModule:
     return model
 
 
-def _sources(model: GraphModule, written: set[Node]) -> Tensors:
-    """The model's tensors that no op of the graph writes to."""
+def _sources(model: GraphModule, written: set[Node], trained: bool) -> Tensors:
+    """The model's tensors that no op of the graph writes to, and no training."""
     tensors: Tensors = {}
     for node in model.graph.nodes:
         if node.op == "get_attr":
             value = operator.attrgetter(str(node.target))(model)
-            if isinstance(value, torch.Tensor):
+            if isinstance(value, torch.Tensor) and not (trained and value.requires_grad):
                 tensors[str(node.target)] = value
     states = {_memory(tensors[name]) for node in written if (name := str(node.target)) in tensors}
     return {name: value for name, value in tensors.items() if _memory(value) not in states}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import attrs
 
@@ -17,6 +17,7 @@ from qnnsolve.opinfo_facts import OperatorFacts
 from qnnsolve.reasons import Reason, Says
 from qnnsolve.rules.asked import Asked, Port
 from qnnsolve.rules.builders import Built, Fate, Input, Step, build
+from qnnsolve.rules.builders.types import identity
 from qnnsolve.rules.domains import Domains
 from qnnsolve.rules.request import Request, Role
 from qnnsolve.rules.wishes import Wish
@@ -67,15 +68,25 @@ class Facts:
     _forms: dict[str, Form] = attrs.field(factory=dict, init=False, repr=False)
 
     @classmethod
-    def of(cls, graph: Graph, operators: OperatorFacts, request: Request, wishes: Sequence[Wish] = ()) -> Facts:
+    def of(
+        cls,
+        graph: Graph,
+        operators: OperatorFacts,
+        request: Request,
+        wishes: Sequence[Wish] = (),
+        folding: Collection[str] = (),
+    ) -> Facts:
         """Facts of a graph, with the fate of each of its calls looked up once.
+
+        ``folding`` are calls that are folded into the one before them, once the model is trained.
 
         Raises:
             UsageError: a wish finds no node, or asks for what cannot be.
         """
         wanted = Asked.of(request, wishes, graph)
         calls = (node for node in graph if node.kind is NodeKind.CALL)
-        return cls(graph, operators, wanted, {node.name: _built(node, graph, wanted) for node in calls})
+        built = {node.name: _built(node, graph, wanted) for node in calls}
+        return cls(graph, operators, wanted, built | {name: identity(graph[name], graph) for name in folding})
 
     @property
     def request(self) -> Request:

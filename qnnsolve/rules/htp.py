@@ -9,6 +9,7 @@ from qnnsolve.encodings import QScheme
 from qnnsolve.opinfo_facts import port_code
 from qnnsolve.reasons import Reason, Says
 from qnnsolve.rules.base import Facts
+from qnnsolve.rules.builders import Built, Fate
 from qnnsolve.rules.builders.indexing import state_of
 from qnnsolve.rules.registry import rule
 from qnnsolve.rules.request import Role
@@ -91,11 +92,20 @@ def activation_folds_into_its_producer(facts: Facts) -> Iterator[Constraint]:
     reason = Reason.of(FOLDED, Says.ROUNDS_ONCE, (_ROUNDS_ONCE,))
     for node, built in facts.calls:
         ref = built.inputs[0].ref if built.op in ("Relu", "ReluMinMax") else None
-        producer = facts.built.get(str(ref))
+        producer = _producer(facts, ref)
         if ref is None or producer is None or producer.op not in _FOLDING or facts.graph.users[ref] != (node.name,):
             continue
         if Site(ref) in facts.domains and Site(node.name) in facts.domains:
             yield Same((Site(ref), Site(ref, node.name), Site(node.name)), reason)
+
+
+def _producer(facts: Facts, ref: str | None) -> Built | None:
+    """What makes the values of ``ref``; a norm that is folded after training makes none, but the op before it does."""
+    built = facts.built.get(str(ref))
+    while built is not None and built.fate is Fate.IDENTITY and facts.graph.users[str(built.inputs[0].ref)] == (ref,):
+        ref = built.inputs[0].ref
+        built = facts.built.get(str(ref))
+    return built
 
 
 @rule("QH005")
