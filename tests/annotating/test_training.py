@@ -33,7 +33,7 @@ class Net(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         hidden = torch.relu(self.norm(self.first(x)))
         hidden = functional.relu6(self.other(self.second(hidden))) + hidden
-        classes: torch.Tensor = self.classify(functional.dropout(hidden.mean((2, 3)), 0.1, self.training))
+        classes: torch.Tensor = self.classify(hidden.mean((2, 3)))
         return classes
 
 
