@@ -19,6 +19,7 @@ WINGS = (
     "cli",
     "report",
     "pipeline",
+    "executorch",
     "models",
     "quantizer",
     "annotating",
