@@ -136,13 +136,15 @@ def kept_on_cpu(module: GraphModule, placement: CpuPlacement) -> list[bool]:
     return [bool(node.meta.get(QCOM_FALLBACK_NODE)) for node in calls(module)]
 
 
-def test_what_is_left_and_the_cast_before_it_stay_on_the_cpu() -> None:
-    """A quantized op before it does not: it would lose its encoding."""
+@pytest.mark.parametrize(("encoded", "kept"), [(False, [True, True, True, False]), (True, [False, False, True, False])])
+def test_what_is_left_and_what_only_feeds_it_stay_on_the_cpu(encoded: bool, kept: list[bool]) -> None:
+    """A quantized op before it does not, nor what is computed of one: it would lose its encoding."""
     module = graph_of(aten.neg.default, aten.relu.default, aten.erf.default, aten.relu.default)
     first, _, left, _ = calls(module)
-    first.meta[QCOM_QUANT_ATTRS] = {"scale": 0.1}
+    if encoded:
+        first.meta[QCOM_QUANT_ATTRS] = {"scale": 0.1}
     left.meta["custom"][CPU_KEY] = CPU_VALUE
-    assert kept_on_cpu(module, CpuPlacement()) == [False, True, True, False]
+    assert kept_on_cpu(module, CpuPlacement()) == kept
 
 
 def test_our_pass_runs_after_all_but_the_last() -> None:
