@@ -28,6 +28,7 @@ from qnnsolve.annotating.calibrated import Watch, watch
 from qnnsolve.annotating.composing import pass_callbacks_on
 from qnnsolve.annotating.masks import bind_masks
 from qnnsolve.annotating.maxima import observe_behind_maxima
+from qnnsolve.annotating.seq_mse import take_derived_observers
 from qnnsolve.annotating.training import drop_counters, folding_norms, observed
 from qnnsolve.annotating.wishing import WishingQuantizer
 from qnnsolve.errors import BudgetExceededError, UnsatisfiableError, UnverifiedError
@@ -56,6 +57,7 @@ __all__ = ["SolveQuantizer"]
 
 fold_only_where_alone()
 pass_callbacks_on()
+take_derived_observers()
 
 
 class SolveQuantizer(WishingQuantizer):

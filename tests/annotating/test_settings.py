@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from executorch.backends.qualcomm._passes.seq_mse import SeqMSE
 from executorch.backends.qualcomm.quantizer.qconfig import get_16a8w_qnn_ptq_config
 from executorch.backends.qualcomm.quantizer.quant_recipe import QuantGranularity, QuantRecipe
 from executorch.backends.qualcomm.quantizer.quantizer import (
@@ -229,6 +230,21 @@ def test_wishes_are_added_and_wrong_ones_named() -> None:
     assert (nodes["add"].output, dict(nodes["conv2d_1"].inputs)["second_weight"]) == ("u16", "s4/ch0")
     with pytest.raises(UsageError, match=r"wish\('conv2d_9=16a'\): nothing in the model is 'conv2d_9'"):
         solved(lambda q: q.wish("conv2d_9=16a"))
+
+
+@pytest.mark.parametrize("blocks", [False, True])
+def test_seq_mse_finds_the_observers_of_weights(blocks: bool) -> None:
+    quantizer = SolveQuantizer()
+    quantizer.set_default_quant_config(QuantDtype.use_16a4w_block, is_conv_per_channel=True)
+    quantizer.set_block_size_map(dict.fromkeys(("conv2d_1", "conv2d_2"), (1, 16, 1, 1)) if blocks else {})
+    graph = prepared(quantizer)
+    with SeqMSE(graph, 20):
+        graph(*SAMPLE)
+    observer = getattr(graph, "activation_post_process_5" if blocks else "activation_post_process_1")
+    scale, _ = observer.calculate_qparams()
+    plain, _ = type(observer).calculate_qparams(observer)
+    assert bool((scale <= plain).all()) and bool((scale < plain).any())
+    convert_pt2e(graph)
 
 
 def test_inside_a_composable_quantizer_the_observers_are_bound_too() -> None:
