@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -63,11 +65,23 @@ def waited(path: Path) -> None:
     raise AssertionError(f"no {path}")
 
 
+@contextlib.contextmanager
+def heeding_interrupts() -> Iterator[None]:
+    """Children get interrupts, also where these tests were started in the background, which ignores them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("how", ["once", "slowly", "changed"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_leaves_nothing(number: signal.Signals, how: str, folder: Path) -> None:
     command = [sys.executable, "work.py", "solve", "x.pt2", "--soc", "SM8750", how]
-    with subprocess.Popen(command, cwd=folder, env=environment(folder), stderr=subprocess.PIPE) as child:
+    with heeding_interrupts():
+        child = subprocess.Popen(command, cwd=folder, env=environment(folder), stderr=subprocess.PIPE)
+    with child:
         waited(folder / "ready")
         child.send_signal(number)
         if how == "slowly":  # while it cleans up, the user loses patience
