@@ -74,9 +74,21 @@ def write_annotations(
     )
     floors, halvings = _floors(facts, solution, leaders), _halvings(facts, solution, leaders)
     named = _named(facts, leaders, order)
-    writer = _Writer(facts, solution.encodings, leaders, derived, bounds, floors, halvings, named, observers, by_name)
     training = None if folding is None else training_spec
-    writer = attrs.evolve(writer, inside=inside, training=training)
+    writer = _Writer(
+        facts,
+        solution.encodings,
+        leaders,
+        derived,
+        bounds,
+        floors,
+        halvings,
+        named,
+        observers,
+        by_name,
+        inside,
+        training,
+    )
     for node in facts.inputs:
         writer.annotate_input(by_name[node.name])
     for name in facts.built:
@@ -121,7 +133,7 @@ def _bounds(activation: Node, bounds: Bounds) -> Bounds:
 
 
 def _floors(facts: Facts, solution: Solution, leaders: Mapping[Site, Site]) -> dict[Site, float]:
-    """The least scale of each group of sites, by the group's leader, where an operator asks for one."""
+    """The least scale of each group of sites, by the group's leader, where an operator or the user asks for one."""
     found: dict[Site, float] = {}
     for node, built in facts.calls:
         for port, site in _ports(facts, node, built).items():
@@ -130,6 +142,9 @@ def _floors(facts: Facts, solution: Solution, leaders: Mapping[Site, Site]) -> d
             if scales is not None and encoding is not None and encoding.quantized:
                 leader = leaders.get(site, site)
                 found[leader] = max(found.get(leader, 0.0), scales[0].get(port_code(encoding), 0.0))
+    for site in solution.encodings if facts.wanted.all else ():
+        leader, least = leaders.get(site, site), facts.wanted.least_scale(facts.owner(site), facts.port(site))
+        found[leader] = max(found.get(leader, 0.0), least)
     return found
 
 
@@ -161,7 +176,7 @@ def _halved(facts: Facts, built: Built, port: int, encoding: Encoding) -> int:
 def _named(facts: Facts, leaders: Mapping[Site, Site], order: Mapping[Site, int]) -> dict[Site, str]:
     """The observer that is asked for at a group of sites, by the group's leader. Of several the first one counts."""
     found: dict[Site, str] = {}
-    for site in order:
+    for site in order if facts.wanted.all else ():
         name = facts.wanted.observer(facts.owner(site), facts.port(site))
         if name is not None:
             found.setdefault(leaders.get(site, site), name)
@@ -205,9 +220,9 @@ class _Writer:
     named: Mapping[Site, str]
     observers: NamedObservers
     by_name: Mapping[str, FxNode]
-    inside: Collection[Site] = ()
+    inside: Collection[Site]
     """Sites between a convolution and its norm, where nothing is quantized."""
-    training: Callable[[QuantizationSpecBase], QuantizationSpecBase] | None = None
+    training: Callable[[QuantizationSpecBase], QuantizationSpecBase] | None
 
     def annotate(self, node: FxNode) -> None:
         """Write the node's annotation; implicit sharing is off, since the solution says what is shared."""

@@ -22,6 +22,7 @@ from torchao.quantization.pt2e.quantizer import (
 from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
 
 from qnnsolve.annotating.named_observers import NamedObservers
+from qnnsolve.annotating.settings import range_of
 from qnnsolve.encodings import DType, Encoding, QScheme
 from qnnsolve.errors import UsageError
 from qnnsolve.foreign import foreign
@@ -60,12 +61,12 @@ def custom_wishes(
 def _written(model: GraphModule, function: Annotating, observers: NamedObservers) -> Iterator[Wish]:
     name = getattr(function, "__name__", None) or getattr(getattr(function, "func", None), "__name__", repr(function))
     words = f"custom annotation {name}"
-    before = {place: id(spec) for place, spec in _specs(model)}
+    before = dict(_specs(model))
     with foreign(words):
         function(model)
     after = dict(_specs(model))
     for place, spec in after.items():
-        if before.get(place) == id(spec):
+        if before.get(place) is spec:
             continue
         spec = _concrete(spec, after)
         if isinstance(spec, QuantizationSpec | FixedQParamsQuantizationSpec):
@@ -121,9 +122,7 @@ def encoding_of(spec: QuantizationSpec | FixedQParamsQuantizationSpec, words: st
     Raises:
         UsageError: there is none.
     """
-    info = torch.iinfo(spec.dtype)
-    low = info.min if spec.quant_min is None else spec.quant_min
-    high = info.max if spec.quant_max is None else spec.quant_max
+    low, high = range_of(spec)
     dtype = DType.UINT16 if (low, high) == (0, 2**16 - 1) else _DTYPES.get(spec.dtype)
     scheme = _QSCHEMES.get(spec.qscheme)
     if dtype is None or scheme is None:

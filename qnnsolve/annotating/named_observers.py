@@ -3,26 +3,50 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import attrs
 import torchao.quantization.pt2e as torchao_observers
 from executorch.backends.qualcomm.quantizer.observers import per_channel_param_observer as executorch_observers
-from torchao.quantization.pt2e import MinMaxObserver, MovingAverageMinMaxObserver
+from executorch.backends.qualcomm.quantizer.observers.per_block_param_observer import (
+    PerBlockParamFakeQuantize,
+    PerBlockParamObserver,
+)
+from executorch.backends.qualcomm.utils.constants import DEFAULT_EPS_8BIT, DEFAULT_EPS_16BIT, QCOM_BLOCK_SIZE
+from torchao.quantization.pt2e import (
+    MinMaxObserver,
+    MovingAverageMinMaxObserver,
+    MovingAveragePerChannelMinMaxObserver,
+)
 from torchao.quantization.pt2e.quantizer import QuantizationSpec
 
 from qnnsolve.annotating.observers import Bounded
 from qnnsolve.annotating.scales import Scaled
 from qnnsolve.errors import UnknownNameError, UsageError
 
-__all__ = ["NamedObservers", "observing"]
+__all__ = ["NamedObservers", "least_scale", "observing"]
 
-_DEFAULTS = {
-    False: MovingAverageMinMaxObserver,
-    True: (MinMaxObserver, executorch_observers.PerChannelParamObserver),
-}
-"""What ExecuTorch's presets have (1.5.1); a spec with one of these, and no setting of it but the least scale, picks
-none."""
+_DEFAULTS: Mapping[bool, frozenset[type]] = MappingProxyType(
+    {
+        False: frozenset({MovingAverageMinMaxObserver}),
+        True: frozenset(
+            {
+                MinMaxObserver,
+                MovingAverageMinMaxObserver,
+                MovingAveragePerChannelMinMaxObserver,
+                PerBlockParamFakeQuantize,
+                PerBlockParamObserver,
+                executorch_observers.PerChannelParamObserver,
+            }
+        ),
+    }
+)
+"""What ExecuTorch's presets have (1.5.1), for activations and for weights; a spec with one of these, and no setting of
+it but the least scale and the blocks, picks none."""
+_NO_PICK = frozenset({"eps", QCOM_BLOCK_SIZE, "dtype", "quant_min", "quant_max", "qscheme", "ch_axis"})
+"""What an observer is given without being another one: the spec says the same, or another wish does."""
 
 
 @attrs.define(eq=False)
@@ -37,7 +61,7 @@ class NamedObservers:
         if factory is None:
             return None
         kind, given = _taken_apart(factory)
-        if not isinstance(kind, type) or (kind in _kinds(weight) and not set(given) - {"eps"}):
+        if not isinstance(kind, type) or (kind in _DEFAULTS[weight] and not set(given) - _NO_PICK):
             return None
         name = base = kind.__name__
         number = 1
@@ -57,20 +81,25 @@ class NamedObservers:
         return observing(kind, bounded).with_args(**{**settings, **given})
 
 
-def _kinds(weight: bool) -> tuple[type, ...]:
-    kinds = _DEFAULTS[weight]
-    return kinds if isinstance(kinds, tuple) else (kinds,)
+def least_scale(spec: QuantizationSpec | None) -> float | None:
+    """The least scale that a spec asks for, in real units per step; None where it is ExecuTorch's own."""
+    factory = None if spec is None else spec.observer_or_fake_quant_ctr
+    eps = None if factory is None else _taken_apart(factory)[1].get("eps")
+    return None if eps in (None, DEFAULT_EPS_8BIT, DEFAULT_EPS_16BIT) else float(eps)
 
 
 def _taken_apart(factory: Any) -> tuple[Any, dict[str, Any]]:
-    """The class that a factory makes, and the arguments that it gives; factories of factories are joined."""
+    """The class that a factory makes, and the arguments that it gives; factories of factories are joined.
+
+    Of fake quantization it is the observer inside.
+    """
     given: dict[str, Any] = {}
     while True:
         partial = getattr(factory, "p", factory)
         if not isinstance(partial, functools.partial):
             return partial, given
         given = {**partial.keywords, **given}
-        factory = partial.func
+        factory = given.pop("observer", partial.func)
 
 
 def _known(name: str) -> Any:

@@ -18,12 +18,12 @@ from torch.fx import GraphModule
 from torch.fx import Node as FxNode
 from torchao.quantization.pt2e.quantizer import QuantizationSpec
 
-from qnnsolve.annotating.named_observers import NamedObservers
+from qnnsolve.annotating.named_observers import NamedObservers, least_scale
 from qnnsolve.errors import UsageError
 from qnnsolve.rules.request import Granularity, Request
 from qnnsolve.rules.wishes import By, Strength, What, Where, Wish
 
-__all__ = ["Settings", "default_request", "settings_wishes"]
+__all__ = ["Settings", "default_request", "range_of", "settings_wishes"]
 
 
 class Settings(Protocol):
@@ -44,7 +44,6 @@ class _Picked:
 
     config: QuantizationConfig
     words: str
-    owner: ModuleQConfig
     block_size: tuple[int, ...] | None = None
 
 
@@ -54,7 +53,7 @@ def default_request(config: ModuleQConfig) -> Request:
     Raises:
         UsageError: its specs say what no backend has.
     """
-    what = _what(config.quant_config, "set_default_quant_config", None)
+    what = _what(config.quant_config, "set_default_quant_config", NamedObservers())
     return what.over(Request(8, 8, Granularity.TENSOR))
 
 
@@ -94,7 +93,7 @@ def _picks(settings: Settings, default_is_set: bool) -> Callable[[FxNode], _Pick
         per_channel = config.quant_config if axis is None else config.per_channel_quant_config_list[axis]
         if block is not None:
             words = f"set_block_size_map()['{node.name}']"
-        return _Picked(per_channel, words, config, None if block is None else tuple(block))
+        return _Picked(per_channel, words, None if block is None else tuple(block))
 
     return pick
 
@@ -116,7 +115,7 @@ def _recipe_picks(recipe: Any) -> Callable[[FxNode], _Picked | None]:
             if config is not None:
                 recipe._pending_annotate_nodes[node] = (config, strategy)
                 note = f" ({strategy.note})" if strategy.note else ""
-                return _Picked(config, f"{words}{note}", strategy.quant_config, config.block_size)
+                return _Picked(config, f"{words}{note}", config.block_size)
         return None
 
     return pick
@@ -128,7 +127,7 @@ def _preset(config: ModuleQConfig) -> str:
 
 def _wishes(picked: _Picked, names: list[str], observers: NamedObservers) -> Iterator[Wish]:
     where = Where(By.NODES, ",".join(names))
-    what = _what(picked.config, picked.words, observers, picked.owner)
+    what = _what(picked.config, picked.words, observers)
     yield Wish(where, what, picked.words)
     output = picked.config.output_activation
     if output is not picked.config.input_activation and isinstance(output, QuantizationSpec):
@@ -139,32 +138,31 @@ def _wishes(picked: _Picked, names: list[str], observers: NamedObservers) -> Ite
         yield Wish(where, blocks, picked.words, Strength.PIN)
 
 
-def _what(
-    config: QuantizationConfig, words: str, observers: NamedObservers | None, owner: ModuleQConfig | None = None
-) -> What:
+def _what(config: QuantizationConfig, words: str, observers: NamedObservers) -> What:
     activation, weight = config.input_activation, config.weight
-    qat = owner is not None and owner.is_qat
-    name = observers.name_of if observers is not None and not qat else _nameless
     return What(
         activation=0 if activation is None else _bits(activation, words),
         symmetric=None if activation is None else activation.qscheme == torch.per_tensor_symmetric,
         weight=None if weight is None else _bits(weight, words),
         granularity=None if weight is None else _granularity(weight),
-        observer=name(activation, weight=False),
-        weight_observer=name(weight, weight=True),
+        observer=observers.name_of(activation, weight=False),
+        weight_observer=observers.name_of(weight, weight=True),
+        eps=least_scale(activation or weight),
     )
 
 
-def _nameless(spec: QuantizationSpec | None, *, weight: bool) -> None:
-    return None
-
-
-def _bits(spec: QuantizationSpec, words: str) -> int:
-    """The width of a spec's range; without one it is the dtype's."""
+def range_of(spec: QuantizationSpec) -> tuple[int, int]:
+    """``(quant_min, quant_max)``, inclusive; where a spec does not say, the range of its dtype."""
     info = torch.iinfo(spec.dtype)
     low = info.min if spec.quant_min is None else spec.quant_min
     high = info.max if spec.quant_max is None else spec.quant_max
-    bits = int(high - low).bit_length()
+    return int(low), int(high)
+
+
+def _bits(spec: QuantizationSpec, words: str) -> int:
+    """The width of a spec's range."""
+    low, high = range_of(spec)
+    bits = (high - low).bit_length()
     if bits not in (2, 4, 8, 16):
         raise UsageError(f"{words}: {spec.dtype} over {low}..{high} is {bits} bits wide; the chip has 2, 4, 8 and 16")
     return bits

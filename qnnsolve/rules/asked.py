@@ -119,6 +119,11 @@ class Asked:
         said = ((w.what.weight_observer if weight else w.what.observer) for w in reversed(self._at(node, port)))
         return next((name for name in said if name is not None), None)
 
+    def least_scale(self, node: str, port: Port) -> float:
+        """The smallest scale that is asked for at a port, in real units per step; 0 where any will do."""
+        said = (wish.what.eps for wish in reversed(self._at(node, port)))
+        return next((eps for eps in said if eps is not None), 0.0)
+
     def on_cpu(self, node: str) -> Wish | None:
         """The wish that keeps a node on the CPU, if the last that says so does."""
         said = [wish for wish in self.wishes(node) if wish.what.cpu is not None and not wish.where.port]

@@ -68,7 +68,7 @@ def pins_hold(facts: Facts) -> Iterator[Constraint]:
 
     Instead: ``--prefer`` in place of ``--pin``, or ``--lenient``, which gives up pins that cannot hold and says so.
     """
-    for site, domain in facts.domains.items():
+    for site, domain in facts.domains.items() if facts.wanted.all else ():
         allowed, pins = facts.wanted.allowed(facts.owner(site), facts.port(site), domain)
         if pins:
             what = ", ".join(dict.fromkeys(str(pin.what) for pin in pins))

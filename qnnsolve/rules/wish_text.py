@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from qnnsolve.encodings import DType, Encoding, QScheme
+from qnnsolve.encodings import Encoding
 from qnnsolve.errors import UsageError, suggestion
 from qnnsolve.rules.request import PRECISIONS, Granularity
 from qnnsolve.rules.wishes import By, Strength, What, Where, Wish, check_port
@@ -18,15 +18,7 @@ __all__ = ["parse_what", "parse_where", "parse_wish"]
 
 _PREFIXES = {by.value: by for by in (By.NODE, By.OP, By.MODULE, By.TYPE, By.REGEX)}
 _WIDTHS = re.compile(r"(?:(8|16|fp16)a)?(?:([248]|16)w(_block)?)?")
-_PLAIN = {
-    "u8": Encoding.affine(DType.UINT8),
-    "u16": Encoding.affine(DType.UINT16),
-    "s8": Encoding.symmetric(DType.INT8, 8),
-    "s16": Encoding.symmetric(DType.INT16, 16),
-    "s4": Encoding.symmetric(DType.INT8, 4),
-    "u8sym": Encoding(DType.UINT8, QScheme.PER_TENSOR_SYMMETRIC, 0, 255),
-    "u16sym": Encoding(DType.UINT16, QScheme.PER_TENSOR_SYMMETRIC, 0, 65535),
-}
+_PLAIN = {name: Encoding.of_name(name) for name in ("u8", "u16", "s8", "s16", "s4", "u8sym", "u16sym")}
 _WORDS = (*PRECISIONS, "8a", "16a", "2w", "4w", "8w", "16w", "tensor", "channel", "block", "symmetric", "affine", "cpu")
 
 
@@ -105,6 +97,8 @@ def _meaning(word: str, words: str) -> dict[str, Any]:
         return {"granularity": Granularity.BLOCK, "block_size": _block_size(value, words)}
     if equals and name in ("observer", "weight_observer"):
         return {name: value}
+    if equals and name == "eps":
+        return {"eps": _step(value, words)}
     if equals and name in _PLAIN:
         return {"encoding": _fixed(_PLAIN[name], value, words)}
     with contextlib.suppress(ValueError):
@@ -128,6 +122,14 @@ def _block_size(text: str, words: str) -> tuple[int, ...]:
     if not all(size.isdecimal() and int(size) > 0 for size in sizes):
         raise UsageError(f"{words}: a block size is like 32, or 1x32x1x1 with one size per dimension, not '{text}'")
     return tuple(map(int, sizes))
+
+
+def _step(text: str, words: str) -> float:
+    with contextlib.suppress(ValueError):
+        step = float(text)
+        if math.isfinite(step) and step > 0:
+            return step
+    raise UsageError(f"{words}: a least scale is like eps=1e-6, not '{text}'")
 
 
 def _fixed(encoding: Encoding, text: str, words: str) -> Encoding:

@@ -128,7 +128,8 @@ class What:
 
     ``activation`` in bits (0: half precision), ``symmetric`` of activations; ``weight`` in bits, with its
     ``granularity`` and ``block_size`` (one size along the input channels, or one per dimension). ``encoding`` is
-    exact, and may fix scale and zero point. ``cpu``: the node is not quantized. ``observer`` is the name of one.
+    exact, and may fix scale and zero point. ``cpu``: the node is not quantized.
+    ``observer`` is the name of one. ``eps``: no smaller scale, in real units per step.
     """
 
     activation: int | None = None
@@ -140,6 +141,7 @@ class What:
     cpu: bool | None = None
     observer: str | None = None
     weight_observer: str | None = None
+    eps: float | None = None
 
     def over(self, request: Request) -> Request:
         """``request``, where this says nothing else."""
@@ -164,6 +166,7 @@ class What:
             "cpu" if self.cpu else None,
             None if self.observer is None else f"observer={self.observer}",
             None if self.weight_observer is None else f"weight_observer={self.weight_observer}",
+            None if self.eps is None else f"eps={self.eps:g}",
         )
         return ",".join(each for each in said if each is not None)
 

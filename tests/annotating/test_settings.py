@@ -94,6 +94,18 @@ def test_an_observer_observes_and_the_default_one_is_no_wish() -> None:
     assert "HistogramObserver" not in kinds(None)
 
 
+def test_no_scale_is_less_than_the_least_that_is_asked_for() -> None:
+    def scales(eps: float | None) -> list[float]:
+        quantizer = SolveQuantizer()
+        quantizer.set_default_quant_config(QuantDtype.use_8a8w, eps=eps)
+        converted = convert_pt2e(prepared(quantizer))
+        op = torch.ops.quantized_decomposed.quantize_per_tensor.default
+        return [node.args[1] for node in converted.graph.nodes if node.target is op]
+
+    assert min(scales(0.25)) == 0.25
+    assert scales(2**-12) == scales(None), "ExecuTorch's own least scale is no wish"
+
+
 def test_a_submodule_has_a_config_of_its_own_and_the_first_that_matches_counts() -> None:
     wide, narrow = ModuleQConfig(QuantDtype.use_16a8w), ModuleQConfig(QuantDtype.use_8a8w)
 

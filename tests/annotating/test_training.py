@@ -11,7 +11,7 @@ import torchao
 from executorch.backends.qualcomm.quantizer.quantizer import QuantDtype
 from torch import nn
 from torch.nn import functional
-from torchao.quantization.pt2e import FakeQuantize
+from torchao.quantization.pt2e import FakeQuantize, MinMaxObserver
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_qat_pt2e
 
 from qnnsolve import SolveQuantizer
@@ -80,6 +80,16 @@ def test_every_encoding_is_trained_with_fake_quantization() -> None:
     fakes = [module for module in prepared.modules() if isinstance(module, FakeQuantize)]
     assert len(fakes) > 8
     assert {type(fake.activation_post_process).__name__ for fake in fakes} == {"MovingAverageMinMaxObserver"}
+
+
+def test_the_observer_that_a_script_picks_is_trained_with() -> None:
+    _, prepared = trained(QuantDtype.use_8a8w, "SM8750", steps=1, act_observer=MinMaxObserver)
+    found = {
+        type(module.activation_post_process).__name__
+        for module in prepared.modules()
+        if isinstance(module, FakeQuantize)
+    }
+    assert found == {"MinMaxObserver", "MovingAverageMinMaxObserver"}, "of activations, and of weights"
 
 
 def test_a_config_that_training_cannot_have_is_refused() -> None:

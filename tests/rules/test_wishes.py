@@ -99,6 +99,8 @@ def test_what_finds_nothing_names_the_nearest() -> None:
         ("conv=16a,8a", "'16a,8a' asks for two things at once (16 and 8)"),
         ("conv=block=0", "a block size is like 32, or 1x32x1x1 with one size per dimension, not '0'"),
         ("conv=u8=nan:3", "a scale and zero point are like u8=0.02:128, not 'nan:3'"),
+        ("conv=eps=0", "a least scale is like eps=1e-6, not '0'"),
+        ("conv=s8/ch0=nan:0", "unknown wish 's8/ch0=nan:0'"),
         ("conv=u8=0.1:300", "zero point 300 is outside of 0..255"),
         ("conv=cpu", "nothing prefers the CPU; pin it there"),
     ],
