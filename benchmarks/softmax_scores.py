@@ -32,7 +32,7 @@ def steps_off(soc: str, size: float, as_calibrated: bool) -> tuple[float, float]
     sample = (torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(0)) * size,)
     module = torch.export.export(nn.Softmax(-1), sample).module(check_guards=False)
     with (
-        mock.patch("qnnsolve.annotating.annotations._floors", lambda *_: {})
+        mock.patch("qnnsolve.annotating.annotations.floors_of", lambda *_: {})
         if as_calibrated
         else contextlib.nullcontext()
     ):

@@ -19,7 +19,7 @@ def wish_records(
     """One per wish, in their order. Without a solution no port has anything: ``kept`` and ``missed`` are 0."""
     kept: dict[Wish, int] = {}
     missed: dict[Wish, int] = {}
-    for site, encoding in encodings.items():
+    for site, encoding in encodings.items() if facts.wanted.all else ():
         for wish, holds in facts.wanted.held(facts.owner(site), facts.port(site), encoding).items():
             counts = kept if holds else missed
             counts[wish] = counts.get(wish, 0) + 1

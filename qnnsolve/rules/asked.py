@@ -9,11 +9,12 @@ from itertools import chain
 
 import attrs
 
-from qnnsolve.encodings import FLOAT, Encoding, QScheme
+from qnnsolve.encodings import Encoding
 from qnnsolve.errors import UsageError
 from qnnsolve.facts.graph import Graph, NodeKind
-from qnnsolve.rules.request import Granularity, Request, Role
-from qnnsolve.rules.wishes import Strength, What, Wish, check_port, matching
+from qnnsolve.rules.request import Request, Role
+from qnnsolve.rules.saying import IN_CALIBRATION, THINGS, contradicts, field_of, is_signed, keeps, says
+from qnnsolve.rules.wishes import Strength, Wish, check_port, matching
 
 __all__ = ["Asked", "Port"]
 
@@ -104,7 +105,7 @@ class Asked:
         if role is Role.BIAS:
             return ()
         everywhere = role is not Role.ACTIVATION
-        return tuple(sorted({e for e, at_output in self._exact if everywhere or at_output or not _is_signed(e)}))
+        return tuple(sorted({e for e, at_output in self._exact if everywhere or at_output or not is_signed(e)}))
 
     @functools.cached_property
     def _exact(self) -> frozenset[tuple[Encoding, bool]]:
@@ -145,31 +146,31 @@ class Asked:
 
     def said_of(self, node: str, port: Port) -> Wish | None:
         """The last wish that says something of a port; None where only the default does."""
-        return next((wish for wish in reversed(self._at(node, port)) if _says(wish.what, port.role)), None)
+        return next((wish for wish in reversed(self._at(node, port)) if says(wish.what, port.role)), None)
 
     def allowed(
         self, node: str, port: Port, domain: Iterable[Encoding]
     ) -> tuple[frozenset[Encoding], tuple[Wish, ...]]:
         """Of ``domain`` what the pins of a port leave, and those pins; all of it where there are none."""
         left, pins = list(domain), []
-        for field, wish in self._counting(node, port):
+        for field, wish in self._counting(node, port, THINGS):
             if wish.strength is Strength.PIN:
                 pins.append(wish)
-                left = [each for each in left if _keeps(each, field, wish.what)]
+                left = [each for each in left if keeps(each, field, wish.what)]
         return frozenset(left), tuple(dict.fromkeys(pins))
 
     def held(self, node: str, port: Port, chosen: Encoding) -> dict[Wish, bool]:
         """The wishes that count at a port, and whether ``chosen`` is all that each of them asks for there."""
         found: dict[Wish, bool] = {}
-        for field, wish in self._counting(node, port):
-            found[wish] = found.get(wish, True) and _keeps(chosen, field, wish.what)
+        for field, wish in self._counting(node, port, (*THINGS, *IN_CALIBRATION)):
+            found[wish] = found.get(wish, True) and keeps(chosen, field, wish.what)
         return found
 
-    def _counting(self, node: str, port: Port) -> Iterator[tuple[str, Wish]]:
+    def _counting(self, node: str, port: Port, fields: Iterable[str]) -> Iterator[tuple[str, Wish]]:
         """Of each thing that a port can have the last wish that says something of it."""
         wishes = self._at(node, port)
-        for field in _THINGS if wishes else ():
-            said = [wish for wish in wishes if _field(wish.what, field, port.role) is not None]
+        for field in fields if wishes else ():
+            said = [wish for wish in wishes if field_of(wish.what, field, port.role) is not None]
             if said:
                 yield field, said[-1]
 
@@ -178,7 +179,7 @@ class Asked:
         for node, wishes in self._by_node.items():
             for index, later in enumerate(wishes):
                 for earlier in wishes[:index]:
-                    if earlier.where.port == later.where.port and _contradicts(earlier.what, later.what):
+                    if earlier.where.port == later.where.port and contradicts(earlier.what, later.what):
                         yield node, earlier, later
 
     def _at(self, node: str, port: Port) -> tuple[Wish, ...]:
@@ -203,56 +204,3 @@ class Asked:
                 request = wish.what.over(request)
             self._requests[wishes] = request
         return self._requests[wishes]
-
-
-_THINGS = ("activation", "block_size", "encoding", "granularity", "symmetric", "weight")
-"""Of which a port can have one or another."""
-
-
-def _field(what: What, field: str, role: Role) -> object:
-    """What is said of a thing, where a port of that role has it."""
-    of_weights = role is Role.WEIGHT
-    if role in (Role.BIAS, Role.NORM) and field != "encoding":
-        return None
-    if field in ("weight", "granularity", "block_size") and not of_weights:
-        return None
-    if field in ("activation", "symmetric") and of_weights:
-        return None
-    return getattr(what, field)
-
-
-def _says(what: What, role: Role) -> bool:
-    return any(_field(what, field, role) is not None for field in _THINGS)
-
-
-def _is_signed(encoding: Encoding) -> bool:
-    return not encoding.dtype.value.startswith("u")
-
-
-_SCHEMES = {
-    Granularity.TENSOR: QScheme.PER_TENSOR_SYMMETRIC,
-    Granularity.CHANNEL: QScheme.PER_CHANNEL_SYMMETRIC,
-    Granularity.BLOCK: QScheme.PER_BLOCK_SYMMETRIC,
-}
-
-
-def _keeps(encoding: Encoding, field: str, what: What) -> bool:
-    """Whether ``encoding`` is what is asked of one thing."""
-    match field:
-        case "encoding":
-            return encoding == what.encoding
-        case "activation":
-            return encoding != FLOAT and encoding.bits == (what.activation or 16)
-        case "weight":
-            return encoding != FLOAT and encoding.bits == what.weight
-        case "granularity":
-            return what.granularity is not None and encoding.qscheme is _SCHEMES[what.granularity]
-        case "symmetric":
-            return encoding.qscheme.is_symmetric == what.symmetric
-        case _:
-            return encoding.qscheme is QScheme.PER_BLOCK_SYMMETRIC
-
-
-def _contradicts(earlier: What, later: What) -> bool:
-    pairs = zip(attrs.astuple(earlier, recurse=False), attrs.astuple(later, recurse=False), strict=True)
-    return any(one is not None and other is not None and one != other for one, other in pairs)

@@ -156,6 +156,18 @@ def test_pins_that_cannot_hold_are_a_conflict_and_can_be_given_up() -> None:
     assert FLOAT not in relaxed.encodings.values(), "a width is given up, not the accelerator"
 
 
+def test_what_counts_in_calibration_is_kept_wherever_a_port_is_quantized() -> None:
+    given = wished("*=observer=MinMaxObserver,eps=0.5", strength=PIN)
+    (wish,) = given.wanted.all
+    assert yielded("QC010", given) == [], "an observer pins no encoding"
+    assert given.wanted.held("relu", given.port(OUT), U8) == {wish: True}
+    assert given.wanted.held("relu", given.port(OUT), FLOAT) == {wish: False}
+    assert (given.wanted.observer("relu", given.port(OUT)), given.wanted.least_scale("relu", given.port(OUT))) == (
+        "MinMaxObserver",
+        0.5,
+    )
+
+
 def test_what_is_kept_on_the_cpu_has_that_fate() -> None:
     given = wished("relu=cpu", strength=PIN)
     assert (given.built["relu"].fate, given.built["relu"].why) == (Fate.CPU, "you asked for it (--pin relu=cpu)")
