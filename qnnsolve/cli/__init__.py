@@ -42,8 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             clear()
     if stop.signal is not None and argv is None:
         # Python (3.11) ends itself by SIGINT, whatever the code, once an interrupt has passed through its own exec().
-        sys.stderr.flush()
-        os._exit(code)
+        os._exit(code)  # the line has been flushed
     return code
 
 
@@ -56,9 +55,8 @@ def _ended(typed: Sequence[str], stop: Stop) -> int:
         code = _run(arguments)
         stop.final = True
         return code
-    except BrokenPipeError:
+    except BrokenPipeError:  # whoever read the report (head, less) has gone
         stop.final = True
-        # Whoever read the report (head, less) has gone; Python must not complain about it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
     except BaseException as error:  # the one place that may: users see no traceback
@@ -84,14 +82,7 @@ def _parsed(typed: Sequence[str]) -> argparse.Namespace:
 
     if sys.stdout is None:
         raise UsageError("stdout is closed: there is nowhere to write the report")
-    try:
-        return parser().parse_args(typed)
-    except SystemExit:
-        try:
-            sys.stdout.flush()
-        except OSError as error:
-            raise UsageError(f"stdout cannot be written: {error.strerror}") from error
-        raise
+    return parser().parse_args(typed)
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -126,12 +117,15 @@ def _wants_json(typed: Sequence[str]) -> bool:
 def _fail(error: BaseException, message: str, exit_code: int, as_json: bool) -> int:
     line = "; ".join(part.strip() for part in message.splitlines() if part.strip())  # conflicts have a line each
     line = line if len(line) <= LONGEST else f"{line[:LONGEST]} ..."
-    try:
-        print(line if exit_code == EXIT_INTERNAL else f"error: {line}", file=sys.stderr, flush=True)
-        if as_json and sys.stdout is not None:
-            from qnnsolve.report.json_results import dumps, error_json
+    from qnnsolve.cli.terminal import unheeded
 
-            print(dumps(error_json(error, exit_code, message[:LONGEST])), flush=True)
-    except OSError:  # nobody can be told
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    with unheeded(sys.stderr):
+        print(line if exit_code == EXIT_INTERNAL else f"error: {line}", file=sys.stderr, flush=True)
+    if sys.stdout is not None:
+        with unheeded(sys.stdout):
+            if as_json:
+                from qnnsolve.report.json_results import dumps, error_json
+
+                print(dumps(error_json(error, exit_code, message[:LONGEST])))
+            sys.stdout.flush()
     return exit_code

@@ -8,13 +8,16 @@ import tempfile
 from collections.abc import Callable, Iterable
 from os import PathLike
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NoReturn, cast
 
 from qnnsolve.errors import UsageError
 from qnnsolve.foreign import printable
 from qnnsolve.host.outputs import spare_inputs
 from qnnsolve.rules.wish_text import parse_wish
 from qnnsolve.rules.wishes import Strength
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 __all__ = [
     "EXITS",
@@ -51,6 +54,15 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise what is wrong with the arguments."""
         raise UsageError(f"{message} (see {self.prog} --help)")
+
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        """Print --help or --version, where argparse (Python 3.11) passes over a stream that cannot be written."""
+        try:
+            print(message, end="", file=cast("IO[str] | None", file), flush=True)
+        except BrokenPipeError:  # its reader has gone, and needs no more of it
+            raise
+        except OSError as error:
+            raise UsageError(f"stdout cannot be written: {error.strerror}") from error
 
 
 def request_arguments(parser: argparse.ArgumentParser) -> None:

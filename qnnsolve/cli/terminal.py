@@ -9,7 +9,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from typing import IO, TypeAlias
+from typing import IO, Any, TypeAlias, cast
 
 from qnnsolve.errors import UsageError
 from qnnsolve.host.streams import flush_native
@@ -38,7 +38,9 @@ def report_stream(verbose: bool) -> Iterator[IO[str]]:
             stack.callback(flush_native)
             report = stack.enter_context(_Report(os.fdopen(os.dup(1), "wb"), report.encoding, "backslashreplace"))
             os.dup2(2, 1)
-        stack.enter_context(contextlib.redirect_stdout(sys.stderr))
+        stderr = cast(IO[str], _Forgiving(sys.stderr))
+        stack.enter_context(contextlib.redirect_stderr(stderr))
+        stack.enter_context(contextlib.redirect_stdout(stderr))
         stack.enter_context(warnings.catch_warnings())
         stack.callback(logging.disable, disabled)
         if not verbose:
@@ -62,6 +64,35 @@ class _Report(io.TextIOWrapper):
     def close(self) -> None:
         with _telling():
             super().close()
+
+
+class _Forgiving:
+    """A stderr for models, libraries and notes: where it takes nothing (a full disk), they go on all the same."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        with unheeded(self._stream):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with unheeded(self._stream):
+            self._stream.flush()
+
+
+@contextlib.contextmanager
+def unheeded(stream: IO[str] | None) -> Iterator[None]:
+    """Nobody can be told that a stream takes nothing. It leads nowhere from then on, or Python ends with 120."""
+    try:
+        yield
+    except OSError:
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # not every stream has a descriptor
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # type: ignore[union-attr]
 
 
 @contextlib.contextmanager

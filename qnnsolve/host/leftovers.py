@@ -18,7 +18,7 @@ from pathlib import Path
 
 from qnnsolve.errors import HostBackendError
 
-__all__ = ["check_space", "clear", "removed_afterwards", "scratch_folder", "torch_cache"]
+__all__ = ["check_scratch", "check_space", "clear", "removed_afterwards", "scratch_folder", "torch_cache"]
 
 PREFIX = "qnnsolve-"
 SPARE = 2**24
@@ -59,6 +59,16 @@ def scratch_folder() -> Iterator[Path]:
         except OSError as error:
             raise HostBackendError(f"TMPDIR {path.parent} cannot be written: {error.strerror}") from error
         yield path
+
+
+def check_scratch() -> None:
+    """Make sure, before any work, that there can be a :func:`scratch_folder`.
+
+    Raises:
+        HostBackendError: as there.
+    """
+    with scratch_folder():
+        pass
 
 
 @contextlib.contextmanager

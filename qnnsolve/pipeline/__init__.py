@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from qnnsolve.errors import BudgetExceededError, KernelError, UnsatisfiableError
 from qnnsolve.facts.socs import compile_as
 from qnnsolve.host.child import Progress
+from qnnsolve.host.leftovers import check_scratch
 from qnnsolve.host.libraries import ensure_compiler
 from qnnsolve.host.outputs import put, spare_inputs, unfinished
 from qnnsolve.host.quiet import quiet
@@ -180,6 +181,7 @@ def export(
     wanted, limits = Wanted.of(precision, block_size, prefer=prefer, pin=pin, wishes=wishes), limits_of(time_limit)
     pte, read = check_writable(Path(out)), files_of(user_facts)
     spare_inputs("out", pte, read)
+    check_scratch()
     keeping = Keeping.at(save, model_name or type(model).__name__, [*read, ("the program", pte)])
     with quiet():
         import torch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -44,12 +45,23 @@ HOW = sys.argv.pop()
 sys.exit(cli.main())
 """
 
+CHATTY = """
+import sys, torch
+
+def net():
+    for _ in range(1000):
+        print("chatter of a model")
+        print("more of it", file=sys.stderr)
+    return torch.nn.ReLU(), (torch.zeros(1, 4),)
+"""
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "tmp").mkdir()
     (tmp_path / "out.pte").write_bytes(b"old")
     (tmp_path / "work.py").write_text(WORKING)
+    (tmp_path / "chatty.py").write_text(CHATTY)
     return tmp_path
 
 
@@ -95,9 +107,10 @@ def test_a_signal_leaves_nothing(number: signal.Signals, how: str, folder: Path)
     assert (folder / "out.pte").read_bytes() == b"old"
 
 
-def command(shell: str, folder: Path) -> subprocess.CompletedProcess[bytes]:
+def command(shell: str, folder: Path, **more: str) -> subprocess.CompletedProcess[bytes]:
     script = shell.replace("qnnsolve", f"{sys.executable} -m qnnsolve")
-    return subprocess.run(["bash", "-c", script], cwd=folder, env=environment(folder), capture_output=True, timeout=60)
+    around = environment(folder) | more
+    return subprocess.run(["bash", "-c", script], cwd=folder, env=around, capture_output=True, timeout=60)
 
 
 @pytest.mark.parametrize(
@@ -110,10 +123,37 @@ def command(shell: str, folder: Path) -> subprocess.CompletedProcess[bytes]:
         ("qnnsolve solve nothing 2>&- --soc SM8750", 2, b""),
         ("qnnsolve solve $'caf\\xe9.pt2' --soc SM8750", 2, b"error: model caf\\udce9.pt2 does not exist\n"),
         ("qnnsolve solve nothing --soc SM8750 --format json 2>/dev/full >/dev/full", 2, b""),
+        ("qnnsolve --help >/dev/full", 2, b"error: stdout cannot be written: No space left on device\n"),
+        ("qnnsolve solve --help >/dev/full", 2, b"error: stdout cannot be written: No space left on device\n"),
+        ("qnnsolve --version >/dev/full", 2, b"error: stdout cannot be written: No space left on device\n"),
+        ("qnnsolve --version >&-", 2, b"error: stdout is closed: there is nowhere to write the report\n"),
+        ("qnnsolve --help 2>&- >/dev/null", 0, b""),
+        ("qnnsolve solve chatty.py:net --soc SM8750 2>/dev/full >/dev/null", 0, b""),
+        ("qnnsolve solve chatty.py:net --soc SM8750 2> >(true) >/dev/null", 0, b""),
     ],
 )
-def test_streams_that_take_nothing(shell: str, code: int, said: bytes, folder: Path) -> None:
-    done = command(shell, folder)
+@pytest.mark.parametrize("buffered", [True, False])
+def test_streams_that_take_nothing(shell: str, code: int, said: bytes, buffered: bool, folder: Path) -> None:
+    done = command(shell, folder, PYTHONUNBUFFERED="" if buffered else "1")
     assert (done.returncode, done.stderr) == (code, said)
     if "2>&-" in shell:
         assert done.stdout == b""
+
+
+def test_the_error_is_on_stdout_where_stderr_takes_nothing(folder: Path) -> None:
+    done = command("qnnsolve solve nothing --soc SM8750 --format json 2>/dev/full", folder)
+    assert done.returncode == 2 and json.loads(done.stdout)["error"]["exit_code"] == 2
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9", b"a\nb '$(touch x)"])
+def test_a_folder_for_temporary_files_with_any_name(name: bytes, folder: Path) -> None:
+    """torch cannot take one that is no UTF-8: that is told before any work. Solving needs none."""
+    tmp = folder / os.fsdecode(name)
+    tmp.mkdir()
+    assert command("qnnsolve solve chatty.py:net --soc SM8750", folder, TMPDIR=str(tmp)).returncode == 0
+    if name == b"caf\xe9":
+        done = command("qnnsolve export chatty.py:net --soc SM8750 --out out.pte", folder, TMPDIR=str(tmp))
+        told = [line for line in done.stderr.splitlines() if not line.startswith((b"chatter", b"more"))]
+        assert told == [b"error: the folder that TMPDIR names is no UTF-8; name another one"]
+        assert done.returncode == 3
+    assert list(tmp.iterdir()) == [] and (folder / "out.pte").read_bytes() == b"old"
