@@ -52,7 +52,8 @@ class QScheme(enum.Enum):
 
 
 _NAME = re.compile(
-    r"(?P<sign>[su])(?P<bits>2|4|8|16|32)(?:/ch(?P<channel>\d)|/block(?P<sizes>\d+(?:x\d+)*)@(?P<axis>\d)|(?P<other>sym|aff))?"
+    r"(?P<sign>[su])(?P<bits>\d{1,2})(?:/ch(?P<channel>\d)|/block(?P<sizes>\d+(?:x\d+)*)@(?P<axis>\d)|(?P<other>sym|aff))?"
+    r"(?:\[(?P<low>-?\d{1,10})\.\.(?P<high>-?\d{1,10})\])?"
     r"(?:=(?P<fixed>[0-9.e+-]*:(?:-?\d+)?))?"
 )
 """What :attr:`Encoding.name` writes of a quantized one."""
@@ -64,6 +65,18 @@ _RANGE = {
     DType.INT16: (-32768, 32767),
     DType.INT32: (-(2**31), 2**31 - 1),
 }
+
+
+def _narrow(bits: int) -> tuple[int, int]:
+    """The range of a symmetric signed encoding."""
+    high = 2 ** (bits - 1) - 1
+    return -high - 1 if bits in (2, 32) else -high, high
+
+
+def _storage(bits: int, signed: bool) -> DType | None:
+    """The smallest dtype with so many bits."""
+    sizes = (DType.INT8, DType.INT16, DType.INT32) if signed else (DType.UINT8, DType.UINT16)
+    return next((each for each, size in zip(sizes, (8, 16, 32), strict=False) if 2 <= bits <= size), None)
 
 
 def _non_negative(_: object, attribute: attrs.Attribute[int | None], value: int | None) -> None:
@@ -128,7 +141,10 @@ class Encoding:
 
     @property
     def name(self) -> str:
-        """Short, unique, sortable: ``u16``, ``s8/ch0``, ``s4/block1x32@0``, ``u8=0.00390625:0``, ``float``."""
+        """Short, unique, sortable: ``u16``, ``s8/ch0``, ``s4/block1x32@0``, ``u8=0.00390625:0``, ``float``.
+
+        A range that is not the usual one of its width is in it: ``s8[-128..127]``.
+        """
         if self == FLOAT:
             return "float"
         if not self.quantized:
@@ -142,10 +158,18 @@ class Encoding:
             text += f"/block{'x'.join(map(str, self.block_size))}@{self.ch_axis}"
         elif self.qscheme.is_symmetric != signed:
             text += "sym" if self.qscheme.is_symmetric else "aff"
+        if self.range != self._usual_range:
+            text += f"[{self.quant_min}..{self.quant_max}]"
         if self.scale is not None or self.zero_point is not None:
             fixed = (self.scale, self.zero_point)
             text += "=" + ":".join("" if value is None else repr(value) for value in fixed)
         return text
+
+    @property
+    def _usual_range(self) -> tuple[int, int]:
+        if self.dtype in (DType.UINT8, DType.UINT16) or not self.qscheme.is_symmetric:
+            return _RANGE[self.dtype]
+        return _narrow(self.bits)
 
     def __str__(self) -> str:
         return self.name
@@ -160,7 +184,7 @@ class Encoding:
 
     @classmethod
     def of_name(cls, name: str) -> Encoding:
-        """The encoding that has this :attr:`name`, over the range that is usual for its width.
+        """The encoding that has this :attr:`name`.
 
         Raises:
             ValueError: no encoding is called so.
@@ -174,17 +198,18 @@ class Encoding:
         bits = int(match["bits"])
         sizes = None if match["sizes"] is None else tuple(map(int, match["sizes"].split("x")))
         axis = match["channel"] or match["axis"]
-        if match["sign"] == "s" and match["other"] is None:
-            storage = DType.INT8 if bits <= 8 else DType.INT16 if bits == 16 else DType.INT32
+        signed = match["sign"] == "s"
+        storage = _storage(bits, signed)
+        if storage is None or (axis is not None and not signed):
+            raise ValueError(f"no encoding is called '{name}'")
+        if signed and match["other"] is None:
             found = cls.symmetric(storage, bits, None if axis is None else int(axis), sizes)
         else:
-            of_width = {"u8": DType.UINT8, "u16": DType.UINT16, "s8": DType.INT8, "s16": DType.INT16}
-            storage_of = of_width.get(f"{match['sign']}{bits}")
-            if storage_of is None or axis is not None:
-                raise ValueError(f"no encoding is called '{name}'")
-            found = cls.affine(storage_of)
+            found = cls.affine(storage)
             if match["other"] == "sym":
                 found = attrs.evolve(found, qscheme=QScheme.PER_TENSOR_SYMMETRIC)
+        if match["low"] is not None:
+            found = attrs.evolve(found, quant_min=int(match["low"]), quant_max=int(match["high"]))
         if match["fixed"] is not None:
             scale, _, zero = match["fixed"].partition(":")
             given = (float(scale) if scale else None, int(zero) if zero else None)
@@ -211,8 +236,7 @@ class Encoding:
 
         The narrow range is what ExecuTorch's ``qconfig.py`` (1.5.1) asks for at 4, 8 and 16 bits.
         """
-        high = 2 ** (bits - 1) - 1
-        low = -high - 1 if bits in (2, 32) else -high
+        low, high = _narrow(bits)
         scheme = QScheme.PER_TENSOR_SYMMETRIC if ch_axis is None else QScheme.PER_CHANNEL_SYMMETRIC
         blocks = None if block_size is None else tuple(block_size)
         if blocks is not None:

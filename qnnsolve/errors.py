@@ -6,6 +6,7 @@
     |-- UsageError            bad argument, path, name, recipe            exit 2
     |   `-- UnknownNameError  a name that does not exist, with the nearest
     |-- FactsError            a facts file that is malformed or foreign   exit 2
+    |-- RecipeError           a recipe that is malformed                  exit 2
     |-- RunError              a kept run that is damaged or foreign       exit 2
     |-- UnsupportedGraphError a graph that cannot be read                 exit 2
     |-- UnsatisfiableError    no consistent config exists                 exit 1
@@ -37,6 +38,7 @@ __all__ = [
     "PluginError",
     "PoorError",
     "QnnSolveError",
+    "RecipeError",
     "RuleError",
     "RunError",
     "UnknownNameError",
@@ -104,6 +106,17 @@ class FactsError(QnnSolveError):
         self.path, self.what, self.line = path, what, line
         where = path if line is None else f"{path}:{line}"
         super().__init__(f"facts file {where}: {what}")
+
+
+class RecipeError(QnnSolveError):
+    """A file that cannot be read as a recipe: ``path``, ``what`` is wrong, and on which ``line`` (from 1) if known."""
+
+    exit_code = 2
+
+    def __init__(self, path: object, what: str, line: int | None = None) -> None:
+        self.path, self.what, self.line = str(path), what, line
+        called = self.path if self.path.isprintable() else ascii(self.path)
+        super().__init__(f"recipe {called if line is None else f'{called}:{line}'}: {what}")
 
 
 class RunError(QnnSolveError):

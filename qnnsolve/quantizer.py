@@ -208,6 +208,8 @@ class SolveQuantizer(WishingQuantizer):
         self.solution = outcome if isinstance(outcome, Solution) else None
         self._watch = None
         self._result = describe(facts, problem, outcome, soc=self.soc.name, timings=clock.laps)
+        for note in self._result.notes:
+            warnings.warn(note, stacklevel=3)
         self._solved = Solved(facts, problem, outcome, self._result, self._limits)
         clock.lap("explain")
         if isinstance(outcome, Unsatisfiable):
@@ -220,7 +222,7 @@ class SolveQuantizer(WishingQuantizer):
         self.cpu_nodes = frozenset(name for name, place in placed.items() if place is Placement.CPU)
         mark_cpu_nodes(model, self.cpu_nodes)
         clock.lap("annotate")
-        self._result = attrs.evolve(self._result, timings=clock.laps, notes=self._notes)
+        self._result = attrs.evolve(self._result, timings=clock.laps, notes=(*self._notes, *self._result.notes))
         return model
 
     def prepare_obs_or_fq_callback(self, model: GraphModule, edge_or_node_to_obs_or_fq: dict[Any, Any]) -> None:

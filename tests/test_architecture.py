@@ -24,6 +24,7 @@ WINGS = (
     "quantizer",
     "annotating",
     "rewriting",
+    "recipes",
     "runs",
     "explain",
     "reference",

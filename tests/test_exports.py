@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def test_the_public_names() -> None:
-    assert sorted(qnnsolve.__all__) == ["SolveQuantizer", "__version__", "export", "load_run", "solve"]
+    assert sorted(qnnsolve.__all__) == ["SolveQuantizer", "__version__", "export", "load_run", "save_recipe", "solve"]
     assert set(qnnsolve.__all__) <= set(dir(qnnsolve))
 
 

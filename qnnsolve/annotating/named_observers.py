@@ -25,6 +25,7 @@ from torchao.quantization.pt2e.quantizer import QuantizationSpec
 from qnnsolve.annotating.observers import Bounded
 from qnnsolve.annotating.scales import Scaled
 from qnnsolve.errors import UnknownNameError, UsageError
+from qnnsolve.rules.wishes import OF_SCRIPT
 
 __all__ = ["NamedObservers", "least_scale", "observing"]
 
@@ -63,11 +64,11 @@ class NamedObservers:
         kind, given = _taken_apart(factory)
         if not isinstance(kind, type) or (kind in _DEFAULTS[weight] and not set(given) - _NO_PICK):
             return None
-        name = base = kind.__name__
-        number = 1
+        public = not set(given) - _NO_PICK and _public(kind.__name__) is kind
+        name, number = kind.__name__ if public else f"{kind.__name__}{OF_SCRIPT}", 1
         while name in self._factories and _taken_apart(self._factories[name]) != (kind, given):
             number += 1
-            name = f"{base} {number}"
+            name = f"{kind.__name__} {number}{OF_SCRIPT}"
         self._factories[name] = factory
         return name
 
@@ -102,11 +103,18 @@ def _taken_apart(factory: Any) -> tuple[Any, dict[str, Any]]:
         factory = given.pop("observer", partial.func)
 
 
-def _known(name: str) -> Any:
+def _public(name: str) -> Any:
+    """The observer of torchao's or ExecuTorch's with that name; None where there is none."""
     for module in (torchao_observers, executorch_observers):
         found = getattr(module, name, None)
         if isinstance(found, type) and issubclass(found, torchao_observers.UniformQuantizationObserverBase):
             return found
+    return None
+
+
+def _known(name: str) -> Any:
+    if (found := _public(name)) is not None:
+        return found
     names = {each for module in (torchao_observers, executorch_observers) for each in dir(module)}
     raise UnknownNameError("observer", name, {each for each in names if each.endswith("Observer")})
 

@@ -17,6 +17,7 @@ from qnnsolve.errors import UnknownNameError, UsageError
 from qnnsolve.facts.backends import backend as backend_of
 from qnnsolve.facts.socs import chipset
 from qnnsolve.host.quiet import quiet
+from qnnsolve.recipes import Recipes, read_recipes
 from qnnsolve.rules.request import Request
 from qnnsolve.rules.target import Target, Wanted
 from qnnsolve.rules.wish_text import parse_wish
@@ -45,6 +46,17 @@ class WishingQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no
         strength = Strength.PIN if pin else Strength.PREFER
         words = words or f"wish('{text}'{', pin=True' if pin else ''})"
         self._wanted = self._wanted.also(parse_wish(text, strength, words))
+        return self
+
+    def load_recipe(self, recipe: Recipes) -> Self:
+        """Ask for what stands in files (see ``docs/wishes.md``) in every solve from now on, over what was asked before.
+
+        Raises:
+            RecipeError: a file cannot be read, or is no recipe; with the line.
+        """
+        read = read_recipes(recipe)
+        request = self._wanted.request if read.precision is None else read.wanted().request
+        self._wanted = Wanted(request, (*self._wanted.wishes, *read.wishes))
         return self
 
     def set_default_quant_config(self, quant_dtype: QuantDtype, *args: Any, **settings: Any) -> None:

@@ -1,18 +1,15 @@
-"""Arguments that commands share, and the checks on them that need neither torch nor the model."""
+"""Arguments that commands share."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import tempfile
-from collections.abc import Callable, Iterable
-from os import PathLike
-from pathlib import Path
+from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, Any, NoReturn, cast
 
 from qnnsolve.errors import UsageError
 from qnnsolve.foreign import printable
-from qnnsolve.host.outputs import spare_inputs
+from qnnsolve.rules.target import PRECISION
 from qnnsolve.rules.wish_text import parse_wish
 from qnnsolve.rules.wishes import Strength
 
@@ -22,17 +19,12 @@ if TYPE_CHECKING:
 __all__ = [
     "EXITS",
     "Parser",
-    "check_names",
-    "check_output",
-    "check_save",
     "facts_arguments",
     "operator_arguments",
     "output_arguments",
     "request_arguments",
     "whole_number",
 ]
-
-DEFAULT_PRECISION = "8a8w"
 
 
 EXITS = """exit codes:
@@ -71,9 +63,8 @@ def request_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--soc", required=True, help="a chipset of ExecuTorch's table, such as SM8350 or SM8750")
     parser.add_argument(
         "--precision",
-        default=DEFAULT_PRECISION,
         help="8a8w, 16a8w, 16a4w, 16a4w_block, 16a16w, 8a4w, 16a2w or fp16a8w: bits of activations and of weights "
-        "(default: %(default)s)",
+        f"(default: that of --recipe, or {PRECISION})",
     )
     parser.add_argument(
         "--block-size", type=whole_number("a block size"), metavar="N", help="weights per block, with 16a4w_block"
@@ -93,6 +84,14 @@ def request_arguments(parser: argparse.ArgumentParser) -> None:
         dest="wishes",
         metavar="WHERE=WHAT",
         help="what is asked for somewhere in place of --precision: the nearest legal config; may be repeated",
+    )
+    parser.add_argument(
+        "--recipe",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="wishes in a file (YAML, TOML or JSON), such as --save-recipe writes; may be repeated; --pin and --prefer "
+        "count over it",
     )
     parser.add_argument(
         "--unroll",
@@ -122,6 +121,11 @@ def request_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(strict=False)
     parser.add_argument(
         "--save", metavar="RUN", help="keep the solve in this file, such as model.qnn; an earlier run there is replaced"
+    )
+    parser.add_argument(
+        "--save-recipe",
+        metavar="FILE",
+        help="write what was chosen as a recipe: .yaml, .toml or .json, or .py for ExecuTorch's QuantRecipe",
     )
 
 
@@ -184,73 +188,3 @@ def _seconds(text: str) -> float:
         if value >= 0:
             return value
     raise argparse.ArgumentTypeError(f"{text} is not a number of seconds such as 60")
-
-
-def check_names(arguments: argparse.Namespace) -> None:
-    """Names first: they cost nothing, and torch is not even imported.
-
-    Raises:
-        UsageError: an unknown SoC, precision or backend, a SoC without that backend's accelerator, or a block size
-            that nothing uses.
-        FactsError: a file of the user's facts says what cannot be.
-        PluginError: the distribution that offers the backend is broken.
-    """
-    from qnnsolve.facts.backends import backend
-    from qnnsolve.facts.socs import soc
-    from qnnsolve.facts.user_file import read_user_facts
-    from qnnsolve.opinfo_facts import facts_source
-    from qnnsolve.rules.request import precision
-
-    facts_source(arguments.facts_source)
-    backend(arguments.backend)
-    arguments.facts = read_user_facts(arguments.facts, arguments.backend)
-    chip = soc(arguments.soc, arguments.facts.socs)
-    arguments.soc = chip.name
-    precision(arguments.precision)
-    backend(arguments.backend).arch(chip)
-    if arguments.block_size is not None and not precision(arguments.precision).per_block:
-        raise UsageError(f"--block-size goes with --precision 16a4w_block, not {arguments.precision}")
-
-
-def check_output(
-    text: str, inputs: Iterable[tuple[str, str | PathLike[str] | None]] = (), option: str = "--out"
-) -> None:
-    """Make sure, by trying, that a file can be written there before hours go into making it.
-
-    Args:
-        text: what the user typed.
-        inputs: the files that are read, which it must not be: what each is for, and its path or None.
-        option: what it was typed for.
-
-    Raises:
-        UsageError: it cannot, and why.
-    """
-    path = Path(text)
-    try:
-        if path.is_dir():
-            raise UsageError(f"{option} {text} is a folder")
-        if not path.parent.is_dir():
-            raise UsageError(f"{option} {text}: no folder {path.parent}")
-        if path.exists() and not path.is_file():
-            raise UsageError(f"{option} {text} is not a file")
-        spare_inputs(option, path, inputs)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{option} {printable(text)}: {getattr(error, 'strerror', None) or error}") from error
-    try:
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-    except OSError as error:
-        raise UsageError(f"{option} {text}: the folder {path.parent} cannot be written: {error.strerror}") from error
-
-
-def check_save(text: str | None, others: Iterable[tuple[str, str | PathLike[str] | None]]) -> None:
-    """Make sure that a run can be kept in the file ``text``, which is none of the ``others`` that are read or written.
-
-    Raises:
-        UsageError: it cannot, and why.
-    """
-    if text is not None:
-        from qnnsolve.runs import check_target
-
-        check_output(text, others, "--save")
-        check_target(text)

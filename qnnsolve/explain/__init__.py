@@ -7,7 +7,7 @@ from qnnsolve.encodings import FLOAT
 from qnnsolve.explain.nodes import Describer, node_records, source_records
 from qnnsolve.explain.placing import placements
 from qnnsolve.explain.sentences import conflict_in_words, sentence, with_code
-from qnnsolve.explain.wished import overridden_records, wish_records
+from qnnsolve.explain.wished import missing_notes, overridden_records, wish_records
 from qnnsolve.results import ConflictRecord, ConvertRecord, NodeRecord, SolveResult, Status
 from qnnsolve.rules.base import Facts
 from qnnsolve.solver import Solution, Unknown, Unsatisfiable
@@ -69,6 +69,7 @@ def result_of(
             facts, {} if solution is None else solution.encodings, {node.name: node.placement for node in nodes}
         ),
         overridden=overridden_records(facts),
+        notes=missing_notes(facts),
     )
 
 

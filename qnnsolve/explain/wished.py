@@ -7,16 +7,18 @@ from collections.abc import Iterable, Mapping
 from qnnsolve.constraints import Site
 from qnnsolve.encodings import Encoding
 from qnnsolve.results import OverriddenRecord, Placement, WishRecord
+from qnnsolve.rules.alike import label
 from qnnsolve.rules.base import Facts
 from qnnsolve.rules.wishes import Wish
 
-__all__ = ["broken_at", "overridden_records", "wish_records"]
+__all__ = ["broken_at", "missing_notes", "overridden_records", "wish_records"]
 
 
 def wish_records(
     facts: Facts, encodings: Mapping[Site, Encoding], where: Mapping[str, Placement]
 ) -> tuple[WishRecord, ...]:
-    """One per wish, in their order. Without a solution no port has anything: ``kept`` and ``missed`` are 0."""
+    """One per wish, in their order; those of a recipe's nodes are one. Without a solution no port has anything:
+    ``kept`` and ``missed`` are 0."""
     kept: dict[Wish, int] = {}
     missed: dict[Wish, int] = {}
     for site, encoding in encodings.items() if facts.wanted.all else ():
@@ -28,18 +30,42 @@ def wish_records(
         if wish_of_cpu is not None:
             counts = kept if place is Placement.CPU else missed
             counts[wish_of_cpu] = counts.get(wish_of_cpu, 0) + 1
-    nodes = facts.wanted.nodes_of
-    return tuple(
+    records = (
         WishRecord(
-            where=str(wish.where),
-            what=str(wish.what),
-            strength=wish.strength.value,
-            words=wish.words,
-            nodes=nodes.get(wish, 0),
-            kept=kept.get(wish, 0),
-            missed=missed.get(wish, 0),
+            where="its nodes" if wishes[0].told_as else str(wishes[0].where),
+            what="what they had" if wishes[0].told_as else str(wishes[0].what),
+            strength=wishes[0].strength.value,
+            words=wishes[0].told_as or wishes[0].words,
+            nodes=_nodes(wishes, facts.wanted.nodes_of),
+            kept=sum(kept.get(wish, 0) for wish in wishes),
+            missed=sum(missed.get(wish, 0) for wish in wishes),
         )
-        for wish in facts.wanted.all
+        for wishes in _told_together(facts.wanted.all)
+    )
+    return tuple(records)
+
+
+def _told_together(wishes: Iterable[Wish]) -> Iterable[list[Wish]]:
+    groups: dict[object, list[Wish]] = {}
+    for wish in wishes:
+        groups.setdefault((wish.told_as, wish.strength) if wish.told_as else wish, []).append(wish)
+    return groups.values()
+
+
+def _nodes(wishes: Iterable[Wish], nodes_of: Mapping[Wish, int]) -> int:
+    """At how many nodes they are; several wishes for the ports of one count once."""
+    return sum({wish.where.key: nodes_of.get(wish, 0) for wish in wishes}.values())
+
+
+def missing_notes(facts: Facts) -> tuple[str, ...]:
+    """Which nodes of a recipe the model has no more, a sentence for each recipe."""
+    found: dict[str, dict[str, None]] = {}
+    for wish in facts.wanted.missing:
+        found.setdefault(wish.told_as, {})[label(wish.where.key)] = None
+    return tuple(
+        f"{recipe}: {len(labels)} of its nodes {'is' if len(labels) == 1 else 'are'} not in the model: "
+        + ", ".join(labels)
+        for recipe, labels in found.items()
     )
 
 

@@ -6,14 +6,42 @@ import contextlib
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator
 from os import PathLike
 from pathlib import Path
 
 from qnnsolve.errors import UsageError
+from qnnsolve.foreign import printable
 from qnnsolve.host.leftovers import removed_afterwards
 
-__all__ = ["put", "spare_inputs", "unfinished"]
+__all__ = ["check_writable", "put", "spare_inputs", "unfinished"]
+
+
+def check_writable(out: str | PathLike[str], what: str = "output") -> Path:
+    """The file that ``out`` means (links followed), where a file can be written. Nothing there is changed.
+
+    Args:
+        out: where will be written.
+        what: what the file is, for the error.
+
+    Raises:
+        UsageError: the folder is missing or cannot be written to, or ``out`` is no plain, writable file.
+    """
+    called = printable(os.fspath(out))
+    try:
+        target = Path(os.path.realpath(out))
+        if target.exists() and not target.is_file():
+            raise UsageError(f"{what} {called} is {'a folder' if target.is_dir() else 'no plain file'}")
+        if not target.parent.is_dir():
+            raise UsageError(f"{what} {called}: the folder {printable(str(target.parent))} does not exist")
+        if target.exists() and not os.access(target, os.W_OK):
+            raise UsageError(f"{what} {called} is write-protected")
+        with tempfile.TemporaryFile(dir=target.parent):
+            pass
+    except (OSError, ValueError) as error:  # a name that is too long, or holds what no name can
+        raise UsageError(f"{what} {called} cannot be written: {getattr(error, 'strerror', None) or error}") from error
+    return target
 
 
 @contextlib.contextmanager

@@ -6,8 +6,6 @@ What the solver left on the CPU stays there, and every op that ends up on the CP
 from __future__ import annotations
 
 import contextlib
-import os
-import tempfile
 import time
 import warnings
 from collections.abc import Iterable, Iterator
@@ -16,18 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from qnnsolve.errors import UsageError
 from qnnsolve.host import child
 from qnnsolve.host.child import Progress
 from qnnsolve.host.leftovers import check_space, scratch_folder
-from qnnsolve.host.outputs import put, unfinished
+from qnnsolve.host.outputs import check_writable, put, unfinished
 from qnnsolve.lowering.marks import CPU_KEY, CPU_VALUE, NAME_KEY
 from qnnsolve.results import CpuOp, Stand, Unrunnable
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Lowered", "calling", "check_writable", "lower"]
+__all__ = ["Lowered", "calling", "lower"]
 
 CHILD = "qnnsolve.lowering.child"
 TIMEOUT = 3600.0
@@ -55,28 +52,6 @@ def calling(kernel: str, cpu_ops: Iterable[CpuOp]) -> tuple[str, ...]:
     """The names of those ops on the CPU that call ``kernel`` (``aten::sort.values``)."""
     op = kernel.partition(".")[0].replace("::", ".")
     return tuple(dict.fromkeys(each.name for each in cpu_ops if each.target.rpartition(".")[0] == op))
-
-
-def check_writable(out: Path) -> Path:
-    """The file that ``out`` means (links followed), where a ``.pte`` can be written. Nothing there is changed.
-
-    Raises:
-        UsageError: the folder is missing or cannot be written to, or ``out`` is no plain, writable file.
-    """
-    target = Path(os.path.realpath(out))
-    if target.exists() and not target.is_file():
-        kind = "a folder" if target.is_dir() else "no plain file"
-        raise UsageError(f"output {out} is {kind}")
-    if not target.parent.is_dir():
-        raise UsageError(f"output {out}: the folder {target.parent} does not exist")
-    if target.exists() and not os.access(target, os.W_OK):
-        raise UsageError(f"output {out} is write-protected")
-    try:
-        with tempfile.TemporaryFile(dir=target.parent):
-            pass
-    except OSError as error:
-        raise UsageError(f"output {out} cannot be written: {error.strerror}") from error
-    return target
 
 
 def lower(

@@ -13,17 +13,18 @@ from qnnsolve.facts.socs import compile_as
 from qnnsolve.host.child import Progress
 from qnnsolve.host.leftovers import check_scratch
 from qnnsolve.host.libraries import ensure_compiler
-from qnnsolve.host.outputs import put, spare_inputs, unfinished
+from qnnsolve.host.outputs import check_writable, put, spare_inputs, unfinished
 from qnnsolve.host.quiet import quiet
 from qnnsolve.host.stages import Stages
-from qnnsolve.lowering.lower import calling, check_writable, lower
+from qnnsolve.lowering.lower import calling, lower
 from qnnsolve.models.tracing import checked_samples, evaluating, example_inputs_of, exported, module_of, single
 from qnnsolve.opinfo_facts import FactsSource
+from qnnsolve.pipeline.keeping import Keeping
 from qnnsolve.pipeline.steps import Compared, converted_model, files_of, result_of, verified, with_reason
+from qnnsolve.recipes import Recipes, read_recipes
 from qnnsolve.results import ExportResult, SolveResult, Unrunnable
-from qnnsolve.rules.target import PRECISION, FactFiles, Target, Texts, Wanted
+from qnnsolve.rules.target import FactFiles, Target, Texts
 from qnnsolve.rules.wishes import Wish
-from qnnsolve.runs import Keeping
 from qnnsolve.solver import limits_of
 from qnnsolve.verification.verified_samples import VERIFIED_SAMPLES, chosen
 from qnnsolve.verification.verify import converted_checks
@@ -40,18 +41,20 @@ def solve(
     example_inputs: tuple[Any, ...] | None = None,
     *,
     soc: str = "SM8750",
-    precision: str = PRECISION,
+    precision: str | None = None,
     backend: str = "htp",
     strict: bool = True,
     block_size: int | None = None,
     prefer: Texts = (),
     pin: Texts = (),
     wishes: Sequence[Wish] = (),
+    recipe: Recipes = (),
     unroll_limit: int | None = None,
     time_limit: float | None = None,
     user_facts: FactFiles = (),
     facts_source: str | FactsSource = FactsSource.BOTH,
     save: str | PathLike[str] | None = None,
+    save_recipe: str | PathLike[str] | None = None,
     model_name: str | None = None,
     progress: Progress | None = None,
 ) -> SolveResult:
@@ -64,7 +67,7 @@ def solve(
         model: a module, or a program of ``torch.export.export``.
         example_inputs: positional; they fix the shapes. None takes those of the exported program.
         soc: a chipset of ExecuTorch's table.
-        precision: what is asked for; the result says where it had to deviate.
+        precision: what is asked for; the result says where it had to deviate. None means the recipe's, or 8a8w.
         backend: whose rules hold.
         strict: raise where an op has no facts; else leave it float. A pin that cannot hold is a conflict, or given up.
         block_size: elements per block along input channels, for block-wise weights; None means 32.
@@ -73,12 +76,15 @@ def solve(
         pin: wishes that must hold; not strict, one that cannot is given up, and the result says so. A pin counts
             over what is preferred.
         wishes: wishes as records; ``prefer`` and ``pin`` come after them.
+        recipe: files with wishes, one or several, or what was read from such files; all other wishes count over them.
         unroll_limit: steps of a recurrent layer (LSTM, GRU, RNN) that are spelled out at most; None means 128.
         time_limit: seconds for the solve, then the best found so far counts; None means 120, infinity no limit.
         user_facts: files of the user's own facts, or facts that were read from such files.
         facts_source: whose operator tables count: ``both``, ``measured`` or ``sdk``.
         save: a file to keep the run in, for :func:`qnnsolve.load_run`; an earlier run there is replaced.
-        model_name: what the kept run calls the model; None means its class.
+        save_recipe: a file for what was chosen, as a recipe: its name ends with ``.yaml``, ``.toml`` or ``.json``, or
+            with ``.py`` for source of ExecuTorch's QuantRecipe. Nothing is written where there is no solution.
+        model_name: what the kept run and the recipe call the model; None means its class.
         progress: called with a stage, the steps done and their number.
 
     Raises:
@@ -89,8 +95,11 @@ def solve(
         UnsupportedGraphError: the model cannot be exported, or its graph cannot be read.
         UnverifiedError: strict, and there are ops without facts.
     """
-    wanted, limits = Wanted.of(precision, block_size, prefer=prefer, pin=pin, wishes=wishes), limits_of(time_limit)
-    keeping = Keeping.at(save, model_name or type(model).__name__, files_of(user_facts))
+    asked = read_recipes(recipe)
+    wanted = asked.wanted(precision, block_size, prefer=prefer, pin=pin, wishes=wishes)
+    limits = limits_of(time_limit)
+    read = files_of(user_facts, asked)
+    keeping = Keeping.at(save, save_recipe, model_name or type(model).__name__, read)
     with quiet():
         from torchao.quantization.pt2e.quantize_pt2e import prepare_pt2e
 
@@ -115,7 +124,7 @@ def export(
     *,
     out: str | Path,
     soc: str = "SM8750",
-    precision: str = PRECISION,
+    precision: str | None = None,
     calibration: Iterable[tuple[Any, ...]] | None = None,
     backend: str = "htp",
     strict: bool = True,
@@ -123,6 +132,7 @@ def export(
     prefer: Texts = (),
     pin: Texts = (),
     wishes: Sequence[Wish] = (),
+    recipe: Recipes = (),
     unroll_limit: int | None = None,
     time_limit: float | None = None,
     user_facts: FactFiles = (),
@@ -131,6 +141,7 @@ def export(
     verify_samples: int = VERIFIED_SAMPLES,
     tolerance: float = 0.01,
     save: str | PathLike[str] | None = None,
+    save_recipe: str | PathLike[str] | None = None,
     model_name: str | None = None,
     progress: Progress | None = None,
 ) -> ExportResult:
@@ -144,7 +155,7 @@ def export(
         example_inputs: positional; they fix the shapes. None takes those of the exported program.
         out: the ``.pte``; an existing one is replaced only by a complete one, when its verification is done.
         soc: a chipset of ExecuTorch's table.
-        precision: what is asked for; the result says where it had to deviate.
+        precision: what is asked for; the result says where it had to deviate. None means the recipe's, or 8a8w.
         calibration: positional inputs per sample, shaped like the example inputs, which are used where it is None.
         backend: whose rules hold; only ``htp`` can be compiled for here.
         strict: raise where an op has no facts; else leave it on the CPU.
@@ -154,6 +165,7 @@ def export(
         pin: wishes that must hold; not strict, one that cannot is given up, and the result says so. A pin counts
             over what is preferred.
         wishes: wishes as records; ``prefer`` and ``pin`` come after them.
+        recipe: files with wishes, one or several, or what was read from such files; all other wishes count over them.
         unroll_limit: steps of a recurrent layer (LSTM, GRU, RNN) that are spelled out at most; None means 128.
         time_limit: seconds for the solve, then the best found so far counts; None means 120, infinity no limit.
         user_facts: files of the user's own facts, or facts that were read from such files.
@@ -164,7 +176,9 @@ def export(
             more is allowed where it is rounding.
         save: a file to keep the run in, for :func:`qnnsolve.load_run`; an earlier run there is replaced when all is
             done, or when no legal config exists.
-        model_name: what the kept run calls the model; None means its class.
+        save_recipe: a file for what was chosen, as a recipe: its name ends with ``.yaml``, ``.toml`` or ``.json``, or
+            with ``.py`` for source of ExecuTorch's QuantRecipe. Nothing is written where there is no solution.
+        model_name: what the kept run and the recipe call the model; None means its class.
         progress: called with a stage, the steps done and their number.
 
     Raises:
@@ -178,11 +192,13 @@ def export(
         BudgetExceededError: the solve hit a limit.
         HostBackendError: no compiler for the backend on this machine, or it failed or died.
     """
-    wanted, limits = Wanted.of(precision, block_size, prefer=prefer, pin=pin, wishes=wishes), limits_of(time_limit)
-    pte, read = check_writable(Path(out)), files_of(user_facts)
+    asked = read_recipes(recipe)
+    wanted = asked.wanted(precision, block_size, prefer=prefer, pin=pin, wishes=wishes)
+    limits = limits_of(time_limit)
+    pte, read = check_writable(out), files_of(user_facts, asked)
     spare_inputs("out", pte, read)
     check_scratch()
-    keeping = Keeping.at(save, model_name or type(model).__name__, [*read, ("the program", pte)])
+    keeping = Keeping.at(save, save_recipe, model_name or type(model).__name__, [*read, ("the program", pte)])
     with quiet():
         import torch
 

@@ -11,6 +11,7 @@ from qnnsolve.facts.user import UserFacts
 from qnnsolve.host.stages import Stages
 from qnnsolve.lowering.lower import Lowered
 from qnnsolve.lowering.marks import LEFT_BY_SOLVER
+from qnnsolve.recipes import Recipe
 from qnnsolve.results import CpuOp, SolveResult, Verification
 from qnnsolve.rules.target import FactFiles
 from qnnsolve.verification.verify import restored, verify
@@ -23,10 +24,11 @@ if TYPE_CHECKING:
 __all__ = ["Compared", "converted_model", "files_of", "result_of", "verified", "with_reason"]
 
 
-def files_of(user_facts: FactFiles) -> list[tuple[str, str | PathLike[str] | None]]:
-    """The files of the user's facts, and what each is for."""
+def files_of(user_facts: FactFiles, recipe: Recipe) -> list[tuple[str, str | PathLike[str] | None]]:
+    """The files that are read beside the model, and what each is for."""
     paths = user_facts.paths if isinstance(user_facts, UserFacts) else user_facts
-    return [("a file of the user's facts", path) for path in paths]
+    facts = [("a file of the user's facts", path) for path in paths]
+    return [*facts, *(("a recipe", path) for path in recipe.paths)]
 
 
 def with_reason(op: CpuOp, solved: SolveResult) -> CpuOp:

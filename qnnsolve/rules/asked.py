@@ -13,26 +13,39 @@ from qnnsolve.encodings import Encoding
 from qnnsolve.errors import UsageError
 from qnnsolve.facts.graph import Graph, NodeKind
 from qnnsolve.rules.request import Request, Role
-from qnnsolve.rules.saying import IN_CALIBRATION, THINGS, contradicts, field_of, is_signed, keeps, says
-from qnnsolve.rules.wishes import Strength, Wish, check_port, matching
+from qnnsolve.rules.saying import IN_CALIBRATION, THINGS, contradicts, field_of, in_order, is_signed, keeps, says
+from qnnsolve.rules.wishes import By, Strength, What, Wish, check_port, matching
 
 __all__ = ["Asked", "Port"]
 
 
 @attrs.frozen
 class Port:
-    """One port of a node: the position of an input (None: the output), the node that it reads, and its kind."""
+    """One port of a node: the position of an input (None: an output), the node that it reads, and its kind.
+
+    ``output`` counts the outputs of a node with several.
+    """
 
     position: int | None = None
     source: str = ""
     role: Role = Role.ACTIVATION
     rank: int = 2
     ch_axis: int = 0
+    output: int = 0
+
+    @property
+    def name(self) -> str:
+        """``weight``, ``in[1]``, ``out``; ``out[1]`` of several outputs the second."""
+        if self.role is Role.WEIGHT:
+            return "weight"
+        if self.position is not None:
+            return f"in[{self.position}]"
+        return f"out[{self.output}]" if self.output else "out"
 
     def is_named(self, name: str) -> bool:
         """Whether a wish that says ``@name`` means this port."""
         if self.position is None:
-            return name in ("out", "out[0]")
+            return name in ("out", f"out[{self.output}]")
         if name.startswith("from:"):
             return name == f"from:{self.source}"
         return name == f"in[{self.position}]" or (name == "weight" and self.role is Role.WEIGHT)
@@ -47,7 +60,7 @@ class Asked:
     """Every wish, whether a node has it or not, the earliest first."""
     _by_node: Mapping[str, tuple[Wish, ...]]
     _graph: Graph
-    _requests: dict[tuple[Wish, ...], Request] = attrs.field(factory=dict, init=False, repr=False)
+    _requests: dict[tuple[What, ...], Request] = attrs.field(factory=dict, init=False, repr=False)
     _encodings: dict[tuple[object, ...], Encoding] = attrs.field(factory=dict, init=False, repr=False)
 
     @classmethod
@@ -85,7 +98,7 @@ class Asked:
 
     def request(self, node: str) -> Request:
         """What is asked for at a node as a whole."""
-        return self._folded(tuple(wish for wish in self.wishes(node) if not wish.where.port))
+        return self._folded(tuple(wish.what for wish in self.wishes(node) if not wish.where.port))
 
     @functools.cached_property
     def requests(self) -> tuple[Request, ...]:
@@ -98,10 +111,23 @@ class Asked:
         if not wishes:
             return ()
         ports = dict.fromkeys(wish.where.port for wish in wishes)
-        return tuple(self._folded(tuple(w for w in wishes if w.where.port in ("", port))) for port in ports)
+        return tuple(self._folded(tuple(w.what for w in wishes if w.where.port in ("", port))) for port in ports)
+
+    @functools.cached_property
+    def saved(self) -> tuple[Wish, ...]:
+        """Those for nodes of an earlier graph."""
+        return tuple(wish for wish in self.all if wish.where.by is By.SAVED)
+
+    @functools.cached_property
+    def missing(self) -> tuple[Wish, ...]:
+        """Those for nodes of an earlier graph that this one has no more."""
+        return tuple(wish for wish in self.saved if wish not in self.nodes_of)
 
     def encodings(self, role: Role) -> tuple[Encoding, ...]:
-        """Exact ones that are asked for somewhere, and can stand at such a port."""
+        """Exact ones that are asked for somewhere, and can stand at such a port.
+
+        Those of saved nodes stand at their own ports alone: each of the ports around them has its own.
+        """
         if role is Role.BIAS:
             return ()
         everywhere = role is not Role.ACTIVATION
@@ -111,7 +137,8 @@ class Asked:
     def _exact(self) -> frozenset[tuple[Encoding, bool]]:
         """Exact encodings that are asked for somewhere, and whether that is at an output."""
         wishes = dict.fromkeys(chain.from_iterable(self._by_node.values()))
-        exact = ((wish.what.encoding, wish.where.port in ("", "out", "out[0]")) for wish in wishes)
+        ports = ((wish.what.encoding, wish.where.port) for wish in wishes if wish.where.by is not By.SAVED)
+        exact = ((encoding, not port or port.startswith("out")) for encoding, port in ports)
         return frozenset((encoding, at_output) for encoding, at_output in exact if encoding is not None)
 
     def observer(self, node: str, port: Port) -> str | None:
@@ -135,10 +162,16 @@ class Asked:
         wishes = self._at(node, port)
         key = (wishes, port.role, port.rank, port.ch_axis)
         if key not in self._encodings:
-            exact = [wish.what.encoding for wish in wishes if wish.what.encoding is not None]
-            asked = self._folded(wishes).asked(port.role, port.rank, port.ch_axis)
+            said = [what for _, what in in_order(wishes, port.role)]
+            exact = [what.encoding for what in said if what.encoding is not None]
+            asked = self._folded(tuple(said)).asked(port.role, port.rank, port.ch_axis)
             self._encodings[key] = exact[-1] if exact else asked
         return self._encodings[key]
+
+    def saved_at(self, node: str, port: Port) -> Encoding | None:
+        """The encoding that a port had when its node was saved."""
+        said = (wish.what.encoding for wish in reversed(self._at(node, port)) if wish.where.by is By.SAVED)
+        return next((encoding for encoding in said if encoding is not None), None)
 
     def activation(self, node: str) -> Encoding:
         """The encoding of a node's activations."""
@@ -153,26 +186,27 @@ class Asked:
     ) -> tuple[frozenset[Encoding], tuple[Wish, ...]]:
         """Of ``domain`` what the pins of a port leave, and those pins; all of it where there are none."""
         left, pins = list(domain), []
-        for field, wish in self._counting(node, port, THINGS):
+        for field, wish, what in self._counting(node, port, THINGS):
             if wish.strength is Strength.PIN:
                 pins.append(wish)
-                left = [each for each in left if keeps(each, field, wish.what)]
+                left = [each for each in left if keeps(each, field, what)]
         return frozenset(left), tuple(dict.fromkeys(pins))
 
     def held(self, node: str, port: Port, chosen: Encoding) -> dict[Wish, bool]:
         """The wishes that count at a port, and whether ``chosen`` is all that each of them asks for there."""
         found: dict[Wish, bool] = {}
-        for field, wish in self._counting(node, port, (*THINGS, *IN_CALIBRATION)):
-            found[wish] = found.get(wish, True) and keeps(chosen, field, wish.what)
+        for field, wish, what in self._counting(node, port, (*THINGS, *IN_CALIBRATION)):
+            found[wish] = found.get(wish, True) and keeps(chosen, field, what)
         return found
 
-    def _counting(self, node: str, port: Port, fields: Iterable[str]) -> Iterator[tuple[str, Wish]]:
-        """Of each thing that a port can have the last wish that says something of it."""
+    def _counting(self, node: str, port: Port, fields: Iterable[str]) -> Iterator[tuple[str, Wish, What]]:
+        """Of each thing that a port can have the last wish that says something of it, and what that says."""
         wishes = self._at(node, port)
+        ordered = in_order(wishes, port.role) if wishes else ()
         for field in fields if wishes else ():
-            said = [wish for wish in wishes if field_of(wish.what, field, port.role) is not None]
+            said = [each for each in ordered if field_of(each[1], field, port.role) is not None]
             if said:
-                yield field, said[-1]
+                yield field, *said[-1]
 
     def overridden(self) -> Iterator[tuple[str, Wish, Wish]]:
         """Nodes where a later wish says something else of the same thing: node, the earlier and the later one."""
@@ -197,10 +231,10 @@ class Asked:
         wanted = {tuple(w for w in self.wishes(reader) if not w.where.port) for reader in self._graph.readers(node)}
         return wanted.pop() if len(wanted) == 1 else ()
 
-    def _folded(self, wishes: tuple[Wish, ...]) -> Request:
-        if wishes not in self._requests:
+    def _folded(self, said: tuple[What, ...]) -> Request:
+        if said not in self._requests:
             request = self.default
-            for wish in wishes:
-                request = wish.what.over(request)
-            self._requests[wishes] = request
-        return self._requests[wishes]
+            for what in said:
+                request = what.over(request)
+            self._requests[said] = request
+        return self._requests[said]

@@ -212,12 +212,17 @@ class Facts:
         """The port of :meth:`owner` that ``site`` is; of several inputs that read one node the first."""
         built = self.built.get(site.user)
         if built is None:
-            return Port(None if not site.user else 0, site.node)
+            return Port(None if not site.user else 0, site.node, output=self._output(site))
         for position, entry in enumerate(built.inputs):
             tensor = self.tensor(entry)
             if entry.ref == site.node and tensor is not None:
                 return Port(position, site.node, entry.role, len(tensor.shape), entry.ch_axis)
         return Port(0, site.node)
+
+    def _output(self, site: Site) -> int:
+        """Which output of its owner ``site`` is, from 0."""
+        position = 0 if site.user or self.owner(site) == site.node else self.graph[site.node].argument(1)
+        return position if isinstance(position, int) else 0
 
     def asked(self, site: Site) -> Encoding:
         """The encoding that the user asked for at ``site``.

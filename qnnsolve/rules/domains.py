@@ -53,7 +53,14 @@ class Domains:
             read = (Site(node.name, user) in found for user in self._facts.graph.users[node.name])
             if built.fate is Fate.CONSTANT and Site(node.name) in found and not any(read):
                 found[Site(node.name)] = self._interned((FLOAT,))  # of a constant for the CPU there is nothing to fold
-        return found
+        return found if not self._facts.wanted.saved else {site: self._with_saved(site, found[site]) for site in found}
+
+    def _with_saved(self, site: Site, domain: tuple[Encoding, ...]) -> tuple[Encoding, ...]:
+        """With the encoding that a saved node had there, where anything but float can stand there."""
+        saved = self._facts.wanted.saved_at(self._facts.owner(site), self._facts.port(site))
+        if saved is None or saved in domain or domain == (FLOAT,):
+            return domain
+        return self._interned(tuple(sorted({*domain, saved})))
 
     def _reach(self, node: Node, built: Built, port: int, tensor: TensorFact) -> tuple[Encoding, ...]:
         entry = built.inputs[port]

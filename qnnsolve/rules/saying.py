@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import attrs
 
-from qnnsolve.encodings import FLOAT, Encoding, QScheme
+from qnnsolve.encodings import FLOAT, FP16, Encoding, QScheme
 from qnnsolve.rules.request import Granularity, Role
-from qnnsolve.rules.wishes import What
+from qnnsolve.rules.wishes import What, Wish
 
-__all__ = ["IN_CALIBRATION", "THINGS", "contradicts", "field_of", "is_signed", "keeps", "says"]
+__all__ = ["IN_CALIBRATION", "THINGS", "contradicts", "field_of", "in_order", "is_signed", "keeps", "says"]
 
 THINGS = ("activation", "block_size", "encoding", "granularity", "symmetric", "weight")
 """Of which a port can have one or another."""
@@ -62,6 +64,42 @@ def keeps(encoding: Encoding, field: str, what: What) -> bool:
             return encoding.qscheme.is_symmetric == what.symmetric
         case _:
             return encoding.qscheme is QScheme.PER_BLOCK_SYMMETRIC
+
+
+def spelled_out(what: What) -> What:
+    """``what`` with its exact encoding as widths, granularity and symmetry, each of which a later wish may change."""
+    encoding = what.encoding
+    if encoding is None or (not encoding.quantized and encoding != FP16):
+        return attrs.evolve(what, encoding=None)
+    granularity = next((each for each, scheme in _SCHEMES.items() if scheme is encoding.qscheme), None)
+    return attrs.evolve(
+        what,
+        encoding=None,
+        activation=encoding.bits if encoding.quantized else 0,
+        symmetric=encoding.qscheme.is_symmetric,
+        weight=encoding.bits,
+        granularity=granularity,
+        block_size=encoding.block_size,
+    )
+
+
+def in_order(wishes: Sequence[Wish], role: Role) -> tuple[tuple[Wish, What], ...]:
+    """What each wish says of a port with that role where it gives way to later ones.
+
+    A later exact encoding says all of it; where only a width or the like is said later, the rest of the encoding holds.
+    """
+    found: list[tuple[Wish, What]] = []
+    exact_follows = thing_follows = False
+    for wish in reversed(wishes):
+        what = wish.what
+        if exact_follows:
+            what = attrs.evolve(what, **dict.fromkeys(THINGS))
+        elif thing_follows:
+            what = spelled_out(what)
+        exact_follows = exact_follows or (wish.what.encoding is not None and not thing_follows)
+        thing_follows = thing_follows or says(wish.what, role)
+        found.append((wish, what))
+    return tuple(reversed(found))
 
 
 def contradicts(earlier: What, later: What) -> bool:

@@ -14,7 +14,7 @@ from qnnsolve.errors import UsageError, suggestion
 from qnnsolve.rules.request import PRECISIONS, Granularity
 from qnnsolve.rules.wishes import By, Strength, What, Where, Wish, check_port
 
-__all__ = ["parse_what", "parse_where", "parse_wish"]
+__all__ = ["parse_what", "parse_where", "parse_wish", "wish_of"]
 
 _PREFIXES = {by.value: by for by in (By.NODE, By.OP, By.MODULE, By.TYPE, By.REGEX)}
 _WIDTHS = re.compile(r"(?:(8|16|fp16)a)?(?:([248]|16)w(_block)?)?")
@@ -37,6 +37,15 @@ def parse_wish(text: str, strength: Strength, words: str) -> Wish:
     where, equals, what = text.partition("=")
     if not equals or not where.strip() or not what.strip():
         raise UsageError(f"{words}: a wish is WHERE=WHAT, like layers.0=16a8w, not '{text}'")
+    return wish_of(where, what, strength, words)
+
+
+def wish_of(where: str, what: str, strength: Strength, words: str) -> Wish:
+    """The wish for ``what`` at ``where``, both as people type them.
+
+    Raises:
+        UsageError: they cannot be; names the nearest word.
+    """
     wish = Wish(parse_where(where.strip(), words), parse_what(what.strip(), words), words, strength)
     if wish.what.cpu and strength is Strength.PREFER:
         raise UsageError(f"{words}: nothing prefers the CPU; pin it there")

@@ -11,7 +11,7 @@ import enum
 import fnmatch
 import functools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import attrs
@@ -19,10 +19,15 @@ import attrs
 from qnnsolve.encodings import Encoding
 from qnnsolve.errors import UsageError, suggestion
 from qnnsolve.facts.graph import Graph, Node, NodeKind
+from qnnsolve.rules.alike import identity, label, nodes_again
 from qnnsolve.rules.request import Granularity, Request
 from qnnsolve.sources import Source, SourceKind
 
-__all__ = ["By", "Strength", "What", "Where", "Wish", "check_port", "matching"]
+__all__ = ["OF_SCRIPT", "By", "Strength", "What", "Where", "Wish", "check_port", "matching"]
+
+
+OF_SCRIPT = " of the script"
+"""How the name of an observer ends that only a script can make: a class of its own, or one with arguments."""
 
 
 class By(enum.Enum):
@@ -41,6 +46,8 @@ class By(enum.Enum):
     """A regular expression that is found in the path of the module."""
     NODES = "nodes"
     """Nodes by their names, with commas between: what a piece of code picked."""
+    SAVED = "saved"
+    """A node of the graph that was solved when it was saved: by its :func:`~qnnsolve.rules.alike.identity`."""
     ANY = ""
     """The first of node, op, module and type by which anything is found."""
 
@@ -55,16 +62,20 @@ class Strength(enum.Enum):
 @attrs.frozen(cache_hash=True, slots=False)
 class Where:
     """A place in the graph. ``port`` narrows it to ``weight``, ``out``, an input by its position
-    (``in[1]``), or by the node that it reads (``from:add_1``)."""
+    (``in[1]``), or by the node that it reads (``from:add_1``); ``out[1]`` is the second of several outputs."""
 
     by: By = By.ALL
     key: str = ""
     port: str = ""
+    graph: str = ""
+    """Of a saved node: the fingerprint of its graph."""
 
     def __str__(self) -> str:
         if self.by is By.NODES:
             names = self.key.split(",")
             return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        if self.by is By.SAVED:
+            return f"{label(self.key)}@{self.port}" if self.port else label(self.key)
         text = "*" if self.by is By.ALL else self.key if self.by is By.ANY else f"{self.by.value}:{self.key}"
         return f"{text}@{self.port}" if self.port else text
 
@@ -95,11 +106,13 @@ class Where:
                 return any(self.key in (name, name.rpartition(".")[2]) for name in node.module_types)
             case By.REGEX:
                 return node.kind is NodeKind.CALL and re.search(self.key, node.module_path) is not None
+            case By.SAVED:
+                return identity(node) == self.key
             case By.ANY:
                 return any(attrs.evolve(self, by=by).finds(node) for by in _ORDER)
 
 
-_PORT_NAME = re.compile(r"weight|out(\[0\])?|in\[\d+\]|from:\w+")
+_PORT_NAME = re.compile(r"weight|out(\[\d+\])?|in\[\d+\]|from:\w+")
 
 
 def check_port(port: str, words: str) -> None:
@@ -166,7 +179,7 @@ class What:
             "cpu" if self.cpu else None,
             None if self.observer is None else f"observer={self.observer}",
             None if self.weight_observer is None else f"weight_observer={self.weight_observer}",
-            None if self.eps is None else f"eps={self.eps:g}",
+            None if self.eps is None else f"eps={self.eps!r}",
         )
         return ",".join(each for each in said if each is not None)
 
@@ -181,6 +194,8 @@ class Wish:
     strength: Strength = Strength.PREFER
     may_miss: bool = False
     """Whether the place need not be in the graph: settings of a class that takes any name."""
+    told_as: str = ""
+    """What many wishes are told as one by: the recipe whose nodes they are."""
 
     @property
     def source(self) -> Source:
@@ -188,21 +203,35 @@ class Wish:
         return Source(SourceKind.USER, self.words)
 
 
-def matching(wishes: Iterable[Wish], graph: Graph) -> dict[str, tuple[Wish, ...]]:
+def matching(wishes: Sequence[Wish], graph: Graph) -> dict[str, tuple[Wish, ...]]:
     """The wishes of each node, by its name, in the order in which they were made; nodes without any are left out.
 
     Raises:
         UsageError: a wish finds no node; names the nearest.
     """
     found: dict[str, list[Wish]] = {}
+    again = _saved_nodes(wishes, graph)
     for wish in wishes:
         where = _settled(wish.where, graph)
-        places = where.names(graph)
+        places = again[where] if where.by is By.SAVED else where.names(graph)
         if not places and not wish.may_miss:
             raise UsageError(f"{wish.words}: nothing in the model is '{wish.where}'; {_near(wish.where, graph)}")
         for name in places:
             found.setdefault(name, []).append(wish)
     return {name: tuple(each) for name, each in found.items()}
+
+
+def _saved_nodes(wishes: Sequence[Wish], graph: Graph) -> dict[Where, list[str]]:
+    """By place of a saved node: the node that it is now, or none. Those of one earlier graph are aligned together."""
+    of_graph: dict[str, list[Where]] = {}
+    for wish in wishes:
+        if wish.where.by is By.SAVED:
+            of_graph.setdefault(wish.where.graph, []).append(wish.where)
+    found: dict[Where, list[str]] = {}
+    for told, places in of_graph.items():
+        again = nodes_again((where.key for where in places), told, graph)
+        found |= {where: [again[where.key]] if where.key in again else [] for where in places}
+    return found
 
 
 def _settled(where: Where, graph: Graph) -> Where:

@@ -4,8 +4,7 @@
 """
 
 from qnnsolve.runs.file import check_target
-from qnnsolve.runs.keeping import Keeping
 from qnnsolve.runs.loading import Run, load_run
 from qnnsolve.runs.saving import Solved, save_run
 
-__all__ = ["Keeping", "Run", "Solved", "check_target", "load_run", "save_run"]
+__all__ = ["Run", "Solved", "check_target", "load_run", "save_run"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from qnnsolve import cli
-from qnnsolve.cli.arguments import check_output
+from qnnsolve.cli.checks import check_output
 from qnnsolve.errors import UsageError
 from qnnsolve.host.outputs import spare_inputs
 

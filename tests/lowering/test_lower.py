@@ -12,8 +12,9 @@ from executorch.backends.qualcomm.partition.qnn_partitioner import QnnPartitione
 from torch.fx import GraphModule
 
 from qnnsolve.errors import HostBackendError, UsageError
+from qnnsolve.host.outputs import check_writable
 from qnnsolve.lowering import child
-from qnnsolve.lowering.lower import NO_KERNEL, Lowered, _save, calling, check_writable, lower
+from qnnsolve.lowering.lower import NO_KERNEL, Lowered, _save, calling, lower
 from qnnsolve.results import CpuOp, Stand, Unrunnable
 from tests.nets import ConvNet, images, seeded
 

@@ -15,7 +15,7 @@ from qnnsolve.opinfo_facts import OperatorFacts
 from qnnsolve.rules import problem_of
 from qnnsolve.rules.base import Facts
 from qnnsolve.rules.builders import Fate
-from qnnsolve.rules.request import Granularity, Request, precision
+from qnnsolve.rules.request import U8_SYMMETRIC, Granularity, Request, precision
 from qnnsolve.rules.requested import without_pins
 from qnnsolve.rules.wish_text import parse_wish
 from qnnsolve.rules.wishes import Strength, Wish
@@ -179,3 +179,33 @@ def test_what_is_kept_on_the_cpu_has_that_fate() -> None:
 def test_half_precision_does_not_stand_beside_quantized_activations() -> None:
     with pytest.raises(UsageError, match="half precision and quantized activations do not stand in one program"):
         wished("relu=fp16a")
+
+
+EXACT = [
+    (("relu@out=u16", "relu=8a"), U8),
+    (("relu=8a", "relu@out=u16"), U16),
+    (("relu@out=u16sym", "relu=affine"), U16),
+    (("relu@out=u8", "relu=symmetric"), U8_SYMMETRIC),
+    (("relu=symmetric", "relu@out=u8=0.5:3", "relu=16a"), U16),
+    (("relu=16a,symmetric", "relu@out=u8", "relu=affine"), U8),
+]
+
+
+@pytest.mark.parametrize("strength", [PREFER, PIN])
+@pytest.mark.parametrize(("wishes", "asked"), EXACT)
+def test_of_an_exact_encoding_and_a_width_the_later_counts(
+    wishes: tuple[str, ...], asked: Encoding, strength: Strength
+) -> None:
+    facts = wished(*wishes, strength=strength)
+    assert facts.asked(OUT) == asked
+    domain = facts.domains[OUT]
+    allowed, pins = facts.wanted.allowed("relu", facts.port(OUT), domain)
+    assert allowed == ({asked} if strength is PIN else set(domain)), (
+        "what a later one says, an earlier one does not pin"
+    )
+    assert bool(pins) == (strength is PIN)
+
+
+def test_a_width_after_an_exact_weight_changes_the_width_alone() -> None:
+    assert wished("conv@weight=s4", "conv=8w").asked(WEIGHT).name == "s8"
+    assert wished("conv=tensor,4w", "conv@weight=s8/ch0", "conv=4w").asked(WEIGHT).name == "s4/ch0"

@@ -9,7 +9,8 @@ import sys
 from os import PathLike
 from typing import IO, TYPE_CHECKING, Any
 
-from qnnsolve.cli.arguments import check_names, check_output, check_save, request_arguments, whole_number
+from qnnsolve.cli.arguments import request_arguments, whole_number
+from qnnsolve.cli.checks import check_kept, check_names, check_output
 from qnnsolve.cli.commands.groups import Group
 from qnnsolve.errors import HostBackendError, MismatchError, PoorError
 
@@ -91,6 +92,7 @@ def _request(arguments: argparse.Namespace) -> dict[str, Any]:
     return {
         "soc": arguments.soc,
         "precision": arguments.precision,
+        "recipe": arguments.recipe,
         "backend": arguments.backend,
         "strict": arguments.strict,
         "block_size": arguments.block_size,
@@ -100,13 +102,15 @@ def _request(arguments: argparse.Namespace) -> dict[str, Any]:
         "user_facts": arguments.facts,
         "facts_source": arguments.facts_source,
         "save": arguments.save,
+        "save_recipe": arguments.save_recipe,
         "model_name": arguments.model,
     }
 
 
-def _facts(arguments: argparse.Namespace) -> list[tuple[str, str | PathLike[str] | None]]:
-    """The files of the user's facts, and what they are for."""
-    return [("a file of --facts", path) for path in arguments.facts.paths]
+def _files(arguments: argparse.Namespace) -> list[tuple[str, str | PathLike[str] | None]]:
+    """The files that are read beside the model and its samples, and what they are for."""
+    facts = [("a file of --facts", path) for path in arguments.facts.paths]
+    return [*facts, *(("a --recipe", path) for path in arguments.recipe.paths)]
 
 
 def _solve(arguments: argparse.Namespace, stdout: IO[str]) -> int:
@@ -114,7 +118,7 @@ def _solve(arguments: argparse.Namespace, stdout: IO[str]) -> int:
 
     check_names(arguments)
     reference = locate(arguments.model, "model", (".pt2",))
-    check_save(arguments.save, [("MODEL", source_of(reference)), *_facts(arguments)])
+    check_kept(arguments.save, arguments.save_recipe, [("MODEL", source_of(reference)), *_files(arguments)])
 
     from qnnsolve import pipeline
     from qnnsolve.cli.terminal import progress_bar
@@ -152,9 +156,9 @@ def _export(arguments: argparse.Namespace, stdout: IO[str]) -> int:
     check_names(arguments)
     reference = locate(arguments.model, "model", (".pt2",))
     data = locate(arguments.calibration, "calibration", (".npz", ".pt")) if arguments.calibration else None
-    read = [("MODEL", source_of(reference)), ("the --calibration", source_of(data)), *_facts(arguments)]
+    read = [("MODEL", source_of(reference)), ("the --calibration", source_of(data)), *_files(arguments)]
     check_output(arguments.out, read)
-    check_save(arguments.save, [*read, ("the --out", arguments.out)])
+    check_kept(arguments.save, arguments.save_recipe, [*read, ("the --out", arguments.out)])
 
     from qnnsolve.host import libraries
 

@@ -1,0 +1,66 @@
+"""What of a solve goes into files, and where: :class:`Keeping`."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from os import PathLike
+from pathlib import Path
+
+import attrs
+
+from qnnsolve.errors import BudgetExceededError, UnsatisfiableError
+from qnnsolve.host.outputs import check_writable, spare_inputs
+from qnnsolve.recipes import check_format, save_recipe
+from qnnsolve.results import ExportResult
+from qnnsolve.runs import Solved, check_target, save_run
+from qnnsolve.solver import Solution
+
+__all__ = ["Keeping"]
+
+
+@attrs.frozen
+class Keeping:
+    """The files of the run and of the recipe (None: there is none), and what the model is called there."""
+
+    run: Path | None
+    recipe: Path | None
+    model: str
+
+    @classmethod
+    def at(
+        cls,
+        save: str | PathLike[str] | None,
+        save_recipe: str | PathLike[str] | None,
+        model: str,
+        others: Iterable[tuple[str, str | PathLike[str] | None]],
+    ) -> Keeping:
+        """In those files, which are none of the ``others`` that are read or written: what each is for, and its path.
+
+        Raises:
+            UsageError: nothing can be kept there.
+        """
+        run = None if save is None else check_target(save)
+        recipe = None if save_recipe is None else check_writable(save_recipe, "recipe")
+        if recipe is not None:
+            check_format(recipe)
+            spare_inputs("save_recipe", recipe, [*others, ("the run", run)])
+        if run is not None:
+            spare_inputs("save", run, others)
+        return cls(run, recipe, model)
+
+    def keep(self, solved: Solved | None, export: ExportResult | None = None) -> None:
+        """Write what is to be kept; a recipe only where there is a solution."""
+        if self.run is not None and solved is not None:
+            save_run(self.run, solved, model=self.model, export=export)
+        if self.recipe is not None and solved is not None and isinstance(solved.outcome, Solution):
+            save_recipe(self.recipe, solved, model=self.model)
+
+    @contextlib.contextmanager
+    def without_solution(self, solved: Callable[[], Solved | None]) -> Iterator[None]:
+        """Inside, a solve that ends without a solution is an answer too, and kept, although an export ends there."""
+        try:
+            yield
+        except (UnsatisfiableError, BudgetExceededError):
+            self.keep(solved())
+            raise
