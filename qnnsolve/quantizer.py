@@ -36,6 +36,7 @@ from qnnsolve.explain import conflict_in_words, describe, placements
 from qnnsolve.facts.fx import read_graph
 from qnnsolve.facts.socs import Soc
 from qnnsolve.host.stages import Stages
+from qnnsolve.host.unasked import sdk_if_it_works
 from qnnsolve.opinfo_facts import FactsSource
 from qnnsolve.results import Placement, SolveResult
 from qnnsolve.rewriting import UNROLL_LIMIT, completed, prepared
@@ -182,7 +183,8 @@ class SolveQuantizer(WishingQuantizer):
         complete_values(model)
         with hidden(model, norms):
             model = prepared(model, self._unroll_limit, trained)
-        with contextlib.redirect_stdout(io.StringIO()):  # ``[WARNING] the 0 th arg of node ...`` (1.5.1)
+        # Its passes print: ``[WARNING] the 0 th arg of node ...`` (1.5.1).
+        with contextlib.redirect_stdout(io.StringIO()), sdk_if_it_works():
             transformed: GraphModule = super().transform_for_annotation(model)
         with hidden(transformed, norms):
             transformed = completed(transformed, self._request().fp16, trained)

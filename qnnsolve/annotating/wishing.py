@@ -17,6 +17,7 @@ from qnnsolve.errors import UnknownNameError, UsageError
 from qnnsolve.facts.backends import backend as backend_of
 from qnnsolve.facts.socs import chipset
 from qnnsolve.host.quiet import quiet
+from qnnsolve.host.unasked import sdk_unasked
 from qnnsolve.recipes import Recipes, read_recipes
 from qnnsolve.rules.request import Request
 from qnnsolve.rules.target import Target, Wanted
@@ -33,7 +34,7 @@ class WishingQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no
         """Take the place of ``__init__``, once the arguments are read."""
         self._target, self._wanted = target, wanted
         self._observers = NamedObservers()
-        with quiet():  # it warns that BackendOpInfo is missing, but there are facts of our own
+        with quiet(), sdk_unasked():  # it warns that BackendOpInfo is missing, but there are facts of our own
             QnnQuantizer.__init__(self, _upstream_type(target.backend), chipset(target.soc), target.strict)
         self._unset = repr(vars(self.default_quant_config))
 

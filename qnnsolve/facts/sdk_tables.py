@@ -12,7 +12,7 @@ import attrs
 from qnnsolve.facts.tables import Case, FixedPort, OpTable, TableRow, shipped_tables
 from qnnsolve.sources import Source
 
-__all__ = ["SdkPort", "SdkQuantization", "SdkVariant", "table_of"]
+__all__ = ["SdkPort", "SdkQuantization", "SdkVariant", "tables_of"]
 
 
 @attrs.frozen
@@ -44,8 +44,8 @@ class SdkVariant:
     outputs: tuple[SdkPort, ...]
 
 
-MOST_ROWS = 20_000
-"""Combinations of dtypes and encodings that one variant may leave open."""
+MOST_ROWS, MOST_ROWS_IN_ALL = 20_000, 500_000
+"""Combinations of dtypes and encodings that one variant may leave open, and all variants of all operators."""
 _PLAIN = {"FLOAT_32": "f32", "FLOAT_16": "f16", "INT_32": "i32", "UINT_32": "u32", "BOOL_8": "b8"}
 _FIXED_POINT: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "UFIXED_POINT_8": {"SCALE_OFFSET": ("u8",)},
@@ -114,11 +114,27 @@ def _option(code: str, asked: SdkQuantization) -> _Option:
     return _Option(code, asked.symmetric is True, asked.invariant is True, axis, fixed)
 
 
-def table_of(
-    variants: tuple[SdkVariant, ...], op: str, backend: str, arch: str, source: Source
-) -> tuple[OpTable | None, int]:
-    """The table of ``op``, or None where nothing could be read; and how many variants could not."""
-    return _Table(op, backend, arch, source).of(variants)
+def tables_of(
+    operators: Mapping[str, tuple[SdkVariant, ...]], backend: str, arch: str, source: Source
+) -> tuple[Mapping[str, OpTable], int]:
+    """The table of each operator of which anything could be read; and how many variants in all could not."""
+    left = _Left(MOST_ROWS_IN_ALL)
+    found = {op: _Table(op, backend, arch, source, left).of(variants) for op, variants in operators.items()}
+    tables = {op: table for op, (table, _) in found.items() if table is not None}
+    return tables, sum(unread for _, unread in found.values())
+
+
+class _Left:
+    """So many rows may still be made."""
+
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+
+    def takes(self, rows: int) -> bool:
+        """Whether a variant may make so many; they are taken."""
+        taken = rows <= min(MOST_ROWS, self._rows)
+        self._rows -= rows if taken else 0
+        return taken
 
 
 @attrs.frozen
@@ -129,6 +145,7 @@ class _Table:
     backend: str
     arch: str
     source: Source
+    left: _Left
 
     def of(self, variants: tuple[SdkVariant, ...]) -> tuple[OpTable | None, int]:
         width = max((len(v.inputs) for v in variants), default=0), max((len(v.outputs) for v in variants), default=0)
@@ -162,7 +179,7 @@ class _Table:
                 port = ports[at] if at < len(ports) else last
                 spare = [_Option("-")] if port is None or name in optional else []
                 options.append([*(_options(port) if port is not None else ()), *spare])
-        if math.prod(map(len, options)) > MOST_ROWS:
+        if not self.left.takes(math.prod(map(len, options))):
             return  # a variant that leaves so much open says nothing; it counts as unread
         for row in itertools.product(*options):
             yield self._row(row, inputs, outputs)

@@ -35,6 +35,8 @@ Reply: TypeAlias = dict[str, Any]
 
 FULL = 2**20
 """With fewer bytes than these, a disk counts as full."""
+MOST_MEMORY, MOST_SAID = 2**32, 2**26
+"""Bytes of memory, and of a file (its log, its answer), that a bounded child may take."""
 _PR_SET_PDEATHSIG = 1
 _ERROR_LINE = re.compile(r"^\[ERROR\] \[Qnn ExecuTorch\]:\s*(?:<E>\s*)?(.*\S)")
 _HARMLESS = ("unexpected GraphHtpSettings option",)
@@ -79,7 +81,9 @@ def run(
         raise HostBackendError(f"{what} {_death(child.returncode)}{_last_error(log)}")
     try:
         found: Reply = json.loads(answer.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except FileNotFoundError as error:
+        raise HostBackendError(f"{what} ended without an answer{_last_error(log)}") from error
+    except (OSError, ValueError, RecursionError) as error:
         raise HostBackendError(f"{what} answered something unreadable{_last_error(log)}") from error
     return _unpack(found, what, log)
 
@@ -109,11 +113,17 @@ def _import_path() -> list[str]:
 
 
 def _follow(child: subprocess.Popen[bytes], deadline: float, progress: Progress | None) -> bool:
-    """Pass on what the child reports until it ends; False where the deadline came first."""
+    """Pass on what the child reports until it ends; False where the deadline came first.
+
+    What it has started may outlive it, and keep its end of the pipe open.
+    """
     assert child.stdout is not None
     pipe, pending = child.stdout.fileno(), b""
     while (left := deadline - time.monotonic()) > 0:
-        if not select.select([pipe], [], [], left)[0]:
+        ended = child.poll() is not None
+        if not select.select([pipe], [], [], 0 if ended else min(left, 0.5))[0]:
+            if ended:
+                return True
             continue
         chunk = os.read(pipe, 65536)
         if not chunk:
@@ -124,8 +134,16 @@ def _follow(child: subprocess.Popen[bytes], deadline: float, progress: Progress 
         *lines, pending = (pending + chunk).split(b"\n")
         for line in lines:
             if progress is not None:
-                progress(*json.loads(line))
+                progress(*_told(line))
     return False
+
+
+def _told(line: bytes) -> tuple[str, int, int | None]:
+    try:
+        stage, done, total = json.loads(line)
+        return str(stage), int(done), total if total is None else int(total)
+    except (ValueError, TypeError, RecursionError):  # a library has written there
+        return "it said something unreadable", 0, None
 
 
 def _kill_all(children: Iterable[subprocess.Popen[bytes]]) -> None:
@@ -134,10 +152,10 @@ def _kill_all(children: Iterable[subprocess.Popen[bytes]]) -> None:
 
 
 def _kill(child: subprocess.Popen[bytes]) -> None:
-    if child.poll() is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
+    """The child, and all that it has started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
 
 
 def _death(code: int) -> str:
@@ -174,12 +192,15 @@ def _unpack(answer: Reply, what: str, log: Path) -> Reply:
     raise HostBackendError(f"{what} answered something unreadable")
 
 
-def serve(work: Callable[[Mapping[str, Any], Report], Reply]) -> None:
+def serve(work: Callable[[Mapping[str, Any], Report], Reply], bounded: bool = False) -> None:
     """The child's whole life: read the job, do the ``work``, write the answer, exit without a word.
 
-    Ends the process at once, past every destructor: QNN's may abort after the work is done and safe.
+    Ends the process at once, past every destructor: QNN's may abort after the work is done and safe. ``bounded``, for
+    code that nobody knows: it takes no more memory than :data:`MOST_MEMORY`, and says no more than :data:`MOST_SAID`.
     """
     _die_with_parent(int(sys.argv[3]))
+    if bounded:
+        _bound()
     reports = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     job_file, answer_file = map(Path, sys.argv[1:3])
@@ -202,6 +223,15 @@ def serve(work: Callable[[Mapping[str, Any], Report], Reply]) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
+
+
+def _bound() -> None:
+    import resource
+
+    for limit, most in ((resource.RLIMIT_DATA, MOST_MEMORY), (resource.RLIMIT_FSIZE, MOST_SAID)):
+        hard = resource.getrlimit(limit)[1]
+        if hard == resource.RLIM_INFINITY or most < hard:
+            resource.setrlimit(limit, (most, hard))
 
 
 def _say(reports: IO[str], stage: str, done: int, total: int | None) -> None:

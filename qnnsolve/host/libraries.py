@@ -30,7 +30,7 @@ import attrs
 from qnnsolve.errors import HostBackendError
 from qnnsolve.foreign import first_line
 from qnnsolve.host.streams import unheard
-from qnnsolve.host.trial import try_in_child
+from qnnsolve.host.trial import try_libraries
 
 __all__ = ["COMPILED", "HostBackend", "ensure_compiler", "ensure_loaded", "find_sdk", "opened", "replace_slot", "slot"]
 
@@ -97,7 +97,7 @@ def ensure_compiler(backend: str) -> HostBackend:
             f"solving (qnnsolve solve --backend {backend}) and annotating work without one"
         )
     if platform.system() == "Linux" and (sdk := find_sdk()) is not None:
-        try_in_child(sdk)
+        try_libraries(sdk)
     return ensure_loaded()
 
 

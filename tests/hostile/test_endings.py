@@ -16,7 +16,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 WORKING = """
-import sys, time
+import hashlib, sys, time
 from pathlib import Path
 from qnnsolve import cli
 from qnnsolve.cli.commands import models
@@ -30,6 +30,8 @@ def work(arguments, stdout):
         partial.write_bytes(b"half")
         Path("ready").touch()
         try:
+            if HOW == "long":  # Python gets to no handler before it is done
+                hashlib.pbkdf2_hmac("sha256", b"", b"", 2_000_000)
             time.sleep(30)
         except KeyboardInterrupt:
             Path("seen").touch()
@@ -105,6 +107,24 @@ def test_a_signal_leaves_nothing(number: signal.Signals, how: str, folder: Path)
     assert list((folder / "tmp").iterdir()) == []
     assert sorted(path.name for path in folder.iterdir() if path.suffix == ".pte") == ["out.pte"]
     assert (folder / "out.pte").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("numbers", [(signal.SIGTERM, signal.SIGINT), (signal.SIGINT, signal.SIGTERM)])
+def test_of_two_signals_the_first_counts(numbers: tuple[signal.Signals, signal.Signals], folder: Path) -> None:
+    """Also where Python is told of both at once, and asks for the lower number first."""
+    command = [sys.executable, "work.py", "solve", "x.pt2", "--soc", "SM8750", "long"]
+    with heeding_interrupts():
+        child = subprocess.Popen(command, cwd=folder, env=environment(folder), stderr=subprocess.PIPE)
+    with child:
+        waited(folder / "ready")
+        time.sleep(0.1)
+        for number in numbers:
+            child.send_signal(number)
+            time.sleep(0.1)
+        assert not (folder / "seen").exists(), "the handlers were called apart: it shows nothing"
+        _, err = child.communicate(timeout=30)
+    assert (child.returncode, err) == (128 + numbers[0], b"error: interrupted\n")
+    assert list((folder / "tmp").iterdir()) == []
 
 
 def command(shell: str, folder: Path, **more: str) -> subprocess.CompletedProcess[bytes]:

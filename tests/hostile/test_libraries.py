@@ -33,7 +33,10 @@ BROKEN = {
         "#include <unistd.h>\n__attribute__((constructor)) static void go(void) { for (;;) pause(); }",
         "within 3 s",
     ),
-    "exit": ("#include <stdlib.h>\n__attribute__((constructor)) static void go(void) { exit(0); }", "unreadable"),
+    "exit": (
+        "#include <stdlib.h>\n__attribute__((constructor)) static void go(void) { exit(0); }",
+        "ended without an answer",
+    ),
     "no symbol": (GOOD, "undefined symbol: QnnInterface_getProviders"),
 }
 
