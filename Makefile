@@ -2,6 +2,7 @@
 #   make demo   installs into .venv and exports a ViT for the SM8350, verified on the emulator
 #   make test   installs into .venv and runs all that CI runs
 #   make fuzz   ten minutes of mutated files of every kind that is read
+#   make signals  40 signals at random moments of whole exports
 #   make sweep  tries every functional form on three configs, and writes docs/sweep.md
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -11,7 +12,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 SEED ?= $(shell date -u +%Y%m%d)
 DEPENDENCIES := pyproject.toml constraints.txt
 
-.PHONY: demo test fuzz sweep lint types fast coverage slow docs clean
+.PHONY: demo test fuzz signals sweep lint types fast coverage slow docs clean
 
 demo: $(VENV)/.installed-examples
 	$(BIN)/qnnsolve export examples.models:vit --soc SM8350 --precision 16a8w --out vit.pte
@@ -24,6 +25,9 @@ sweep: $(VENV)/.installed-dev
 
 fuzz: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.hostile.fuzz --minutes 10
+
+signals: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.hostile.signals --count 40
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

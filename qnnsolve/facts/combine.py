@@ -114,7 +114,7 @@ def _row(table: OpTable, row: TableRow, measured: Mapping[str, int]) -> Accepted
         axis[port] = axis.get(port, axes) & axes
     layout = _WEIGHT_LAYOUT.get(table.op, ())
     placed = {
-        ports.index(port): frozenset(layout[at] if port == "in[1]" and layout else at for at in axes)
+        ports.index(port): frozenset(_placed(at, layout if port == "in[1]" else ()) for at in axes)
         for port, axes in axis.items()
     }
     return AcceptedRow(
@@ -124,6 +124,11 @@ def _row(table: OpTable, row: TableRow, measured: Mapping[str, int]) -> Accepted
         tuple(sorted(placed.items(), key=lambda entry: entry[0])),
         (table.source,),
     )
+
+
+def _placed(axis: int, layout: tuple[int, ...]) -> int:
+    """Torch's axis; one that the weight does not have stays as it is, and nothing matches it."""
+    return layout[axis] if -len(layout) <= axis < len(layout) else axis
 
 
 def _curated_row(op: str, ports: tuple[str, ...], codes: Codes, curated: Curated) -> AcceptedRow:
@@ -139,7 +144,7 @@ def _curated_row(op: str, ports: tuple[str, ...], codes: Codes, curated: Curated
             sources.append(centred[1])
     if op in curated.invariant:
         shared, source = curated.invariant[op]
-        same = set(map(ports.index, shared))
+        same = {ports.index(port) for port in shared if port in ports}  # a source may list fewer ports than there are
         sources.append(source)
     for fact in curated.fixed.get(op, ()):
         if fact.port in ports and codes[ports.index(fact.port)] == fact.code:

@@ -156,8 +156,8 @@ class _Table:
         rows: dict[tuple[str, ...], TableRow] = {}
         unread = 0
         for variant in variants:
-            same = next(_onward(variant), None) == repeats
-            found = list(self._rows(variant, inputs, outputs)) if same else []
+            told = variant.inputs and variant.outputs and next(_onward(variant), None) == repeats
+            found = list(self._rows(variant, inputs, outputs)) if told else []
             unread += not found
             for row in found:
                 before = rows.setdefault(row.codes, row)

@@ -39,6 +39,8 @@ def load_arrays(path: Path) -> dict[str, torch.Tensor]:
     import numpy
     import torch
 
+    with path.open("rb"):  # where it cannot be read, that is what is wrong with it
+        pass
     if not zipfile.is_zipfile(path):
         raise Refused("is no .npz file of plain arrays: it is no zip file")
     try:

@@ -12,7 +12,10 @@ import pytest
 
 from qnnsolve.facts.sdk import MODULE, SdkState, sdk_facts
 from qnnsolve.facts.socs import soc
+from qnnsolve.opinfo_facts import FactsSource, operator_facts
 from tests import backend_opinfo_stand_in as stand_in
+
+FAR = stand_in.Constraint((stand_in.AXIS,), symmetric=True, axis=(7,))
 
 
 @pytest.fixture(autouse=True)
@@ -76,3 +79,18 @@ def test_a_variant_that_leaves_all_open_is_unread(monkeypatch: pytest.MonkeyPatc
     facts = sdk_facts("htp", soc("SM8750"), "V79")
     assert facts.state is SdkState.READ and set(facts.tables) == {"Relu"}
     assert "1 variants with dtypes or encodings" in facts.detail
+
+
+def test_ports_and_axes_that_the_operator_does_not_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variant without inputs or outputs says nothing; an axis that the weight does not have matches none."""
+    conv = stand_in.Variant((stand_in.U8, stand_in.port("s8", FAR), stand_in.BIAS), (stand_in.U8,))
+    empty = [stand_in.Variant((), (stand_in.U8,)), stand_in.Variant((stand_in.U8,), ()), stand_in.Variant((), ())]
+    reshape = stand_in.Variant((stand_in.U8,), (stand_in.U8,) * 2)
+    stand_in.install(monkeypatch, {"Conv2d": [conv], "Relu": empty, "Reshape": [reshape]})
+    operator_facts.cache_clear()
+    facts = operator_facts("htp", "V79", soc("SM8750"), FactsSource.SDK)
+    operator_facts.cache_clear()
+    found = facts.accepted("Conv2d")
+    assert found is not None and {row.axis for row in found.rows.values()} == {((1, frozenset({7})),)}
+    assert facts.accepted("Relu") is None and "3 variants" in sdk_facts("htp", soc("SM8750"), "V79").detail
+    assert facts.accepted("Reshape") is not None
