@@ -140,6 +140,7 @@ def _output(output: OutputCheck) -> Json:
         "steps": output.steps,
         "bits": output.bits,
         "steps_used": output.steps_used,
+        "tied": output.tied,
     }
 
 

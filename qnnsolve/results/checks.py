@@ -63,6 +63,8 @@ class OutputCheck:
     """The channel, row or sample in which it disagrees, where it is one."""
     steps_used: int | None = None
     """How many steps of the encoding lie between the least and the largest value of the converted output."""
+    tied: int = 0
+    """Values that differ because less than one step decides them: indices of equals, numbers at a threshold."""
 
     @property
     def lost_db(self) -> float | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 import attrs
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["Grid", "compare"]
 
 LISTED_CPU_OPS = 5
+Undecided: TypeAlias = "Callable[[int, Sequence[torch.Tensor]], Sequence[torch.Tensor] | None]"
+"""For an output and its values per sample, at which of them less than a step decides."""
 
 
 @attrs.frozen
@@ -39,6 +41,7 @@ def compare(
     grids: Sequence[Grid | None] = (),
     random: Collection[int] = (),
     unquantized: Collection[int] = (),
+    undecided: Undecided | None = None,
 ) -> Verification:
     """The worst figures over samples (outer) and outputs (inner), those at ``random`` excepted, and a verdict on each.
 
@@ -47,7 +50,8 @@ def compare(
     that differ. A NaN or an infinity on either side, or another shape, is an infinite difference. ``grids`` has per
     output the encoding that it is computed in, where known: differences are counted in its steps as well. Those
     at ``unquantized`` hang on nothing that the converted model quantizes. The verdicts:
-    :mod:`qnnsolve.verification.judging`.
+    :mod:`qnnsolve.verification.judging`. An output that disagrees is judged without the values that are
+    ``undecided``: with the rest all right, it is rounding.
     """
     checks: list[OutputCheck] = []
     notes: list[str] = []
@@ -58,6 +62,8 @@ def compare(
         ]
         grid = grids[index] if index < len(grids) else None
         check = _checked(index, rows, grid, tolerance, index not in unquantized)
+        if check.verdict is Verdict.DISAGREES and undecided is not None and index not in unquantized:
+            check = _without_ties(check, rows, grid, tolerance, undecided(index, [got for got, _, _ in rows]))
         checks.append(check)
         notes.extend(notes_on(check, rows, quantized=index not in unquantized))
     if any(check.verdict is Verdict.DISAGREES for check in checks):
@@ -92,6 +98,19 @@ def _checked(index: int, rows: Sequence[Row], grid: Grid | None, tolerance: floa
         place=place,
         steps_used=None if grid is None else _steps_used([want for _, want, _ in rows], grid),
     )
+
+
+def _without_ties(
+    check: OutputCheck, rows: Sequence[Row], grid: Grid | None, tolerance: float, ties: Sequence[torch.Tensor] | None
+) -> OutputCheck:
+    """``check`` as rounding, where all is right but at ``ties`` (per sample)."""
+    if ties is None or any(tied.shape != want.shape for tied, (_, want, _) in zip(ties, rows, strict=True)):
+        return check
+    rest = [(want.where(tied, got), want, ref) for tied, (got, want, ref) in zip(ties, rows, strict=True)]
+    if _checked(check.index, rest, grid, tolerance, True).verdict is Verdict.DISAGREES:
+        return check
+    differing = (int((tied & (got != want)).sum()) for tied, (got, want, _) in zip(ties, rows, strict=True))
+    return attrs.evolve(check, verdict=Verdict.ROUNDING, place=None, tied=sum(differing))
 
 
 def _steps_used(wanted: Sequence[torch.Tensor], grid: Grid) -> int | None:

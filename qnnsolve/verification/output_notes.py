@@ -48,6 +48,9 @@ def _difference(check: OutputCheck, rows: Sequence[Row], quantized: bool) -> str
     if check.verdict is Verdict.DISAGREES:
         place = f" at {check.place}" if check.place else ""
         return f"{size}: something else is computed{place}: {_nearness(check, rows, integers)}"
+    if check.tied:
+        values = "1 value turns" if check.tied == 1 else f"{check.tied:,} values turn"
+        return f"{size}: rounding: {values} on one step of what the op reads (equal scores, a number at a threshold)"
     if not integers and check.steps is not None and check.steps <= 1:
         return f"{size}: rounding, a step at most"
     few = (check.lost_db or 0.0) > LOSS_DB and not integers

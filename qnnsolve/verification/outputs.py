@@ -10,7 +10,7 @@ from qnnsolve.verification.comparison import Grid
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["output_grids", "quantized_outputs", "random_outputs"]
+__all__ = ["output_grids", "output_leaves", "quantized_outputs", "random_outputs"]
 
 
 def random_outputs(converted: Callable[..., Any]) -> frozenset[int]:
@@ -48,7 +48,7 @@ def _hanging_on(converted: Callable[..., Any], kind: Callable[[torch.fx.Node], b
                     reached.update(_attribute(each) or each.name for each in node.all_input_nodes[:1])
     return frozenset(
         index
-        for index, leaf in enumerate(_output_leaves(converted))
+        for index, leaf in enumerate(output_leaves(converted))
         if isinstance(leaf, torch.fx.Node) and leaf.name in reached
     )
 
@@ -79,7 +79,7 @@ def _attribute(node: torch.fx.Node) -> str | None:
     return f"get_attr {node.target}" if node.op == "get_attr" else None
 
 
-def _output_leaves(converted: torch.fx.GraphModule) -> list[Any]:
+def output_leaves(converted: torch.fx.GraphModule) -> list[Any]:
     """What the graph returns, flat and in order."""
     from torch.utils import _pytree as pytree
 
@@ -96,7 +96,7 @@ def output_grids(converted: Callable[..., Any]) -> tuple[Grid | None, ...]:
 
     if not isinstance(converted, torch.fx.GraphModule):
         return ()
-    leaves = _output_leaves(converted)
+    leaves = output_leaves(converted)
     return tuple(_grid(leaf) if isinstance(leaf, torch.fx.Node) else None for leaf in leaves)
 
 

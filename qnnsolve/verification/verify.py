@@ -21,7 +21,7 @@ from qnnsolve.host.leftovers import check_space, scratch_folder
 from qnnsolve.results import ConvertedCheck, CpuOp, Verification
 from qnnsolve.verification.comparison import compare
 from qnnsolve.verification.noise import Power, over_samples, power
-from qnnsolve.verification.outputs import output_grids, quantized_outputs, random_outputs
+from qnnsolve.verification.outputs import output_grids, output_leaves, quantized_outputs, random_outputs
 
 if TYPE_CHECKING:
     import torch
@@ -76,16 +76,29 @@ def verify(
         wanted = [outputs_of(converted, sample) for sample in samples]
     with restored(_buffers(float_model)):
         original = [outputs_of(float_model, sample) for sample in samples]
-    quantized = None if half else quantized_outputs(converted)
+    quantized, grids = None if half else quantized_outputs(converted), output_grids(converted)
+
+    def undecided(index: int, got: Sequence[torch.Tensor]) -> list[torch.Tensor] | None:
+        import torch
+
+        from qnnsolve.verification import ties
+
+        if not isinstance(converted, torch.fx.GraphModule):
+            return None
+        grid, leaf = grids[index], output_leaves(converted)[index]
+        with restored(_buffers(converted)):
+            return ties.undecided(converted, leaf, samples, got, grid.scale if grid else 0.0)
+
     compared = compare(
         run.outputs,
         wanted,
         original,
         tolerance=tolerance,
         cpu_ops=cpu_ops,
-        grids=output_grids(converted),
+        grids=grids,
         random=random_outputs(converted),
         unquantized=() if quantized is None else set(range(len(wanted[0]))) - quantized,
+        undecided=undecided,
     )
     return attrs.evolve(compared, emulator_seconds=sum(run.seconds))
 
