@@ -24,7 +24,7 @@ NET = "import torch\ndef net(): return torch.nn.Linear(4, 2), (torch.ones(1, 4),
 COMMAND = ("-m", "qnnsolve", "export", "nets.py:net", "--soc", "SM8750", "--out", "out.pte")
 STARTING = 0.3
 """Seconds after which Python is sure to have got to the command; until then it is Python that ends."""
-ENDING = 20.0
+ENDING = 60.0
 """Seconds in which an interrupted command has to be gone."""
 
 
@@ -100,7 +100,8 @@ class Exports:
         mine = {"PYTHONPATH": str(ROOT), "QNN_SDK_ROOT": "", "PYTHONDONTWRITEBYTECODE": "1"}
         mine |= {"TMPDIR": str(self.folder / "tmp"), "HOME": str(self.folder / "home")}
         command = [sys.executable, *COMMAND]
-        before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a child of what ignores it ignores it, too
+        # A child of what ignores a signal (in the background, under nohup) ignores it, too.
+        before = {each: signal.signal(each, signal.default_int_handler) for each in (signal.SIGINT, signal.SIGHUP)}
         try:
             with (self.folder / "home" / "err").open("w+b") as err:
                 around = os.environ | mine
@@ -117,7 +118,8 @@ class Exports:
             (self.folder / "home" / "err").unlink()
             return code, text
         finally:
-            signal.signal(signal.SIGINT, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def _send(self, child: subprocess.Popen[bytes], signals: Signals) -> None:
         time.sleep(signals.after)

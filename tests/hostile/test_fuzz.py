@@ -1,25 +1,51 @@
-"""A short run of the fuzzer: with a fixed seed, and with the day's."""
+"""A short run of the fuzzer: with a fixed seed, and with the day's. And what watches it does see."""
 
 from __future__ import annotations
 
-import signal
+import os
+import subprocess
+import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.hostile.fuzz import fuzz
-
-
-@pytest.fixture(autouse=True)
-def _alarm_restored() -> Iterator[None]:
-    before = signal.getsignal(signal.SIGALRM)
-    yield
-    signal.signal(signal.SIGALRM, before)
+from tests.hostile.fuzz import ROOT, fuzz
 
 
 @pytest.mark.parametrize("seed", [1, int(time.time()) // 86_400], ids=["fixed", "of the day"])
-def test_mutated_files_are_read_or_refused(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert 40 < fuzz(seed, rounds=150) < 150
+def test_mutated_files_are_read_or_refused(seed: int) -> None:
+    said = fuzz(seed, rounds=150)
+    refused = int(said.split(", ")[1].split()[0])
+    assert 40 < refused < 150, said
+
+
+@pytest.mark.parametrize(
+    ("does", "seen"),
+    [
+        ("Path('ran').touch()", "it did ['open"),
+        ("Path(home, 'x').write_text('x')", "it did ['open"),
+        ("ctypes.CDLL(None).mkdir(b'ran', 0o700)", "it changed"),
+        ("Path(tmp, 'x').touch()", "it changed"),
+        ("os.system('true')", 'it did ["os.system'),
+        ("subprocess.run(['true'])", "it did ["),
+        ("time.sleep(60)", "TooLong"),
+        ("bytearray(3 * 2**30)", "MemoryError"),
+    ],
+)
+def test_the_watch_sees(does: str, seen: str, tmp_path: Path) -> None:
+    for name in ("tmp", "home", "files"):
+        (tmp_path / name).mkdir()
+    script = f"""
+import ctypes, os, subprocess, time
+from pathlib import Path
+from tests.hostile import watching
+watching.SECONDS = 1
+watch = watching.Watch(Path.cwd())
+home, tmp = Path("home").absolute(), Path("tmp").absolute()
+with watch.over():
+    {does}
+"""
+    around = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=around, capture_output=True, text=True)
+    assert done.returncode == 1 and seen in done.stderr, done.stderr
