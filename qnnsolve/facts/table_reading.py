@@ -25,6 +25,7 @@ from qnnsolve.facts.table_types import (
     arch_list,
 )
 from qnnsolve.foreign import first_line, printable
+from qnnsolve.host.inputs import plain_bytes
 from qnnsolve.sources import Source, SourceKind
 
 __all__ = ["load_table", "parse_table"]
@@ -41,7 +42,7 @@ def load_table(path: Path) -> OpTable:
         FactsError: the file is missing, not JSON, of another format, or contradicts itself.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = plain_bytes(path).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise FactsError(path, f"cannot be read: {first_line(error)}") from error
     return parse_table(text, path)

@@ -20,6 +20,7 @@ from qnnsolve.facts.toml_lines import Position, lines_of
 from qnnsolve.facts.user import Allowed, Entry, FixedBy, Forbidden, NewOp, SharedBy, UserFacts, Where
 from qnnsolve.facts.user_sections import UserFile
 from qnnsolve.foreign import first_line
+from qnnsolve.host.inputs import plain_bytes
 from qnnsolve.sources import Source, SourceKind
 
 __all__ = ["read_user_facts"]
@@ -37,7 +38,7 @@ def read_user_facts(paths: Sequence[str | os.PathLike[str]], backend: str = "htp
     facts = UserFacts()
     for path in map(Path, paths):
         try:
-            text = path.read_text(encoding="utf-8")
+            text = plain_bytes(path).decode("utf-8").replace("\r\n", "\n")
         except (OSError, UnicodeDecodeError) as error:
             missing = isinstance(error, FileNotFoundError)
             near = nearest(path.name, (file.name for file in path.parent.glob("*.toml"))) if missing else ()

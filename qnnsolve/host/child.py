@@ -37,6 +37,8 @@ FULL = 2**20
 """With fewer bytes than these, a disk counts as full."""
 MOST_MEMORY, MOST_SAID = 2**32, 2**26
 """Bytes of memory, and of a file (its log, its answer), that a bounded child may take."""
+MOST_READ = 2**22
+"""Bytes of a log, from its end, in which the last error is looked for."""
 _PR_SET_PDEATHSIG = 1
 _ERROR_LINE = re.compile(r"^\[ERROR\] \[Qnn ExecuTorch\]:\s*(?:<E>\s*)?(.*\S)")
 _HARMLESS = ("unexpected GraphHtpSettings option",)
@@ -175,7 +177,9 @@ def _last_error(log: Path) -> str:
     """The latest of QNN's errors, worded to end a message; else nothing, or that there is no space left."""
     if shutil.disk_usage(log.parent).free < FULL:
         return f"; TMPDIR {log.parent.parent} is full"
-    messages = errors_in(log.read_text(encoding="utf-8", errors="replace"))
+    with log.open("rb") as said:
+        said.seek(-min(log.stat().st_size, MOST_READ), os.SEEK_END)  # it may have no end
+        messages = errors_in(said.read(MOST_READ).decode("utf-8", errors="replace"))
     return f"; its last error: {messages[-1]}" if messages else ""
 
 

@@ -71,6 +71,8 @@ def locate(text: str, what: str, suffixes: tuple[str, ...]) -> FileRef | CodeRef
 
 def missing_file(what: str, path: Path) -> str:
     """One line that says that ``path`` does not exist, with the nearest names of its folder."""
+    if path.exists():
+        return f"{what} {path} is not a file"
     if not path.parent.is_dir():
         return f"{what} {path} does not exist: no folder {path.parent}"
     near = nearest(path.name, _siblings(path, (path.suffix.lower(),)))

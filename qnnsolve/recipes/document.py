@@ -16,11 +16,10 @@ import yaml
 from qnnsolve.errors import RecipeError, nearest, suggestion
 from qnnsolve.facts.toml_lines import Position, lines_of
 from qnnsolve.foreign import first_line, printable
+from qnnsolve.host.inputs import plain_bytes
 
 __all__ = ["Document", "Position", "read_document"]
 
-LARGEST = 64 * 2**20
-"""Bytes of a file; a recipe for 50,000 nodes has 8 MB."""
 DEEPEST = 20
 """Lists and mappings inside each other; a recipe has four."""
 
@@ -66,9 +65,7 @@ def read_document(path: str | os.PathLike[str]) -> Document:
     if read is None:
         raise RecipeError(path, f"a recipe's name ends with {', '.join(_READERS)}, not '{file.suffix}'")
     try:
-        if file.is_file() and file.stat().st_size > LARGEST:
-            raise RecipeError(path, f"is larger than {LARGEST // 2**20} MB, which no recipe is")
-        text = file.read_bytes().decode("utf-8-sig")
+        text = plain_bytes(file).decode("utf-8-sig")
     except (OSError, ValueError) as error:
         missing = isinstance(error, FileNotFoundError)
         near = nearest(file.name, _beside(file)) if missing else ()

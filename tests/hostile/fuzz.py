@@ -1,6 +1,6 @@
 """Mutated files of every kind that is read: ``python -m tests.hostile.fuzz --minutes 10`` (``make fuzz``).
 
-Each is read as the command line reads it, in a process that is watched. It is read, or refused by one short line of ours,
+Each is read as the command line reads it, in a process that is watched. It is read, or refused by one line of ours
 in ten seconds and a gigabyte; nothing is run (a canary tells), and no file is written outside of TMPDIR or
 left there.
 """
