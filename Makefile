@@ -4,6 +4,8 @@
 #   make fuzz   ten minutes of mutated files of every kind that is read
 #   make signals  40 signals at random moments of whole exports
 #   make sweep  tries every functional form on three configs, and writes docs/sweep.md
+#   make upstream    runs ExecuTorch's own test suite with either quantizer, and writes docs/upstream.md
+#   make boundaries  compiles and runs what has two precisions in it, and writes docs/boundaries.md
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,7 +14,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 SEED ?= $(shell date -u +%Y%m%d)
 DEPENDENCIES := pyproject.toml constraints.txt
 
-.PHONY: demo test fuzz signals sweep lint types fast coverage slow docs clean
+.PHONY: demo test fuzz signals sweep upstream boundaries lint types fast coverage slow docs clean
 
 demo: $(VENV)/.installed-examples
 	$(BIN)/qnnsolve export examples.models:vit --soc SM8350 --precision 16a8w --out vit.pte
@@ -22,6 +24,13 @@ test: lint types fast slow
 # Hours: all functional forms on three configs. What is in sweep.jsonl is not run again; a sample of it is in `make slow`.
 sweep: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.sweep --out sweep.jsonl --table docs/sweep.md
+
+# An hour each on one core. What is in upstream.jsonl is not run again.
+upstream: $(VENV)/upstream/.installed
+	PYTHONPATH=$(VENV)/upstream $(BIN)/python -m benchmarks.upstream --out upstream.jsonl --page docs/upstream.md
+
+boundaries: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.boundaries --out boundaries.jsonl --page docs/boundaries.md
 
 fuzz: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.hostile.fuzz --minutes 10
@@ -64,4 +73,9 @@ $(VENV)/.installed-examples: $(DEPENDENCIES) | $(BIN)/python
 
 $(VENV)/.installed-dev: $(DEPENDENCIES) | $(BIN)/python
 	$(INSTALL) -e '.[dev]'
+	touch $@
+
+# What ExecuTorch's tests import beside ExecuTorch, out of the way of everything else.
+$(VENV)/upstream/.installed: $(VENV)/.installed-dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(VENV)/upstream graphviz expecttest parameterized pydot pyparsing tabulate
 	touch $@

@@ -34,12 +34,19 @@ QUANTIZER_SETTINGS = {
 
 @attrs.frozen(eq=False)
 class OpModel:
-    """One test's first case; ``settings`` are what the test passes on to ExecuTorch's ``make_quantizer``."""
+    """A model that both quantizers take; ``settings`` are what ExecuTorch's ``make_quantizer`` is told beside a preset.
+
+    Of one of ExecuTorch's tests it is the first case.
+    """
 
     name: str
     module: torch.nn.Module
     inputs: tuple[Any, ...]
     settings: Mapping[str, Any]
+    samples: tuple[tuple[Any, ...], ...] = ()
+    """What it is calibrated with; none mean the inputs."""
+    pins: tuple[str, ...] = ()
+    """Wishes of qnnsolve's, which must hold (strict) where there are any."""
 
 
 class _Asked(BaseException):

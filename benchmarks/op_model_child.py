@@ -1,6 +1,6 @@
 """A child that quantizes and compiles op models for one SoC, or runs them; started by ``benchmarks.op_models``.
 
-    python -m benchmarks.op_model_child compile|run
+    python -m benchmarks.op_model_child compile|run [op_models|boundaries]
 
 Jobs come as lines of JSON on stdin and answers go out on stdout. One child takes many jobs, since starting ExecuTorch
 takes longer than most op models. Everything else that is printed goes to stderr, which must be a file.
@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from qnnsolve.errors import QnnSolveError
 from qnnsolve.host.child import errors_in
 from qnnsolve.lowering import child as lowering_child
 from qnnsolve.lowering import program
@@ -55,7 +56,11 @@ def stage(name: str) -> Iterator[None]:
 
 @functools.cache
 def models() -> dict[str, OpModel]:
-    """ExecuTorch's op models, by name."""
+    """The models of this process by name: ExecuTorch's op models, or those in which two precisions meet."""
+    if sys.argv[2:] == ["boundaries"]:
+        from benchmarks.boundaries.cases import compared
+
+        return {model.name: model for model in compared()}
     from benchmarks.op_model_cases import op_models
 
     return {model.name: model for model in op_models()}
@@ -85,7 +90,9 @@ def compile_one(job: dict[str, Any]) -> dict[str, Any]:
                 log.seek(log_start)
                 said = errors_in(log.read().decode(errors="replace"))
             where, what = failed.args
-            return {"exception": {"stage": where, "error": what, "backend": said[-1] if said else ""}}
+            refused = isinstance(failed.__cause__, QnnSolveError)
+            raised = {"stage": where, "error": what, "backend": said[-1] if said else "", "refused": refused}
+            return {"exception": raised}
 
 
 def has_weights(exported: Any) -> bool:
@@ -103,24 +110,20 @@ def has_weights(exported: Any) -> bool:
 
 def solved(model: OpModel, exported: Any, job: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Quantized by qnnsolve and compiled into ``folder``: the record's fields, with the CPU ops that were predicted."""
-    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
-
     from qnnsolve.lowering.lower import _save
     from qnnsolve.quantizer import SolveQuantizer
     from qnnsolve.results import Placement
 
-    quantizer = SolveQuantizer("htp", job["soc"], strict=False, precision=job["precision"])
     with stage("prepare"):
-        prepared = prepare_pt2e(exported, quantizer)
-    with stage("calibrate"):
-        prepared(*model.inputs)
-    with stage("convert"):
-        converted = convert_pt2e(prepared)
+        quantizer = SolveQuantizer("htp", job["soc"], strict=bool(model.pins), precision=job["precision"])
+        for pin in model.pins:
+            quantizer.wish(pin, pin=True)
+    converted = converted_by(quantizer, model, exported)
     quantized = {"fingerprint": fingerprint(converted, quantizer.cpu_nodes)}
     if quantized["fingerprint"] == job.get("known"):
         return {"unchanged": True}
     keep_outputs(model, converted, folder)
-    with stage("lower"), fresh_hooks():
+    with stage("lower"), fresh_hooks(), counting() as converts:
         _save(converted, model.inputs, quantizer.cpu_nodes, folder)
         lowering = {
             "program": str(folder / "program.pt2"),
@@ -138,7 +141,24 @@ def solved(model: OpModel, exported: Any, job: dict[str, Any], folder: Path) -> 
         for node in result.nodes
         if node.placement is Placement.CPU
     ]
-    return {**answer, **quantized, "predicted": predicted, "deviations": len(result.deviations)}
+    counts = {"deviations": len(result.deviations), "converts": len(converts)}
+    return {**answer, **quantized, "predicted": predicted, **counts}
+
+
+def converted_by(quantizer: Any, model: OpModel, exported: Any) -> Any:
+    """The model as ``quantizer`` has it, after it has seen its samples; its states are as they were."""
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+    from qnnsolve.verification.verify import restored
+
+    with restored(tuple(exported.buffers())):
+        with stage("prepare"):
+            prepared = prepare_pt2e(exported, quantizer)
+        with stage("calibrate"):
+            for sample in model.samples or (model.inputs,):
+                prepared(*copy.deepcopy(sample))
+        with stage("convert"):
+            return convert_pt2e(prepared)
 
 
 def fingerprint(converted: Any, cpu_nodes: frozenset[str]) -> str:
@@ -158,19 +178,14 @@ def upstream(model: OpModel, exported: Any, job: dict[str, Any], folder: Path) -
     from executorch.backends.qualcomm.export_utils import make_quantizer
     from executorch.backends.qualcomm.quantizer.quantizer import QuantDtype
     from executorch.backends.qualcomm.utils.utils import to_edge_transform_and_lower_to_qnn
-    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
     with stage("prepare"):
         quantizer = make_quantizer(
             quant_dtype=QuantDtype[f"use_{job['precision']}"], soc_model=job["soc"], **model.settings
         )
-        prepared = prepare_pt2e(exported, quantizer)
-    with stage("calibrate"):
-        prepared(*model.inputs)
-    with stage("convert"):
-        converted = convert_pt2e(prepared)
+    converted = converted_by(quantizer, model, exported)
     keep_outputs(model, converted, folder)
-    with stage("lower"):
+    with stage("lower"), counting() as converts:
         specs = lowering_child._specs(job["soc"], False)
         edge = to_edge_transform_and_lower_to_qnn(converted, model.inputs, specs)
         graph_module = edge.exported_program().graph_module
@@ -180,7 +195,27 @@ def upstream(model: OpModel, exported: Any, job: dict[str, Any], folder: Path) -
         }
         with (folder / "model.pte").open("wb") as file:
             edge.to_executorch().write_to_file(file)
-    return answer
+    return {**answer, "converts": len(converts)}
+
+
+@contextlib.contextmanager
+def counting() -> Iterator[list[str]]:
+    """The names of the converts that the backend is given as long as the context lasts, with none twice."""
+    from executorch.backends.qualcomm.qnn_preprocess import QnnBackend
+
+    build, found = QnnBackend.__dict__["_build_op_wrappers"], []
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        wrappers = build.__func__(*args, **kwargs)
+        ops = [wrapper.GetOpWrapper() for wrapper in wrappers]
+        found[:] = [*found, *(op.GetName() for op in ops if op.GetOpType() == "Convert")]
+        return wrappers
+
+    QnnBackend._build_op_wrappers = staticmethod(counted)
+    try:
+        yield found
+    finally:
+        QnnBackend._build_op_wrappers = build
 
 
 @contextlib.contextmanager

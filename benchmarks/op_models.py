@@ -51,10 +51,14 @@ Record = dict[str, Any]
 
 
 class Worker:
-    """A child that answers one job after another; it is started when needed, and again after it died."""
+    """A child that answers one job after another; it is started when needed, and again after it died.
 
-    def __init__(self, role: str, folder: Path) -> None:
+    ``command`` is a module and its arguments; none mean that which compiles or runs op models.
+    """
+
+    def __init__(self, role: str, folder: Path, *command: str) -> None:
         self.role, self.log = role, folder / f"{role}.log"
+        self.command = command or ("benchmarks.op_model_child", role)
         self.process: subprocess.Popen[bytes] | None = None
         self.pending = b""
 
@@ -97,7 +101,7 @@ class Worker:
 
     def _start(self) -> None:
         with self.log.open("ab") as log:
-            command = [sys.executable, "-m", "benchmarks.op_model_child", self.role]
+            command = [sys.executable, "-m", *self.command]
             self.process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, bufsize=0
             )
@@ -179,7 +183,7 @@ def once(job: Record, compiler: Worker, runner: Worker, scratch: Path) -> Record
     """What comes of a job in the children that there are."""
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         weighted = job["soc"] in BEFORE_V73 or job["precision"] in ("16a4w", "16a16w")
-        answer = compiler.ask({**job, "folder": folder, "weighted_only": weighted}, COMPILE_SECONDS)
+        answer = compiler.ask({"weighted_only": weighted, **job, "folder": folder}, COMPILE_SECONDS)
         if answer.keys() & {"exception", "skipped", "unchanged"}:
             return answer
         if answer.get("missing"):

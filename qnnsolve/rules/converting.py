@@ -19,16 +19,23 @@ from qnnsolve.rules.registry import rule
 __all__ = ["an_edge_equals_its_producer_or_converts", "constants_are_not_read_across_the_border"]
 
 
+_LOST_BEFORE = frozenset(("Reshape", "Resize", "TopK", "UnPack", "aten.im2col.default", "aten.col2im.default"))
+"""Operators and targets that are taken apart or renamed between the two passes that find and insert converts; and
+bicubic resizing (``Resize``)."""
+
+
 @rule("QC004", rests_on=("no_convert_after",))
 def an_edge_equals_its_producer_or_converts(facts: Facts) -> Iterator[Constraint]:
     """An edge carries its producer's encoding, or one that a convert can reach.
 
     Why: where the two differ ExecuTorch inserts a convert, and not every pair has one: none behind a sigmoid, and
-    none that compiles behind a constant. Nor can one, or a dequantize, stand before a node that lowering removes: it
-    would land on the op after that, which the backend then rejects. None is found again before a Reshape: ExecuTorch
-    (1.5.1) remembers by name where it belongs, and its passes for linears number those anew. At the border to the
-    CPU a quantize or dequantize is inserted instead; but an input of the graph that several nodes read is quantized
-    once, since ExecuTorch (1.5.1, ``annotate_quant_attrs.py``) declares it with one encoding.
+    none that compiles behind a constant. Nor can one, or a dequantize, stand before a node that lowering removes:
+    it would land on the op after that, which the backend then rejects. None is found again before a Reshape, a
+    TopK, a fold or an unfold: ExecuTorch (1.5.1) remembers by name where it belongs, and renames these or takes
+    them apart. Before an unbind, which torch takes apart into slices, the first slice alone would read it. The
+    compiler (QNN 2.51) moves one behind a bicubic resize, whose overshoots are then cut off: 28 % wrong. At the
+    border to the CPU a quantize or dequantize is inserted instead; but an input of the graph that several nodes
+    read is quantized once, since ExecuTorch (1.5.1, ``annotate_quant_attrs.py``) declares it with one encoding.
 
     Instead: the producer's encoding on the edge.
     """
@@ -44,7 +51,7 @@ def an_edge_equals_its_producer_or_converts(facts: Facts) -> Iterator[Constraint
         node = facts.graph[edge.node]
         constant = edge.node in facts.built and facts.built[edge.node].fate is Fate.CONSTANT
         removed = facts.built[edge.user].fate is Fate.IDENTITY
-        lost = facts.built[edge.user].op == "Reshape"
+        lost = not _LOST_BEFORE.isdisjoint((facts.built[edge.user].op, facts.graph[edge.user].target))
         fixed = constant or removed or lost or node.target in facts.operators.curated.no_convert_after
         once = node.kind is NodeKind.INPUT and len(facts.graph.users[edge.node]) > 1
         key = (id(facts.domains[producer]), id(domain), fixed, removed, once)

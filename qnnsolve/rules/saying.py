@@ -51,7 +51,7 @@ def keeps(encoding: Encoding, field: str, what: What) -> bool:
     """Whether ``encoding`` is what is asked of one thing."""
     match field:
         case "encoding":
-            return encoding == what.encoding
+            return encoding == what.encoding or _unscaled(encoding) == what.encoding
         case "activation":
             return encoding != FLOAT and encoding.bits == (what.activation or 16)
         case "weight":
@@ -100,6 +100,11 @@ def in_order(wishes: Sequence[Wish], role: Role) -> tuple[tuple[Wish, What], ...
         thing_follows = thing_follows or says(wish.what, role)
         found.append((wish, what))
     return tuple(reversed(found))
+
+
+def _unscaled(encoding: Encoding) -> Encoding:
+    """Without the scale that an op fixes: who asks for ``u8`` of a softmax does not mind which."""
+    return attrs.evolve(encoding, scale=None, zero_point=None)
 
 
 def contradicts(earlier: What, later: What) -> bool:

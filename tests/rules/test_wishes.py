@@ -17,6 +17,7 @@ from qnnsolve.rules.base import Facts
 from qnnsolve.rules.builders import Fate
 from qnnsolve.rules.request import U8_SYMMETRIC, Granularity, Request, precision
 from qnnsolve.rules.requested import without_pins
+from qnnsolve.rules.saying import keeps
 from qnnsolve.rules.wish_text import parse_wish
 from qnnsolve.rules.wishes import Strength, Wish
 from qnnsolve.solver import Solution, Unsatisfiable, solve
@@ -135,6 +136,14 @@ def test_a_pin_leaves_what_it_says_and_nothing_is_pinned_without_one() -> None:
     assert sentence(allows[OUT].reason) == "16a is pinned by --pin relu=16a"
     (weight,) = of_kind(Allow, yielded("QC010", wished("conv=4w,channel", strength=PIN)))
     assert (weight.site, {each.name for each in weight.encodings}) == (WEIGHT, {"s4/ch0"})
+
+
+def test_a_pin_to_a_width_takes_whatever_scale_the_op_fixes() -> None:
+    fixed = attrs.evolve(U8, scale=1 / 256, zero_point=0)
+    what = parse_wish("softmax=u8", PIN, "").what
+    assert (keeps(fixed, "encoding", what), keeps(U16, "encoding", what)) == (True, False)
+    exact = parse_wish("softmax=u8=0.5:0", PIN, "").what
+    assert (keeps(fixed, "encoding", exact), keeps(U8, "encoding", exact)) == (False, False)
 
 
 def test_a_later_preference_takes_a_pin_back() -> None:
