@@ -81,10 +81,23 @@ class QnnSolveError(Exception):
     exit_code: ClassVar[int] = 1
 
 
+LONGEST = 1_500
+"""Characters of an error about what was given: what was given may be much longer."""
+
+
+def _brief(text: str) -> str:
+    """``text`` without its middle where it is very long: what is wrong stands first, and the nearest names last."""
+    half = LONGEST // 2
+    return text if len(text) <= LONGEST else f"{text[:half]} ... {text[-half:]}"
+
+
 class UsageError(QnnSolveError):
     """An argument that cannot be used as given; the message is one line that names it."""
 
     exit_code = 2
+
+    def __init__(self, message: str) -> None:
+        super().__init__(_brief(message))
 
 
 class UnknownNameError(UsageError):
@@ -105,7 +118,7 @@ class FactsError(QnnSolveError):
     def __init__(self, path: object, what: str, line: int | None = None) -> None:
         self.path, self.what, self.line = path, what, line
         where = path if line is None else f"{path}:{line}"
-        super().__init__(f"facts file {where}: {what}")
+        super().__init__(_brief(f"facts file {where}: {what}"))
 
 
 class RecipeError(QnnSolveError):
@@ -116,7 +129,7 @@ class RecipeError(QnnSolveError):
     def __init__(self, path: object, what: str, line: int | None = None) -> None:
         self.path, self.what, self.line = str(path), what, line
         called = self.path if self.path.isprintable() else ascii(self.path)
-        super().__init__(f"recipe {called if line is None else f'{called}:{line}'}: {what}")
+        super().__init__(_brief(f"recipe {called if line is None else f'{called}:{line}'}: {what}"))
 
 
 class RunError(QnnSolveError):
@@ -127,7 +140,7 @@ class RunError(QnnSolveError):
     def __init__(self, path: object, what: str) -> None:
         self.path, self.what = str(path), what
         called = self.path if self.path.isprintable() else ascii(self.path)
-        super().__init__(f"run {called}: {what}")
+        super().__init__(_brief(f"run {called}: {what}"))
 
 
 class UnsupportedGraphError(QnnSolveError):

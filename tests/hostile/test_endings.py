@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from qnnsolve.errors import FactsError, RecipeError, RunError, UnknownNameError, UsageError
+
 ROOT = Path(__file__).parents[2]
 WORKING = """
 import hashlib, sys, time
@@ -177,3 +179,20 @@ def test_a_folder_for_temporary_files_with_any_name(name: bytes, folder: Path) -
         assert told == [b"error: the folder that TMPDIR names is no UTF-8; name another one"]
         assert done.returncode == 3
     assert list(tmp.iterdir()) == [] and (folder / "out.pte").read_bytes() == b"old"
+
+
+LONG = "x" * 100_000
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        UsageError(f"unknown wish '{LONG}': did you mean cpu?"),
+        UnknownNameError("wish", LONG, ["cpu"]),
+        FactsError("f.toml", f"unknown wish '{LONG}': did you mean cpu?"),
+        RecipeError("r.yaml", f"unknown wish '{LONG}': did you mean cpu?", 3),
+        RunError("a.qnn", f"unknown wish '{LONG}': did you mean cpu?"),
+    ],
+)
+def test_what_was_given_is_not_repeated_without_end(error: Exception) -> None:
+    assert len(str(error)) < 1_600 and "unknown wish 'xxx" in str(error) and "cpu" in str(error)[-20:]
