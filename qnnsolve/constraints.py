@@ -7,7 +7,7 @@ that a graph of ten thousand ops holds a few hundred of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import TypeAlias
 
@@ -22,6 +22,7 @@ __all__ = [
     "Convertible",
     "Derived",
     "Forbid",
+    "LeftOut",
     "Prefer",
     "Problem",
     "Relation",
@@ -187,6 +188,27 @@ class Prefer:
 Constraint: TypeAlias = Allow | Forbid | Same | Table | Derived | Convertible | Prefer
 
 
+@attrs.frozen
+class LeftOut:
+    """Why encodings are no candidates at a site."""
+
+    named: tuple[tuple[Reason, frozenset[Encoding]], ...] = ()
+    others: Reason | None = None
+    """Why all those that are not named are none; None where nobody knows."""
+
+    def why(self, encoding: Encoding) -> Reason | None:
+        """Why ``encoding`` is no candidate; it is among the details of the reason, as ``encoding``."""
+        found = next((reason for reason, encodings in self.named if encoding in encodings), self.others)
+        if found is None:
+            return None
+        given = tuple(sorted({**dict(found.given), "encoding": encoding.name}.items()))
+        return attrs.evolve(found, given=given)
+
+
+def _unknown(_: Site) -> LeftOut:
+    return LeftOut()
+
+
 @attrs.frozen(eq=False)
 class Problem:
     """Sites with their candidate encodings, and the constraints between them.
@@ -198,6 +220,9 @@ class Problem:
 
     domains: dict[Site, tuple[Encoding, ...]]
     constraints: tuple[Constraint, ...]
+    left_out: Callable[[Site], LeftOut] = attrs.field(default=_unknown, repr=False)
+    """Why encodings are no candidates at a site, be it one of ``domains`` or one that has no candidates at all. Called
+    when somebody asks, never in a solve. KeyError: there is no such site."""
 
     def __attrs_post_init__(self) -> None:
         checked: set[int] = set()

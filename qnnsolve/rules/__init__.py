@@ -12,6 +12,7 @@ from qnnsolve.facts.backends import backend as backend_of
 from qnnsolve.facts.backends import loaded
 from qnnsolve.rules import common
 from qnnsolve.rules.base import Facts
+from qnnsolve.rules.left_out import LeftOuts
 from qnnsolve.rules.registry import Rule, rule
 from qnnsolve.rules.wished_ports import refuse_missing_ports
 
@@ -61,4 +62,4 @@ def problem_of(facts: Facts) -> Problem:
     constraints: list[Constraint] = []
     for entry in backend_rules(facts.operators.backend):
         constraints.extend(entry.generate(facts))
-    return Problem(facts.domains, tuple(constraints))
+    return Problem(facts.domains, tuple(constraints), LeftOuts(facts))

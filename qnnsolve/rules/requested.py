@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import attrs
+
 from qnnsolve.constraints import Allow, Constraint, Forbid, Prefer, Problem
 from qnnsolve.encodings import Encoding
 from qnnsolve.reasons import Reason, Says
@@ -86,7 +88,7 @@ def without_pins(problem: Problem) -> Problem:
         others = (each for each in problem.domains[constraint.site] if each not in constraint.encodings)
         return Prefer(constraint.site, tuple((each, costs.PIN) for each in others), constraint.reason)
 
-    return Problem(problem.domains, tuple(map(relaxed, problem.constraints)))
+    return attrs.evolve(problem, constraints=tuple(map(relaxed, problem.constraints)))
 
 
 _WHOLE_BLOCKS = Source(

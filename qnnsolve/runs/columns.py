@@ -6,7 +6,7 @@ import enum
 
 import attrs
 
-__all__ = ["Cell", "Column", "Table"]
+__all__ = ["ID", "JSON", "Cell", "Column", "Table", "integer", "many", "one", "text"]
 
 
 class Cell(enum.Enum):
@@ -59,3 +59,28 @@ class Table:
     def sql(self) -> str:
         """The statement that makes the table: word for word what stands in the file."""
         return f"CREATE TABLE {self.name} ({', '.join(column.sql for column in self.columns)})"
+
+
+ID = Column("id", Cell.INTEGER, "from 0 on")
+JSON = "JSON; encodings, sources and nodes in it stand as their ids"
+"""What a column of records says."""
+
+
+def text(name: str, says: str, *, null: bool = False) -> Column:
+    """A column of text."""
+    return Column(name, Cell.TEXT, says, null)
+
+
+def integer(name: str, says: str, *, null: bool = False) -> Column:
+    """A column of numbers."""
+    return Column(name, Cell.INTEGER, says, null)
+
+
+def one(name: str, of: str, says: str, *, null: bool = False) -> Column:
+    """A column of ids of another table."""
+    return Column(name, Cell.INTEGER, says, null, of)
+
+
+def many(name: str, of: str, says: str) -> Column:
+    """A column of JSON arrays of ids of another table."""
+    return Column(name, Cell.TEXT, says, False, of, True)

@@ -31,7 +31,7 @@ from qnnsolve.runs.graph import read_built, read_graph
 from qnnsolve.runs.ids import Known, parsed
 from qnnsolve.runs.operators import read_operators
 from qnnsolve.runs.problem import read_problem, read_sites
-from qnnsolve.solver import Limits, Removal, Solution, Statistics, Unknown, Unsatisfiable, solve
+from qnnsolve.solver import Limits, Removal, Solution, Statistics, Unknown, Unsatisfiable, also_left_out, solve
 
 __all__ = ["Run", "load_run"]
 
@@ -176,8 +176,11 @@ class Run:
             return attrs.evolve(result, notes=tuple(self._records["notes"]), calibration=calibration)
 
     def _why(self, site: Site, encoding: Encoding) -> tuple[Removal, ...]:
-        again = self.solved_again
-        return () if isinstance(again, Unknown) else again.why_removed(site, encoding)
+        def removed(site: Site, encoding: Encoding) -> tuple[Removal, ...]:
+            again = self.solved_again
+            return () if isinstance(again, Unknown) else again.why_removed(site, encoding)
+
+        return also_left_out(self.problem, removed)(site, encoding)
 
     @cached_property
     def _known(self) -> Known:

@@ -11,6 +11,7 @@ from qnnsolve.constraints import (
     Convertible,
     Derived,
     Forbid,
+    LeftOut,
     Prefer,
     Problem,
     Relation,
@@ -23,6 +24,7 @@ from qnnsolve.reasons import Reason, Says
 from qnnsolve.rules.base import Facts
 from qnnsolve.runs.file import Row, Rows
 from qnnsolve.runs.ids import Ids, Known, Met, compact, parsed, parsed_all
+from qnnsolve.runs.left_out import bare_sites, left_out_rows, read_left_out
 
 __all__ = ["problem_rows", "read_problem", "read_sites"]
 
@@ -33,11 +35,15 @@ PricedRows: TypeAlias = tuple[tuple[tuple[Encoding, ...], int], ...]
 def problem_rows(
     facts: Facts, problem: Problem, met: Met, chosen: Mapping[Site, Encoding], shares: Mapping[Site, int]
 ) -> dict[str, list[Row]]:
-    """The rows of the tables ``sites``, ``domains``, ``relations``, ``relation_rows``, ``reasons``, ``constraints``."""
+    """The rows of the problem's tables: of its sites, candidates, constraints and reasons."""
     domains, relations, reasons = Ids[tuple[Encoding, ...]](), Ids[PricedRows](), Ids[Reason]()
+    records = Ids[LeftOut]()
     ordered = sorted(problem.domains)
     for site in ordered:  # before what came of the solve, so that ids do not hang on it
         met.encodings.many((*problem.domains[site], facts.asked(site)))
+        records(problem.left_out(site))
+    bare = [(site, records(problem.left_out(site))) for site in bare_sites(facts.graph, problem)]
+    left_out = left_out_rows(records, reasons, met)
     number = {site: at for at, site in enumerate(ordered)}
     sites: list[Row] = [
         (
@@ -48,6 +54,7 @@ def problem_rows(
             met.encodings(facts.asked(site)),
             met.encodings(chosen[site]) if site in chosen else None,
             shares.get(site),
+            records(problem.left_out(site)),
         )
         for at, site in enumerate(ordered)
     ]
@@ -63,8 +70,11 @@ def problem_rows(
         )
         for at, c in enumerate(problem.constraints)
     ]
-    return {
+    return left_out | {
         "sites": sites,
+        "without_candidates": [
+            (met.nodes(site.node), met.nodes(site.user) if site.user else None, record) for site, record in bare
+        ],
         "domains": [(at, met.encodings.many(domain)) for at, domain in enumerate(domains)],
         "constraints": constraints,
         "relations": [(at, len(rows)) for at, rows in enumerate(relations)],
@@ -136,6 +146,7 @@ def read_problem(rows: Rows, known: Known, sites: tuple[Site, ...]) -> Problem:
                 for (_, kind, _, relation, price, reason), places in zip(rows["constraints"], named, strict=True)
             ]
         ),
+        read_left_out(rows, known, sites, reasons),
     )
 
 

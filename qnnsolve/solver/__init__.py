@@ -13,6 +13,7 @@ from qnnsolve.solver.answers import (
     Unknown,
     Unsatisfiable,
 )
+from qnnsolve.solver.candidates import also_left_out
 from qnnsolve.solver.check import Verdict, check
 from qnnsolve.solver.engine import solve
 from qnnsolve.solver.limits import TIME_LIMIT, Limits, Method, limits_of
@@ -29,6 +30,7 @@ __all__ = [
     "Unknown",
     "Unsatisfiable",
     "Verdict",
+    "also_left_out",
     "check",
     "limits_of",
     "solve",

@@ -108,7 +108,8 @@ class Solution:
     def why_removed(self, site: Site, encoding: Encoding) -> tuple[Removal, ...]:
         """The derivation that removed ``encoding`` from ``site``, causes first; the last one is the removal itself.
 
-        Empty when propagation did not remove it (it was never a candidate, or it is still possible).
+        An encoding that was never a candidate of the site was removed by the rule that left it out. Empty where the
+        encoding is still possible.
 
         Raises:
             KeyError: the problem has no such site.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from qnnsolve.constraints import Problem
 from qnnsolve.solver.answers import Solution, Statistics, Unknown, Unsatisfiable
+from qnnsolve.solver.candidates import also_left_out
 from qnnsolve.solver.clock import Clock, LimitReached
 from qnnsolve.solver.cores import find_conflicts
 from qnnsolve.solver.derivation import Derivation
@@ -31,17 +32,17 @@ def solve(problem: Problem, limits: Limits = _DEFAULT) -> Solution | Unsatisfiab
     model = Model(problem)
     network = Network(model, range(len(model.constraints)), range(len(model.sites)))
     try:
-        return _solve(network, limits, clock)
+        return _solve(problem, network, limits, clock)
     except LimitReached as reached:
         return Unknown(reached.limit)
 
 
-def _solve(network: Network, limits: Limits, clock: Clock) -> Solution | Unsatisfiable:
+def _solve(problem: Problem, network: Network, limits: Limits, clock: Clock) -> Solution | Unsatisfiable:
     try:
         propagation = propagate(network, clock)
     except LimitReached as reached:
-        return _some(network, clock, reached)
-    why = Derivation(network, propagation).why_removed
+        return _some(problem, network, clock, reached)
+    why = also_left_out(problem, Derivation(network, propagation).why_removed)
     outcome: Optimum | Impossible | None = None
     if not propagation.wipeouts:
         outcome = find_optimum(network, propagation.masks, limits, clock, Goal.CHEAPEST)
@@ -53,14 +54,15 @@ def _solve(network: Network, limits: Limits, clock: Clock) -> Solution | Unsatis
     return read_solution(network, solved, statistics, why)
 
 
-def _some(network: Network, clock: Clock, reached: LimitReached) -> Solution:
+def _some(problem: Problem, network: Network, clock: Clock, reached: LimitReached) -> Solution:
     """Some legal config, where even propagation took too long."""
     found = legal(network, network.initial, range(len(network.initial)), clock.extended(0.1))
     if found is None:
         raise reached
     values = [found[v] for v in range(len(network.initial))]
     optimum = Optimum(values, 0, 0, 0, 0, frozenset(), reached.limit)
-    return read_solution(network, optimum, _statistics(network, optimum), lambda site, encoding: ())
+    why = also_left_out(problem, lambda site, encoding: ())
+    return read_solution(network, optimum, _statistics(network, optimum), why)
 
 
 def _statistics(network: Network, solved: Optimum | None) -> Statistics:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import attrs
 
-from qnnsolve.constraints import Allow, Constraint, Problem, Site
+from qnnsolve.constraints import Allow, Constraint, Site
 from qnnsolve.encodings import FLOAT, DType, Encoding
 from qnnsolve.explain import describe
 from qnnsolve.facts.graph import CodeLine, Graph, Node, Ref
@@ -72,7 +72,7 @@ def facts(graph: Graph, chip: str = "SM8350", ask: str = "16a8w", wishes: Sequen
 
 def solved(given: Facts, *more: Constraint, limits: Limits | None = None) -> Solved:
     rules = problem_of(given)
-    problem = Problem(rules.domains, (*rules.constraints, *more))
+    problem = attrs.evolve(rules, constraints=(*rules.constraints, *more))
     outcome = solve(problem, limits or Limits())
     result = describe(given, problem, outcome, soc="SM8350", timings=(("solve", 0.5),))
     return Solved(given, problem, outcome, result, limits or Limits())

@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 from qnnsolve import load_run
-from qnnsolve.constraints import Convertible, Derived, Prefer, Relation, Same, Site, Table
+from qnnsolve.constraints import Convertible, Derived, LeftOut, Prefer, Relation, Same, Site, Table
 from qnnsolve.encodings import Encoding
 from qnnsolve.errors import UsageError
 from qnnsolve.facts.graph import CodeLine, Graph, Node, NodeKind, Ref, TensorFact
@@ -77,7 +77,9 @@ def test_all_that_a_node_is_is_kept(made: Solved, tmp_path: Path) -> None:
     )
     assert all(getattr(odd, field.name) != field.default for field in attrs.fields(Node)), "each has another value"
     graph = Graph.of((*made.facts.graph, odd))
-    save_run(tmp_path / "run.qnn", attrs.evolve(made, facts=attrs.evolve(made.facts, graph=graph)))
+    problem = attrs.evolve(made.problem, left_out=lambda site: LeftOut())
+    changed = attrs.evolve(made, facts=attrs.evolve(made.facts, graph=graph), problem=problem)
+    save_run(tmp_path / "run.qnn", changed)
     kept = load_run(tmp_path / "run.qnn").facts.graph["odd"]
     assert kept == odd and str(kept) == str(odd), "True is not 1"
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 import torch
 
@@ -98,7 +99,7 @@ def test_a_solve_without_solution_is_kept_by_both(
         found = problem_of(facts)
         relu = next(node.name for node in facts.graph if node.target == "aten.relu.default")
         pins = (pinned(relu, U8, "--pin a"), pinned(relu, FLOAT, "--pin b"))
-        return Problem(found.domains, (*found.constraints, *pins))
+        return attrs.evolve(found, constraints=(*found.constraints, *pins))
 
     monkeypatch.setattr("qnnsolve.quantizer.problem_of", contradictory)
     result = solve(seeded(ConvNet), EXAMPLE, save=tmp_path / "solve.qnn")
