@@ -24,6 +24,7 @@ WINGS = (
     "quantizer",
     "annotating",
     "rewriting",
+    "questions",
     "recipes",
     "runs",
     "explain",

@@ -12,9 +12,10 @@ import attrs
 from qnnsolve.encodings import Encoding
 from qnnsolve.errors import UsageError
 from qnnsolve.facts.graph import Graph, NodeKind
+from qnnsolve.rules.matching import matching
 from qnnsolve.rules.request import Request, Role
 from qnnsolve.rules.saying import IN_CALIBRATION, THINGS, contradicts, field_of, in_order, is_signed, keeps, says
-from qnnsolve.rules.wishes import By, Strength, What, Wish, check_port, matching
+from qnnsolve.rules.wishes import By, Strength, What, Wish, check_port
 
 __all__ = ["Asked", "Port"]
 

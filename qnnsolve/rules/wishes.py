@@ -11,19 +11,19 @@ import enum
 import fnmatch
 import functools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import attrs
 
 from qnnsolve.encodings import Encoding
-from qnnsolve.errors import UsageError, suggestion
+from qnnsolve.errors import UsageError
 from qnnsolve.facts.graph import Graph, Node, NodeKind
-from qnnsolve.rules.alike import identity, label, nodes_again
+from qnnsolve.rules.alike import identity, label
 from qnnsolve.rules.request import Granularity, Request
 from qnnsolve.sources import Source, SourceKind
 
-__all__ = ["OF_SCRIPT", "By", "Strength", "What", "Where", "Wish", "check_port", "matching"]
+__all__ = ["FOUND_BY", "OF_SCRIPT", "By", "Strength", "What", "Where", "Wish", "around", "check_port"]
 
 
 OF_SCRIPT = " of the script"
@@ -101,7 +101,7 @@ class Where:
             case By.OP:
                 return node.kind is NodeKind.CALL and self.key in (node.target, node.target.rpartition(".")[0])
             case By.MODULE:
-                return any(fnmatch.fnmatchcase(path, self.key) for path in _around(node.module_path))
+                return any(fnmatch.fnmatchcase(path, self.key) for path in around(node.module_path))
             case By.TYPE:
                 return any(self.key in (name, name.rpartition(".")[2]) for name in node.module_types)
             case By.REGEX:
@@ -109,7 +109,7 @@ class Where:
             case By.SAVED:
                 return identity(node) == self.key
             case By.ANY:
-                return any(attrs.evolve(self, by=by).finds(node) for by in _ORDER)
+                return any(attrs.evolve(self, by=by).finds(node) for by in FOUND_BY)
 
 
 _PORT_NAME = re.compile(r"weight|out(\[\d+\])?|in\[\d+\]|from:\w+")
@@ -125,10 +125,10 @@ def check_port(port: str, words: str) -> None:
         raise UsageError(f"{words}: a port is weight, out, or in[0], in[1] ..., not '{port}'")
 
 
-_ORDER = (By.NODE, By.OP, By.MODULE, By.TYPE)
+FOUND_BY = (By.NODE, By.OP, By.MODULE, By.TYPE)
 
 
-def _around(path: str) -> Iterator[str]:
+def around(path: str) -> Iterator[str]:
     """The module at ``path``, then those around it."""
     while path:
         yield path
@@ -201,53 +201,3 @@ class Wish:
     def source(self) -> Source:
         """The user, in their words."""
         return Source(SourceKind.USER, self.words)
-
-
-def matching(wishes: Sequence[Wish], graph: Graph) -> dict[str, tuple[Wish, ...]]:
-    """The wishes of each node, by its name, in the order in which they were made; nodes without any are left out.
-
-    Raises:
-        UsageError: a wish finds no node; names the nearest.
-    """
-    found: dict[str, list[Wish]] = {}
-    again = _saved_nodes(wishes, graph)
-    for wish in wishes:
-        where = _settled(wish.where, graph)
-        places = again[where] if where.by is By.SAVED else where.names(graph)
-        if not places and not wish.may_miss:
-            raise UsageError(f"{wish.words}: nothing in the model is '{wish.where}'; {_near(wish.where, graph)}")
-        for name in places:
-            found.setdefault(name, []).append(wish)
-    return {name: tuple(each) for name, each in found.items()}
-
-
-def _saved_nodes(wishes: Sequence[Wish], graph: Graph) -> dict[Where, list[str]]:
-    """By place of a saved node: the node that it is now, or none. Those of one earlier graph are aligned together."""
-    of_graph: dict[str, list[Where]] = {}
-    for wish in wishes:
-        if wish.where.by is By.SAVED:
-            of_graph.setdefault(wish.where.graph, []).append(wish.where)
-    found: dict[Where, list[str]] = {}
-    for told, places in of_graph.items():
-        again = nodes_again((where.key for where in places), told, graph)
-        found |= {where: [again[where.key]] if where.key in again else [] for where in places}
-    return found
-
-
-def _settled(where: Where, graph: Graph) -> Where:
-    """``where``, with the kind of name that it is."""
-    if where.by is not By.ANY:
-        return where
-    settled = (attrs.evolve(where, by=by) for by in _ORDER)
-    return next((each for each in settled if any(map(each.finds, graph))), where)
-
-
-def _near(where: Where, graph: Graph) -> str:
-    names = {
-        By.NODE: {node.name for node in graph},
-        By.OP: {node.target for node in graph if node.kind is NodeKind.CALL},
-        By.MODULE: {path for node in graph for path in _around(node.module_path)},
-        By.TYPE: {name.rpartition(".")[2] for node in graph for name in node.module_types},
-    }
-    kinds = {By.REGEX: (By.MODULE,), By.ANY: _ORDER}.get(where.by, (where.by,))
-    return suggestion(where.key, {name for kind in kinds for name in names[kind]})

@@ -1,0 +1,154 @@
+"""``qnnsolve why``, ``why-not``, ``what-if`` and ``diff``: questions about runs that were kept."""
+
+from __future__ import annotations
+
+import argparse
+from typing import IO, TYPE_CHECKING
+
+from qnnsolve.cli.commands.groups import Group
+
+if TYPE_CHECKING:
+    from qnnsolve.questions import Difference, Opened, WhyNot
+
+__all__ = ["register"]
+
+_RUN = "a run that solve or export kept with --save"
+_PLACE = "NODE or NODE.PORT, like bmm, layers.0.fc.weight or linear.in[0]; as for --pin, several nodes may be meant"
+
+
+def register(group: Group) -> None:
+    """Add the commands."""
+    why = group.add(
+        "why",
+        _why,
+        help="why a port has its encoding",
+        description="Say why a port of a kept run has its encoding: who asked for it, or what stands against what was "
+        "asked for. Torch is not needed.",
+    )
+    why.add_argument("run_file", metavar="RUN", help=_RUN)
+    why.add_argument("place", metavar="PLACE", help=_PLACE)
+    why_not = group.add(
+        "why-not",
+        _why_not,
+        help="what would come of another encoding",
+        description="Ask for something else at a place of a kept run, solve again, and say what came of it: a "
+        "conflict, step by step, or a price and what changes elsewhere.",
+    )
+    why_not.add_argument("run_file", metavar="RUN", help=_RUN)
+    why_not.add_argument("place", metavar="PLACE", help=_PLACE)
+    why_not.add_argument("value", metavar="VALUE", help="an encoding (u16, s8/ch0), a preset (16a8w), npu or cpu")
+    what_if = group.add(
+        "what-if",
+        _what_if,
+        help="what another chip or wish would change",
+        description="Solve the graph of a kept run with something else asked for, and show what is otherwise; exit 1 "
+        "where no config exists.",
+    )
+    what_if.add_argument("run_file", metavar="RUN", help=_RUN)
+    what_if.add_argument("--soc", help="another chipset; the shipped facts count")
+    what_if.add_argument("--precision", help="another preset")
+    what_if.add_argument("--pin", action="append", default=[], metavar="WHERE=WHAT", help="what must hold somewhere")
+    what_if.add_argument("--prefer", action="append", default=[], metavar="WHERE=WHAT", help="what is preferred there")
+    what_if.add_argument(
+        "--allow-float", action="append", default=[], metavar="WHERE", help="what may stay on the CPU; it does"
+    )
+    strictness = what_if.add_mutually_exclusive_group()
+    strictness.add_argument("--strict", action="store_true", help="a pin that cannot hold is a conflict (default)")
+    strictness.add_argument("--lenient", dest="strict", action="store_false", help="give such pins up, and say so")
+    what_if.set_defaults(strict=True)
+    what_if.add_argument("--save", metavar="RUN", help="keep the new answer in this file")
+    diff = group.add(
+        "diff",
+        _diff,
+        help="how two kept runs differ",
+        description="Show how the config of one kept run differs from that of another; exit 1 where it does.",
+    )
+    diff.add_argument("run_file", metavar="RUN", help=_RUN)
+    diff.add_argument("other", metavar="OTHER", help="another one")
+
+
+def _opened(path: str) -> Opened:
+    from qnnsolve.questions import Opened
+    from qnnsolve.runs import load_run
+
+    return Opened.of(load_run(path))
+
+
+def _why(arguments: argparse.Namespace, stdout: IO[str]) -> int:
+    from qnnsolve.questions import places, why
+
+    opened = _opened(arguments.run_file)
+    answers = [answer for place in places(opened, arguments.place) for answer in why(opened, place)]
+    return _print_answers(answers, arguments, stdout)
+
+
+def _why_not(arguments: argparse.Namespace, stdout: IO[str]) -> int:
+    from qnnsolve.questions import places, why_not
+
+    opened = _opened(arguments.run_file)
+    answers = [why_not(opened, place, arguments.value) for place in places(opened, arguments.place)]
+    return _print_answers(answers, arguments, stdout)
+
+
+def _print_answers(answers: list[WhyNot], arguments: argparse.Namespace, stdout: IO[str]) -> int:
+    from qnnsolve.report import json_results
+    from qnnsolve.report.lines import print_lines
+    from qnnsolve.report.questions import why_json, why_lines
+
+    if arguments.format == "json":
+        print(json_results.dumps(why_json(answers, arguments.run_file)), file=stdout)
+    else:
+        print_lines(tuple(why_lines(answers, verbose=arguments.verbose)), stdout)
+    return 0
+
+
+def _what_if(arguments: argparse.Namespace, stdout: IO[str]) -> int:
+    from qnnsolve.cli.checks import check_kept
+    from qnnsolve.questions import what_if
+    from qnnsolve.report.lines import print_lines
+    from qnnsolve.report.solve import head
+    from qnnsolve.results import Status
+    from qnnsolve.runs import save_run
+
+    check_kept(arguments.save, None, [("RUN", arguments.run_file)])
+    solved, found = what_if(
+        _opened(arguments.run_file),
+        soc=arguments.soc,
+        ask=arguments.precision,
+        prefer=arguments.prefer,
+        pin=arguments.pin,
+        allow_float=arguments.allow_float,
+        strict=arguments.strict,
+    )
+    if arguments.format == "text":
+        print_lines(tuple(head(solved.result, arguments.run_file)), stdout)
+        for conflict in solved.result.conflicts:
+            print(f"  {conflict.text}", file=stdout)
+    if solved.result.status is Status.SATISFIABLE or arguments.format == "json":
+        _print_difference(found, arguments, "what was asked for here", stdout)
+    if arguments.save is not None:
+        save_run(arguments.save, solved, model=arguments.run_file)
+    return 0 if solved.result.status is Status.SATISFIABLE else 1
+
+
+def _diff(arguments: argparse.Namespace, stdout: IO[str]) -> int:
+    from qnnsolve.questions import difference, ports_of
+
+    one, other = _opened(arguments.run_file), _opened(arguments.other)
+    found = difference(
+        (one.result, one.facts, ports_of(one.facts, one.encodings)),
+        (other.result, other.facts, ports_of(other.facts, other.encodings)),
+    )
+    _print_difference(found, arguments, arguments.other, stdout)
+    return 0 if found.empty else 1
+
+
+def _print_difference(found: Difference, arguments: argparse.Namespace, other: str, stdout: IO[str]) -> None:
+    from qnnsolve.report import json_results
+    from qnnsolve.report.lines import print_lines
+    from qnnsolve.report.questions import difference_json, difference_lines
+
+    if arguments.format == "json":
+        print(json_results.dumps(difference_json(found, arguments.run_file, other)), file=stdout)
+    else:
+        print_lines(tuple(difference_lines(found, arguments.run_file, other, verbose=arguments.verbose)), stdout)

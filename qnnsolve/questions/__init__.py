@@ -1,0 +1,33 @@
+"""Questions about a run that was kept: why, why not, what if, and how two answers differ. Neither torch nor an SDK is
+needed.
+
+Everything that is not in the file is found by solving its problem again, with one thing more asked for.
+"""
+
+from __future__ import annotations
+
+from qnnsolve.questions.answers import Change, Difference, Moved, Step, Tip, Verdict, WhyNot
+from qnnsolve.questions.differing import Config, difference, ports_of
+from qnnsolve.questions.opened import Opened
+from qnnsolve.questions.places import Place, places
+from qnnsolve.questions.what_if import what_if
+from qnnsolve.questions.why import why, why_not
+
+__all__ = [
+    "Change",
+    "Config",
+    "Difference",
+    "Moved",
+    "Opened",
+    "Place",
+    "Step",
+    "Tip",
+    "Verdict",
+    "WhyNot",
+    "difference",
+    "places",
+    "ports_of",
+    "what_if",
+    "why",
+    "why_not",
+]

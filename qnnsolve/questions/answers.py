@@ -1,0 +1,107 @@
+"""Answers to questions, as plain records. Encodings stand by their short names (``u16``, ``s8/ch0``, ``float``)."""
+
+from __future__ import annotations
+
+import enum
+
+import attrs
+
+from qnnsolve.results import ConvertRecord, SourceRecord
+
+__all__ = ["Change", "Difference", "Moved", "Step", "Tip", "Verdict", "WhyNot"]
+
+
+class Verdict(enum.Enum):
+    """What came of asking for something at a place."""
+
+    CHOSEN = "chosen"
+    """It is what was chosen."""
+    DEARER = "dearer"
+    """It is legal, and another config is nearer to what was asked for."""
+    OFF = "off the accelerator"
+    """It is legal only if more ops go to the CPU."""
+    IMPOSSIBLE = "impossible"
+    """No config has it there."""
+    OPEN = "open"
+    """A limit was hit before anything was found."""
+
+
+@attrs.frozen
+class Step:
+    """A clause of an explanation. ``rule`` is the code to look up; ``sources`` say on whose word it holds."""
+
+    text: str
+    rule: str = ""
+    sources: tuple[SourceRecord, ...] = ()
+
+
+@attrs.frozen
+class Change:
+    """A port that has another encoding than before."""
+
+    node: str
+    target: str
+    module_path: str
+    port: str
+    before: str
+    after: str
+
+
+@attrs.frozen
+class Moved:
+    """An op that runs elsewhere than before: ``npu``, ``cpu``, ``none`` (it becomes nothing), ``absent``."""
+
+    node: str
+    target: str
+    module_path: str
+    before: str
+    after: str
+
+
+@attrs.frozen
+class Tip:
+    """Part of a price: what is paid for, and by how much more (less: negative) than in the answer."""
+
+    text: str
+    price: int
+
+
+@attrs.frozen
+class Difference:
+    """What is otherwise in one answer than in another. Costs are None where there is no config."""
+
+    changes: tuple[Change, ...]
+    moved: tuple[Moved, ...]
+    converts_added: tuple[ConvertRecord, ...]
+    converts_removed: tuple[ConvertRecord, ...]
+    cost_before: int | None
+    cost_after: int | None
+
+    @property
+    def empty(self) -> bool:
+        """Whether both are the same config."""
+        return not (self.changes or self.moved or self.converts_added or self.converts_removed)
+
+
+@attrs.frozen
+class WhyNot:
+    """What came of asking for ``asked`` at ``port`` of ``node`` (no port: the whole node).
+
+    ``steps`` lead from what was asked to the verdict. Where it is legal, ``price`` is what the best config that has it
+    costs more, ``tips`` say what for, and ``difference`` what else changes. ``hints`` are no part of the proof.
+    """
+
+    node: str
+    target: str
+    module_path: str
+    line: str
+    port: str
+    chosen: str
+    asked: str
+    verdict: Verdict
+    sentence: str
+    steps: tuple[Step, ...] = ()
+    price: int | None = None
+    tips: tuple[Tip, ...] = ()
+    difference: Difference | None = None
+    hints: tuple[str, ...] = ()

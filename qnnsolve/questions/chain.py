@@ -1,0 +1,189 @@
+"""A conflict as a chain of steps: what was asked, what follows of it, and where nothing is left. :func:`steps_of`."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeAlias
+
+import attrs
+
+from qnnsolve.constraints import Allow, Constraint, Convertible, Derived, Forbid, Same, Site, Table
+from qnnsolve.encodings import FLOAT, Encoding
+from qnnsolve.explain import sentence
+from qnnsolve.explain.nodes import source_records
+from qnnsolve.questions.answers import Step
+from qnnsolve.questions.opened import KEPT, QUESTION, Opened
+from qnnsolve.reasons import Says
+from qnnsolve.solver import Conflict
+
+__all__ = ["Narrowing", "narrowings", "steps_of"]
+
+State: TypeAlias = dict[Site, frozenset[Encoding]]
+
+
+@attrs.frozen(eq=False)
+class Narrowing:
+    """``constraint`` leaves ``after`` of ``before`` at ``site``, given what ``given`` sites had by then."""
+
+    constraint: Constraint
+    site: Site
+    before: frozenset[Encoding]
+    after: frozenset[Encoding]
+    given: Mapping[Site, frozenset[Encoding]]
+
+
+def steps_of(opened: Opened, conflict: Conflict) -> tuple[Step, ...]:
+    """The steps from what is given to where nothing is left; where only a search refutes, what cannot hold together."""
+    trail = narrowings(opened, conflict)
+    return tuple(_told(opened, trail) if trail else _plain(opened, conflict))
+
+
+def narrowings(opened: Opened, conflict: Conflict) -> Sequence[Narrowing]:
+    """The narrowings that leave nothing somewhere, causes first; none where only a search refutes."""
+    trail = _trail(conflict.constraints, opened.problem.domains)
+    return _needed(trail) if trail and not trail[-1].after else ()
+
+
+def _trail(constraints: Sequence[Constraint], domains: Mapping[Site, tuple[Encoding, ...]]) -> list[Narrowing]:
+    """Every narrowing, from what the question asks outwards, until nothing is left somewhere or nothing changes."""
+    state: State = {site: frozenset(domains[site]) for c in constraints for site in c.sites}
+    found: list[Narrowing] = []
+    unary = [c for c in constraints if isinstance(c, Allow | Forbid)]
+    joint = [c for c in constraints if not isinstance(c, Allow | Forbid)]
+    queue: deque[Constraint] = deque(sorted(unary, key=lambda c: c.reason.rule != QUESTION))
+    readers: dict[Site, list[Constraint]] = {}
+    for c in joint:
+        for site in c.sites:
+            readers.setdefault(site, []).append(c)
+    waiting = {id(c) for c in queue}
+    queue.extend(joint)
+    waiting.update(map(id, joint))
+    while queue:
+        constraint = queue.popleft()
+        waiting.discard(id(constraint))
+        for site in dict.fromkeys(constraint.sites):
+            after = _left(constraint, site, state)
+            if after == state[site]:
+                continue
+            given = {other: state[other] for other in constraint.sites if other != site}
+            found.append(Narrowing(constraint, site, state[site], after, given))
+            state[site] = after
+            if not after:
+                return found
+            for reader in readers.get(site, ()):
+                if id(reader) not in waiting and reader is not constraint:
+                    waiting.add(id(reader))
+                    queue.append(reader)
+    return found
+
+
+def _left(constraint: Constraint, site: Site, state: Mapping[Site, frozenset[Encoding]]) -> frozenset[Encoding]:
+    """What ``constraint`` leaves at one of its sites."""
+    if isinstance(constraint, Allow):
+        return state[site] & constraint.encodings
+    if isinstance(constraint, Forbid):
+        return state[site] - constraint.encodings
+    if isinstance(constraint, Same):
+        return frozenset.intersection(*(state[each] for each in constraint.sites))
+    return (
+        frozenset(
+            row[column]
+            for row in _rows(constraint, state)
+            for column, each in enumerate(constraint.sites)
+            if each == site
+        )
+        & state[site]
+    )
+
+
+def _rows(constraint: Constraint, state: Mapping[Site, frozenset[Encoding]]) -> Iterator[tuple[Encoding, ...]]:
+    """The rows that still stand."""
+    if isinstance(constraint, Convertible):
+        same = state[constraint.source] & state[constraint.target]
+        rows: Iterable[tuple[Encoding, ...]] = (*((each, each) for each in same), *constraint.pairs)
+    elif isinstance(constraint, Table | Derived):
+        rows = constraint.relation.rows
+    else:
+        rows = ()
+    for row in rows:
+        if all(encoding in state[site] for encoding, site in zip(row, constraint.sites, strict=True)):
+            yield row
+
+
+def _needed(trail: Sequence[Narrowing]) -> list[Narrowing]:
+    """The last narrowing, and of those before it the ones that it rests on."""
+    wanted: set[Site] = {trail[-1].site, *trail[-1].given}
+    kept = [trail[-1]]
+    for each in reversed(trail[:-1]):
+        if each.site in wanted:
+            kept.append(each)
+            wanted.update(each.given)
+    return kept[::-1]
+
+
+def _told(opened: Opened, trail: Sequence[Narrowing]) -> Iterator[Step]:
+    shared: list[Narrowing] = []
+    for each in trail:
+        if isinstance(each.constraint, Same):
+            shared.append(each)
+            continue
+        if shared:
+            yield _sharing(opened, shared)
+            shared = []
+        if each.constraint.reason.rule != KEPT:  # said once, in the verdict
+            yield _step(opened, each)
+    if shared:
+        yield _sharing(opened, shared)
+
+
+def _step(opened: Opened, each: Narrowing) -> Step:
+    constraint = each.constraint
+    reason = constraint.reason
+    sources = source_records(reason.sources)
+    where = opened.named(each.site)
+    if isinstance(constraint, Allow | Forbid):
+        return Step(f"{where}: {sentence(reason)}", "" if reason.rule == QUESTION else reason.rule, sources)
+    given = ", ".join(
+        f"{_names(encodings - {FLOAT})} at {opened.named(site)}"
+        for site, encodings in each.given.items()
+        if encodings - {FLOAT} and encodings != frozenset(opened.problem.domains[site])
+    )
+    left = _names(each.after - {FLOAT})
+    if reason.says is Says.TAKES_ROWS:
+        subject = f"{reason.get('op')} on {reason.get('arch')}"
+        takes = f"takes only {left} at {where}" if left else f"takes no {_names(each.before - {FLOAT})} at {where}"
+        return Step(f"{subject}{f' with {given}' if given else ''} {takes}", reason.rule, sources)
+    so = f"only {left} is left at {where}" if left else f"nothing is left for {where}"
+    text = f"{sentence(reason)}{f', and with {given}' if given else ''}: {so}"
+    return Step(text, reason.rule, sources)
+
+
+def _sharing(opened: Opened, run: Sequence[Narrowing]) -> Step:
+    """A run of sharing as one step."""
+    sites = list(dict.fromkeys(site for each in run for site in (*each.given, each.site)))
+    rules = ", ".join(sorted({each.constraint.reason.rule for each in run}))
+    left = _names(run[-1].after - {FLOAT})
+    ends = f"{opened.named(sites[0])} and {opened.named(sites[-1])}"
+    many = f"{len(sites)} ports from {opened.named(sites[0])} to {opened.named(sites[-1])}"
+    why = "; ".join(dict.fromkeys(sentence(each.constraint.reason) for each in run))
+    text = f"{ends if len(sites) == 2 else many} share one encoding ({why})"
+    text += f": {left}" if left else f": nothing is left for {opened.named(run[-1].site)}"
+    return Step(text, rules, source_records(source for each in run for source in each.constraint.reason.sources))
+
+
+def _names(encodings: Iterable[Encoding]) -> str:
+    """Encodings in words: by their widths where there are many."""
+    found = sorted(encodings)
+    if len(found) <= 3:
+        return " or ".join(each.name for each in found)
+    widths = sorted({each.bits for each in found})
+    return f"{' or '.join(map(str, widths))} bits"
+
+
+def _plain(opened: Opened, conflict: Conflict) -> Iterator[Step]:
+    yield Step("no combination of these fits:")
+    for constraint in conflict.constraints:
+        where = ", ".join(opened.named(site) for site in constraint.sites[:4])
+        sources = source_records(constraint.reason.sources)
+        yield Step(f"{sentence(constraint.reason)} at {where}", constraint.reason.rule, sources)

@@ -1,0 +1,61 @@
+"""The node, and the port of it, that a question is about: :func:`places`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import attrs
+
+from qnnsolve.constraints import Site
+from qnnsolve.errors import UsageError
+from qnnsolve.facts.graph import Node, NodeKind
+from qnnsolve.questions.opened import Opened
+from qnnsolve.rules.asked import Port
+from qnnsolve.rules.matching import nodes_at
+from qnnsolve.rules.wish_text import parse_where
+
+__all__ = ["Place", "places"]
+
+_PORT = re.compile(r"(?P<where>.+)[.@](?P<port>weight|out(?:\[\d+\])?|in\[\d+\])")
+
+
+@attrs.frozen(eq=False)
+class Place:
+    """A node; with a port of it, ``port`` and ``site`` are set."""
+
+    node: Node
+    port: Port | None = None
+    site: Site | None = None
+
+
+def places(opened: Opened, text: str) -> tuple[Place, ...]:
+    """The places that ``text`` names, in the order of the graph.
+
+    ``NODE`` or ``NODE.PORT``: a node by its name, the path of its module, an op, a class of modules, or ``re:`` and a
+    pattern; ports are ``weight``, ``out``, ``out[1]`` and ``in[0]``.
+
+    Raises:
+        UsageError: nothing there is called so; names the nearest.
+    """
+    match = _PORT.fullmatch(text)
+    where, port = (match["where"], match["port"]) if match is not None else (text, "")
+    names = nodes_at(parse_where(where, text), opened.facts.graph, text)
+    nodes = [opened.facts.graph[name] for name in names]
+    nodes = [node for node in nodes if node.kind in (NodeKind.CALL, NodeKind.INPUT)]
+    if not port:
+        return tuple(map(Place, nodes))
+    found = [
+        Place(node, each, site)
+        for node in nodes
+        for each, site in opened.sites_of.get(node.name, ())
+        if each.is_named(port)
+    ]
+    if not found:
+        raise UsageError(f"{text}: no port '{port}' there carries a float; {_ports(opened, nodes)}")
+    return tuple(found)
+
+
+def _ports(opened: Opened, nodes: Iterable[Node]) -> str:
+    there = dict.fromkeys(port.name for node in nodes for port, _ in opened.sites_of.get(node.name, ()))
+    return f"these do: {', '.join(there)}" if there else "none does"

@@ -1,0 +1,255 @@
+"""Why a port has its encoding, and why not another one: :func:`why`, :func:`why_not`.
+
+Propagation alone refutes little, since a node on the CPU is always legal. So the question is put to the solver: what
+was asked must hold, and what runs on the accelerator must stay there. A conflict is an impossibility, with its core; a
+solution has its price.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import attrs
+
+from qnnsolve.constraints import Allow, Constraint, Site, Table
+from qnnsolve.encodings import FLOAT, Encoding
+from qnnsolve.errors import UsageError, suggestion
+from qnnsolve.explain import sentence
+from qnnsolve.explain.nodes import source_records
+from qnnsolve.facts.graph import NodeKind
+from qnnsolve.questions.answers import Step, Verdict, WhyNot
+from qnnsolve.questions.chain import steps_of
+from qnnsolve.questions.differing import difference, ports_of
+from qnnsolve.questions.hints import hints_of
+from qnnsolve.questions.opened import KEPT, QUESTION, Opened
+from qnnsolve.questions.places import Place
+from qnnsolve.questions.prices import tips
+from qnnsolve.reasons import Reason
+from qnnsolve.results import Placement, SourceRecord
+from qnnsolve.rules.builders import Fate
+from qnnsolve.rules.request import PRECISIONS, Request
+from qnnsolve.solver import Conflict, Solution, Unknown, Unsatisfiable
+from qnnsolve.sources import Source, SourceKind
+
+__all__ = ["why", "why_not"]
+
+NPU, CPU = "npu", "cpu"
+YOU_ASK = "you ask for"
+_YOU = Source(SourceKind.USER, "this question")
+
+
+def why(opened: Opened, place: Place) -> tuple[WhyNot, ...]:
+    """Why the port of ``place`` has its encoding, or each port of its node.
+
+    Where a port has what was asked for, the steps say who asked and on whose word it is legal; else they are those of
+    :func:`why_not` for what was asked for.
+    """
+    if place.port is None:
+        ports = opened.sites_of.get(place.node.name, ())
+        if _on_cpu(opened, place) or not ports:
+            return (why_not(opened, place, NPU),)
+        return tuple(each for port, site in ports for each in why(opened, Place(place.node, port, site)))
+    assert place.site is not None
+    asked, chosen = opened.facts.asked(place.site), opened.encodings[place.site]
+    if _on_cpu(opened, place) and chosen == FLOAT:
+        return (why_not(opened, Place(place.node), NPU),)
+    as_asked = asked in (chosen, attrs.evolve(chosen, scale=None, zero_point=None))
+    if as_asked:
+        return (_as_it_is(opened, place, asked),)
+    return (_in_their_words(opened, place, why_not(opened, place, asked.name)),)
+
+
+def why_not(opened: Opened, place: Place, value: str) -> WhyNot:
+    """What comes of asking for ``value`` at ``place``: an encoding, a preset for the whole node, ``npu`` or ``cpu``.
+
+    Raises:
+        UsageError: no such value exists; names the nearest.
+    """
+    if value == NPU and (known := _known(opened, place)):
+        return known
+    wanted = dict(_wanted(opened, place, value))
+    blank = _blank(opened, place, value)
+    missing = [(site, each) for site, each in wanted.items() if not each & set(opened.problem.domains[site])]
+    if missing:
+        return _no_candidate(opened, blank, *missing[0])
+    if all(opened.encodings[site] in each for site, each in wanted.items()):
+        return attrs.evolve(blank, verdict=Verdict.CHOSEN, sentence=f"{_where(place)} is {value}")
+    question = Reason.in_words(QUESTION, f"{YOU_ASK} {value}", (_YOU,))
+    pins: list[Constraint] = [Allow(site, each, question) for site, each in wanted.items()]
+    own = set(wanted) if value == CPU or FLOAT in next(iter(wanted.values())) else set()
+    staying = [each for each in opened.staying if each.site not in own]
+    outcome = opened.solved_with([*pins, *staying])
+    if isinstance(outcome, Solution):
+        return _dearer(opened, blank, outcome)
+    if isinstance(outcome, Unknown):
+        return attrs.evolve(blank, verdict=Verdict.OPEN, sentence=f"stopped at {outcome.limit} before an answer")
+    return _refused(opened, blank, outcome, pins)
+
+
+def _where(place: Place) -> str:
+    return place.node.name if place.port is None else f"{place.node.name} {place.port.name}"
+
+
+def _on_cpu(opened: Opened, place: Place) -> bool:
+    placed = {node.name: node.placement for node in opened.result.nodes}
+    return placed.get(place.node.name) is Placement.CPU
+
+
+def _blank(opened: Opened, place: Place, value: str) -> WhyNot:
+    node = place.node
+    sites = [place.site] if place.site is not None else [site for _, site in opened.sites_of.get(node.name, ())]
+    chosen = ", ".join(dict.fromkeys(opened.encodings[site].name for site in sites if site in opened.encodings))
+    return WhyNot(
+        node=node.name,
+        target=node.target if node.kind is NodeKind.CALL else "an input of the model",
+        module_path=node.module_path,
+        line="" if node.line is None else str(node.line),
+        port="" if place.port is None else place.port.name,
+        chosen=CPU if place.port is None and _on_cpu(opened, place) else chosen,
+        asked=value,
+        verdict=Verdict.IMPOSSIBLE,
+        sentence="",
+    )
+
+
+def _wanted(opened: Opened, place: Place, value: str) -> Iterator[tuple[Site, frozenset[Encoding]]]:
+    """What each site may have where the question has its way."""
+    ports = opened.sites_of.get(place.node.name, ())
+    if not ports:
+        raise UsageError(f"{place.node.name} carries no float, so it has no encoding to ask for")
+    if value in (NPU, CPU):
+        for _, site in ports:
+            domain = frozenset(opened.problem.domains[site])
+            yield site, domain - {FLOAT} if value == NPU else frozenset({FLOAT})
+        return
+    if value in PRECISIONS and place.port is None:
+        request = Request.of(PRECISIONS[value])
+        for port, site in ports:
+            yield site, _fitting(opened, site, request.asked(port.role, port.rank, port.ch_axis))
+        return
+    try:
+        encoding = Encoding.of_name(value)
+    except ValueError as error:
+        known = (NPU, CPU, *PRECISIONS, *(each.name for _, site in ports for each in opened.problem.domains[site]))
+        raise UsageError(f"unknown encoding '{value}': {suggestion(value, dict.fromkeys(known))}") from error
+    if place.site is not None:
+        yield place.site, _fitting(opened, place.site, encoding)
+        return
+    for port, site in ports:
+        if port.position is None:
+            yield site, _fitting(opened, site, encoding)
+
+
+def _fitting(opened: Opened, site: Site, encoding: Encoding) -> frozenset[Encoding]:
+    """``encoding``, and the candidates that are it with a scale that the chip fixes."""
+    domain = opened.problem.domains[site]
+    fixed = (each for each in domain if each.quantized and attrs.evolve(each, scale=None, zero_point=None) == encoding)
+    return frozenset({encoding, *fixed})
+
+
+def _known(opened: Opened, place: Place) -> WhyNot | None:
+    """Why a node is not on the accelerator where no config could bring it there; None where it is to be tried."""
+    built = opened.facts.built.get(place.node.name)
+    blank = _blank(opened, place, NPU)
+    record = next((each for each in opened.result.nodes if each.name == place.node.name), None)
+    if built is None or record is None:
+        return attrs.evolve(blank, sentence=f"{place.node.name} is an input of the model: nothing computes it")
+    if record.placement is Placement.NPU:
+        return attrs.evolve(blank, verdict=Verdict.CHOSEN, sentence=f"{place.node.name} runs on the accelerator")
+    if record.placement is Placement.NONE:
+        return attrs.evolve(blank, sentence=f"{place.node.name} becomes no op: it {built.fate.value}")
+    if built.fate is Fate.OP and opened.sites_of.get(place.node.name):
+        return None
+    steps = tuple(Step(each.reason, each.rule, each.sources) for each in record.deviations)
+    return attrs.evolve(blank, sentence=f"{place.node.name} stays on the CPU", steps=steps)
+
+
+def _no_candidate(opened: Opened, blank: WhyNot, site: Site, wanted: frozenset[Encoding]) -> WhyNot:
+    named = ", ".join(each.name for each in sorted(wanted))
+    steps = [
+        Step(f"{opened.named(site)}: {sentence(each.constraint.reason)}", each.constraint.reason.rule)
+        for encoding in sorted(wanted)
+        for each in opened.solution.why_removed(site, encoding)
+    ]
+    candidates = ", ".join(each.name for each in opened.problem.domains[site])
+    plain = Step(f"{opened.named(site)} is chosen among {candidates} only")
+    text = f"{opened.named(site)} cannot be {named}: it is no candidate there"
+    return attrs.evolve(blank, sentence=text, steps=tuple(steps) or (plain,))
+
+
+def _asked_by(opened: Opened, place: Place) -> tuple[str, tuple[SourceRecord, ...]]:
+    """Who asked for what a port was to have: in words, and as a source."""
+    assert place.port is not None
+    wish = opened.facts.wanted.said_of(place.node.name, place.port)
+    words = f"--precision {opened.facts.request.name}" if wish is None else wish.words
+    return words, source_records([Source(SourceKind.USER, words)])
+
+
+def _in_their_words(opened: Opened, place: Place, answer: WhyNot) -> WhyNot:
+    """The answer for a deviation: it was not the question that asked for it."""
+    words, user = _asked_by(opened, place)
+    asked = Step(f"{answer.asked} was asked for by {words}", "QC006", user)
+    rest = [step for step in answer.steps if YOU_ASK not in step.text]
+    sentence = answer.sentence.replace(_where(place), "it", 1)
+    sentence = f"{_where(place)} is {answer.chosen}: {sentence}"
+    return attrs.evolve(answer, sentence=sentence, steps=(asked, *rest))
+
+
+def _as_it_is(opened: Opened, place: Place, asked: Encoding) -> WhyNot:
+    """A port that has what was asked for."""
+    assert place.site is not None and place.port is not None
+    chosen = opened.encodings[place.site]
+    words, user = _asked_by(opened, place)
+    steps = [Step(f"{asked.name} was asked for by {words}", "QC006", user)]
+    for constraint in opened.problem.constraints:
+        if isinstance(constraint, Table) and place.site in constraint.sites and constraint.reason.get("op"):
+            row = " and ".join(f"{opened.encodings[site]} at {opened.named(site)}" for site in constraint.sites)
+            subject = f"{constraint.reason.get('op')} on {constraint.reason.get('arch')}"
+            sources = source_records(constraint.reason.sources)
+            steps.append(Step(f"{subject} takes {row}", constraint.reason.rule, sources))
+    blank = _blank(opened, place, chosen.name)
+    return attrs.evolve(
+        blank, verdict=Verdict.CHOSEN, sentence=f"{_where(place)} is {chosen}, as was asked for", steps=tuple(steps)
+    )
+
+
+def _dearer(opened: Opened, blank: WhyNot, outcome: Solution) -> WhyNot:
+    where = f"{blank.node} {blank.port}".strip()
+    price = outcome.cost - opened.solution.cost
+    costs = f"costs {price:,} more" if price else "costs the same, with no fewer converts"
+    before = (opened.result, opened.facts, ports_of(opened.facts, opened.encodings))
+    after = (opened.described(outcome), opened.facts, ports_of(opened.facts, outcome.encodings))
+    return attrs.evolve(
+        blank,
+        verdict=Verdict.DEARER,
+        sentence=f"{where} could be {blank.asked}, but the best config that has it {costs}",
+        price=price,
+        tips=tips(opened, outcome.encodings),
+        difference=difference(before, after),
+    )
+
+
+def _refused(opened: Opened, blank: WhyNot, outcome: Unsatisfiable, pins: Sequence[Constraint]) -> WhyNot:
+    where = f"{blank.node} {blank.port}".strip()
+    conflict = _with_the_question(outcome)
+    kept = any(each.reason.rule == KEPT for each in conflict.constraints)
+    otherwise = opened.solved_with(pins) if kept else outcome
+    if isinstance(otherwise, Unsatisfiable):
+        conflict = _with_the_question(otherwise)
+    steps, hints = steps_of(opened, conflict), hints_of(opened, conflict)
+    arch = opened.facts.operators.arch
+    if not isinstance(otherwise, Solution):
+        text = f"{where} cannot be {blank.asked} on {arch}"
+        return attrs.evolve(blank, sentence=text, steps=steps, hints=hints)
+    return attrs.evolve(
+        _dearer(opened, blank, otherwise),
+        verdict=Verdict.OFF,
+        sentence=f"{where} cannot be {blank.asked} on {arch} without moving ops to the CPU",
+        steps=steps,
+        hints=hints,
+    )
+
+
+def _with_the_question(outcome: Unsatisfiable) -> Conflict:
+    asked = (each for each in outcome.conflicts if any(c.reason.rule == QUESTION for c in each.constraints))
+    return next(asked, outcome.conflicts[0])
