@@ -69,8 +69,15 @@ def result_of(
             facts, {} if solution is None else solution.encodings, {node.name: node.placement for node in nodes}
         ),
         overridden=overridden_records(facts),
-        notes=missing_notes(facts),
+        notes=(*missing_notes(facts), *_cut_short(outcome)),
     )
+
+
+def _cut_short(outcome: Solution | Unsatisfiable | Unknown) -> tuple[str, ...]:
+    """A note where a limit ended the search for conflicts."""
+    if isinstance(outcome, Unsatisfiable) and not outcome.exhaustive:
+        return ("a limit ended the search for conflicts, so there may be more than these",)
+    return ()
 
 
 def _tables_by_node(facts: Facts, problem: Problem) -> dict[str, tuple[Table, ...]]:

@@ -14,8 +14,10 @@ from qnnsolve import load_run
 from qnnsolve.constraints import Convertible, Derived, LeftOut, Prefer, Relation, Same, Site, Table
 from qnnsolve.encodings import Encoding
 from qnnsolve.errors import UsageError
+from qnnsolve.explain import describe
 from qnnsolve.facts.graph import CodeLine, Graph, Node, NodeKind, Ref, TensorFact
 from qnnsolve.opinfo_facts import operator_facts
+from qnnsolve.report.text import solve_lines
 from qnnsolve.results import (
     CalibrationRecord,
     ConvertedCheck,
@@ -149,6 +151,18 @@ def test_the_solution_is_the_same_with_its_trail(made: Solved, run: Run) -> None
     for site, encoding in removed:
         mine, own = here.why_removed(site, encoding), there.why_removed(site, encoding)
         assert [_removal(each) for each in mine] == [_removal(each) for each in own]
+
+
+def test_it_says_where_there_may_be_more_conflicts(tmp_path: Path) -> None:
+    made = contradiction()
+    assert isinstance(made.outcome, Unsatisfiable)
+    note = "a limit ended the search for conflicts, so there may be more than these"
+    assert not any(note in line.text for line in solve_lines(made.result, "m"))
+    cut = attrs.evolve(made.outcome, exhaustive=False)
+    result = describe(made.facts, made.problem, cut, soc="SM8350", timings=())
+    assert any(note in line.text for line in solve_lines(result, "m"))
+    save_run(tmp_path / "run.qnn", attrs.evolve(made, outcome=cut, result=result))
+    assert load_run(tmp_path / "run.qnn").result == result
 
 
 def test_a_conflict_is_kept_with_its_reasons(tmp_path: Path) -> None:
