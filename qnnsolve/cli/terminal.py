@@ -84,6 +84,9 @@ class _Forgiving:
         with unheeded(self._stream):
             self._stream.flush()
 
+    def close(self) -> None:
+        """A model that closes its stdout means another one than that for our notes."""
+
 
 @contextlib.contextmanager
 def unheeded(stream: IO[str] | None) -> Iterator[None]:

@@ -17,6 +17,8 @@ def plain_bytes(path: Path) -> bytes:
     Raises:
         OSError: it is missing, cannot be read, is no plain file, or holds more than :data:`LARGEST`.
     """
+    if "\0" in str(path):
+        raise OSError(errno.EINVAL, "no file has such a name")
     if path.exists() and not path.is_dir():
         if not path.is_file():
             raise OSError(errno.EINVAL, "it is no plain file")

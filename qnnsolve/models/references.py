@@ -7,6 +7,7 @@ works too.
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import importlib.util
 import pkgutil
@@ -52,6 +53,12 @@ def locate(text: str, what: str, suffixes: tuple[str, ...]) -> FileRef | CodeRef
         UsageError: no such file, a folder, or neither a file of these types nor ``module:callable``.
     """
     path = Path(text)
+    with contextlib.suppress(ValueError):  # a name that no file can have: told below
+        try:
+            path.lstat()
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise UsageError(f"{what} {text} is no name of a file: {error.strerror}") from error
     kinds = " or ".join(suffixes)
     if path.suffix.lower() in suffixes:
         if not path.exists():

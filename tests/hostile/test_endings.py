@@ -57,6 +57,11 @@ def net():
         print("chatter of a model")
         print("more of it", file=sys.stderr)
     return torch.nn.ReLU(), (torch.zeros(1, 4),)
+
+def closing():
+    sys.stdout.close()
+    sys.stderr.close()
+    return net()
 """
 
 
@@ -152,6 +157,7 @@ def command(shell: str, folder: Path, **more: str) -> subprocess.CompletedProces
         ("qnnsolve --help 2>&- >/dev/null", 0, b""),
         ("qnnsolve solve chatty.py:net --soc SM8750 2>/dev/full >/dev/null", 0, b""),
         ("qnnsolve solve chatty.py:net --soc SM8750 2> >(true) >/dev/null", 0, b""),
+        ("qnnsolve solve chatty.py:closing --soc SM8750 2>/dev/full >/dev/null", 0, b""),
     ],
 )
 @pytest.mark.parametrize("buffered", [True, False])

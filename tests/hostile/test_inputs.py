@@ -72,3 +72,15 @@ def test_what_is_read_whole_has_bounds(tmp_path: Path) -> None:
     os.mkfifo(path)
     with pytest.raises(FactsError, match="it is no plain file"):
         load_table(path)
+
+
+@pytest.mark.parametrize("start", ["a\0", "a" * 300, "b/" + "a" * 300, "a/" * 3000])
+@pytest.mark.parametrize(("name", "command"), READ)
+def test_names_that_no_file_has(
+    name: str, command: str, start: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed = [each.replace("FILE", start + name) for each in command.split()]
+    assert cli.main([*typed, "--soc", "SM8750"]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("error: ") and err.count("\n") == 1 and len(err) < 2_000
+    assert [path.name for path in folder.iterdir()] == ["m.pt2"]
