@@ -1,0 +1,164 @@
+"""The specs that both quantizers give models of one op, node by node, and where they differ.
+
+    python -m benchmarks.specs --soc SM8750
+
+Only nodes count that both have under one name and target, since each rewrites what it annotates. A spec is what of it
+reaches the backend: dtype, range, scheme, axis and block; a shared one counts as what it is shared with.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import attrs
+import torch
+from torch import nn
+from torchao.quantization.pt2e.quantizer import (
+    DerivedQuantizationSpec,
+    FixedQParamsQuantizationSpec,
+    SharedQuantizationSpec,
+)
+from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
+
+from benchmarks.boundaries.case import Named
+from benchmarks.op_model_cases import OpModel
+from qnnsolve import SolveQuantizer
+from qnnsolve.executorch import _original
+
+__all__ = ["MODELS", "PRESETS", "Difference", "differences", "model_of", "specs_of"]
+
+PRESETS = ("8a8w", "16a8w", "16a4w", "16a16w")
+_ROWS, _IMAGE = (2, 8), (1, 4, 8, 8)
+_Op = tuple[Callable[[], nn.Module], tuple[tuple[int, ...], ...]]
+MODELS: Mapping[str, _Op] = MappingProxyType(
+    {
+        "convolution": (lambda: nn.Conv2d(4, 8, 3), (_IMAGE,)),
+        "convolution and relu": (lambda: nn.Sequential(nn.Conv2d(4, 8, 3), nn.ReLU()), (_IMAGE,)),
+        "transposed convolution": (lambda: nn.ConvTranspose2d(4, 8, 2), (_IMAGE,)),
+        "linear": (lambda: nn.Linear(8, 4), (_ROWS,)),
+        "two linears": (lambda: nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 4)), (_ROWS,)),
+        "matmul": (lambda: Named(lambda a, b: a @ b.t()), (_ROWS, _ROWS)),
+        "add": (lambda: Named(torch.add), (_ROWS, _ROWS)),
+        "sub": (lambda: Named(torch.sub), (_ROWS, _ROWS)),
+        "mul": (lambda: Named(torch.mul), (_ROWS, _ROWS)),
+        "softmax": (lambda: nn.Softmax(-1), (_ROWS,)),
+        "layer norm": (lambda: nn.LayerNorm(8), (_ROWS,)),
+        "gelu": (nn.GELU, (_ROWS,)),
+        "hard swish": (nn.Hardswish, (_ROWS,)),
+        "prelu": (lambda: nn.PReLU(4), (_IMAGE,)),
+        "sigmoid": (nn.Sigmoid, (_ROWS,)),
+        "tanh": (nn.Tanh, (_ROWS,)),
+        "max pool": (lambda: nn.MaxPool2d(2), (_IMAGE,)),
+        "average pool": (lambda: nn.AvgPool2d(2), (_IMAGE,)),
+        "upsampling": (lambda: nn.Upsample(scale_factor=2), (_IMAGE,)),
+        "mean": (lambda: Named(lambda a: a.mean(-1)), (_ROWS,)),
+        "cat": (lambda: Named(lambda a, b: torch.cat((a, b))), (_ROWS, _ROWS)),
+        "reshape": (lambda: Named(lambda a: a.reshape(4, 4)), (_ROWS,)),
+        "permute": (lambda: Named(lambda a: a.permute(1, 0)), (_ROWS,)),
+        "slice": (lambda: Named(lambda a: a[:, 1:5]), (_ROWS,)),
+    }
+)
+"""By name how a model of one op is built, and the shapes of its inputs."""
+
+
+def model_of(name: str) -> OpModel:
+    """One of :data:`MODELS`, with one scale per channel of each weight."""
+    build, shapes = MODELS[name]
+    inputs = tuple(torch.ones(shape) for shape in shapes)
+    return OpModel(name, build().eval(), inputs, {"per_channel_conv": True, "per_channel_linear": True})
+
+
+@attrs.frozen
+class Difference:
+    """At ``port`` of a node: what ours and what ExecuTorch's quantizer has, by short names."""
+
+    target: str
+    port: str
+    ours: str
+    theirs: str
+
+
+def specs_of(quantizer: Any, model: OpModel) -> dict[tuple[str, str, str], str]:
+    """By node, target and port the short name of its spec."""
+    graph = torch.export.export(copy.deepcopy(model.module), model.inputs, strict=True).module()
+    graph = quantizer.transform_for_annotation(graph)
+    quantizer.annotate(graph)
+    found: dict[tuple[str, str, str], str] = {}
+    for node in graph.graph.nodes:
+        annotation = node.meta.get(Q_ANNOTATION_KEY)
+        if node.op != "call_function" or annotation is None:
+            continue
+        for index, source in enumerate(node.all_input_nodes):
+            if source in annotation.input_qspec_map:
+                spec = annotation.input_qspec_map[source]
+                found[node.name, str(node.target), f"in[{index}]"] = name_of(spec, graph)
+        if annotation.output_qspec is not None:
+            found[node.name, str(node.target), "out"] = name_of(annotation.output_qspec, graph)
+    return found
+
+
+def name_of(spec: Any, graph: Any) -> str:
+    """``u16``, ``s8/0``, ``s32 derived``; of a shared spec that of whom it is shared with."""
+    seen: list[Any] = []
+    while isinstance(spec, SharedQuantizationSpec) and spec.edge_or_node not in seen:
+        seen.append(spec.edge_or_node)
+        at = spec.edge_or_node
+        owner, source = (at[1], at[0]) if isinstance(at, tuple) else (at, None)
+        annotation = owner.meta.get(Q_ANNOTATION_KEY)
+        if annotation is None:
+            return "shared"
+        spec = annotation.output_qspec if source is None else annotation.input_qspec_map.get(source)
+    if spec is None:
+        return "none"
+    if isinstance(spec, SharedQuantizationSpec):
+        return "shared in a circle"
+    if isinstance(spec, DerivedQuantizationSpec):
+        return "derived"
+    low, high = spec.quant_min, spec.quant_max
+    info = torch.iinfo(spec.dtype)
+    low, high = info.min if low is None else low, info.max if high is None else high
+    bits = (high - low).bit_length()
+    fixed = " fixed" if isinstance(spec, FixedQParamsQuantizationSpec) else ""
+    axis = getattr(spec, "ch_axis", None)
+    per_channel = "channel" in str(spec.qscheme)
+    symmetric = "sym" if "symmetric" in str(spec.qscheme) else ""
+    return f"{'s' if low < 0 else 'u'}{bits}{symmetric}{f'/{axis}' if per_channel else ''}{fixed}"
+
+
+def differences(model: OpModel, soc: str, precision: str) -> Iterator[Difference]:
+    """Where the two have another spec at one port of a node."""
+    from executorch.backends.qualcomm.quantizer.quantizer import QuantDtype
+    from executorch.backends.qualcomm.serialization.qc_schema import QcomChipset, QnnExecuTorchBackendType
+
+    settings = {f"is_{key.removeprefix('per_channel_')}_per_channel": value for key, value in model.settings.items()}
+    both = []
+    for kind in (SolveQuantizer, _original()):
+        quantizer = kind(QnnExecuTorchBackendType.kHtpBackend, QcomChipset[soc], strict=False)
+        quantizer.set_default_quant_config(QuantDtype[f"use_{precision}"], **settings)
+        both.append(specs_of(quantizer, model))
+    ours, theirs = both
+    for (name, target, port), spec in ours.items():
+        other = theirs.get((name, target, port))
+        if other is not None and other != spec:
+            yield Difference(target, port, spec, other)
+        elif other is None and any(key[0] == name and key[1] == target for key in theirs):
+            yield Difference(target, port, spec, "nothing")
+
+
+def main() -> None:
+    """Print every difference."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--soc", default="SM8750")
+    soc = parser.parse_args().soc
+    for precision in PRESETS:
+        for name in MODELS:
+            for each in differences(model_of(name), soc, precision):
+                print(f"{precision} {name}: {each.target} {each.port}: {each.ours}, QnnQuantizer {each.theirs}")
+
+
+if __name__ == "__main__":
+    main()
