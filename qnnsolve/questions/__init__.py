@@ -6,27 +6,33 @@ Everything that is not in the file is found by solving its problem again, with o
 
 from __future__ import annotations
 
-from qnnsolve.questions.answers import Change, Difference, Moved, Step, Tip, Verdict, WhyNot
+from qnnsolve.questions.answers import Change, Clash, Difference, Moved, Repair, Step, Tip, Verdict, WhyNot
 from qnnsolve.questions.differing import Config, difference, ports_of
 from qnnsolve.questions.opened import Opened
 from qnnsolve.questions.places import Place, places
+from qnnsolve.questions.repairs import Clashing, conflicts_of, repairs_of
 from qnnsolve.questions.what_if import what_if
 from qnnsolve.questions.why import why, why_not
 
 __all__ = [
     "Change",
+    "Clash",
+    "Clashing",
     "Config",
     "Difference",
     "Moved",
     "Opened",
     "Place",
+    "Repair",
     "Step",
     "Tip",
     "Verdict",
     "WhyNot",
+    "conflicts_of",
     "difference",
     "places",
     "ports_of",
+    "repairs_of",
     "what_if",
     "why",
     "why_not",

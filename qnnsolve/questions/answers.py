@@ -8,7 +8,7 @@ import attrs
 
 from qnnsolve.results import ConvertRecord, SourceRecord
 
-__all__ = ["Change", "Difference", "Moved", "Step", "Tip", "Verdict", "WhyNot"]
+__all__ = ["Change", "Clash", "Difference", "Moved", "Repair", "Step", "Tip", "Verdict", "WhyNot"]
 
 
 class Verdict(enum.Enum):
@@ -81,6 +81,31 @@ class Difference:
     def empty(self) -> bool:
         """Whether both are the same config."""
         return not (self.changes or self.moved or self.converts_added or self.converts_removed)
+
+
+@attrs.frozen
+class Clash:
+    """Pins that cannot all hold, by their words, and the steps that show it. Without any one of its members there is no
+    such conflict."""
+
+    pins: tuple[str, ...]
+    nodes: tuple[str, ...]
+    steps: tuple[Step, ...]
+    hints: tuple[str, ...]
+
+
+@attrs.frozen
+class Repair:
+    """A way out, proven by a solve: pins to ``give_up``, by their words, or another ``soc`` on which all hold.
+
+    ``lost`` says what the ``ports`` have then that cannot be as pinned; ``cost`` is that of the config.
+    """
+
+    give_up: tuple[str, ...]
+    soc: str
+    ports: int
+    lost: tuple[str, ...]
+    cost: int
 
 
 @attrs.frozen

@@ -8,12 +8,20 @@ from typing import Any
 
 import attrs
 
-from qnnsolve.questions import Change, Difference, Moved, Step, Verdict, WhyNot
+from qnnsolve.questions import Change, Clash, Difference, Moved, Repair, Step, Verdict, WhyNot
 from qnnsolve.report.folding import fold, names_in_short
 from qnnsolve.report.lines import Line, count, many, section
 from qnnsolve.results import ConvertRecord, SourceRecord
 
-__all__ = ["difference_json", "difference_lines", "why_json", "why_lines"]
+__all__ = [
+    "clash_lines",
+    "difference_json",
+    "difference_lines",
+    "repair_lines",
+    "repairs_json",
+    "why_json",
+    "why_lines",
+]
 
 _STYLES = {Verdict.CHOSEN: "green", Verdict.DEARER: "yellow"}
 _TAGS = {"user": "you", "measured": "measured", "sdk": "BackendOpInfo", "document": "document"}
@@ -114,6 +122,41 @@ def _moved(group: Sequence[Moved]) -> str:
 def _convert(group: Sequence[ConvertRecord]) -> str:
     names = names_in_short([each.user for each in group])
     return f"{many(group)}{group[0].source} -> {group[0].target} before {names}"
+
+
+def clash_lines(clashes: Sequence[Clash]) -> Iterator[Line]:
+    """Each conflict, step by step."""
+    yield Line(
+        count(len(clashes), "conflict") if clashes else "no conflict: all pins hold", "red" if clashes else "green"
+    )
+    for clash in clashes:
+        yield Line("")
+        names = names_in_short(clash.nodes)
+        yield Line(
+            f"{' and '.join(clash.pins)} cannot hold{' together' if len(clash.pins) > 1 else ''} ({names})", "red"
+        )
+        yield from (_step_line(step, first=not place) for place, step in enumerate(clash.steps))
+        yield from (Line(f"  hint: {hint}") for hint in clash.hints)
+
+
+def repair_lines(repairs: Sequence[Repair]) -> Iterator[Line]:
+    """Each repair, the cheapest first."""
+    yield Line(f"{count(len(repairs), 'way')} out, each solved again" if repairs else "nothing to repair", "bold")
+    for place, repair in enumerate(repairs, 1):
+        if repair.soc:
+            yield Line(f"  {place}. another chip: on {repair.soc} all pins hold (cost {repair.cost:,})")
+            continue
+        pins = " and ".join(repair.give_up)
+        yield Line(f"  {place}. give up {pins} at {count(repair.ports, 'port')} (cost {repair.cost:,})")
+        yield from (Line(f"     {text}") for text in repair.lost[:SHOWN])
+        if len(repair.lost) > SHOWN:
+            yield Line(f"     and {len(repair.lost) - SHOWN} more")
+
+
+def repairs_json(clashes: Sequence[Clash], repairs: Sequence[Repair], run: str) -> dict[str, Any]:
+    """Conflicts and repairs (schema ``repairs-1.json``)."""
+    found = {"conflicts": [_plain(each) for each in clashes], "repairs": [_plain(each) for each in repairs]}
+    return {"schema": "qnnsolve/repairs/1", "run": run, **found}
 
 
 def why_json(answers: Sequence[WhyNot], run: str) -> dict[str, Any]:

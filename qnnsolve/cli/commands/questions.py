@@ -1,4 +1,4 @@
-"""``qnnsolve why``, ``why-not``, ``what-if`` and ``diff``: questions about runs that were kept."""
+"""``qnnsolve why``, ``why-not``, ``what-if``, ``conflicts``, ``repairs``, ``diff``: questions about kept runs."""
 
 from __future__ import annotations
 
@@ -57,6 +57,12 @@ def register(group: Group) -> None:
     strictness.add_argument("--lenient", dest="strict", action="store_false", help="give such pins up, and say so")
     what_if.set_defaults(strict=True)
     what_if.add_argument("--save", metavar="RUN", help="keep the new answer in this file")
+    for name, run, help_, description in (
+        ("conflicts", _conflicts, "which pins cannot hold", "Show every conflict of a kept run's pins, step by step."),
+        ("repairs", _repairs, "what to give up", "Show which pins to give up, or which chip holds them all."),
+    ):
+        command = group.add(name, run, help=help_, description=f"{description} Exit 1 where there is a conflict.")
+        command.add_argument("run_file", metavar="RUN", help=_RUN)
     diff = group.add(
         "diff",
         _diff,
@@ -129,6 +135,31 @@ def _what_if(arguments: argparse.Namespace, stdout: IO[str]) -> int:
     if arguments.save is not None:
         save_run(arguments.save, solved, model=arguments.run_file)
     return 0 if solved.result.status is Status.SATISFIABLE else 1
+
+
+def _conflicts(arguments: argparse.Namespace, stdout: IO[str]) -> int:
+    return _print_clashing(arguments, stdout, repairing=False)
+
+
+def _repairs(arguments: argparse.Namespace, stdout: IO[str]) -> int:
+    return _print_clashing(arguments, stdout, repairing=True)
+
+
+def _print_clashing(arguments: argparse.Namespace, stdout: IO[str], *, repairing: bool) -> int:
+    from qnnsolve.questions import Clashing, conflicts_of, repairs_of
+    from qnnsolve.report import json_results
+    from qnnsolve.report.lines import print_lines
+    from qnnsolve.report.questions import clash_lines, repair_lines, repairs_json
+    from qnnsolve.runs import load_run
+
+    clashing = Clashing.of(load_run(arguments.run_file))
+    clashes = conflicts_of(clashing)
+    repairs = repairs_of(clashing) if repairing else ()
+    if arguments.format == "json":
+        print(json_results.dumps(repairs_json(clashes, repairs, arguments.run_file)), file=stdout)
+    else:
+        print_lines(tuple(repair_lines(repairs) if repairing else clash_lines(clashes)), stdout)
+    return 1 if clashes else 0
 
 
 def _diff(arguments: argparse.Namespace, stdout: IO[str]) -> int:
