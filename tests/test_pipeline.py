@@ -87,6 +87,23 @@ def test_a_model_that_cannot_be_traced_is_one_line() -> None:
     assert "\n" not in str(caught.value)
 
 
+class Packed(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = torch.nn.GRU(4, 8, batch_first=True)
+
+    def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        packed = torch.nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+        outputs: torch.Tensor = torch.nn.utils.rnn.pad_packed_sequence(self.layer(packed)[0], batch_first=True)[0]
+        return outputs
+
+
+def test_a_packed_sequence_is_refused_with_the_way_out() -> None:
+    with pytest.raises(UnsupportedGraphError, match=r"pack_padded_sequence: its shapes .* padded batch") as caught:
+        pipeline.solve(Packed(), (torch.randn(2, 6, 4), torch.tensor([6, 4])))
+    assert "\n" not in str(caught.value)
+
+
 class Silent(torch.nn.Module):
     def forward(self, x: torch.Tensor) -> int:
         return 3

@@ -41,7 +41,7 @@ def exported(model: torch.nn.Module | ExportedProgram, examples: tuple[Any, ...]
     name = type(model).__name__
 
     def refused(what: str) -> UnsupportedGraphError:
-        return UnsupportedGraphError(name, what)
+        return UnsupportedGraphError("pack_padded_sequence", _PACKED) if _packs() else UnsupportedGraphError(name, what)
 
     if not isinstance(model, torch.nn.Module):
         # A program may come from a file, whose parts need not fit each other.
@@ -61,6 +61,26 @@ def exported(model: torch.nn.Module | ExportedProgram, examples: tuple[Any, ...]
     finally:
         log.setLevel(level)
     return _fixed(module, examples)
+
+
+_PACKED = (
+    "its shapes hang on the lengths that are given, and a graph has fixed ones; run the layer over the padded batch, "
+    "and take with gather, or mask, what lies within the lengths"
+)
+
+
+def _packs() -> bool:
+    """Whether what is being raised came out of a packed sequence, or out of packing one."""
+    from torch.nn.utils.rnn import PackedSequence
+
+    trace = sys.exc_info()[2]
+    while trace is not None:
+        code, values = trace.tb_frame.f_code, trace.tb_frame.f_locals.values()
+        packing = code.co_name in ("pack_padded_sequence", "pad_packed_sequence", "pack_sequence")
+        if packing or any(isinstance(value, PackedSequence) for value in values):
+            return True
+        trace = trace.tb_next
+    return False
 
 
 def _check_values(model: torch.nn.Module) -> None:
