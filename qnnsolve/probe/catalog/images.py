@@ -1,105 +1,86 @@
-"""The probes of pooling, resizing, reductions, searches and random numbers."""
+"""The probes of resizing, reductions, searches and random numbers."""
 
 from __future__ import annotations
 
-from qnnsolve.probe.catalog.notation import case, out, put, static
+from qnnsolve.probe.catalog.notation import case, out, put, static, when
 from qnnsolve.probe.catalog.parts import ACT, ANY, FALSE, INDEX, INTS, TRUE, moved, reduction, u32
-from qnnsolve.probe.questions import CaseSpec, Check, Fill, Nested, OpSpec
+from qnnsolve.probe.catalog.pools import POOLS
+from qnnsolve.probe.questions import CaseSpec, Check, Fill, OpSpec
 
 __all__ = ["IMAGES"]
 
-_NONE: Nested = ((0, 0), (0, 0))
 _MOVES = Check.MOVES
 
 
-def _pool(name: str, kind: str, size: int = 2, pads: Nested = _NONE, batch: int = 1) -> CaseSpec:
-    counted = {"count_pad_for_edges": TRUE} if kind == "avg" else {}
-    return case(
+def _resized(name: str, before: str, after: str, corners: bool = False) -> CaseSpec:
+    aligned, centred = (TRUE, FALSE) if corners else (FALSE, TRUE)
+    return moved(name, before, after, ACT, align_corners=aligned, half_pixel_centers=centred)
+
+
+def _bicubic(name: str, before: str, after: str, corners: bool = False) -> CaseSpec:
+    mode = u32(2 if corners else 1)
+    return moved(
         name,
-        put(f"{batch}x8x8x32", ACT),
-        out(f"{batch}x4x4x32", ACT),
-        filter_size=u32((size, size)),
-        stride=u32((2, 2)),
-        pad_amount=u32(pads),
-        **counted,
+        before,
+        after,
+        ACT,
+        exclude_outside=FALSE,
+        transformation_mode=mode,
+        interpolation_mode=u32(2),
+        cubic_coeff=("f32", -0.75),
     )
 
 
-_POOLS = (
-    OpSpec(
-        "PoolMax2d",
-        (
-            _pool("2x2", "max"),
-            _pool("3x3", "max", 3, ((1, 0), (1, 0))),
-            _pool("batch", "max", batch=2),
-        ),
-        ("aten.max_pool2d.default",),
-        check=_MOVES,
-    ),
-    OpSpec(
-        "PoolAvg2d",
-        (
-            _pool("2x2", "avg"),
-            moved(
-                "global",
-                "1x8x8x32",
-                "1x1x1x32",
-                ACT,
-                filter_size=u32((8, 8)),
-                stride=u32((8, 8)),
-                pad_amount=u32(_NONE),
-            ),
-            _pool("batch", "avg", batch=2),
-        ),
-        ("aten.avg_pool2d.default", "aten.adaptive_avg_pool2d.default"),
-    ),
-    OpSpec(
-        "PoolAvg3d",
-        (
-            moved(
-                "2x2x2",
-                "1x4x8x8x32",
-                "1x2x4x4x32",
-                ACT,
-                filter_size=u32((2, 2, 2)),
-                stride=u32((2, 2, 2)),
-                pad_amount=u32(((0, 0), (0, 0), (0, 0))),
-                count_pad_for_edges=FALSE,
-                rounding_mode=u32(0),
-            ),
-        ),
-        ("aten.avg_pool3d.default", "aten.adaptive_avg_pool3d.default"),
-    ),
-)
+def _grid(
+    name: str, image: str = "1x8x8x32", grid: str = "1x8x8x2", corners: bool = False, mode: int = 0, pad: int = 0
+) -> CaseSpec:
+    after = f"{grid.rpartition('x')[0]}x{image.rpartition('x')[2]}"
+    params = {"align_corners": TRUE if corners else FALSE, "mode": u32(mode), "padding_mode": u32(pad)}
+    return case(name, put(image, ACT), put(grid, ACT, span=(-1.1, 1.05)), out(after, ACT), **params)
+
 
 _RESIZES = (
     OpSpec(
         "Resize",
         (
-            moved(
-                "bicubic",
-                "1x4x4x32",
-                "1x8x8x32",
-                ACT,
-                exclude_outside=FALSE,
-                transformation_mode=u32(0),
-                interpolation_mode=u32(2),
-                cubic_coeff=("f32", -0.75),
-            ),
+            _bicubic("bicubic", "1x4x4x32", "1x8x8x32"),
+            _bicubic("threefold", "1x4x4x32", "1x12x12x32"),
+            _bicubic("fraction", "1x4x5x32", "1x7x9x32"),
+            _bicubic("shrunk", "1x8x8x32", "1x3x5x32"),
+            _bicubic("halved", "1x8x8x32", "1x4x4x32"),
+            _bicubic("narrow", "1x4x5x3", "1x6x9x3"),
+            when(_bicubic("corners", "1x4x4x32", "1x8x8x32", corners=True), "by name"),
         ),
         ("aten.upsample_bicubic2d.vec",),
     ),
     OpSpec(
         "ResizeBilinear",
         (
-            moved("half_pixel", "1x4x4x32", "1x8x8x32", ACT, align_corners=FALSE, half_pixel_centers=TRUE),
-            moved("corners", "1x4x4x32", "1x8x8x32", ACT, align_corners=TRUE, half_pixel_centers=FALSE),
+            _resized("half_pixel", "1x4x4x32", "1x8x8x32"),
+            _resized("corners", "1x4x4x32", "1x8x8x32", corners=True),
+            _resized("threefold", "1x4x4x32", "1x12x12x32"),
+            _resized("fraction", "1x4x5x32", "1x7x9x32"),
+            _resized("fraction_corners", "1x4x5x32", "1x7x9x32", corners=True),
+            _resized("shrunk", "1x8x8x32", "1x3x5x32"),
+            _resized("shrunk_corners", "1x8x8x32", "1x3x5x32", corners=True),
+            _resized("halved", "1x8x8x32", "1x4x4x32"),
+            _resized("one", "1x1x1x32", "1x4x6x32"),
+            _resized("one_corners", "1x1x4x32", "1x3x8x32", corners=True),
+            _resized("narrow", "1x4x5x3", "1x6x9x3"),
         ),
         ("aten.upsample_bilinear2d.vec",),
     ),
     OpSpec(
         "ResizeNearestNeighbor",
-        (moved("half_pixel", "1x4x4x32", "1x8x8x32", ACT, align_corners=FALSE, half_pixel_centers=TRUE),),
+        (
+            _resized("half_pixel", "1x4x4x32", "1x8x8x32"),
+            _resized("threefold", "1x4x5x32", "1x12x10x32"),
+            _resized("one", "1x1x4x32", "1x5x4x32"),
+            _resized("narrow", "1x4x5x3", "1x8x20x3"),
+            when(_resized("fraction", "1x4x5x32", "1x7x9x32"), "by name"),
+            when(_resized("shrunk", "1x8x8x32", "1x3x5x32"), "by name"),
+            when(_resized("halved", "1x8x8x32", "1x4x4x32"), "by name"),
+        ),
         ("aten.upsample_nearest2d.vec",),
         check=_MOVES,
     ),
@@ -129,17 +110,13 @@ _RESIZES = (
     ),
     OpSpec(
         "GridSample",
-        tuple(
-            case(
-                name,
-                put("1x8x8x32", ACT),
-                put("1x8x8x2", ACT, span=(-1.1, 1.05)),
-                out("1x8x8x32", ACT),
-                align_corners=FALSE,
-                mode=u32(0),
-                padding_mode=u32(pad),
-            )
-            for name, pad in (("zeros", 0), ("border", 1))
+        (
+            _grid("zeros"),
+            _grid("border", pad=1),
+            _grid("reflection", pad=2),
+            _grid("corners", corners=True),
+            _grid("nearest", mode=1),
+            _grid("odd", "1x7x5x3", "1x3x9x2"),
         ),
         ("aten.grid_sampler_2d.default",),
     ),
@@ -210,4 +187,4 @@ _REDUCTIONS = (
     ),
 )
 
-IMAGES = (*_POOLS, *_RESIZES, *_REDUCTIONS)
+IMAGES = (*POOLS, *_RESIZES, *_REDUCTIONS)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import attrs
+
 from qnnsolve.probe.catalog.notation import Span, case, out, put, static
-from qnnsolve.probe.questions import CaseSpec, Fill, Nested, Port
+from qnnsolve.probe.questions import CaseSpec, Fill, Nested, Port, PortRole
 
 __all__ = [
     "ACT",
@@ -17,6 +19,7 @@ __all__ = [
     "TRUE",
     "WEIGHT",
     "Params",
+    "as_chosen",
     "bias",
     "binary",
     "moved",
@@ -52,6 +55,27 @@ def u32(value: Nested) -> Params:
 def bias(codes: str = BIAS, size: int = 32) -> Port:
     """Return a constant bias."""
     return static(str(size), codes, span=(-2.0, 2.0), fill=Fill.BIAS)
+
+
+def as_chosen(*cases: CaseSpec) -> tuple[CaseSpec, ...]:
+    """The cases with those codes only that a solve chooses by itself: what beside the main case varies its shapes.
+
+    Other codes hang on the main case alone.
+    """
+    return tuple(
+        attrs.evolve(of, ports=tuple(attrs.evolve(port, codes=_chosen(port)) for port in of.ports)) for of in cases
+    )
+
+
+_ACTIVATIONS = frozenset(["u8", "u16", "f32", "f16"])
+_CONSTANTS = frozenset(["u8", "s8", "s8c", "s4", "s4c", "s2c", "u16", "s16", "s16c", "s32", "s32c", "f32", "f16", "-"])
+
+
+def _chosen(port: Port) -> tuple[str, ...]:
+    some = _CONSTANTS if port.role is PortRole.STATIC else _ACTIVATIONS
+    if port.fill is Fill.BIAS:
+        some -= {"s8"}
+    return tuple(code for code in port.codes if code in some)
 
 
 def _named(rank: str) -> str:

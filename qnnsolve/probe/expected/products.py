@@ -49,7 +49,8 @@ def _transpose_conv(inputs: Inputs, case: CaseSpec) -> tuple[Tensor, ...]:
     groups = params.get("group", 1)
     kernel = weight.permute(spatial, spatial + 1, *range(spatial))
     pads = [pair[0] for pair in params["pad_amount"]]
-    y = convolve(x, kernel, inputs[2], stride=params["stride"], padding=pads, groups=groups)
+    added = params["output_padding"]
+    y = convolve(x, kernel, inputs[2], stride=params["stride"], padding=pads, output_padding=added, groups=groups)
     return (channels_last(y),)
 
 
@@ -109,16 +110,15 @@ def _prelu(inputs: Inputs, case: CaseSpec) -> tuple[Tensor, ...]:
 
 def _pool_max(x: Tensor, params: Mapping[str, Any]) -> Tensor:
     padded = padded_with(channels_first(x), params["pad_amount"], -math.inf)
-    return channels_last(functional.max_pool2d(padded, params["filter_size"], params["stride"]))
+    over = bool(params.get("rounding_mode", 0))
+    return channels_last(functional.max_pool2d(padded, params["filter_size"], params["stride"], ceil_mode=over))
 
 
 def _pool_avg(x: Tensor, params: Mapping[str, Any]) -> Tensor:
     pads = [pair[0] for pair in params["pad_amount"]]
     pool = functional.avg_pool2d if x.dim() == 4 else functional.avg_pool3d
-    counted = bool(params.get("count_pad_for_edges", False))
-    return channels_last(
-        pool(channels_first(x), params["filter_size"], params["stride"], pads, count_include_pad=counted)
-    )
+    over, counted = bool(params.get("rounding_mode", 0)), bool(params.get("count_pad_for_edges", False))
+    return channels_last(pool(channels_first(x), params["filter_size"], params["stride"], pads, over, counted))
 
 
 def _hadamard(x: Tensor, params: Mapping[str, Any]) -> Tensor:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import attrs
+
 from qnnsolve.facts.graph import Graph, Node
 from qnnsolve.rules.builders.batched import IN, OUT, batched, sizes_of
 from qnnsolve.rules.builders.types import (
@@ -76,7 +78,18 @@ def _average_over_sequences(node: Node, graph: Graph) -> Built:
         return on_cpu(_GARBAGE)
     if node.argument(4, "ceil_mode", False) and _overhangs(node, shape_of(graph, ref_at(node, 0))[2:]):
         return on_cpu(_OVERHANGS)
-    return batched("PoolAvg2d", 3, *_TO_2D)(node, graph)
+    return _as_measured(batched("PoolAvg2d", 3, *_TO_2D)(node, graph), node, 1)
+
+
+def _as_measured(built: Built, node: Node, dims: int) -> Built:
+    """With the case that measures padded regions side by side: in half precision wrong (HTP emulator, QNN 2.51, V68 to
+    V81), and in all types where padding counts."""
+    sizes = _spread(node.argument(1, "kernel_size"), dims)
+    strides = _spread(node.argument(2, "stride"), dims) or sizes
+    if built.op != "PoolAvg2d" or sizes != strides or not any(sizes_of(node.argument(3, "padding", 0))):
+        return built
+    counts = node.argument(5, "count_include_pad", True)
+    return attrs.evolve(built, case="counted_beside" if counts else "uncounted_beside")
 
 
 def _average(name: str, rank: int) -> Builder:
@@ -98,7 +111,7 @@ def _average(name: str, rank: int) -> Builder:
             return on_cpu("HTP does not count padded zeros in an average over volumes")
         if node.argument(4, "ceil_mode", False) and _overhangs(node, shape_of(graph, ref_at(node, 0))[2:]):
             return on_cpu(_OVERHANGS)
-        return batched(name, rank)(node, graph)
+        return _as_measured(batched(name, rank)(node, graph), node, rank - 2)
 
     return builder
 

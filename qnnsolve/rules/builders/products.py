@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from qnnsolve.facts.graph import Graph, Node, Ref
+from qnnsolve.rules.builders.kernels import case_of
 from qnnsolve.rules.builders.types import Builder, Built, Fate, Input, Step, on_cpu, op, ref_at, shape_of, table
 from qnnsolve.rules.request import Role
 
@@ -73,7 +74,7 @@ def _convolved(
         name = "Conv3d" if volume else "Conv2d"
     # A convolution of sequences is one of images (_passes/canonicalize_conv.py).
     steps = (Step("Reshape", (_IN, _IN)), Step("Reshape", (_OUT, _OUT))) if len(shape) == 3 else ()
-    case = _case(name, shape, groups, dilation)
+    case = case_of(name, node, graph, groups, dilation)
     return Built(Fate.OP, name, _weighted(node, weight, 1 if transposed else 0), case, steps=steps)
 
 
@@ -86,14 +87,6 @@ def _not_transposed(dims: int, groups: object, outputs: object, added: object) -
     if any(isinstance(row, int) and row > 1 for row in rows):
         return "HTP compiles no transposed convolution that adds more than one row to its output"
     return ""
-
-
-def _case(name: str, shape: tuple[int | None, ...], groups: object, dilation: object) -> str | None:
-    """The case of the tables that no shape tells: taps that are apart, and groups of a transposed convolution."""
-    taps = dilation if isinstance(dilation, tuple) else (dilation,)
-    if name == "Conv2d" and set(taps) != {1} and set(shape[2:]) != {1}:
-        return "dilated"
-    return "grouped" if name == "TransposeConv2d" and groups != 1 else None
 
 
 def _computed(graph: Graph, node: Node, index: int) -> bool:

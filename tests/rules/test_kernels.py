@@ -1,0 +1,127 @@
+"""What HTP computes hangs on kernels too: the tables say which, and the rules find the case that measures a node."""
+
+from __future__ import annotations
+
+import pytest
+
+from qnnsolve.facts.graph import Graph, Ref
+from qnnsolve.facts.tables import Verdict, shipped_tables
+from qnnsolve.opinfo_facts import operator_facts
+from qnnsolve.rules.builders import Built, build
+from tests.rules.graphs import call, facts, param, placeholder
+
+WRONG, RIGHT, REFUSED = Verdict.WRONG, Verdict.ACCEPTED, Verdict.REJECTED
+FULL, HALF, NARROW = "u16 s16c s32c > u16", "f16 f16 f16 > f16", "f16 s8c f16 > f16"
+
+
+@pytest.mark.parametrize(
+    ("op", "case", "codes", "verdict"),
+    [
+        ("Conv2d", "5x5", FULL, RIGHT),
+        ("Conv2d", "8x8_whole", FULL, RIGHT),
+        ("Conv2d", "long", FULL, WRONG),
+        ("Conv2d", "dilated_even", FULL, WRONG),
+        ("Conv2d", "long", "u16 s8c s32c > u16", RIGHT),
+        ("Conv2d", "long", HALF, RIGHT),
+        ("Conv2d", "row", HALF, WRONG),
+        ("Conv2d", "row", FULL, RIGHT),
+        ("Conv2d", "long_row", HALF, WRONG),
+        ("Conv2d", "dilated_row", HALF, WRONG),
+        ("Conv2d", "1x1_strided", NARROW, RIGHT),
+        ("Conv2d", "1x1_grouped", NARROW, REFUSED),
+        ("Conv2d", "1x1_narrow", NARROW, REFUSED),
+        ("PoolAvg2d", "5x5_beside", "u8 > u8", RIGHT),
+        ("PoolAvg2d", "3x3_padded", "u8 > u8", RIGHT),
+        ("PoolAvg2d", "counted_beside", "u8 > u8", WRONG),
+        ("PoolAvg2d", "uncounted_beside", "u16 > u16", RIGHT),
+        ("PoolAvg2d", "uncounted_beside", "f16 > f16", WRONG),
+        ("PoolAvg2d", "3x3_padded_beside", "u8 > u8", WRONG),
+        ("PoolAvg2d", "over_2x2", "u8 > u8", WRONG),
+        ("PoolAvg2d", "over_3x3", "u8 > u8", WRONG),
+        ("PoolAvg3d", "3x3x3_counted", "u8 > u8", WRONG),
+        ("PoolAvg3d", "3x3x3_uncounted", "u8 > u8", RIGHT),
+        ("PoolMax2d", "over_3x3", "u8 > u8", RIGHT),
+        ("ResizeBilinear", "fraction_corners", "u8 > u8", RIGHT),
+        ("ResizeBilinear", "shrunk", "u8 > u8", RIGHT),
+        ("ResizeNearestNeighbor", "threefold", "u8 > u8", RIGHT),
+        ("ResizeNearestNeighbor", "fraction", "u8 > u8", WRONG),
+        ("ResizeNearestNeighbor", "halved", "u8 > u8", WRONG),
+        ("Resize", "fraction", "u8 > u8", RIGHT),
+        ("Resize", "corners", "u8 > u8", WRONG),
+    ],
+)
+def test_what_was_measured_of_kernels(op: str, case: str, codes: str, verdict: Verdict) -> None:
+    asked = tuple(codes.replace(">", "").split())
+    table = shipped_tables()[op]
+    assert table.verdict(case, asked, "V79") is verdict
+    if "u16 s16" not in codes:  # before V73 there is none of these
+        assert table.verdict(case, asked, "V68") is verdict
+
+
+def test_averages_of_even_regions_side_by_side_ask_for_one_encoding() -> None:
+    for op, case in (("PoolAvg2d", "4x4_beside"), ("PoolAvg2d", "4x6_beside"), ("PoolAvg3d", "1x4x4_beside")):
+        rows = shipped_tables()[op].case(case).rows
+        assert {row.key: row.same for row in rows}["u8 > u8"] == {"in[0]", "out[0]"}
+
+
+def convolved(before: tuple[int, ...], weight: tuple[int, ...], *args: object, target: str = "") -> Built:
+    x, w = placeholder("x", *before), param("w", *weight)
+    name = target or f"conv{len(weight) - 2}d.default"
+    node = call("c", name, Ref("x"), Ref("w"), None, *args)
+    return build(node, Graph.of((x, w, node)))
+
+
+@pytest.mark.parametrize(
+    ("built", "case"),
+    [
+        (convolved((1, 8, 9, 9), (8, 8, 3, 3)), None),
+        (convolved((1, 8, 16, 16), (8, 8, 8, 8)), None),
+        (convolved((1, 8, 16, 16), (8, 8, 9, 9)), "long"),
+        (convolved((1, 8, 16, 16), (8, 8, 1, 9)), "long"),
+        (convolved((1, 8, 16, 16), (8, 8, 9, 9), 2), None),
+        (convolved((1, 8, 16, 16), (8, 8, 3, 3), 1, 2, 2), "dilated"),
+        (convolved((1, 8, 16, 16), (8, 8, 1, 1), 1, 0, 2), None),
+        (convolved((1, 8, 16, 16), (8, 4, 1, 1), 1, 0, 1, 2), "1x1_narrow"),
+        (convolved((1, 3, 16, 16), (8, 3, 1, 1)), "1x1_narrow"),
+        (convolved((1, 8, 16), (8, 8, 7), 1, 3), "row"),
+        (convolved((1, 8, 16), (8, 8, 7), 1, "same", target="conv1d.padding"), "row"),
+        (convolved((1, 8, 1, 16), (8, 8, 1, 7), 1, (0, 3)), "row"),
+        (convolved((1, 8, 16), (8, 8, 5), 1, 2), None),
+        (convolved((1, 8, 17), (8, 8, 7), 1, 3), None),
+        (convolved((1, 8, 16), (8, 8, 7), 2, 3), None),
+        (convolved((1, 8, 2, 16), (8, 8, 1, 7), 1, (0, 3)), None),
+        (convolved((1, 8, 32), (8, 8, 9), 1, 4), "long"),
+        (convolved((1, 8, 32), (8, 8, 11), 1, 5), "long_row"),
+        (convolved((1, 8, 16), (8, 8, 3), 1, 4, 4), "dilated_row"),
+        (convolved((1, 8, 64), (8, 8, 3), 1, 4, 4), "dilated"),
+    ],
+)
+def test_a_convolution_finds_its_case(built: Built, case: str | None) -> None:
+    assert (built.op, built.case) == ("Conv2d", case)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "padding", "counts", "case"),
+    [
+        ((2, 2), (2, 2), (1, 1), True, "counted_beside"),
+        ((2, 2), (2, 2), (1, 1), False, "uncounted_beside"),
+        ((3, 3), (2, 2), (1, 1), True, None),
+        ((2, 2), (2, 2), (0, 0), True, None),
+    ],
+)
+def test_an_average_finds_its_case(
+    kernel: tuple[int, int], stride: tuple[int, int], padding: tuple[int, int], counts: bool, case: str | None
+) -> None:
+    node = call("n", "avg_pool2d.default", Ref("x"), kernel, stride, padding, False, counts, shape=(1, 4, 5, 5))
+    built = build(node, Graph.of((placeholder("x", 1, 4, 8, 8), node)))
+    assert (built.op, built.case) == ("PoolAvg2d", case)
+
+
+@pytest.mark.parametrize(("size", "legal"), [(7, True), (9, False)])
+def test_16_by_16_bits_are_legal_over_8_positions_only(size: int, legal: bool) -> None:
+    conv = call("c", "conv2d.default", Ref("x"), Ref("w"), None, 1, size // 2, shape=(1, 8, 16, 16))
+    given = facts(placeholder("x", 1, 8, 16, 16), param("w", 8, 8, size, size), conv)
+    accepted = operator_facts("htp", "V79").accepted("Conv2d", given.form(conv, given.built["c"]))
+    assert accepted is not None
+    assert accepted.admits(("u16", "s16c", "-", "u16")) is legal
+    assert accepted.admits(("u16", "s8c", "-", "u16"))
