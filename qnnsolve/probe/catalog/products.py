@@ -48,8 +48,6 @@ PRODUCTS = (
             _matmul("broadcast", "2x4x8x32", put("1x1x32x8", INTS), "2x4x8x8"),
             _matmul("rank4x2", "1x2x8x32", put("32x8", INTS), "1x2x8x8"),
             _matmul("transposed", "1x2x8x32", put("1x2x8x32", INTS), "1x2x8x8", turned=True),
-            _matmul("narrow", "1x3x7x5", put("1x3x5x3", INTS), "1x3x7x3"),
-            _matmul("long", "2x8x300", put("2x300x8", INTS), "2x8x8"),
             _matmul("constant", "1x2x8x32", static("1x2x32x8", _CONSTANT, axis=3), "1x2x8x8"),
             when(_matmul("constant_rank2", "8x32", static("32x8", _CONSTANT, axis=1), "8x8"), "rank 2, constant in[1]"),
         ),
