@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import importlib.util
 import json
@@ -22,6 +23,7 @@ from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 from torchao.quantization.pt2e.quantizer import QuantizationSpec
 
 import qnnsolve.executorch
+from benchmarks.static_llama.absent import NAMES, stand_in
 from qnnsolve import SolveQuantizer
 from tests.nets import ConvNet, Masked, images, seeded
 
@@ -137,6 +139,39 @@ def test_a_submodule_counts_before_channels_and_a_recipe_before_all() -> None:
     recipe.add_node_target({torch.ops.aten.conv2d.default}, QuantDtype.use_16a4w, False, observer, channels)
     quantizer.set_recipe(recipe)
     assert weight(quantizer) == "s4/ch0"
+
+
+class Feeding(torch.nn.Module):
+    """Named as ``range_setting_pt2e`` looks for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.feed_forward = torch.nn.ModuleDict({"w1_conv": torch.nn.Conv2d(3, 8, 1, bias=False)})
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = self.feed_forward["w1_conv"](x)
+        return out
+
+
+def test_range_setting_finds_the_observers_that_it_sets(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = set(sys.modules)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "meta_path", [*sys.meta_path])
+        stand_in()
+        ranges = importlib.import_module("executorch.examples.qualcomm.oss_scripts.llama.range_setting_pt2e")
+    for name in set(sys.modules) - before:
+        if name.partition(".")[0] in NAMES:
+            del sys.modules[name]
+    quantizer = ranges.make_custom_quantizer(QuantDtype.use_16a4w)
+    for config in quantizer.default_quant_config.per_channel_quant_config_list:
+        observer = ranges.PerChannelFixedQParamsObserver.with_args()
+        config.weight = dataclasses.replace(config.weight, observer_or_fake_quant_ctr=observer)
+    graph = prepare_pt2e(torch.export.export(seeded(Feeding), images(1)[0]).module(), quantizer)
+    ranges.set_scales(graph, {"model.feed_forward.w1": torch.full((8,), 0.125)})
+    graph(*images(1)[0])
+    converted = convert_pt2e(graph)
+    (weight,) = (node for node in converted.graph.nodes if "dequantize_per_channel" in str(node.target))
+    assert getattr(converted, weight.args[1].target).tolist() == [0.125] * 8
 
 
 @pytest.mark.parametrize("dtype", [QuantDtype.use_16a16w, QuantDtype.use_16a2w, QuantDtype.use_8a4w])
