@@ -127,6 +127,9 @@ def request_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="write what was chosen as a recipe: .yaml, .toml or .json, or .py for ExecuTorch's QuantRecipe",
     )
+    parser.add_argument(
+        "--report", metavar="FILE", help="write a page to look at, model.html: one file, which opens from disk"
+    )
 
 
 def output_arguments(parser: argparse.ArgumentParser) -> None:

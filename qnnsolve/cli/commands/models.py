@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 from qnnsolve.cli.arguments import request_arguments, whole_number
 from qnnsolve.cli.checks import check_kept, check_names, check_output
 from qnnsolve.cli.commands.groups import Group
+from qnnsolve.cli.commands.pages import check_report, reporting
 from qnnsolve.errors import HostBackendError, MismatchError, PoorError
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def register(group: Group) -> None:
         _solve,
         help="stop after the solve and report it",
         description="Find the config for a model on one SoC and report it; needs no HTP libraries, and writes nothing "
-        "but what --save asks for.",
+        "but what --save and --report ask for.",
     )
     request_arguments(solve)
 
@@ -88,7 +89,7 @@ def _decibels(text: str) -> float:
     raise argparse.ArgumentTypeError(f"{text} is no number of decibels such as 20")
 
 
-def _request(arguments: argparse.Namespace) -> dict[str, Any]:
+def _request(arguments: argparse.Namespace, save: str | None) -> dict[str, Any]:
     return {
         "soc": arguments.soc,
         "precision": arguments.precision,
@@ -101,7 +102,7 @@ def _request(arguments: argparse.Namespace) -> dict[str, Any]:
         "time_limit": arguments.time_limit,
         "user_facts": arguments.facts,
         "facts_source": arguments.facts_source,
-        "save": arguments.save,
+        "save": save,
         "save_recipe": arguments.save_recipe,
         "model_name": arguments.model,
     }
@@ -118,7 +119,9 @@ def _solve(arguments: argparse.Namespace, stdout: IO[str]) -> int:
 
     check_names(arguments)
     reference = locate(arguments.model, "model", (".pt2",))
-    check_kept(arguments.save, arguments.save_recipe, [("MODEL", source_of(reference)), *_files(arguments)])
+    read = [("MODEL", source_of(reference)), *_files(arguments)]
+    check_kept(arguments.save, arguments.save_recipe, read)
+    check_report(arguments, read)
 
     from qnnsolve import pipeline
     from qnnsolve.cli.terminal import progress_bar
@@ -128,8 +131,8 @@ def _solve(arguments: argparse.Namespace, stdout: IO[str]) -> int:
 
     model = load_model(reference)
     examples = model.example_inputs or calibration_samples(model, None)[0]
-    with progress_bar() as progress:
-        result = pipeline.solve(model.model, examples, **_request(arguments), progress=progress)
+    with reporting(arguments) as save, progress_bar() as progress:
+        result = pipeline.solve(model.model, examples, **_request(arguments, save), progress=progress)
     if arguments.format == "json":
         print(json_results.dumps(json_results.solve_json(result, arguments.model)), file=stdout)
     else:
@@ -159,6 +162,7 @@ def _export(arguments: argparse.Namespace, stdout: IO[str]) -> int:
     read = [("MODEL", source_of(reference)), ("the --calibration", source_of(data)), *_files(arguments)]
     check_output(arguments.out, read)
     check_kept(arguments.save, arguments.save_recipe, [*read, ("the --out", arguments.out)])
+    check_report(arguments, [*read, ("the --out", arguments.out)])
 
     from qnnsolve.host import libraries
 
@@ -172,12 +176,12 @@ def _export(arguments: argparse.Namespace, stdout: IO[str]) -> int:
 
     model = load_model(reference)
     samples = calibration_samples(model, data)
-    with progress_bar() as progress:
+    with reporting(arguments) as save, progress_bar() as progress:
         result = pipeline.export(
             model.model,
             samples[0] if model.varying else model.example_inputs or samples[0],
             out=arguments.out,
-            **_request(arguments),
+            **_request(arguments, save),
             calibration=samples,
             verify=not arguments.no_verify,
             verify_samples=arguments.verify_samples,

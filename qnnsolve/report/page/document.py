@@ -1,0 +1,182 @@
+"""The document that a page shows (schema ``qnnsolve/page/1``): a kept run as plain JSON, each thing once."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from typing import Any, TypeAlias, TypeVar
+
+import attrs
+
+from qnnsolve import __version__
+from qnnsolve.constraints import Site
+from qnnsolve.encodings import Encoding
+from qnnsolve.facts.graph import Graph, Node
+from qnnsolve.report.page.costs import cost_by_node
+from qnnsolve.report.page.modules import module_tree, modules_json
+from qnnsolve.report.solve import head
+from qnnsolve.results import Deviation, NodeRecord, Placement, SourceRecord
+from qnnsolve.rules.builders import Built, Input
+from qnnsolve.runs import Run
+
+__all__ = ["PAGE_SCHEMA", "document"]
+
+PAGE_SCHEMA = "qnnsolve/page/1"
+Json: TypeAlias = dict[str, Any]
+T = TypeVar("T", bound=Hashable)
+
+
+class _Once(dict[T, int]):
+    """Things by number, in the order in which they were met."""
+
+    def of(self, thing: T) -> int:
+        return self.setdefault(thing, len(self))
+
+
+def document(run: Run) -> Json:
+    """What the page of ``run`` shows.
+
+    Encodings, sets of candidates, sources and source lines are listed once and stand as their numbers elsewhere, as
+    nodes do. ``nodes`` are the graph's inputs and calls in topological order. A port has what was asked for and chosen,
+    its candidates, and in ``why`` the steps that led there, as far as the run knows them.
+
+    Raises:
+        RunError: the run does not mean anything.
+    """
+    made = _Document.of(run)
+    result = run.result
+    nodes = made.nodes()
+    lines = [line.text for line in head(result, run.about["model"])]
+    top = module_tree(run.facts.graph[each["name"]].module_path for each in nodes)
+    looks: list[Hashable] = [_look(each) for each in nodes]
+    converts = [
+        attrs.asdict(each) | {"sources": made.cited(each.sources), "at": made.at.get(each.user)}
+        for each in result.converts
+    ]
+    conflicts = [attrs.asdict(each) | {"sources": made.cited(each.sources)} for each in result.conflicts]
+    return {
+        "schema": PAGE_SCHEMA,
+        "made_by": f"qnnsolve {__version__}",
+        "title": lines[0],
+        "verdict": lines[-1],
+        **{key: run.about[key] for key in ("model", "backend", "soc", "arch", "precision")},
+        "status": result.status.value,
+        "proof": result.proof,
+        "limit": result.limit,
+        "cost": result.cost,
+        "breakdown": [list(each) for each in result.breakdown],
+        "notes": list(result.notes),
+        "facts": [attrs.asdict(each) for each in result.facts],
+        "wishes": [attrs.asdict(each) for each in result.wishes],
+        "overridden": [attrs.asdict(each) for each in result.overridden],
+        "conflicts": conflicts,
+        "nodes": nodes,
+        "modules": modules_json(top, looks),
+        "converts": converts,
+        "timings": [list(each) for each in result.timings],
+        **made.tables(),
+    }
+
+
+def _look(node: Json) -> Hashable:
+    """What alike modules have in common, node for node: all but names and lines."""
+    ports = [*node["inputs"], *([node["output"]] if node["output"] else [])]
+    return (
+        *(node["target"], node["op"], node["placement"], len(node["deviations"])),
+        tuple(node["shapes"]),
+        tuple((port.get("role"), port.get("shape"), port["asked"], port["chosen"], port["set"]) for port in ports),
+    )
+
+
+def _shape(node: Node) -> list[str]:
+    return [
+        f"{tensor.dtype}[{', '.join('?' if size is None else str(size) for size in tensor.shape)}]"
+        for tensor in node.tensors
+    ]
+
+
+@attrs.frozen(eq=False)
+class _Document:
+    """What is met on the way is numbered in the tables."""
+
+    run: Run
+    graph: Graph
+    records: dict[str, NodeRecord]
+    costs: dict[str, int]
+    at: dict[str, int]
+    encodings: _Once[Encoding] = attrs.field(factory=lambda: _Once[Encoding]())
+    sets: _Once[tuple[int, ...]] = attrs.field(factory=lambda: _Once[tuple[int, ...]]())
+    sources: _Once[SourceRecord] = attrs.field(factory=lambda: _Once[SourceRecord]())
+    lines: _Once[tuple[str, int, str]] = attrs.field(factory=lambda: _Once[tuple[str, int, str]]())
+
+    @classmethod
+    def of(cls, run: Run) -> _Document:
+        facts = run.facts
+        shown = {node.name for node in facts.inputs} | set(facts.built)
+        names = [node.name for node in facts.graph if node.name in shown]
+        return cls(
+            run,
+            facts.graph,
+            {record.name: record for record in run.result.nodes},
+            cost_by_node(facts, run.problem, run.encodings),
+            {name: at for at, name in enumerate(names)},
+        )
+
+    def nodes(self) -> list[Json]:
+        return [self._node(self.graph[name]) for name in self.at]
+
+    def _node(self, node: Node) -> Json:
+        built, record = self.run.facts.built.get(node.name), self.records.get(node.name)
+        place = Placement.NONE if record is None else record.placement
+        line = node.line
+        deviations = () if record is None else record.deviations
+        return {
+            "name": node.name,
+            "op": None if built is None else built.op,
+            "target": node.target if built is not None else "input",
+            "shapes": _shape(node),
+            "line": None if line is None else self.lines.of((line.file, line.number, line.text)),
+            "placement": place.value,
+            "cost": self.costs.get(node.name, 0),
+            "inputs": [] if built is None else self._inputs(node, built),
+            "output": self._port(Site(node.name)),
+            "deviations": [self._deviation(each) for each in deviations],
+        }
+
+    def _inputs(self, node: Node, built: Built) -> list[Json]:
+        """The ports in QNN's order; where nothing is built, what the call reads."""
+        entries = [entry for entry in built.inputs if entry.ref is not None] or [Input(ref) for ref in node.refs()]
+        found = []
+        for entry in entries:
+            assert entry.ref is not None
+            read = {"from": self.at.get(entry.ref), "name": str(entry.ref), "role": entry.role.value}
+            shape = " ".join(_shape(self.graph[entry.ref]))
+            port = self._port(Site(entry.ref, node.name)) or {"asked": None, "chosen": None, "set": None, "why": []}
+            found.append({**read, "shape": shape, **port})
+        return found
+
+    def _port(self, site: Site) -> Json | None:
+        """None where nothing is decided there: an integer, or a tuple."""
+        domain = self.run.problem.domains.get(site)
+        if domain is None:
+            return None
+        chosen = self.run.encodings.get(site)
+        return {
+            "asked": self.encodings.of(self.run.facts.asked(site)),
+            "chosen": None if chosen is None else self.encodings.of(chosen),
+            "set": self.sets.of(tuple(map(self.encodings.of, domain))),
+            "why": [],
+        }
+
+    def _deviation(self, deviation: Deviation) -> Json:
+        return attrs.asdict(deviation) | {"sources": self.cited(deviation.sources)}
+
+    def cited(self, sources: Iterable[SourceRecord]) -> list[int]:
+        return [self.sources.of(each) for each in sources]
+
+    def tables(self) -> Json:
+        return {
+            "encodings": [{"name": each.name, "bits": each.bits if each.quantized else 0} for each in self.encodings],
+            "sets": [list(each) for each in self.sets],
+            "sources": [attrs.asdict(each) for each in self.sources],
+            "lines": [list(each) for each in self.lines],
+        }

@@ -1,0 +1,135 @@
+"""What is in a page, and that nothing in it can be more than text."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qnnsolve.errors import UsageError
+from qnnsolve.report.page import document, html, write_page
+from qnnsolve.report.page.html import embedded
+from qnnsolve.results import Status
+from tests.report.page.browser import BAD_NAMES, hostile, kept, renamed, without_modules
+from tests.runs.kept import OPS, blocks, contradiction, facts, solved
+
+
+@pytest.fixture
+def shown(tmp_path: Path) -> Any:
+    return document(kept(solved(facts(blocks(3))), tmp_path))
+
+
+def _module(shown: Any, path: str) -> Any:
+    return next(each for each in shown["modules"] if each["path"] == path)
+
+
+def test_every_call_is_there_with_what_was_decided(tmp_path: Path) -> None:
+    run = kept(solved(facts(blocks(3))), tmp_path)
+    shown, result = document(run), run.result
+    names = {node["name"]: node for node in shown["nodes"]}
+    assert list(names) == ["x", *(record.name for record in result.nodes)]
+    encodings = [each["name"] for each in shown["encodings"]]
+    for record in result.nodes:
+        node = names[record.name]
+        assert node["placement"] == record.placement.value and node["op"] == record.qnn_op
+        assert [each["reason"] for each in node["deviations"]] == [each.reason for each in record.deviations]
+        chosen = {port["name"]: port["chosen"] for port in node["inputs"]}
+        assert {name: encodings[at] for name, at in chosen.items()} == dict(record.inputs)
+        assert encodings[node["output"]["chosen"]] == record.output
+    assert sum(node["cost"] for node in shown["nodes"]) == result.cost == shown["cost"]
+    assert len(shown["converts"]) == len(result.converts) > 0
+
+
+def test_ports_say_which_is_a_weight_and_what_could_have_been(shown: Any) -> None:
+    node = next(node for node in shown["nodes"] if node["name"] == "linear_0")
+    assert [port["role"] for port in node["inputs"]] == ["activation", "weight", "bias"]
+    weight = node["inputs"][1]
+    assert weight["from"] is None and weight["shape"] == "float32[8, 8]" and weight["why"] == []
+    candidates = shown["sets"][weight["set"]]
+    assert weight["chosen"] in candidates and weight["asked"] in candidates and len(candidates) > 1
+    assert shown["lines"][node["line"]] == ["model.py", 10, "x = linear_0"]
+
+
+def test_deviations_cite_their_sources(shown: Any) -> None:
+    found = [each for node in shown["nodes"] for each in node["deviations"]]
+    assert found and all(each["sources"] for each in found if each["rule"] == "QC001")
+    assert {shown["sources"][at]["kind"] for each in found for at in each["sources"]} == {"measured"}
+
+
+def test_alike_numbered_neighbours_are_folded(tmp_path: Path) -> None:
+    shown = document(kept(solved(facts(blocks(6))), tmp_path))
+    groups = [[shown["modules"][at]["name"] for at in group] for group in _module(shown, "layers")["fold"]]
+    assert [name for group in groups for name in group] == [str(at) for at in range(6)]
+    assert max(map(len, groups)) >= 4
+
+
+def test_what_is_not_numbered_or_of_another_shape_is_not_folded(tmp_path: Path) -> None:
+    paths = {node.name: node.module_path.replace("layers.", "layers.b") for node in blocks(4) if node.module_path}
+    shown = document(kept(solved(facts(renamed(blocks(4), paths))), tmp_path))
+    assert all(len(group) == 1 for group in _module(shown, "layers")["fold"])
+    from qnnsolve.report.page.modules import module_tree, modules_json
+
+    looks = ["8", "8", "16"]
+    apart = modules_json(module_tree(["l.0", "l.1", "l.2"]), list(looks))
+    assert [[apart[at]["name"] for at in group] for group in apart[1]["fold"]] == [["0", "1"], ["2"]]
+
+
+def test_modules_may_be_very_deep() -> None:
+    from qnnsolve.report.page.modules import module_tree, modules_json
+
+    assert len(modules_json(module_tree([".".join("m" * 5000)]), ["x"])) == 5001
+
+
+def test_a_conflict_is_shown_with_its_graph(tmp_path: Path) -> None:
+    shown = document(kept(contradiction(), tmp_path))
+    assert shown["status"] == Status.UNSATISFIABLE.value and shown["verdict"].startswith("unsatisfiable: 1 conflict")
+    assert shown["conflicts"][0]["nodes"] and "--pin a" in json.dumps(shown["conflicts"])
+    assert len(shown["nodes"]) == OPS + 1 and all(node["output"]["chosen"] is None for node in shown["nodes"])
+
+
+def test_no_name_can_end_the_script(tmp_path: Path) -> None:
+    shown = document(kept(hostile(), tmp_path, "</script><!--"))
+    page = html(shown)
+    inside = re.search(r'<script type="application/json" id="document">(.*?)</script>', page, re.DOTALL)
+    assert inside is not None and json.loads(inside[1]) == shown
+    assert not set(inside[1]) & set("<>&\u2028\u2029")
+    assert any(name in json.loads(inside[1])["modules"][3]["path"] for name in BAD_NAMES)
+    assert page.count("<script") == 8 and page.count("</script>") == 8
+
+
+def test_half_a_surrogate_pair_is_text_too() -> None:
+    assert json.loads(embedded({"name": "a\udc80b"})) == {"name": "a\udc80b"}
+
+
+def test_the_policy_lets_only_our_scripts_run(shown: Any) -> None:
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', html(shown))
+    assert policy is not None and policy[1].startswith("default-src 'none'; script-src 'sha256-")
+    assert "unsafe" not in policy[1] and "http" not in policy[1] and policy[1].count("sha256-") == 8
+    assert "Chris Pettitt" in html(shown)
+
+
+def test_a_page_of_three_thousand_nodes_is_small(tmp_path: Path) -> None:
+    shown = document(kept(solved(facts(without_modules(375))), tmp_path))
+    assert len(shown["nodes"]) == 3001
+    assert len(html(shown)) < 3_000_000
+
+
+def test_the_same_run_has_the_same_page(tmp_path: Path) -> None:
+    run = kept(solved(facts(blocks(2))), tmp_path)
+    write_page(run, tmp_path / "a.html")
+    write_page(run, tmp_path / "b.html")
+    assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["a.html", "b.html", "run.qnn"]
+
+
+def test_a_run_is_never_overwritten_by_its_page(tmp_path: Path) -> None:
+    run = kept(solved(facts(blocks(1))), tmp_path)
+    before = (tmp_path / "run.qnn").read_bytes()
+    with pytest.raises(UsageError, match="would be overwritten"):
+        write_page(run, tmp_path / "run.qnn")
+    with pytest.raises(UsageError, match="does not exist"):
+        write_page(run, tmp_path / "none" / "page.html")
+    assert (tmp_path / "run.qnn").read_bytes() == before
