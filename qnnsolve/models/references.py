@@ -12,7 +12,7 @@ import importlib
 import importlib.util
 import pkgutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from types import ModuleType
 
@@ -110,7 +110,10 @@ def call(ref: CodeRef, what: str) -> object:
         UsageError: it cannot be found, is not callable, or raises.
     """
     with foreign(f"{what} {ref.text} raised"):
-        return _resolve(ref, what)()
+        returned = _resolve(ref, what)()
+        if isinstance(returned, Coroutine):
+            returned.close()  # of one that nobody awaits Python warns
+        return returned
 
 
 def _resolve(ref: CodeRef, what: str) -> Callable[[], object]:

@@ -141,3 +141,13 @@ def test_what_cannot_be_used(attribute: str, why: str, capsys: pytest.CaptureFix
 def test_a_module_that_cannot_be_imported(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     Path("nets.py").write_bytes(text.encode("utf-8", "surrogateescape"))
     assert "importing nets.py failed: " in refusal("net", capsys)
+
+
+def test_a_coroutine_is_one_line_without_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("waits.py").write_text("async def net():\n    return None\n")
+    assert cli.main(["solve", "waits.py:net", "--soc", "SM8750"]) == 2
+    err = capsys.readouterr().err
+    assert len(err.splitlines()) == 1 and "waits.py:net returned a coroutine" in err
