@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from qnnsolve import cli
 from qnnsolve.runs import save_run
+from tests.cli.documents import hold
 from tests.runs.kept import blocks, contradiction, facts, solved
 
 TINY = "import torch\n\ndef tiny():\n    return torch.nn.Linear(4, 2), (torch.zeros(1, 4),)\n"
@@ -40,6 +42,10 @@ def test_a_page_of_a_run_without_a_solution(folder: Path, capsys: pytest.Capture
     assert cli.main(["page", "net.qnn", "-o", "net.html"]) == 0
     assert capsys.readouterr().out == "Page: net.html\n"
     assert "unsatisfiable: 1 conflict" in (folder / "net.html").read_text()
+    assert cli.main(["page", "net.qnn", "-o", "net.html", "--format", "json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    hold(told)
+    assert told["page"] == "net.html"
 
 
 def test_no_page_of_what_is_no_run(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

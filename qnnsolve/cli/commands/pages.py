@@ -30,12 +30,12 @@ def register(group: Group) -> None:
 def _page(arguments: argparse.Namespace, stdout: IO[str]) -> int:
     check_output(arguments.out, [("RUN", arguments.kept)])
     from qnnsolve.report.json_results import dumps
-    from qnnsolve.report.page import PAGE_SCHEMA, write_page
+    from qnnsolve.report.page import write_page
     from qnnsolve.runs import load_run
 
     write_page(load_run(arguments.kept), arguments.out)
     if arguments.format == "json":
-        print(dumps({"schema": PAGE_SCHEMA, "page": arguments.out}), file=stdout)
+        print(dumps({"schema": "qnnsolve/page/1", "page": arguments.out}), file=stdout)
     else:
         print(f"Page: {arguments.out}", file=stdout)
     return 0

@@ -1,4 +1,4 @@
-"""The document that a page shows (schema ``qnnsolve/page/1``): a kept run as plain JSON, each thing once."""
+"""The document that a page shows (``qnnsolve/page-document/1``): a kept run as plain JSON, each thing once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from qnnsolve.runs import Run
 
 __all__ = ["PAGE_SCHEMA", "document"]
 
-PAGE_SCHEMA = "qnnsolve/page/1"
+PAGE_SCHEMA = "qnnsolve/page-document/1"
 Json: TypeAlias = dict[str, Any]
 T = TypeVar("T", bound=Hashable)
 

@@ -41,4 +41,5 @@ while (onlyInputs(start) && doc.modules[start].fold.length === 1) {
 }
 choose(start);
 drawRibbon();
+document.documentElement.dataset.drawn = performance.now();  // milliseconds since the page was asked for
 document.documentElement.dataset.ready = "yes";
