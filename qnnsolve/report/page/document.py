@@ -12,6 +12,7 @@ from qnnsolve.constraints import Site
 from qnnsolve.encodings import Encoding
 from qnnsolve.facts.graph import Graph, Node
 from qnnsolve.report.page.costs import cost_by_node
+from qnnsolve.report.page.explaining import explain
 from qnnsolve.report.page.modules import module_tree, modules_json
 from qnnsolve.report.solve import head
 from qnnsolve.results import Deviation, NodeRecord, Placement, SourceRecord
@@ -48,6 +49,7 @@ def document(run: Run) -> Json:
     lines = [line.text for line in head(result, run.about["model"])]
     top = module_tree(run.facts.graph[each["name"]].module_path for each in nodes)
     looks: list[Hashable] = [_look(each) for each in nodes]
+    explain(run, nodes, looks)
     converts = [
         attrs.asdict(each) | {"sources": made.cited(each.sources), "at": made.at.get(each.user)}
         for each in result.converts

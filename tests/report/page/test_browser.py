@@ -123,8 +123,10 @@ def test_contrast_names_and_roles_pass_axe(page: Any) -> None:
         assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found] == []
 
     check()
-    page.fill("#search", "soft")
+    page.fill("#search", "mixed_0")
     page.keyboard.press("Enter")
+    page.click("#panel summary")
+    assert "cannot be s16 on V68" in page.inner_text("#panel details")
     check()
 
 

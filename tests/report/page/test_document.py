@@ -53,6 +53,13 @@ def test_ports_say_which_is_a_weight_and_what_could_have_been(shown: Any) -> Non
     assert shown["lines"][node["line"]] == ["model.py", 10, "x = linear_0"]
 
 
+def test_a_port_that_deviates_says_why(shown: Any) -> None:
+    mixed = {node["name"]: node["inputs"][1]["why"] for node in shown["nodes"] if node["op"] == "MatMul"}
+    assert "cannot be s16 on V68" in mixed["mixed_0"][0] and len(mixed["mixed_0"]) >= 3
+    assert any("16a8w" in step for step in mixed["mixed_0"]) and any("[QC001]" in step for step in mixed["mixed_0"])
+    assert mixed["mixed_1"] == ["its steps stand at mixed_0, a node that looks like this one"]
+
+
 def test_deviations_cite_their_sources(shown: Any) -> None:
     found = [each for node in shown["nodes"] for each in node["deviations"]]
     assert found and all(each["sources"] for each in found if each["rule"] == "QC001")

@@ -1,0 +1,49 @@
+"""Why ports are not what was asked for, as steps in a page's document."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from typing import Any
+
+import attrs
+
+from qnnsolve.questions import Opened, Place, Step, Verdict, why
+from qnnsolve.results import Status
+from qnnsolve.runs import Run
+from qnnsolve.solver import limits_of
+
+__all__ = ["explain"]
+
+MOST_QUESTIONS = 40
+"""That a page asks: each is a solve."""
+SECONDS = 2.0
+"""That one may take; the first that takes longer is the last."""
+
+
+def explain(run: Run, nodes: Iterable[dict[str, Any]], looks: Iterable[Hashable]) -> None:
+    """Fill ``why`` of ports that deviate, as far as :data:`MOST_QUESTIONS` go; a node that looks like one before it
+    names that one."""
+    if run.status is not Status.SATISFIABLE or run.result.proof != "optimal":
+        return
+    opened = attrs.evolve(Opened.of(run), limits=limits_of(SECONDS))
+    told: dict[Hashable, str] = {}
+    for node, look in zip(nodes, looks, strict=True):
+        for at, (port, site) in enumerate(opened.sites_of.get(node["name"], ())):
+            shown = next((each for each in node["inputs"] if each["name"] == site.node), None)
+            shown = shown if site.user else node["output"]
+            if shown is None or shown["chosen"] in (None, shown["asked"]):
+                continue
+            key = (look, at)
+            if key in told:
+                shown["why"] = [f"its steps stand at {told[key]}, a node that looks like this one"]
+            elif len(told) < MOST_QUESTIONS:
+                answers = why(opened, Place(run.facts.graph[node["name"]], port, site))
+                if any(each.verdict is Verdict.OPEN for each in answers):
+                    return
+                shown["why"] = [line for each in answers for line in (each.sentence, *map(_line, each.steps))]
+                told[key] = node["name"]
+
+
+def _line(step: Step) -> str:
+    code = f" [{step.rule}]" if step.rule.startswith("Q") else ""
+    return f"{step.text}{code}"
