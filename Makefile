@@ -46,7 +46,7 @@ types: $(VENV)/.installed-dev
 	$(BIN)/mypy --strict
 
 fast: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -q --hypothesis-seed=$(SEED)
+	$(BIN)/python -m pytest -q -n 2 --hypothesis-seed=$(SEED)
 
 # Branches that the fast tests do not take, by module.
 coverage: $(VENV)/.installed-dev

@@ -62,7 +62,7 @@ def _weight_normed() -> nn.Module:
 @pytest.mark.parametrize(
     ("build", "convolutions"),
     [(Residual, 2), (Shared, 4), (_plain, 1), (_grouped, 2), (_weight_normed, 2)],
-    ids=lambda each: str(each),
+    ids=lambda each: getattr(each, "__name__", str(each)),
 )
 def test_whoever_else_reads_a_convolution_gets_its_own_values(build: type[nn.Module], convolutions: int) -> None:
     torch.manual_seed(0)
