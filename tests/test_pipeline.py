@@ -104,6 +104,37 @@ def test_a_packed_sequence_is_refused_with_the_way_out() -> None:
     assert "\n" not in str(caught.value)
 
 
+class Depends(torch.nn.Module):
+    cache: torch.Tensor
+
+    def __init__(self, form: str) -> None:
+        super().__init__()
+        self.form = form
+        self.register_buffer("cache", torch.zeros(8, 4))
+
+    def forward(self, x: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
+        if self.form == "position":
+            self.cache[at % 8] = x[0]
+        if self.form == "branch" and x.sum() > 0:
+            x = x * 2
+        if self.form == "size":
+            x = x[: int(at)]
+        out: torch.Tensor = self.cache * x.sum()
+        return out
+
+
+@pytest.mark.parametrize(
+    ("form", "line"),
+    [("position", "self.cache[at % 8] = x[0]"), ("branch", "x.sum() > 0:"), ("size", "x = x[: int(at)]")],
+)
+def test_what_depends_on_data_is_refused_with_its_line_and_the_way_out(form: str, line: str) -> None:
+    with pytest.raises(UnsupportedGraphError) as caught:
+        pipeline.solve(Depends(form).eval(), (torch.randn(4, 4), torch.tensor(3)))
+    text = str(caught.value)
+    assert "a value that is computed decides a size, a branch or a position" in text and "\n" not in text
+    assert line in text and "test_pipeline.py" in text
+
+
 class Silent(torch.nn.Module):
     def forward(self, x: torch.Tensor) -> int:
         return 3

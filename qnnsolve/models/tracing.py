@@ -6,7 +6,9 @@ import contextlib
 import io
 import logging
 import sys
+import traceback
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qnnsolve.errors import UnsupportedGraphError, UsageError
@@ -41,7 +43,9 @@ def exported(model: torch.nn.Module | ExportedProgram, examples: tuple[Any, ...]
     name = type(model).__name__
 
     def refused(what: str) -> UnsupportedGraphError:
-        return UnsupportedGraphError("pack_padded_sequence", _PACKED) if _packs() else UnsupportedGraphError(name, what)
+        if _packs():
+            return UnsupportedGraphError("pack_padded_sequence", _PACKED)
+        return UnsupportedGraphError(name, f"{_DEPENDS}{_own_line()}" if _depends_on_data() else what)
 
     if not isinstance(model, torch.nn.Module):
         # A program may come from a file, whose parts need not fit each other.
@@ -67,6 +71,32 @@ _PACKED = (
     "its shapes hang on the lengths that are given, and a graph has fixed ones; run the layer over the padded batch, "
     "and take with gather, or mask, what lies within the lengths"
 )
+
+
+_DEPENDS = (
+    "a value that is computed decides a size, a branch or a position, and a graph has fixed ones; index with a tensor "
+    "of one dimension (k[i.reshape(1)] = y), choose with torch.where, or mask"
+)
+
+
+def _depends_on_data() -> bool:
+    """Whether what is being raised is torch's word for it."""
+    error = sys.exc_info()[1]
+    while error is not None:
+        if type(error).__name__ in ("GuardOnDataDependentSymNode", "DynamicOutputShapeException"):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _own_line() -> str:
+    """The innermost line of the program that is being left by an error, which is neither torch's nor ours."""
+    import torch
+
+    others = (str(Path(torch.__file__).parent), str(Path(__file__).parents[1]), str(Path(contextlib.__file__)), "<")
+    frames = traceback.extract_tb(sys.exc_info()[2])
+    own = [frame for frame in frames if frame.line and not frame.filename.startswith(others)]
+    return f": {own[-1].filename}:{own[-1].lineno}: {own[-1].line}" if own else ""
 
 
 def _packs() -> bool:
