@@ -11,6 +11,7 @@ import attrs
 
 from qnnsolve.encodings import Encoding
 from qnnsolve.errors import UsageError, suggestion
+from qnnsolve.rules.patterns import compiled
 from qnnsolve.rules.request import PRECISIONS, Granularity
 from qnnsolve.rules.wishes import By, Strength, What, Where, Wish, check_port
 
@@ -69,8 +70,8 @@ def parse_where(text: str, words: str) -> Where:
         return Where(By.ANY, text, port)
     if by is By.REGEX:
         try:
-            re.compile(key)
-        except re.error as error:
+            compiled(key)
+        except ValueError as error:
             raise UsageError(f"{words}: '{key}' is no regular expression: {error}") from error
     return Where(by, key, port)
 

@@ -20,6 +20,7 @@ from qnnsolve.encodings import Encoding
 from qnnsolve.errors import UsageError
 from qnnsolve.facts.graph import Graph, Node, NodeKind
 from qnnsolve.rules.alike import identity, label
+from qnnsolve.rules.patterns import found
 from qnnsolve.rules.request import Granularity, Request
 from qnnsolve.sources import Source, SourceKind
 
@@ -105,7 +106,7 @@ class Where:
             case By.TYPE:
                 return any(self.key in (name, name.rpartition(".")[2]) for name in node.module_types)
             case By.REGEX:
-                return node.kind is NodeKind.CALL and re.search(self.key, node.module_path) is not None
+                return node.kind is NodeKind.CALL and found(self.key, node.module_path)
             case By.SAVED:
                 return identity(node) == self.key
             case By.ANY:

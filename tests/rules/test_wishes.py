@@ -15,6 +15,7 @@ from qnnsolve.opinfo_facts import OperatorFacts
 from qnnsolve.rules import problem_of
 from qnnsolve.rules.base import Facts
 from qnnsolve.rules.builders import Fate
+from qnnsolve.rules.patterns import found
 from qnnsolve.rules.request import U8_SYMMETRIC, Granularity, Request, precision
 from qnnsolve.rules.requested import without_pins
 from qnnsolve.rules.saying import keeps
@@ -55,6 +56,11 @@ def wished(*texts: str, strength: Strength = PREFER, ask: str = "8a8w") -> Facts
 def test_a_place_is_named_by_node_op_module_or_type(where: str) -> None:
     given = wished(f"{where}=16a")
     assert (given.asked(OUT), given.asked(Site("conv")), given.asked(Site("conv", "relu"))) == (U16, U8, U16)
+
+
+def test_a_pattern_that_takes_for_ever_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"re:.*: the search in 'a+!' takes too long; write a simpler pattern"):
+        found(r"(?:(a|a)(?=a))+b", "a" * 60 + "!")
 
 
 def test_a_pattern_is_found_in_the_path_of_a_module() -> None:
