@@ -52,7 +52,8 @@ class Embedded(nn.Module):
 
     def forward(self, at: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         """The sum of both."""
-        return self.left(self.table(at)) + self.right(x)
+        out: torch.Tensor = self.left(self.table(at)) + self.right(x)
+        return out
 
 
 class Tied(nn.Module):

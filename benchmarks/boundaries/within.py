@@ -152,7 +152,8 @@ class Cache(nn.Module):
         """Scores of this step against all of them."""
         kept = self.write(self.keys, self.key(x), at)
         self.keys.copy_(kept)
-        return self.query(x) @ kept.transpose(1, 2)
+        out: torch.Tensor = self.query(x) @ kept.transpose(1, 2)
+        return out
 
 
 class Moving(nn.Module):
