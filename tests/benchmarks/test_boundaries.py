@@ -25,7 +25,7 @@ SAMPLE = (
     "where at 16",
     "one convert for two",
     "tied with the head, at 16 after 8",
-    "top-k at 16, 8 to 16",
+    "max pool at 16, 16 to 8",
     "keys and values at 8",
     "cache at 8, index put",
 )
