@@ -1,8 +1,8 @@
 """One consistent, legal quantization config for a PyTorch model on Qualcomm's QNN backend, with reasons.
 
 ``from qnnsolve import solve, export, SolveQuantizer`` serve without a command line. They load torch when they
-are first touched: ``import qnnsolve`` does not. ``load_run`` reads a run that was kept, and ``save_recipe`` writes
-what was chosen in it: they never load torch.
+are first touched: ``import qnnsolve`` does not. ``load_run`` reads a run that was kept, ``ask`` asks it questions, and
+``save_recipe`` writes what was chosen in it: they never load torch.
 """
 
 from __future__ import annotations
@@ -11,17 +11,19 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from qnnsolve.asking import ask
     from qnnsolve.pipeline import export, solve
     from qnnsolve.quantizer import SolveQuantizer
     from qnnsolve.recipes import save_recipe
     from qnnsolve.runs import load_run
 
-__all__ = ["SolveQuantizer", "__version__", "export", "load_run", "save_recipe", "solve"]
+__all__ = ["SolveQuantizer", "__version__", "ask", "export", "load_run", "save_recipe", "solve"]
 
 __version__ = "0.1.0"
 
 _LAZY = {
     "SolveQuantizer": "qnnsolve.quantizer",
+    "ask": "qnnsolve.asking",
     "export": "qnnsolve.pipeline",
     "load_run": "qnnsolve.runs",
     "save_recipe": "qnnsolve.recipes",

@@ -4,7 +4,8 @@
 
     QnnSolveError
     |-- UsageError            bad argument, path, name, recipe            exit 2
-    |   `-- UnknownNameError  a name that does not exist, with the nearest
+    |   |-- UnknownNameError  a name that does not exist, with the nearest
+    |   `-- QuestionError     a question or a rule of one that cannot be
     |-- FactsError            a facts file that is malformed or foreign   exit 2
     |-- RecipeError           a recipe that is malformed                  exit 2
     |-- RunError              a kept run that is damaged or foreign       exit 2
@@ -38,6 +39,7 @@ __all__ = [
     "PluginError",
     "PoorError",
     "QnnSolveError",
+    "QuestionError",
     "RecipeError",
     "RuleError",
     "RunError",
@@ -108,6 +110,16 @@ class UnknownNameError(UsageError):
         self.known = tuple(sorted(known))
         self.near = nearest(name, self.known)
         super().__init__(f"unknown {kind} '{name}': {suggestion(name, self.known)}")
+
+
+class QuestionError(UsageError):
+    """A question that cannot be answered: ``where`` it stands (its text, line and character, from 1), and ``what`` is
+    wrong."""
+
+    def __init__(self, where: str, what: str) -> None:
+        self.where, self.what = where, what
+        called = where if where.isprintable() else ascii(where)
+        super().__init__(f"{called}: {what}")
 
 
 class FactsError(QnnSolveError):

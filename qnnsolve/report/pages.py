@@ -14,12 +14,14 @@ from qnnsolve.reference.rows import RowView, archs_text, folded
 from qnnsolve.reference.rules import COMMON, RuleView, rule_views
 from qnnsolve.reference.statements import cited
 from qnnsolve.report.folding import fold
+from qnnsolve.report.relations_reference import relations_page
 from qnnsolve.report.runs_reference import runs_page
 
 __all__ = ["pages"]
 
 _MADE = "<!-- Made by `make docs` from the rules and facts; do not edit. -->"
 _MADE_OF_SCHEMA = "<!-- Made by `make docs` from the schema in qnnsolve/runs; do not edit. -->"
+_MADE_OF_RELATIONS = "<!-- Made by `make docs` from the relations in qnnsolve/asking; do not edit. -->"
 BACKENDS = ("htp", "lpai")
 """The built-in backends: what an installed distribution adds is not in our pages."""
 
@@ -29,6 +31,7 @@ def pages() -> Mapping[str, str]:
     return {
         "rules.md": _page(_rules()),
         "operators.md": _page(_operators()),
+        "relations.md": _page(relations_page(_MADE_OF_RELATIONS)),
         "runs.md": _page(runs_page(_MADE_OF_SCHEMA)),
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -54,4 +55,4 @@ def test_commands_in_the_pages_parse(page: Path) -> None:
     """Every ``$ qnnsolve ...`` line is one that the command line takes."""
     text = page.read_text(encoding="utf-8")
     for line in re.findall(r"^\$ qnnsolve (.*)$", text, re.MULTILINE):
-        parser().parse_args(line.partition("  #")[0].split())
+        parser().parse_args(shlex.split(line.partition("  #")[0]))
