@@ -38,6 +38,8 @@ def places(opened: Opened, text: str) -> tuple[Place, ...]:
     Raises:
         UsageError: nothing there is called so; names the nearest.
     """
+    if not text.strip():
+        raise UsageError("a place is NODE or NODE.PORT, such as linear.weight, and not empty")
     match = _PORT.fullmatch(text)
     where, port = (match["where"], match["port"]) if match is not None else (text, "")
     names = nodes_at(parse_where(where, text), opened.facts.graph, text)

@@ -182,6 +182,7 @@ def test_every_answer_is_what_an_independent_solve_finds(
     [
         ("matmull", "u8", "matmull: nothing in the model is 'matmull'; did you mean matmul"),
         ("matmul.in[7]", "u8", "matmul.in[7]: no port 'in[7]' there carries a float; these do: in[0], in[1], out"),
+        (" ", "u8", "a place is NODE or NODE.PORT, such as linear.weight, and not empty"),
         ("matmul.out", "u17", "unknown encoding 'u17': did you mean u16"),
         ("matmul.out", "16a8w", "unknown encoding '16a8w'"),
     ],
