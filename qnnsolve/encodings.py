@@ -123,6 +123,11 @@ class Encoding:
             raise ValueError(f"block_size {self.block_size} does not go with {self.qscheme.value}")
 
     @property
+    def free(self) -> Encoding:
+        """This, without the scale and zero point that the backend may fix."""
+        return self if self.scale is None else attrs.evolve(self, scale=None, zero_point=None)
+
+    @property
     def range(self) -> tuple[int | None, int | None]:
         """``(quant_min, quant_max)``, inclusive."""
         return self.quant_min, self.quant_max

@@ -28,11 +28,6 @@ def source_records(sources: Iterable[Source]) -> tuple[SourceRecord, ...]:
     return tuple(SourceRecord(s.kind.value, s.citation) for s in joined(sources) if s.kind is not SourceKind.GRAPH)
 
 
-def _calibrated(encoding: Encoding) -> Encoding:
-    """The encoding without the scale and zero point that a backend may have fixed."""
-    return attrs.evolve(encoding, scale=None, zero_point=None) if encoding.scale is not None else encoding
-
-
 def node_records(
     facts: Facts,
     encodings: Mapping[Site, Encoding],
@@ -104,7 +99,7 @@ class Describer:
             name = self.facts.owner(site)
             if where.get(name) is Placement.CPU or encoding == FLOAT or self._is_bias(site):
                 continue
-            if _calibrated(encoding) != self.facts.asked(site):
+            if encoding.free != self.facts.asked(site):
                 sites.append(site)
         return sites
 
@@ -123,7 +118,7 @@ class Describer:
 
     def _holds_what_was_asked(self, table: Table) -> bool:
         asked = tuple(self.facts.asked(site) for site in table.sites)
-        return any(tuple(map(_calibrated, row)) == asked for row in table.relation.rows)
+        return any(tuple(each.free for each in row) == asked for row in table.relation.rows)
 
     def _deviation(self, site: Site) -> Deviation:
         asked_by = broken_at(self.facts, (site,), self.solution.encodings)
@@ -139,7 +134,7 @@ class Describer:
             text = f"{subject} takes no ({inputs}){output}"
             return Deviation(str(site), asked.name, chosen.name, text, "QC001", self._refusing(table))
         for candidate in self.facts.domains[site]:
-            removed = self.solution.why_removed(site, candidate) if _calibrated(candidate) == asked else ()
+            removed = self.solution.why_removed(site, candidate) if candidate.free == asked else ()
             if removed:
                 reason = removed[0].constraint.reason
                 sources = source_records(reason.sources)

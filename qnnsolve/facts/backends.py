@@ -20,7 +20,7 @@ from qnnsolve.errors import PluginError, UnknownNameError, UsageError
 from qnnsolve.facts.socs import Soc, socs
 from qnnsolve.foreign import foreign
 
-__all__ = ["GROUP", "Backend", "backend", "backend_names", "loaded"]
+__all__ = ["GROUP", "Backend", "backend", "backend_names", "chip_of", "loaded"]
 
 GROUP = "qnnsolve.backends"
 """The entry points' group."""
@@ -65,6 +65,12 @@ class Backend:
         having = [each.name for each in socs() if self.arch_of(each) is not None]
         where = f"; {', '.join(having)} do" if len(having) > 1 else f"; {having[0]} does" if having else ""
         raise UsageError(f"{soc.name} has no {self.name.upper()} in ExecuTorch's table{where}")
+
+
+def chip_of(known: Backend, arch: str) -> str:
+    """A chipset with that arch, a phone's (``SM...``) where there is one; empty where there is none."""
+    names = [soc.name for soc in socs() if known.arch_of(soc) == arch]
+    return min(names, key=lambda name: (not name.startswith("SM"), name), default="")
 
 
 _DATA = importlib.resources.files("qnnsolve.facts") / "data"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from qnnsolve.constraints import Site, Table
 from qnnsolve.encodings import FLOAT, Encoding
 from qnnsolve.facts.backends import backend as backend_of
-from qnnsolve.facts.socs import socs
+from qnnsolve.facts.backends import chip_of
 from qnnsolve.opinfo_facts import FactsSource, operator_facts
 from qnnsolve.questions.chain import Narrowing, narrowings
 from qnnsolve.questions.opened import Opened
@@ -26,7 +26,8 @@ def hints_of(opened: Opened, conflict: Conflict) -> tuple[str, ...]:
 
 def _since(opened: Opened, conflict: Conflict) -> Iterator[str]:
     operators = opened.facts.operators
-    archs = backend_of(operators.backend).archs
+    backend = backend_of(operators.backend)
+    archs = backend.archs
     later = archs[archs.index(operators.arch) + 1 :] if operators.arch in archs else ()
     for each in narrowings(opened, conflict):
         if isinstance(each.constraint, Table) and each.constraint.reason.says is Says.TAKES_ROWS:
@@ -36,13 +37,8 @@ def _since(opened: Opened, conflict: Conflict) -> Iterator[str]:
                 ports = [site for site in row if site == each.site or site in each.given]
                 takes = " and ".join(f"{row[site]} at {opened.named(site)}" for site in ports)
                 op = each.constraint.reason.get("op")
-                yield f"from {arch}{_chip(operators.backend, arch)} on {op} takes {takes}"
-
-
-def _chip(backend: str, arch: str) -> str:
-    """A chipset with that arch, in brackets; a phone's where there is one."""
-    names = [soc.name for soc in socs() if backend_of(backend).arch_of(soc) == arch]
-    return f" ({min(names, key=lambda name: (not name.startswith('SM'), name))})" if names else ""
+                chip = chip_of(backend, arch)
+                yield f"from {arch}{f' ({chip})' if chip else ''} on {op} takes {takes}"
 
 
 def _rows(opened: Opened, each: Narrowing, arch: str) -> Iterator[dict[Site, Encoding]]:

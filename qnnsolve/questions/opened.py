@@ -12,7 +12,7 @@ from qnnsolve.encodings import FLOAT, Encoding
 from qnnsolve.errors import UsageError
 from qnnsolve.explain import describe
 from qnnsolve.reasons import Reason
-from qnnsolve.results import SolveResult
+from qnnsolve.results import NodeRecord, SolveResult
 from qnnsolve.rules.asked import Port
 from qnnsolve.rules.base import Facts
 from qnnsolve.runs import Run, Solved
@@ -63,6 +63,11 @@ class Opened:
         for site in self.facts.domains:
             found.setdefault(self.facts.owner(site), []).append((self.facts.port(site), site))
         return {name: tuple(sorted(each, key=_in_order)) for name, each in found.items()}
+
+    @cached_property
+    def records(self) -> Mapping[str, NodeRecord]:
+        """What the answer says of each call, by its name."""
+        return {node.name: node for node in self.result.nodes}
 
     def named(self, site: Site) -> str:
         """A site in words: ``linear weight``, ``add out``."""

@@ -15,7 +15,7 @@ from qnnsolve.constraints import Allow, Problem
 from qnnsolve.errors import UsageError
 from qnnsolve.explain import describe
 from qnnsolve.facts.backends import backend as backend_of
-from qnnsolve.facts.socs import socs
+from qnnsolve.facts.backends import chip_of
 from qnnsolve.questions.answers import Clash, Repair
 from qnnsolve.questions.chain import steps_of
 from qnnsolve.questions.hints import hints_of
@@ -131,11 +131,9 @@ def _chips(clashing: Clashing) -> Iterator[Repair]:
     archs = backend.archs
     here = opened.facts.operators.arch
     for arch in archs[archs.index(here) + 1 :] if here in archs else ():
-        names = sorted(
-            (s.name for s in socs() if backend.arch_of(s) == arch), key=lambda n: (not n.startswith("SM"), n)
-        )
-        if names:
-            solved, _ = what_if(opened, soc=names[0])
+        chip = chip_of(backend, arch)
+        if chip:
+            solved, _ = what_if(opened, soc=chip)
             if isinstance(solved.outcome, Solution):
-                yield Repair((), f"{names[0]} ({arch})", 0, (), solved.outcome.cost)
+                yield Repair((), f"{chip} ({arch})", 0, (), solved.outcome.cost)
                 return

@@ -53,7 +53,7 @@ def why(opened: Opened, place: Place) -> tuple[WhyNot, ...]:
     asked, chosen = opened.facts.asked(place.site), opened.encodings[place.site]
     if _on_cpu(opened, place) and chosen == FLOAT:
         return (why_not(opened, Place(place.node), NPU),)
-    as_asked = asked in (chosen, attrs.evolve(chosen, scale=None, zero_point=None))
+    as_asked = asked in (chosen, chosen.free)
     if as_asked:
         return (_as_it_is(opened, place, asked),)
     return (_in_their_words(opened, place, why_not(opened, place, asked.name)),)
@@ -91,8 +91,8 @@ def _where(place: Place) -> str:
 
 
 def _on_cpu(opened: Opened, place: Place) -> bool:
-    placed = {node.name: node.placement for node in opened.result.nodes}
-    return placed.get(place.node.name) is Placement.CPU
+    record = opened.records.get(place.node.name)
+    return record is not None and record.placement is Placement.CPU
 
 
 def _blank(opened: Opened, place: Place, value: str) -> WhyNot:
@@ -143,15 +143,14 @@ def _wanted(opened: Opened, place: Place, value: str) -> Iterator[tuple[Site, fr
 def _fitting(opened: Opened, site: Site, encoding: Encoding) -> frozenset[Encoding]:
     """``encoding``, and the candidates that are it with a scale that the chip fixes."""
     domain = opened.problem.domains[site]
-    fixed = (each for each in domain if each.quantized and attrs.evolve(each, scale=None, zero_point=None) == encoding)
-    return frozenset({encoding, *fixed})
+    return frozenset({encoding, *(each for each in domain if each.free == encoding)})
 
 
 def _known(opened: Opened, place: Place) -> WhyNot | None:
     """Why a node is not on the accelerator where no config could bring it there; None where it is to be tried."""
     built = opened.facts.built.get(place.node.name)
     blank = _blank(opened, place, NPU)
-    record = next((each for each in opened.result.nodes if each.name == place.node.name), None)
+    record = opened.records.get(place.node.name)
     if built is None or record is None:
         return attrs.evolve(blank, sentence=f"{place.node.name} is an input of the model: nothing computes it")
     if record.placement is Placement.NPU:

@@ -1,4 +1,4 @@
-"""What questions can be asked of a graph alone: :data:`GRAPH_RELATIONS`, and :func:`asked_of` to ask them.
+"""What questions can be asked of a graph alone: :data:`GRAPH_RELATIONS`.
 
 The same relations of a kept run are those of its graph.
 """
@@ -7,28 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
-from types import MappingProxyType
 
-from qnnsolve.errors import QuestionError
 from qnnsolve.facts.graph import Graph, Node, NodeKind
 from qnnsolve.logic import (
-    REACHES,
-    Database,
     Given,
-    Question,
     Relation,
     Row,
     Support,
-    check,
-    first_values,
-    node_variables,
-    read_question,
 )
 from qnnsolve.rules.builders import Built, build
 from qnnsolve.rules.request import Role
 from qnnsolve.sources import Source, SourceKind
 
-__all__ = ["AFTER_A_SOLVE", "GRAPH_RELATIONS", "GraphRelations", "asked_of", "check_place"]
+__all__ = ["GRAPH_RELATIONS", "GraphRelations"]
 
 GRAPH_RELATIONS = (
     Relation(
@@ -75,17 +66,6 @@ GRAPH_RELATIONS = (
     Relation("line", ("Node", "File", "Line"), "The line of the model's program that called a node."),
 )
 """``reaches`` comes beside them."""
-
-AFTER_A_SOLVE: Mapping[str, str] = MappingProxyType(
-    dict.fromkeys(
-        (
-            *("placed", "asked", "chosen", "deviates", "convert", "shares", "group", "constraint", "source", "wish"),
-            *("bits", "encoding"),
-        ),
-        f"is known after a solve only; a place takes {', '.join(each.name for each in GRAPH_RELATIONS)} and reaches",
-    )
-)
-"""The relations of a kept run that no graph has by itself, and what to say of them where a place is named."""
 
 _SUPPORT: Support = ((Source(SourceKind.GRAPH, "the model's graph"),), "")
 _ROLES = {Role.ACTIVATION: "activation", Role.OPERAND: "operand"}
@@ -217,31 +197,3 @@ class GraphRelations:
 
 def _shape(sizes: tuple[int | None, ...]) -> str:
     return "x".join("?" if size is None else str(size) for size in sizes)
-
-
-def check_place(question: Question, called: str) -> None:
-    """Refuse a question that names no place in a graph.
-
-    Raises:
-        QuestionError: it asks for what only a solve knows, it cannot be answered, or its first variable is no node.
-    """
-    database = Database((*GRAPH_RELATIONS, REACHES), lambda _: Given(()), AFTER_A_SOLVE)
-    check(question, (), database)
-    variables = question.variables
-    if not variables or variables[0] not in node_variables(question.goals, database):
-        which = f"'{variables[0]}' is none" if variables else "there is none"
-        raise QuestionError(called, f"the first variable of a place is the node that is meant, and {which}")
-
-
-def asked_of(graph: Graph, text: str) -> list[str]:
-    """The nodes that the question ``text`` yields, in the order of the graph: the values of its first variable.
-
-    Raises:
-        QuestionError: it names no place in a graph.
-    """
-    question = read_question(text)
-    check_place(question, "question")
-    relations = GraphRelations(graph)
-    database = Database((*GRAPH_RELATIONS, REACHES), relations.given, AFTER_A_SOLVE)
-    found = first_values(question, database)
-    return [name for name in graph.nodes if name in found]

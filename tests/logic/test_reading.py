@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qnnsolve.errors import QuestionError
-from qnnsolve.logic import Database, Given, answered, check, read_question, read_rules, split_where
+from qnnsolve.logic import Database, Given, answered, check, read_question, read_rules
 from qnnsolve.logic.terms import Atom
 from tests.logic.generated import RELATIONS
 
@@ -84,20 +84,6 @@ def test_texts_numbers_and_words() -> None:
     assert goal.terms == ("word", 12, 0)
 
 
-@pytest.mark.parametrize(
-    ("text", "parts"),
-    [
-        ("kind(N), size(N, 3)=16a", ("kind(N), size(N, 3)", "", "16a")),
-        ('kind(N), N != "a=b@c"@in[0] = u8=0.5:3', ('kind(N), N != "a=b@c"', "in[0]", " u8=0.5:3")),
-        ("kind(N), N == a@out", ("kind(N), N == a", "out", None)),
-        ("kind(N)", ("kind(N)", "", None)),
-    ],
-)
-def test_a_place_ends_where_no_question_can_go_on(text: str, parts: tuple[str, str, str | None]) -> None:
-    question, port, what = split_where(text, "--pin")
-    assert (question.text, port, what) == parts
-
-
 _PIECES = (
     "kind",
     "size",
@@ -135,7 +121,6 @@ def test_any_text_is_answered_or_refused_in_one_line(text: str) -> None:
     for read in (
         lambda: check(read_question(text), (), database),
         lambda: answered(read_question("kind(A)"), read_rules(text, "rules"), database, {}),
-        lambda: split_where(text, "--pin"),
     ):
         try:
             read()
