@@ -1,0 +1,219 @@
+"""The best legal config under budgets: :class:`Program`, compiled once, asked as often as one likes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from qnnsolve.constraints import Problem, Site
+from qnnsolve.encodings import Encoding
+from qnnsolve.errors import UnknownNameError, UsageError
+from qnnsolve.solver.answers import Unknown, Unsatisfiable
+from qnnsolve.solver.budgets.answers import Best, Exhausted, OverBudget, Short
+from qnnsolve.solver.budgets.compiled import Core, compiled
+from qnnsolve.solver.budgets.measures import Measure
+from qnnsolve.solver.budgets.mixed import least
+from qnnsolve.solver.budgets.query import HOLDS, Impossible, Outcome, Query
+from qnnsolve.solver.clock import Clock, LimitReached
+from qnnsolve.solver.engine import solve
+from qnnsolve.solver.joint import bits_of
+from qnnsolve.solver.limits import Limits
+from qnnsolve.solver.model import Model
+from qnnsolve.solver.network import Network
+from qnnsolve.solver.optimum.find import Goal, Impossible as NoConfig, find_optimum
+from qnnsolve.solver.propagation import propagate
+
+__all__ = ["Program"]
+
+Config = Mapping[Site, Encoding]
+Floats = NDArray[np.float64]
+Places = NDArray[np.int64]
+
+_DEFAULT = Limits()
+
+
+@attrs.frozen(eq=False)
+class Program:
+    """The legal configs of a problem, and what each of them amounts to.
+
+    The constraints of the problem say what is legal; its preferences and prices do not count here.
+    """
+
+    measures: Mapping[str, Measure]
+    _network: Network = attrs.field(repr=False)
+    _masks: Sequence[int] = attrs.field(repr=False)
+    _some: Sequence[int] = attrs.field(repr=False)
+    """The encoding index of every variable of the network in some legal config."""
+    _core: Core = attrs.field(repr=False)
+    _lowest: dict[str, float] = attrs.field(factory=dict, init=False, repr=False)
+
+    @classmethod
+    def of(
+        cls, problem: Problem, measures: Sequence[Measure], limits: Limits = _DEFAULT
+    ) -> Program | Unsatisfiable | Unknown:
+        """The program of a problem; or what :func:`qnnsolve.solver.solve` says where no config is legal.
+
+        Raises:
+            ValueError: two measures have one name, or one names a site that the problem does not have.
+        """
+        named = {measure.name: measure for measure in measures}
+        if len(named) < len(measures):
+            raise ValueError("two measures have one name")
+        clock = Clock(limits.seconds)
+        model = Model(problem)
+        network = Network(model, range(len(model.constraints)), range(len(model.sites)))
+        try:
+            propagation = propagate(network, clock)
+            some = None
+            if not propagation.wipeouts:
+                some = find_optimum(network, propagation.masks, limits, clock, Goal.ANY)
+        except LimitReached as reached:
+            return Unknown(reached.limit)
+        if some is None or isinstance(some, NoConfig):
+            answer = solve(problem, attrs.evolve(limits, seconds=clock.remaining))
+            assert not isinstance(answer, Best), "no config is legal"
+            return answer
+        return cls(named, network, propagation.masks, some.values, compiled(network, propagation.masks, measures))
+
+    def least(
+        self,
+        objective: Mapping[str, float],
+        budgets: Mapping[str, float] | None = None,
+        *,
+        then: str | None = None,
+        within: float = 0.0,
+        distinct_from: Sequence[Config] = (),
+        limits: Limits = _DEFAULT,
+    ) -> Best | OverBudget | Exhausted | Unknown:
+        """The legal config with the least weighted sum of measures, each budget a measure's most.
+
+        Args:
+            objective: weight (>= 0) by name of a measure.
+            budgets: the most that a measure may come to, up to a share of 1e-9 that rounding may add.
+            then: of the configs whose objective is within ``within`` of the best, the one with the least of this.
+            within: a share of the best objective, such as 0.02.
+            distinct_from: configs that the answer must differ from, each at one variable at least that matters for a
+                measure.
+            limits: ``seconds`` of wall time, for the whole answer.
+
+        Raises:
+            UnknownNameError: there is no such measure.
+            UsageError: a weight, a budget or ``within`` that is negative or no number.
+        """
+        clock = Clock(limits.seconds)
+        budgets = dict(budgets or {})
+        _check({**objective, **budgets, "within": within})
+        rows = np.array([self._weights({name: 1.0}) for name in budgets]).reshape(len(budgets), len(self.measures))
+        taken = tuple([self._places(config) for config in distinct_from])
+        query = Query(self._core, self._weights(objective), rows, np.array([*budgets.values()], float), taken)
+        secondary = None if then is None else self._weights({then: 1.0})
+        first = least(query, clock)
+        if isinstance(first, Impossible):
+            if taken and not isinstance(least(attrs.evolve(query, taken=()), clock), Impossible):
+                return Exhausted()
+            return self._over(budgets, clock)
+        if first.values is None:
+            return Unknown(clock.name)
+        last, values = None, first.values
+        if secondary is not None:
+            most = first.objective * (1 + within)
+            also = attrs.evolve(query, weights=secondary, rows=np.vstack([rows, query.weights]))
+            last = least(attrs.evolve(also, limits=np.append(query.limits, most)), clock, values)
+            assert not isinstance(last, Impossible) and last.values is not None, "the first holds"
+            values = last.values
+        return self._best(values, objective, budgets, first, last, clock)
+
+    def lowest(self, name: str, limits: Limits = _DEFAULT) -> float:
+        """The least that any legal config can have of a measure; where a limit is hit, a proven bound below it.
+
+        Raises:
+            UnknownNameError: there is no such measure.
+        """
+        weights = self._weights({name: 1.0})
+        if name in self._lowest:
+            return self._lowest[name]
+        outcome = least(Query(self._core, weights, np.zeros((0, len(weights))), np.zeros(0)), Clock(limits.seconds))
+        assert isinstance(outcome, Outcome), "some config is legal"
+        if not outcome.finished or outcome.values is None:
+            return outcome.bound
+        self._lowest[name] = self.measures[name].of(self._config(outcome.values))
+        return self._lowest[name]
+
+    def _weights(self, weights: Mapping[str, float]) -> Floats:
+        for name in weights:
+            if name not in self.measures:
+                raise UnknownNameError("measure", name, self.measures)
+        return np.array([float(weights.get(name, 0.0)) for name in self.measures])
+
+    def _places(self, config: Config) -> Places:
+        """The place of what a config has at each variable of the core; -1 where that is no candidate any more."""
+        network, places = self._network, []
+        for v in self._core.variables:
+            value = network.model.encoding_index.get(config[network.model.sites[network.members[v][0]]], -1)
+            values = bits_of(self._masks[v])
+            places.append(values.index(value) if value in values else -1)
+        return np.array(places, np.int64)
+
+    def _config(self, values: Places) -> dict[Site, Encoding]:
+        model, chosen = self._network.model, list(self._some)
+        for v, place in zip(self._core.variables, values.tolist(), strict=True):
+            chosen[v] = bits_of(self._masks[v])[place]
+        variable = self._network.variable
+        return {site: model.encodings[chosen[variable[index]]] for index, site in enumerate(model.sites)}
+
+    def _best(
+        self,
+        values: Places,
+        objective: Mapping[str, float],
+        budgets: Mapping[str, float],
+        first: Outcome,
+        last: Outcome | None,
+        clock: Clock,
+    ) -> Best:
+        config = self._config(values)
+        amounts = {name: measure.of(config) for name, measure in self.measures.items()}
+        value = math.fsum([weight * amounts[name] for name, weight in objective.items()])
+        finished = first.finished and (last is None or last.finished)
+        return Best(
+            encodings=config,
+            amounts=amounts,
+            objective=value,
+            bound=min(value, first.bound),
+            prices=dict(zip(budgets, first.multipliers.tolist(), strict=True)),
+            how=first.how if self._core.variables else "propagation",
+            secondary_bound=None if last is None else last.bound,
+            limit=None if finished else clock.name,
+        )
+
+    def _over(self, budgets: Mapping[str, float], clock: Clock) -> OverBudget | Unknown:
+        """Which budgets are impossible, and what can be reached instead."""
+        alone = [Short(name, most, low) for name, most in budgets.items() if (low := self._low(name, {}, clock)) > most]
+        alone = [each for each in alone if each.least > each.asked * (1 + HOLDS)]
+        if alone or len(budgets) == 1:
+            return OverBudget(tuple(alone))
+        found = []
+        for name, most in budgets.items():
+            others = {other: budget for other, budget in budgets.items() if other != name}
+            low = self._low(name, others, clock)
+            if low > most and low < math.inf:
+                found.append(Short(name, most, low, tuple(others)))
+        return OverBudget(tuple(found)) if not clock.expired else Unknown(clock.name)
+
+    def _low(self, name: str, others: Mapping[str, float], clock: Clock) -> float:
+        """The least of a measure where the others hold; infinity where they cannot."""
+        if not others:
+            return self.lowest(name, Limits(seconds=clock.remaining))
+        answer = self.least({name: 1.0}, others, limits=Limits(seconds=clock.remaining))
+        if isinstance(answer, Best):
+            return answer.objective
+        return math.inf
+
+
+def _check(numbers: Mapping[str, float]) -> None:
+    for name, number in numbers.items():
+        if isinstance(number, bool) or not isinstance(number, int | float) or not number >= 0:
+            raise UsageError(f"{name}={number!r} is not a number that is 0 or more")

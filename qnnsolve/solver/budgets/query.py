@@ -1,0 +1,82 @@
+"""One question to a core: weights of an objective, limits on other sums, and configs that are taken."""
+
+from __future__ import annotations
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from qnnsolve.solver.budgets.compiled import Core
+
+__all__ = ["HOLDS", "Impossible", "Outcome", "Query"]
+
+Floats = NDArray[np.float64]
+Places = NDArray[np.int64]
+
+HOLDS = 1e-9
+"""A limit holds where it is exceeded by no more than this share of it: sums of floats differ by their order."""
+
+
+@attrs.frozen(eq=False)
+class Query:
+    """Minimise ``weights @ amounts`` where ``rows @ amounts <= limits``, differing from each of ``taken``.
+
+    ``amounts`` are those of the core, with what is certain; weights and rows are not negative. To differ is to have
+    another value at a variable that matters for a measure; -1 is no value of any.
+    """
+
+    core: Core
+    weights: Floats
+    rows: Floats
+    limits: Floats
+    taken: tuple[Places, ...] = ()
+
+    def amounts(self, values: Places) -> Floats | None:
+        """What each measure comes to, given a place for every variable of the core; None where that is not legal."""
+        total = self.core.base.copy()
+        for v, single in enumerate(self.core.singles):
+            total += single[values[v]]
+        for factor in self.core.factors:
+            row = np.flatnonzero((factor.rows == values[list(factor.scope)]).all(axis=1))
+            if not len(row):
+                return None
+            total += factor.amounts[row[0]]
+        return total
+
+    def objective(self, values: Places) -> float | None:
+        """The weighted sum; None where the values are not legal, or a limit or a taken config forbids them."""
+        amounts = self.amounts(values)
+        if amounts is None or (self.rows @ amounts > self.most).any():
+            return None
+        return float(self.weights @ amounts) if all(self.differs(values, other) for other in self.taken) else None
+
+    @property
+    def most(self) -> Floats:
+        """The limits, with what rounding may add."""
+        most: Floats = self.limits + HOLDS * np.abs(self.limits)
+        return most
+
+    def differs(self, one: Places, other: Places) -> bool:
+        """Whether they differ where it matters."""
+        return bool((one != other)[np.array(self.core.matters, bool)].any())
+
+    def without(self, values: Places) -> Query:
+        """The same with one more config that is taken."""
+        return attrs.evolve(self, taken=(*self.taken, values))
+
+
+@attrs.frozen(eq=False)
+class Outcome:
+    """Values and their objective (``None``: none found), a proven bound of the least, and a multiplier per limit."""
+
+    values: Places | None
+    objective: float
+    bound: float
+    multipliers: Floats
+    how: str
+    finished: bool
+
+
+@attrs.frozen
+class Impossible:
+    """Nothing satisfies the limits. Proven."""
