@@ -75,7 +75,7 @@ MAY_IMPORT = {
         "verification",
         "host",
     ),
-    "scipy": ("solver.optimum.milp",),
+    "scipy": ("solver.optimum.milp", "solver.budgets.mixed"),
     "constraint": ("solver",),
     "sqlite3": ("runs",),
 }

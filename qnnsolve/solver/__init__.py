@@ -1,7 +1,8 @@
 """Picks one encoding per site at the least cost, with proof; or says which constraints cannot hold together.
 
 :func:`solve` goes: union-find over sharing, propagation with a trail, components, exact optimum by elimination
-(HiGHS where a component is too wide), cores. :func:`check` is an independent second opinion.
+(HiGHS where a component is too wide), cores. :func:`check` is an independent second opinion. :class:`Program` answers
+with the best config under budgets, where what counts is not the prices of the constraints but measures of a config.
 """
 
 from qnnsolve.solver.answers import (
@@ -13,6 +14,9 @@ from qnnsolve.solver.answers import (
     Unknown,
     Unsatisfiable,
 )
+from qnnsolve.solver.budgets.answers import Best, Exhausted, OverBudget, Short
+from qnnsolve.solver.budgets.measures import Measure, Term
+from qnnsolve.solver.budgets.program import Program
 from qnnsolve.solver.candidates import also_left_out
 from qnnsolve.solver.check import Verdict, check
 from qnnsolve.solver.engine import solve
@@ -20,13 +24,20 @@ from qnnsolve.solver.limits import TIME_LIMIT, Limits, Method, limits_of
 
 __all__ = [
     "TIME_LIMIT",
+    "Best",
     "Conflict",
     "Convert",
+    "Exhausted",
     "Limits",
+    "Measure",
     "Method",
+    "OverBudget",
+    "Program",
     "Removal",
+    "Short",
     "Solution",
     "Statistics",
+    "Term",
     "Unknown",
     "Unsatisfiable",
     "Verdict",

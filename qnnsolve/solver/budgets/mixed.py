@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qnnsolve.solver.budgets.answers import PROVEN
-from qnnsolve.solver.budgets.query import Impossible, Outcome, Query
+from qnnsolve.solver.budgets.query import HOLDS, Impossible, Outcome, Query
 from qnnsolve.solver.clock import Clock
 
 __all__ = ["Mixed", "least"]
@@ -36,6 +36,10 @@ def least(query: Query, clock: Clock, start: Places | None = None) -> Outcome | 
 
     Where the time ends the search, the outcome has what was found until then.
     """
+    if not query.core.sizes:
+        fixed = query.objective(np.zeros(0, np.int64))
+        none = np.zeros(len(query.limits))
+        return Impossible() if fixed is None else Outcome(np.zeros(0, np.int64), fixed, fixed, none, "milp", True)
     best, objective = start, np.inf if start is None else query.objective(start)
     assert objective is not None, "the start holds"
     bound, finished = 0.0, False
@@ -101,7 +105,7 @@ class Mixed:
         left = query.most - query.rows @ core.base
         sums = query.rows @ amounts.T
         starts = tuple(itertools.accumulate(core.sizes, initial=0))
-        barred = (costs > cap - base) | (sums > np.maximum(left, 0.0)[:, None]).any(axis=0)
+        barred = (costs > cap * (1 + HOLDS) - base) | (sums > np.maximum(left, 0.0)[:, None]).any(axis=0)
         upper = np.where(barred, 0.0, 1.0)
         costs = np.where(barred, 0.0, costs)
         reference = cap - base if cap < np.inf else costs.max(initial=0.0)

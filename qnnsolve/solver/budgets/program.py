@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from qnnsolve.constraints import Problem, Site
 from qnnsolve.encodings import Encoding
 from qnnsolve.errors import UnknownNameError, UsageError
-from qnnsolve.solver.answers import Unknown, Unsatisfiable
+from qnnsolve.solver.answers import Solution, Unknown, Unsatisfiable
 from qnnsolve.solver.budgets.answers import Best, Exhausted, OverBudget, Short
 from qnnsolve.solver.budgets.compiled import Core, compiled
 from qnnsolve.solver.budgets.measures import Measure
@@ -24,7 +24,8 @@ from qnnsolve.solver.joint import bits_of
 from qnnsolve.solver.limits import Limits
 from qnnsolve.solver.model import Model
 from qnnsolve.solver.network import Network
-from qnnsolve.solver.optimum.find import Goal, Impossible as NoConfig, find_optimum
+from qnnsolve.solver.optimum.find import Goal, find_optimum
+from qnnsolve.solver.optimum.find import Impossible as NoConfig
 from qnnsolve.solver.propagation import propagate
 
 __all__ = ["Program"]
@@ -75,7 +76,7 @@ class Program:
             return Unknown(reached.limit)
         if some is None or isinstance(some, NoConfig):
             answer = solve(problem, attrs.evolve(limits, seconds=clock.remaining))
-            assert not isinstance(answer, Best), "no config is legal"
+            assert not isinstance(answer, Solution), "no config is legal"
             return answer
         return cls(named, network, propagation.masks, some.values, compiled(network, propagation.masks, measures))
 
@@ -107,9 +108,8 @@ class Program:
         clock = Clock(limits.seconds)
         budgets = dict(budgets or {})
         _check({**objective, **budgets, "within": within})
-        rows = np.array([self._weights({name: 1.0}) for name in budgets]).reshape(len(budgets), len(self.measures))
         taken = tuple([self._places(config) for config in distinct_from])
-        query = Query(self._core, self._weights(objective), rows, np.array([*budgets.values()], float), taken)
+        query = attrs.evolve(self._query(objective, budgets), taken=taken)
         secondary = None if then is None else self._weights({then: 1.0})
         first = least(query, clock)
         if isinstance(first, Impossible):
@@ -118,13 +118,13 @@ class Program:
             return self._over(budgets, clock)
         if first.values is None:
             return Unknown(clock.name)
-        last, values = None, first.values
+        values, last = first.values, None
         if secondary is not None:
             most = first.objective * (1 + within)
-            also = attrs.evolve(query, weights=secondary, rows=np.vstack([rows, query.weights]))
-            last = least(attrs.evolve(also, limits=np.append(query.limits, most)), clock, values)
-            assert not isinstance(last, Impossible) and last.values is not None, "the first holds"
-            values = last.values
+            also = attrs.evolve(query, weights=secondary, rows=np.vstack([query.rows, query.weights]))
+            second = least(attrs.evolve(also, limits=np.append(query.limits, most)), clock, values)
+            assert isinstance(second, Outcome) and second.values is not None, "the first holds"
+            values, last = second.values, second
         return self._best(values, objective, budgets, first, last, clock)
 
     def lowest(self, name: str, limits: Limits = _DEFAULT) -> float:
@@ -133,10 +133,9 @@ class Program:
         Raises:
             UnknownNameError: there is no such measure.
         """
-        weights = self._weights({name: 1.0})
         if name in self._lowest:
             return self._lowest[name]
-        outcome = least(Query(self._core, weights, np.zeros((0, len(weights))), np.zeros(0)), Clock(limits.seconds))
+        outcome = self._asked({name: 1.0}, {}, Clock(limits.seconds))
         assert isinstance(outcome, Outcome), "some config is legal"
         if not outcome.finished or outcome.values is None:
             return outcome.bound
@@ -191,26 +190,41 @@ class Program:
 
     def _over(self, budgets: Mapping[str, float], clock: Clock) -> OverBudget | Unknown:
         """Which budgets are impossible, and what can be reached instead."""
-        alone = [Short(name, most, low) for name, most in budgets.items() if (low := self._low(name, {}, clock)) > most]
-        alone = [each for each in alone if each.least > each.asked * (1 + HOLDS)]
-        if alone or len(budgets) == 1:
+        alone = [Short(name, most, self._low(name, {}, clock)) for name, most in budgets.items()]
+        alone = [short for short in alone if short.least > short.asked * (1 + HOLDS)]
+        if alone:
             return OverBudget(tuple(alone))
+        needed = dict(budgets)
+        for name in budgets:
+            others = {other: most for other, most in needed.items() if other != name}
+            if isinstance(self._asked({}, others, clock), Impossible):
+                needed = others
         found = []
-        for name, most in budgets.items():
-            others = {other: budget for other, budget in budgets.items() if other != name}
-            low = self._low(name, others, clock)
-            if low > most and low < math.inf:
-                found.append(Short(name, most, low, tuple(others)))
-        return OverBudget(tuple(found)) if not clock.expired else Unknown(clock.name)
+        for name, most in needed.items():
+            others = {other: budget for other, budget in needed.items() if other != name}
+            found.append(Short(name, most, self._low(name, others, clock), tuple(others)))
+        return Unknown(clock.name) if clock.expired else OverBudget(tuple(found))
 
     def _low(self, name: str, others: Mapping[str, float], clock: Clock) -> float:
-        """The least of a measure where the others hold; infinity where they cannot."""
+        """The least of a measure where the others, which are possible, hold; a bound of it where the time is over."""
         if not others:
             return self.lowest(name, Limits(seconds=clock.remaining))
-        answer = self.least({name: 1.0}, others, limits=Limits(seconds=clock.remaining))
-        if isinstance(answer, Best):
-            return answer.objective
-        return math.inf
+        outcome = self._asked({name: 1.0}, others, clock)
+        assert isinstance(outcome, Outcome), "the others are possible"
+        if not outcome.finished or outcome.values is None:
+            return outcome.bound
+        return self.measures[name].of(self._config(outcome.values))
+
+    def _asked(
+        self, objective: Mapping[str, float], budgets: Mapping[str, float], clock: Clock
+    ) -> Outcome | Impossible:
+        return least(self._query(objective, budgets), clock)
+
+    def _query(self, objective: Mapping[str, float], budgets: Mapping[str, float]) -> Query:
+        rows = [self._weights({name: 1.0}) for name in budgets]
+        shape = len(budgets), len(self.measures)
+        limits = np.array([*budgets.values()], np.float64)
+        return Query(self._core, self._weights(objective), np.array(rows).reshape(shape), limits)
 
 
 def _check(numbers: Mapping[str, float]) -> None:
