@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,35 @@ from qnnsolve.errors import HostBackendError, UnknownNameError, UnsupportedGraph
 from qnnsolve.lowering.lower import lower
 from qnnsolve.lowering.marks import LEFT_BY_SOLVER
 from qnnsolve.results import SolveResult, Stand, Status
+from qnnsolve.runs import Solved
 from qnnsolve.verification.verify import verify
 from tests.converted import converted_net
 from tests.nets import IMAGE, Attention, ConvNet, TwoConvs, images, seeded
 
 EXAMPLE = images(1)[0]
+
+
+def test_help_shows_every_argument_with_its_default() -> None:
+    arguments = inspect.signature(pipeline.solve).parameters
+    more = inspect.signature(pipeline.export).parameters
+    assert list(arguments)[:3] == ["model", "example_inputs", "soc"]
+    assert arguments["soc"].default == "SM8750" and arguments["soc"].kind is inspect.Parameter.KEYWORD_ONLY
+    assert set(more) - set(arguments) == {"out", "calibration", "verify", "verify_samples", "tolerance"}
+    assert more["out"].default is inspect.Parameter.empty
+    assert all(f"        {name}: " in (pipeline.solve.__doc__ or "") for name in arguments)
+    assert all(f"        {name}: " in (pipeline.export.__doc__ or "") for name in set(more) - set(arguments))
+    with pytest.raises(TypeError, match="'sco'"):
+        pipeline.solve(seeded(ConvNet), EXAMPLE, sco="SM8750")  # type: ignore[call-arg]
+
+
+def test_a_solve_is_handed_on_with_all_that_it_was_made_from() -> None:
+    kept: list[Solved] = []
+    result = pipeline.solve(seeded(ConvNet), EXAMPLE, on_solved=kept.append)
+    assert [solved.result for solved in kept] == [result]
+    assert set(kept[0].encodings) == set(kept[0].problem.domains)
+    refused: list[Solved] = []
+    pipeline.solve(seeded(ConvNet), EXAMPLE, soc="SM8450", pin="classify=16w", on_solved=refused.append)
+    assert [solved.result.status for solved in refused] == [Status.UNSATISFIABLE]
 
 
 def test_wishes_go_in_by_the_library_s_door() -> None:

@@ -56,7 +56,9 @@ class WishingQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no
             RecipeError: a file cannot be read, or is no recipe; with the line.
         """
         read = read_recipes(recipe)
-        request = self._wanted.request if read.precision is None else read.wanted().request
+        request = self._wanted.request
+        if read.precision is not None:
+            request = Wanted.of(read.precision, read.block_size).request
         self._wanted = Wanted(request, (*self._wanted.wishes, *read.wishes))
         return self
 

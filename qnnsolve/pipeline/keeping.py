@@ -11,6 +11,7 @@ import attrs
 
 from qnnsolve.errors import BudgetExceededError, UnsatisfiableError
 from qnnsolve.host.outputs import check_writable, spare_inputs
+from qnnsolve.pipeline.arguments import SolveArguments
 from qnnsolve.recipes import check_format, save_recipe
 from qnnsolve.results import ExportResult
 from qnnsolve.runs import Solved, check_target, save_run
@@ -21,40 +22,39 @@ __all__ = ["Keeping"]
 
 @attrs.frozen
 class Keeping:
-    """The files of the run and of the recipe (None: there is none), and what the model is called there."""
+    """The files of the run and of the recipe (None: there is none), what the model is called there, and who is told."""
 
     run: Path | None
     recipe: Path | None
     model: str
+    tell: Callable[[Solved], object] | None
 
     @classmethod
-    def at(
-        cls,
-        save: str | PathLike[str] | None,
-        save_recipe: str | PathLike[str] | None,
-        model: str,
-        others: Iterable[tuple[str, str | PathLike[str] | None]],
-    ) -> Keeping:
-        """In those files, which are none of the ``others`` that are read or written: what each is for, and its path.
+    def of(cls, given: SolveArguments, others: Iterable[tuple[str, str | PathLike[str] | None]]) -> Keeping:
+        """What the arguments ask for. ``others`` are read or written beside it: what each is for, and its path.
 
         Raises:
             UsageError: nothing can be kept there.
         """
-        run = None if save is None else check_target(save)
-        recipe = None if save_recipe is None else check_writable(save_recipe, "recipe")
+        run = None if given.save is None else check_target(given.save)
+        recipe = None if given.save_recipe is None else check_writable(given.save_recipe, "recipe")
         if recipe is not None:
             check_format(recipe)
             spare_inputs("save_recipe", recipe, [*others, ("the run", run)])
         if run is not None:
             spare_inputs("save", run, others)
-        return cls(run, recipe, model)
+        return cls(run, recipe, given.model_name or type(given.model).__name__, given.on_solved)
 
     def keep(self, solved: Solved | None, export: ExportResult | None = None) -> None:
-        """Write what is to be kept; a recipe only where there is a solution."""
-        if self.run is not None and solved is not None:
+        """Write what is to be kept, a recipe only where there is a solution; then tell."""
+        if solved is None:
+            return
+        if self.run is not None:
             save_run(self.run, solved, model=self.model, export=export)
-        if self.recipe is not None and solved is not None and isinstance(solved.outcome, Solution):
+        if self.recipe is not None and isinstance(solved.outcome, Solution):
             save_recipe(self.recipe, solved, model=self.model)
+        if self.tell is not None:
+            self.tell(solved)
 
     @contextlib.contextmanager
     def without_solution(self, solved: Callable[[], Solved | None]) -> Iterator[None]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from qnnsolve.facts.user import UserFacts
+from qnnsolve.errors import KernelError
 from qnnsolve.host.stages import Stages
-from qnnsolve.lowering.lower import Lowered
+from qnnsolve.lowering.lower import Lowered, calling
 from qnnsolve.lowering.marks import LEFT_BY_SOLVER
-from qnnsolve.recipes import Recipe
-from qnnsolve.results import CpuOp, SolveResult, Verification
-from qnnsolve.rules.target import FactFiles
+from qnnsolve.pipeline.arguments import SolveArguments
+from qnnsolve.results import CpuOp, SolveResult, Unrunnable, Verification
+from qnnsolve.rules.target import Target, Wanted
+from qnnsolve.solver import Limits
 from qnnsolve.verification.verify import restored, verify
 
 if TYPE_CHECKING:
@@ -21,14 +21,21 @@ if TYPE_CHECKING:
 
     from qnnsolve.quantizer import SolveQuantizer
 
-__all__ = ["Compared", "converted_model", "files_of", "result_of", "verified", "with_reason"]
+__all__ = ["Compared", "converted_model", "quantizer_for", "result_of", "verified", "with_reason"]
 
 
-def files_of(user_facts: FactFiles, recipe: Recipe) -> list[tuple[str, str | PathLike[str] | None]]:
-    """The files that are read beside the model, and what each is for."""
-    paths = user_facts.paths if isinstance(user_facts, UserFacts) else user_facts
-    facts = [("a file of the user's facts", path) for path in paths]
-    return [*facts, *(("a recipe", path) for path in recipe.paths)]
+def quantizer_for(given: SolveArguments, wanted: Wanted, limits: Limits) -> SolveQuantizer:
+    """The quantizer that solves for ``wanted`` on the target that the arguments name.
+
+    Raises:
+        UnknownNameError, UsageError, FactsError, HostBackendError: see :meth:`qnnsolve.rules.target.Target.of`.
+    """
+    from qnnsolve.quantizer import SolveQuantizer
+
+    target = Target.of(
+        given.backend, given.soc, strict=given.strict, user_facts=given.user_facts, source=given.facts_source
+    )
+    return SolveQuantizer.of(target, wanted, limits, given.unroll_limit)
 
 
 def with_reason(op: CpuOp, solved: SolveResult) -> CpuOp:
@@ -78,18 +85,24 @@ class Compared:
     half: bool
 
 
-def verified(lowered: Lowered, compared: Compared, tolerance: float, stages: Stages) -> Verification:
-    """How the program computes on the emulator."""
-    with stages("verify", len(compared.samples)):
-        verification = verify(
-            lowered.pte,
-            compared.converted,
-            compared.original,
-            compared.samples,
-            tolerance=tolerance,
-            cpu_ops=lowered.cpu_ops,
-            half=compared.half,
-            progress=stages.progress,
-        )
+def verified(
+    lowered: Lowered, compared: Compared, tolerance: float, stages: Stages
+) -> tuple[Verification | None, tuple[Unrunnable, ...]]:
+    """How the program computes on the emulator; or None, and the kernels that cannot run there."""
+    try:
+        with stages("verify", len(compared.samples)):
+            verification = verify(
+                lowered.pte,
+                compared.converted,
+                compared.original,
+                compared.samples,
+                tolerance=tolerance,
+                cpu_ops=lowered.cpu_ops,
+                half=compared.half,
+                progress=stages.progress,
+            )
+    except KernelError as error:
+        refused = f"its kernel refuses the arguments (error {error.code})"
+        return None, (Unrunnable(error.kernel, calling(error.kernel, lowered.cpu_ops), refused),)
     stages.seconds.append(("emulator", verification.emulator_seconds))
-    return verification
+    return verification, ()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import attrs
 
-from qnnsolve.rules.target import PRECISION, Texts, Wanted
 from qnnsolve.rules.wishes import Wish
 
 __all__ = ["NO_RECIPE", "Recipe"]
@@ -33,29 +32,6 @@ class Recipe:
             self.block_size or earlier.block_size,
             {**earlier.about, **self.about},
             (*earlier.paths, *self.paths),
-        )
-
-    def wanted(
-        self,
-        precision: str | None = None,
-        block_size: int | None = None,
-        *,
-        prefer: Texts = (),
-        pin: Texts = (),
-        wishes: Sequence[Wish] = (),
-    ) -> Wanted:
-        """What is wanted where this recipe is read, and the rest is asked for over it: see :meth:`Wanted.of`.
-
-        Raises:
-            UnknownNameError: an unknown precision; names the nearest.
-            UsageError: a wish is not of the form ``WHERE=WHAT``; names the nearest word.
-        """
-        return Wanted.of(
-            precision or self.precision or PRECISION,
-            block_size or self.block_size,
-            prefer=prefer,
-            pin=pin,
-            wishes=(*self.wishes, *wishes),
         )
 
 

@@ -11,7 +11,8 @@ import attrs
 from cattrs import Converter
 
 from qnnsolve import __version__
-from qnnsolve.constraints import Problem
+from qnnsolve.constraints import Problem, Site
+from qnnsolve.encodings import Encoding
 from qnnsolve.results import ExportResult, SolveResult
 from qnnsolve.rules.base import Facts
 from qnnsolve.runs.answers import answer_rows
@@ -41,6 +42,11 @@ class Solved:
     result: SolveResult
     limits: Limits = attrs.field(factory=Limits)
 
+    @property
+    def encodings(self) -> Mapping[Site, Encoding]:
+        """The encoding of every site under the solution; empty where there is none."""
+        return self.outcome.encodings if isinstance(self.outcome, Solution) else {}
+
 
 def save_run(
     path: str | os.PathLike[str], solved: Solved, *, model: str = "", export: ExportResult | None = None
@@ -69,12 +75,11 @@ def _rows(solved: Solved, model: str, export: ExportResult | None) -> dict[str, 
     rows = graph_rows(facts.graph, met)
     rows |= built_rows(facts.built, met, convert)
     rows |= operator_rows(facts, met, convert)
-    chosen, shares = {}, {}
+    shares = {}
     if isinstance(solved.outcome, Solution):
-        chosen = dict(solved.outcome.encodings)
         shares = {site: at for at, group in enumerate(solved.outcome.groups) for site in group}
     rows |= _given_records(solved, convert)
-    rows |= problem_rows(facts, problem, met, chosen, shares)
+    rows |= problem_rows(facts, problem, met, solved.encodings, shares)
     rows |= answer_rows(problem, solved.outcome, result, met)
     rows["records"] = _records(solved, export, convert)
     rows |= met.rows()

@@ -102,8 +102,6 @@ def test_a_later_recipe_counts_over_an_earlier_one(tmp_path: Path) -> None:
     recipe = read_recipes([one, other])
     assert (recipe.precision, [wish.what.activation for wish in recipe.wishes]) == ("16a8w", [16, 8])
     assert recipe.paths == (str(one), str(other))
-    assert recipe.wanted().request.name == "16a8w"
-    assert recipe.wanted("8a4w").request.name == "8a4w"
 
 
 def test_the_schema_and_the_reader_know_the_same_keys() -> None:

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 from qnnsolve.cli.arguments import request_arguments, whole_number
 from qnnsolve.cli.checks import check_kept, check_names, check_output
 from qnnsolve.cli.commands.groups import Group
-from qnnsolve.cli.commands.pages import check_report, reporting
+from qnnsolve.cli.commands.pages import check_report, page_of
 from qnnsolve.errors import HostBackendError, MismatchError, PoorError
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def _decibels(text: str) -> float:
     raise argparse.ArgumentTypeError(f"{text} is no number of decibels such as 20")
 
 
-def _request(arguments: argparse.Namespace, save: str | None) -> dict[str, Any]:
+def _request(arguments: argparse.Namespace) -> dict[str, Any]:
     return {
         "soc": arguments.soc,
         "precision": arguments.precision,
@@ -102,8 +102,9 @@ def _request(arguments: argparse.Namespace, save: str | None) -> dict[str, Any]:
         "time_limit": arguments.time_limit,
         "user_facts": arguments.facts,
         "facts_source": arguments.facts_source,
-        "save": save,
+        "save": arguments.save,
         "save_recipe": arguments.save_recipe,
+        "on_solved": page_of(arguments),
         "model_name": arguments.model,
     }
 
@@ -131,8 +132,8 @@ def _solve(arguments: argparse.Namespace, stdout: IO[str]) -> int:
 
     model = load_model(reference)
     examples = model.example_inputs or calibration_samples(model, None)[0]
-    with reporting(arguments) as save, progress_bar() as progress:
-        result = pipeline.solve(model.model, examples, **_request(arguments, save), progress=progress)
+    with progress_bar() as progress:
+        result = pipeline.solve(model.model, examples, **_request(arguments), progress=progress)
     if arguments.format == "json":
         print(json_results.dumps(json_results.solve_json(result, arguments.model)), file=stdout)
     else:
@@ -176,12 +177,12 @@ def _export(arguments: argparse.Namespace, stdout: IO[str]) -> int:
 
     model = load_model(reference)
     samples = calibration_samples(model, data)
-    with reporting(arguments) as save, progress_bar() as progress:
+    with progress_bar() as progress:
         result = pipeline.export(
             model.model,
             samples[0] if model.varying else model.example_inputs or samples[0],
             out=arguments.out,
-            **_request(arguments, save),
+            **_request(arguments),
             calibration=samples,
             verify=not arguments.no_verify,
             verify_samples=arguments.verify_samples,

@@ -1,18 +1,19 @@
-"""``qnnsolve page RUN``, and ``--report`` of the commands that solve: the page of a run."""
+"""``qnnsolve page RUN``, and ``--report`` of the commands that solve: the page of a solve."""
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from os import PathLike
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from qnnsolve.cli.checks import check_output
 from qnnsolve.cli.commands.groups import Group
-from qnnsolve.errors import BudgetExceededError, UnsatisfiableError
 
-__all__ = ["check_report", "register", "reporting"]
+if TYPE_CHECKING:
+    from qnnsolve.runs import Solved
+
+__all__ = ["check_report", "page_of", "register"]
 
 
 def register(group: Group) -> None:
@@ -52,24 +53,14 @@ def check_report(arguments: argparse.Namespace, others: Iterable[tuple[str, str 
         check_output(arguments.report, [*others, *kept], "--report")
 
 
-@contextlib.contextmanager
-def reporting(arguments: argparse.Namespace) -> Iterator[str | None]:
-    """Yield where the run is to be kept (None: nowhere), and make the page of it, if one is asked for, at the end.
-
-    A solve without a solution has a page too.
-    """
+def page_of(arguments: argparse.Namespace) -> Callable[[Solved], None] | None:
+    """What makes the page of a solve, if one is asked for."""
     if arguments.report is None:
-        yield arguments.save
-        return
-    from qnnsolve.host.leftovers import scratch_folder
-    from qnnsolve.report.page import write_page
-    from qnnsolve.runs import load_run
+        return None
 
-    with scratch_folder() as scratch:
-        run = arguments.save or str(scratch / "page.qnn")
-        try:
-            yield run
-        except (UnsatisfiableError, BudgetExceededError):
-            write_page(load_run(run), arguments.report)
-            raise
-        write_page(load_run(run), arguments.report)
+    def page(solved: Solved) -> None:
+        from qnnsolve.report.page import write_page
+
+        write_page(solved, arguments.report, model=arguments.model)
+
+    return page

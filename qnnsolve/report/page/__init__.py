@@ -1,4 +1,4 @@
-"""A kept run as one HTML file to look at: :func:`write_page`. It opens from disk and loads nothing."""
+"""A solve as one HTML file to look at: :func:`write_page`. It opens from disk and loads nothing."""
 
 from __future__ import annotations
 
@@ -8,21 +8,27 @@ from qnnsolve.errors import UsageError
 from qnnsolve.host.outputs import check_writable, put, spare_inputs, unfinished
 from qnnsolve.report.page.document import PAGE_SCHEMA, document
 from qnnsolve.report.page.html import html
-from qnnsolve.runs import Run
+from qnnsolve.runs import Run, Solved
 
 __all__ = ["PAGE_SCHEMA", "document", "html", "write_page"]
 
 
-def write_page(run: Run, out: str | os.PathLike[str]) -> None:
-    """Write the page of ``run`` to ``out``; an existing file is replaced only by a whole one.
+def write_page(solved: Solved | Run, out: str | os.PathLike[str], *, model: str = "") -> None:
+    """Write the page of a solve to ``out``; an existing file is replaced only by a whole one.
+
+    Args:
+        solved: a solve, or a run that was kept.
+        out: the file.
+        model: what the model is called; a kept run knows its own.
 
     Raises:
         UsageError: it cannot be written there, or ``out`` is the run itself.
-        RunError: the run does not mean anything.
+        RunError: the file of a run is damaged.
     """
     target = check_writable(out, "page")
-    spare_inputs("out", target, [("the run", run.path)])
-    text = html(document(run))
+    if isinstance(solved, Run):
+        spare_inputs("out", target, [("the run", solved.path)])
+    text = html(document(solved, model))
     with unfinished(target) as partial:
         try:
             partial.write_text(text, encoding="utf-8")

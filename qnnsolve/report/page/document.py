@@ -1,4 +1,4 @@
-"""The document that a page shows (``qnnsolve/page-document/1``): a kept run as plain JSON, each thing once."""
+"""The document that a page shows (``qnnsolve/page-document/1``): a solve as plain JSON, each thing once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from qnnsolve.report.page.modules import module_tree, modules_json
 from qnnsolve.report.solve import head
 from qnnsolve.results import Deviation, NodeRecord, Placement, SourceRecord
 from qnnsolve.rules.builders import Built, Input
-from qnnsolve.runs import Run
+from qnnsolve.runs import Run, Solved
 
 __all__ = ["PAGE_SCHEMA", "document"]
 
@@ -33,23 +33,25 @@ class _Once(dict[T, int]):
         return self.setdefault(thing, len(self))
 
 
-def document(run: Run) -> Json:
-    """What the page of ``run`` shows.
+def document(solved: Solved | Run, model: str = "") -> Json:
+    """What the page of a solve of ``model``, or of a run that was kept, shows.
 
     Encodings, sets of candidates, sources and source lines are listed once and stand as their numbers elsewhere, as
     nodes do. ``nodes`` are the graph's inputs and calls in topological order. A port has what was asked for and chosen,
-    its candidates, and in ``why`` the steps that led there, as far as the run knows them.
+    its candidates, and in ``why`` the steps that led there, as far as they were asked for.
 
     Raises:
-        RunError: the run does not mean anything.
+        RunError: the file of a run is damaged.
     """
-    made = _Document.of(run)
-    result = run.result
+    made = _Document.of(solved)
+    result = solved.result
+    if isinstance(solved, Run):
+        model = solved.about["model"]
     nodes = made.nodes()
-    lines = [line.text for line in head(result, run.about["model"])]
-    top = module_tree(run.facts.graph[each["name"]].module_path for each in nodes)
+    lines = [line.text for line in head(result, model)]
+    top = module_tree(solved.facts.graph[each["name"]].module_path for each in nodes)
     looks: list[Hashable] = [_look(each) for each in nodes]
-    explain(run, nodes, looks)
+    explain(solved, nodes, looks)
     converts = [
         attrs.asdict(each) | {"sources": made.cited(each.sources), "at": made.at.get(each.user)}
         for each in result.converts
@@ -60,7 +62,8 @@ def document(run: Run) -> Json:
         "made_by": f"qnnsolve {__version__}",
         "title": lines[0],
         "verdict": lines[-1],
-        **{key: run.about[key] for key in ("model", "backend", "soc", "arch", "precision")},
+        "model": model,
+        **{key: getattr(result, key) for key in ("backend", "soc", "arch", "precision")},
         "status": result.status.value,
         "proof": result.proof,
         "limit": result.limit,
@@ -100,7 +103,7 @@ def _shape(node: Node) -> list[str]:
 class _Document:
     """What is met on the way is numbered in the tables."""
 
-    run: Run
+    solved: Solved | Run
     graph: Graph
     records: dict[str, NodeRecord]
     costs: dict[str, int]
@@ -111,15 +114,15 @@ class _Document:
     lines: _Once[tuple[str, int, str]] = attrs.field(factory=lambda: _Once[tuple[str, int, str]]())
 
     @classmethod
-    def of(cls, run: Run) -> _Document:
-        facts = run.facts
+    def of(cls, solved: Solved | Run) -> _Document:
+        facts = solved.facts
         shown = {node.name for node in facts.inputs} | set(facts.built)
         names = [node.name for node in facts.graph if node.name in shown]
         return cls(
-            run,
+            solved,
             facts.graph,
-            {record.name: record for record in run.result.nodes},
-            cost_by_node(facts, run.problem, run.encodings),
+            {record.name: record for record in solved.result.nodes},
+            cost_by_node(facts, solved.problem, solved.encodings),
             {name: at for at, name in enumerate(names)},
         )
 
@@ -127,7 +130,7 @@ class _Document:
         return [self._node(self.graph[name]) for name in self.at]
 
     def _node(self, node: Node) -> Json:
-        built, record = self.run.facts.built.get(node.name), self.records.get(node.name)
+        built, record = self.solved.facts.built.get(node.name), self.records.get(node.name)
         place = Placement.NONE if record is None else record.placement
         line = node.line
         deviations = () if record is None else record.deviations
@@ -158,12 +161,12 @@ class _Document:
 
     def _port(self, site: Site) -> Json | None:
         """None where nothing is decided there: an integer, or a tuple."""
-        domain = self.run.problem.domains.get(site)
+        domain = self.solved.problem.domains.get(site)
         if domain is None:
             return None
-        chosen = self.run.encodings.get(site)
+        chosen = self.solved.encodings.get(site)
         return {
-            "asked": self.encodings.of(self.run.facts.asked(site)),
+            "asked": self.encodings.of(self.solved.facts.asked(site)),
             "chosen": None if chosen is None else self.encodings.of(chosen),
             "set": self.sets.of(tuple(map(self.encodings.of, domain))),
             "why": [],

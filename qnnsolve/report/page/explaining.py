@@ -9,7 +9,7 @@ import attrs
 
 from qnnsolve.questions import Opened, Place, Step, Verdict, why
 from qnnsolve.results import Status
-from qnnsolve.runs import Run
+from qnnsolve.runs import Run, Solved
 from qnnsolve.solver import limits_of
 
 __all__ = ["explain"]
@@ -20,12 +20,12 @@ SECONDS = 2.0
 """That one may take; the first that takes longer is the last."""
 
 
-def explain(run: Run, nodes: Iterable[dict[str, Any]], looks: Iterable[Hashable]) -> None:
+def explain(solved: Solved | Run, nodes: Iterable[dict[str, Any]], looks: Iterable[Hashable]) -> None:
     """Fill ``why`` of ports that deviate, as far as :data:`MOST_QUESTIONS` go; a node that looks like one before it
     names that one."""
-    if run.status is not Status.SATISFIABLE or run.result.proof != "optimal":
+    if solved.result.status is not Status.SATISFIABLE or solved.result.proof != "optimal":
         return
-    opened = attrs.evolve(Opened.of(run), limits=limits_of(SECONDS))
+    opened = attrs.evolve(Opened.of(solved), limits=limits_of(SECONDS))
     told: dict[Hashable, str] = {}
     for node, look in zip(nodes, looks, strict=True):
         for at, (port, site) in enumerate(opened.sites_of.get(node["name"], ())):
@@ -37,7 +37,7 @@ def explain(run: Run, nodes: Iterable[dict[str, Any]], looks: Iterable[Hashable]
             if key in told:
                 shown["why"] = [f"its steps stand at {told[key]}, a node that looks like this one"]
             elif len(told) < MOST_QUESTIONS:
-                answers = why(opened, Place(run.facts.graph[node["name"]], port, site))
+                answers = why(opened, Place(solved.facts.graph[node["name"]], port, site))
                 if any(each.verdict is Verdict.OPEN for each in answers):
                     return
                 shown["why"] = [line for each in answers for line in (each.sentence, *map(_line, each.steps))]

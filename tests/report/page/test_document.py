@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from qnnsolve.errors import UsageError
 from qnnsolve.report.page import document, html, write_page
 from qnnsolve.report.page.html import embedded
 from qnnsolve.results import Status
+from qnnsolve.runs import Solved
 from tests.report.page.browser import BAD_NAMES, hostile, kept, renamed, without_modules
 from tests.runs.kept import OPS, blocks, contradiction, facts, solved
 
@@ -130,6 +132,13 @@ def test_the_same_run_has_the_same_page(tmp_path: Path) -> None:
     write_page(run, tmp_path / "b.html")
     assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
     assert sorted(each.name for each in tmp_path.iterdir()) == ["a.html", "b.html", "run.qnn"]
+
+
+@pytest.mark.parametrize("solve", [lambda: solved(facts(blocks(2))), contradiction], ids=["solution", "conflict"])
+def test_a_solve_and_the_run_that_keeps_it_have_the_same_page(solve: Callable[[], Solved], tmp_path: Path) -> None:
+    made = solve()
+    run = kept(made, tmp_path)
+    assert html(document(made, run.about["model"])) == html(document(run))
 
 
 def test_a_run_is_never_overwritten_by_its_page(tmp_path: Path) -> None:
