@@ -75,7 +75,7 @@ MAY_IMPORT = {
         "verification",
         "host",
     ),
-    "scipy": ("solver.optimum.milp", "solver.budgets.mixed"),
+    "scipy": ("solver.optimum.milp", "solver.budgets.mixed", "solver.budgets.multipliers"),
     "constraint": ("solver",),
     "sqlite3": ("runs",),
 }

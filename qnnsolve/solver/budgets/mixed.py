@@ -31,10 +31,10 @@ _REPEATS = 20
 """So often may HiGHS return a config that exceeds a limit by its tolerance; each is then taken."""
 
 
-def least(query: Query, clock: Clock, start: Places | None = None) -> Outcome | Impossible:
+def least(query: Query, clock: Clock, start: Places | None = None, *, multipliers: bool = True) -> Outcome | Impossible:
     """The least of a query, by HiGHS alone, from values that hold where some are known.
 
-    Where the time ends the search, the outcome has what was found until then.
+    Where the time ends the search, the outcome has what was found until then. ``multipliers`` asks for these too.
     """
     if not query.core.sizes:
         fixed = query.objective(np.zeros(0, np.int64))
@@ -59,10 +59,10 @@ def least(query: Query, clock: Clock, start: Places | None = None) -> Outcome | 
             break
         if clock.expired or (found is not None and bound >= objective * (1 - PROVEN)):
             break
-    multipliers = np.zeros(len(query.limits))
-    if best is not None and len(multipliers):
-        multipliers = Mixed.of(query, objective).multipliers(clock.remaining)
-    return Outcome(best, objective, min(bound, objective), multipliers, "milp", finished)
+    prices = np.zeros(len(query.limits))
+    if multipliers and best is not None and len(prices):
+        prices = Mixed.of(query, objective).multipliers(clock.remaining)
+    return Outcome(best, objective, min(bound, objective), prices, "milp", finished)
 
 
 @attrs.frozen(eq=False)
@@ -100,7 +100,7 @@ class Mixed:
         from scipy.sparse import csr_array, vstack
 
         core = query.core
-        amounts = np.vstack([*core.singles, *(factor.amounts for factor in core.factors)])
+        amounts = query.columns.amounts
         costs, base = amounts @ query.weights, float(query.weights @ core.base)
         left = query.most - query.rows @ core.base
         sums = query.rows @ amounts.T

@@ -14,14 +14,16 @@ from qnnsolve.encodings import Encoding
 from qnnsolve.errors import UnknownNameError, UsageError
 from qnnsolve.solver.answers import Solution, Unknown, Unsatisfiable
 from qnnsolve.solver.budgets.answers import Best, Exhausted, OverBudget, Short
-from qnnsolve.solver.budgets.compiled import Core, compiled
+from qnnsolve.solver.budgets.columns import Columns
+from qnnsolve.solver.budgets.compiled import compiled
+from qnnsolve.solver.budgets.exact import least
 from qnnsolve.solver.budgets.measures import Measure
-from qnnsolve.solver.budgets.mixed import least
 from qnnsolve.solver.budgets.query import HOLDS, Impossible, Outcome, Query
+from qnnsolve.solver.budgets.rounds import Rounds
 from qnnsolve.solver.clock import Clock, LimitReached
 from qnnsolve.solver.engine import solve
 from qnnsolve.solver.joint import bits_of
-from qnnsolve.solver.limits import Limits
+from qnnsolve.solver.limits import Limits, Method
 from qnnsolve.solver.model import Model
 from qnnsolve.solver.network import Network
 from qnnsolve.solver.optimum.find import Goal, find_optimum
@@ -49,7 +51,8 @@ class Program:
     _masks: Sequence[int] = attrs.field(repr=False)
     _some: Sequence[int] = attrs.field(repr=False)
     """The encoding index of every variable of the network in some legal config."""
-    _core: Core = attrs.field(repr=False)
+    _columns: Columns = attrs.field(repr=False)
+    _rounds: Rounds | None = attrs.field(repr=False)
     _lowest: dict[str, float] = attrs.field(factory=dict, init=False, repr=False)
 
     @classmethod
@@ -78,7 +81,9 @@ class Program:
             answer = solve(problem, attrs.evolve(limits, seconds=clock.remaining))
             assert not isinstance(answer, Solution), "no config is legal"
             return answer
-        return cls(named, network, propagation.masks, some.values, compiled(network, propagation.masks, measures))
+        columns = Columns(compiled(network, propagation.masks, measures))
+        rounds = None if limits.method is Method.MILP else Rounds.of(columns, limits)
+        return cls(named, network, propagation.masks, some.values, columns, rounds)
 
     def least(
         self,
@@ -111,9 +116,9 @@ class Program:
         taken = tuple([self._places(config) for config in distinct_from])
         query = attrs.evolve(self._query(objective, budgets), taken=taken)
         secondary = None if then is None else self._weights({then: 1.0})
-        first = least(query, clock)
+        first = least(query, self._rounds, clock)
         if isinstance(first, Impossible):
-            if taken and not isinstance(least(attrs.evolve(query, taken=()), clock), Impossible):
+            if taken and not isinstance(least(attrs.evolve(query, taken=()), self._rounds, clock), Impossible):
                 return Exhausted()
             return self._over(budgets, clock)
         if first.values is None:
@@ -122,7 +127,7 @@ class Program:
         if secondary is not None:
             most = first.objective * (1 + within)
             also = attrs.evolve(query, weights=secondary, rows=np.vstack([query.rows, query.weights]))
-            second = least(attrs.evolve(also, limits=np.append(query.limits, most)), clock, values)
+            second = least(attrs.evolve(also, limits=np.append(query.limits, most)), self._rounds, clock, values)
             assert isinstance(second, Outcome) and second.values is not None, "the first holds"
             values, last = second.values, second
         return self._best(values, objective, budgets, first, last, clock)
@@ -151,7 +156,7 @@ class Program:
     def _places(self, config: Config) -> Places:
         """The place of what a config has at each variable of the core; -1 where that is no candidate any more."""
         network, places = self._network, []
-        for v in self._core.variables:
+        for v in self._columns.core.variables:
             value = network.model.encoding_index.get(config[network.model.sites[network.members[v][0]]], -1)
             values = bits_of(self._masks[v])
             places.append(values.index(value) if value in values else -1)
@@ -159,7 +164,7 @@ class Program:
 
     def _config(self, values: Places) -> dict[Site, Encoding]:
         model, chosen = self._network.model, list(self._some)
-        for v, place in zip(self._core.variables, values.tolist(), strict=True):
+        for v, place in zip(self._columns.core.variables, values.tolist(), strict=True):
             chosen[v] = bits_of(self._masks[v])[place]
         variable = self._network.variable
         return {site: model.encodings[chosen[variable[index]]] for index, site in enumerate(model.sites)}
@@ -183,7 +188,7 @@ class Program:
             objective=value,
             bound=min(value, first.bound),
             prices=dict(zip(budgets, first.multipliers.tolist(), strict=True)),
-            how=first.how if self._core.variables else "propagation",
+            how=first.how if self._columns.core.variables else "propagation",
             secondary_bound=None if last is None else last.bound,
             limit=None if finished else clock.name,
         )
@@ -218,13 +223,13 @@ class Program:
     def _asked(
         self, objective: Mapping[str, float], budgets: Mapping[str, float], clock: Clock
     ) -> Outcome | Impossible:
-        return least(self._query(objective, budgets), clock)
+        return least(self._query(objective, budgets), self._rounds, clock)
 
     def _query(self, objective: Mapping[str, float], budgets: Mapping[str, float]) -> Query:
         rows = [self._weights({name: 1.0}) for name in budgets]
         shape = len(budgets), len(self.measures)
         limits = np.array([*budgets.values()], np.float64)
-        return Query(self._core, self._weights(objective), np.array(rows).reshape(shape), limits)
+        return Query(self._columns, self._weights(objective), np.array(rows).reshape(shape), limits)
 
 
 def _check(numbers: Mapping[str, float]) -> None:

@@ -6,6 +6,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from qnnsolve.solver.budgets.columns import Columns
 from qnnsolve.solver.budgets.compiled import Core
 
 __all__ = ["HOLDS", "Impossible", "Outcome", "Query"]
@@ -25,23 +26,20 @@ class Query:
     another value at a variable that matters for a measure; -1 is no value of any.
     """
 
-    core: Core
+    columns: Columns
     weights: Floats
     rows: Floats
     limits: Floats
     taken: tuple[Places, ...] = ()
 
+    @property
+    def core(self) -> Core:
+        """What is asked."""
+        return self.columns.core
+
     def amounts(self, values: Places) -> Floats | None:
         """What each measure comes to, given a place for every variable of the core; None where that is not legal."""
-        total = self.core.base.copy()
-        for v, single in enumerate(self.core.singles):
-            total += single[values[v]]
-        for factor in self.core.factors:
-            row = np.flatnonzero((factor.rows == values[list(factor.scope)]).all(axis=1))
-            if not len(row):
-                return None
-            total += factor.amounts[row[0]]
-        return total
+        return self.columns.total(values)
 
     def objective(self, values: Places) -> float | None:
         """The weighted sum; None where the values are not legal, or a limit or a taken config forbids them."""
