@@ -1,8 +1,8 @@
 """Time and gap of the best config under one and two budgets, by size: ``python -m benchmarks.bench_budgets``.
 
-The graphs are those of `benchmarks.synthetic`, without floating point. Noise is log-normal over the tensors, 16 bits 48 dB
-below 8; bytes of weights, bit operations and converts are counted. A budget lies at a share of the way from the least that
-can be reached to what the config with the least noise has.
+The graphs are those of `benchmarks.synthetic`, without floating point. Noise is log-normal over the tensors, 16 bits
+48 dB below 8; bytes of weights, bit operations and converts are counted. A budget lies at a share of the way from the
+least that can be reached to what the config with the least noise has.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ def measures_of(problem: Problem, seed: int = 0) -> tuple[Measure, ...]:
         if domain in (ACTIVATION, ACTIVATION[:2] + ACTIVATION[-1:]):
             noise.append(Term((site,), {(e,): power * loss(e, draw) for e in domain if e.quantized}))
         elif W8 in domain:
-            size = draw.choice((64, 256, 1024)) * 576
+            size = 64 * draw.randint(2, 64) * draw.randint(2, 64) * draw.choice((1, 1, 9))
             noise.append(Term((site,), {(e,): power * WEIGHT_NOISE.get(e, 4.0) for e in domain if e.quantized}))
             weights.append(Term((site,), {(e,): size * e.bits / 8 for e in domain}))
     for constraint in problem.constraints:
         if isinstance(constraint, Table) and len(constraint.sites) == 3 and "add" not in constraint.sites[2].node:
             ends = constraint.sites[:2]
-            count = draw.choice((1, 4, 16)) * 1e6
+            count = 64.0 * draw.randint(2, 64) * draw.randint(2, 64) * draw.choice((49, 196, 784))
             pairs = {row[:2] for row in constraint.relation.rows}
             operations.append(Term(ends, {(a, b): count * a.bits * b.bits for a, b in sorted(pairs)}))
         elif isinstance(constraint, Convertible):
@@ -111,11 +111,8 @@ def main() -> None:
             assert isinstance(best, Best), best
             assert check(problem, best.encodings).legal
             asked = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
-            print(
-                f"    {asked:32} {spent:8.2f} s  gap {best.gap:9.2e}  noise {best.objective:.4e} ({free.objective:.1e} free)"
-                f"  converts {best.amounts['converts']:.0f}  {best.how}",
-                flush=True,
-            )
+            cells = f"{spent:8.2f} s  gap {best.gap:8.1e}  noise {best.objective / free.objective:6.2f} times the least"
+            print(f"    {asked:32} {cells}  converts {best.amounts['converts']:.0f}  {best.how}", flush=True)
 
 
 if __name__ == "__main__":

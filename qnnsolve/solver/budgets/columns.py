@@ -25,11 +25,11 @@ def strides(sizes: tuple[int, ...]) -> tuple[int, ...]:
 
 @attrs.frozen(eq=False)
 class _Alike:
-    """Factors over sizes of one kind: their scopes, first columns, and per cell the row, -1 where there is none."""
+    """Factors with the same rows: their numbers and scopes, and per cell the row, -1 where there is none."""
 
+    factors: Places
     scopes: Places
     steps: Places
-    firsts: Places
     cells: Places
 
 
@@ -47,7 +47,6 @@ class Columns:
         blocks = [*core.singles, *(factor.amounts for factor in core.factors)]
         self.amounts: Floats = np.vstack(blocks) if blocks else np.zeros((0, len(core.base)))
         self._cells: dict[tuple[int, tuple[int, ...]], Places] = {}
-        self._kept: list[Places] = []
 
     def cells(self, factor: int) -> Places:
         """The row of a factor for each cell of the full table over its scope, flat; -1 where none may stand."""
@@ -69,9 +68,9 @@ class Columns:
         return tuple(
             [
                 _Alike(
+                    np.array(group, np.int64),
                     np.array([self.core.factors[k].scope for k in group], np.int64),
                     np.array(strides(sizes), np.int64),
-                    self.firsts[group],
                     self.cells(group[0]),
                 )
                 for (_, sizes), group in groups.items()
@@ -79,14 +78,14 @@ class Columns:
         )
 
     def of(self, values: Places) -> Places | None:
-        """The columns that these values take, one per variable and factor; None where that is not legal."""
-        found = [self.starts[:-1] + values]
+        """The columns that these values take: one per variable, then one per factor; None where that is not legal."""
+        found = self.firsts[:-1].copy()
         for group in self._alike:
             rows = group.cells[values[group.scopes] @ group.steps]
             if (rows < 0).any():
                 return None
-            found.append(group.firsts + rows)
-        return np.concatenate(found)
+            found[group.factors] += rows
+        return np.concatenate([self.starts[:-1] + values, found])
 
     def total(self, values: Places) -> Floats | None:
         """What each measure comes to, with what is certain; None where the values are not legal."""

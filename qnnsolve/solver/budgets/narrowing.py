@@ -70,12 +70,13 @@ class Narrowed:
         return found
 
     def narrow(self, values: Places) -> Places | None:
-        """The values of what has a choice left; None where these are not among them."""
+        """The values of what has a choice left; None where something of these is gone."""
         found = [np.flatnonzero(kept == values[v]) for v, kept in zip(self._open, self._kept, strict=True)]
         closed = np.setdiff1d(np.arange(len(values)), self._open)
         if not all(len(each) for each in found) or (values[closed] != self._some[closed]).any():
             return None
-        return np.array([each[0] for each in found], np.int64)
+        inside = np.array([each[0] for each in found], np.int64)
+        return None if self.query.objective(inside) is None else inside
 
 
 def _places(size: int, kept: Places) -> Places:

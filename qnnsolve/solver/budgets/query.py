@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import attrs
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,7 @@ Places = NDArray[np.int64]
 
 HOLDS = 1e-9
 """A limit holds where it is exceeded by no more than this share of it: sums of floats differ by their order."""
+_EXACT = 2.0**53
 
 
 @attrs.frozen(eq=False)
@@ -48,10 +51,14 @@ class Query:
             return None
         return float(self.weights @ amounts) if all(self.differs(values, other) for other in self.taken) else None
 
-    @property
+    @cached_property
     def most(self) -> Floats:
-        """The limits, with what rounding may add."""
+        """The limits, with what rounding may add; where all amounts are multiples of one number, the last such sum."""
         most: Floats = self.limits + HOLDS * np.abs(self.limits)
+        for k, (row, base) in enumerate(zip(self.rows, self.rows @ self.core.base, strict=True)):
+            step = _common(self.columns.amounts @ row)
+            if step:
+                most[k] = base + np.floor((most[k] - base) / step) * step
         return most
 
     def differs(self, one: Places, other: Places) -> bool:
@@ -61,6 +68,13 @@ class Query:
     def without(self, values: Places) -> Query:
         """The same with one more config that is taken."""
         return attrs.evolve(self, taken=(*self.taken, values))
+
+
+def _common(amounts: Floats) -> float:
+    """The greatest common divisor of whole amounts that float sums hold exactly; 0 where they are not."""
+    if not len(amounts) or (amounts != np.rint(amounts)).any() or amounts.max() * len(amounts) >= _EXACT:
+        return 0.0
+    return float(np.gcd.reduce(amounts.astype(np.int64)))
 
 
 @attrs.frozen(eq=False)

@@ -28,7 +28,7 @@ _ZERO, _NEVER, _FIRST = 0, 1, 2
 
 @attrs.frozen(eq=False)
 class Stack:
-    """Buckets of one shape that go in one round: what each cell sums, and where the minimum over the first axis goes."""
+    """Buckets of one shape that go in one round: what each cell sums, and where the least over the first axis goes."""
 
     variables: Places
     others: Places
@@ -112,13 +112,14 @@ class Rounds:
             for v in factor.scope:
                 near[v].update(factor.scope)
                 sources[v][k] = (_FIRST + int(columns.firsts[k]), factor.scope, columns.cells(k))
-        for v, others in enumerate(near):
-            others.discard(v)
+        for v, neighbours in enumerate(near):
+            neighbours.discard(v)
         number, left, room = len(core.factors), set(range(len(sizes))), (limits.megabytes or 1 << 20) << 20
         weight = {v: math.prod([sizes[u] for u in near[v]]) * sizes[v] for v in left}
         most = 64
         while left:
-            going, blocked = [], set()
+            going: list[int] = []
+            blocked: set[int] = set()
             for v in sorted((v for v in left if weight[v] <= most), key=lambda v: (weight[v], v)):
                 if v not in blocked:
                     going.append(v)
