@@ -1,0 +1,91 @@
+"""What comes of a limit of time, of memory or of a table's size, and who looks at the clock."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.synthetic import synthetic
+from qnnsolve.constraints import Problem
+from qnnsolve.encodings import Encoding
+from qnnsolve.solver import Limits, Method, Solution, Unknown, Unsatisfiable, check, solve
+from tests.solver.problems import (
+    U8,
+    U16,
+    alternating,
+    conflicting,
+    grid,
+    solution,
+)
+
+
+@pytest.mark.parametrize("problem", [grid(12), synthetic(300)], ids=["grid", "synthetic"])
+def test_without_time_there_is_a_legal_config_and_what_it_may_be_off(problem: Problem) -> None:
+    answer = solution(problem, Limits(seconds=0))
+    assert answer.limit == "seconds=0" and answer.lower_bound < answer.cost and 0 < float(answer.proof) <= 1
+    best = solution(problem)
+    assert best.limit is None and answer.lower_bound <= best.cost <= answer.cost
+
+
+@pytest.mark.parametrize("end", [U8, U16])
+def test_without_time_what_is_not_trivial_is_unknown(end: Encoding) -> None:
+    """Two encodings that must alternate: whether the ends fit takes a walk along the chain."""
+    answer = solve(alternating(1000, (U8, end)), Limits(seconds=0))
+    assert isinstance(answer, Unknown) and answer.limit == "seconds=0"
+    assert isinstance(solve(alternating(1000, (U8, end))), Solution if end == U16 else Unsatisfiable)
+
+
+def test_a_component_that_is_too_wide_does_not_cost_the_others_their_optimum() -> None:
+    wide, narrow = grid(5), grid(2, apart="m")
+    both = Problem(wide.domains | narrow.domains, wide.constraints + narrow.constraints)
+    answer = solution(both, Limits(table_entries=81, method=Method.ELIMINATION))
+    assert answer.limit == "table_entries=81"
+    here = {site: answer.encodings[site] for site in narrow.domains}
+    assert check(narrow, here).cost == solution(narrow).cost
+
+
+def test_little_memory_leaves_more_to_highs_and_costs_the_same() -> None:
+    problem = grid(8)
+    small = solution(problem, Limits(megabytes=1))
+    assert small.optimal and small.cost == solution(problem).cost
+    assert "milp" in small.statistics.methods and "milp" not in solution(problem).statistics.methods
+
+
+class Ticks:
+    """A clock on which every look takes a millisecond, so that a limit is hit after so many looks."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def monotonic(self) -> float:
+        self.looks += 1
+        return self.looks / 1000
+
+
+@pytest.fixture
+def ticks(monkeypatch: pytest.MonkeyPatch) -> Ticks:
+    made = Ticks()
+    monkeypatch.setattr("qnnsolve.solver.clock.time", made)
+    return made
+
+
+def test_propagation_looks_at_the_clock(ticks: Ticks) -> None:
+    answer = solve(alternating(5000, (U8, U16)), Limits(seconds=0.01))
+    assert isinstance(answer, Unknown) and ticks.looks < 30
+
+
+def test_elimination_looks_at_the_clock(ticks: Ticks) -> None:
+    answer = solution(grid(7), Limits(seconds=0.02))
+    assert answer.limit == "seconds=0.02" and ticks.looks < 40
+
+
+def test_the_search_for_a_first_solution_looks_at_the_clock(ticks: Ticks) -> None:
+    answer = solution(grid(9), Limits(seconds=0.05, table_entries=0))
+    assert answer.limit == "seconds=0.05" and ticks.looks < 80
+
+
+def test_minimising_a_conflict_looks_at_the_clock_and_says_so(ticks: Ticks) -> None:
+    problem = alternating(2000, (U8, U8))
+    answer = solve(problem, Limits(seconds=0.05))
+    assert isinstance(answer, Unsatisfiable) and ticks.looks < 80
+    assert [conflict.irredundant for conflict in answer.conflicts] == [False]
+    assert [conflict.irredundant for conflict in conflicting(problem).conflicts] == [True]

@@ -1,0 +1,53 @@
+"""Components that are too wide for elimination: python-constraint's first solution, and HiGHS."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from qnnsolve.solver import Limits, Method
+from qnnsolve.solver.clock import Clock, LimitReached
+from qnnsolve.solver.optimum.dense import Dense
+from qnnsolve.solver.optimum.search import first_solution
+from tests.solver.problems import (
+    grid,
+    solution,
+)
+
+
+@pytest.mark.parametrize("entries", [0, 9, 27])
+def test_a_wide_component_goes_to_highs_and_costs_the_same(entries: int) -> None:
+    problem = grid(5)
+    exact = solution(problem, Limits(method=Method.ELIMINATION))
+    wide = solution(problem, Limits(table_entries=entries))
+    assert "milp" in wide.statistics.methods and exact.statistics.methods == ("elimination",)
+    assert wide.optimal and wide.cost == exact.cost
+    assert dict(wide.encodings) == dict(exact.encodings)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_first_solution_of_python_constraint_is_one_and_none_is_a_proof(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    sizes = tuple(int(size) for size in draw.integers(1, 4, 5))
+    factors = []
+    for _ in range(int(draw.integers(1, 8))):
+        scope = tuple(int(v) for v in draw.permutation(5)[: draw.integers(1, 4)])
+        table = draw.integers(0, 5, [sizes[v] for v in scope])
+        factors.append((np.where(draw.random(table.shape) < 0.45, 99, table), scope))
+    dense = Dense(sizes, tuple(factors), forbidden=99)
+    every = [dict(enumerate(choice)) for choice in itertools.product(*map(range, sizes))]
+    found = first_solution(dense, 100_000, Clock(None))
+    if found is None:
+        assert all(dense.cost(values) is None for values in every)
+    else:
+        assert dense.cost(found) is not None
+
+
+def test_the_first_solution_gives_up_by_name_and_needs_no_variables() -> None:
+    empty = Dense((), (), 99)
+    assert first_solution(empty, 0, Clock(None)) == {}
+    table = np.array([[99, 0], [0, 99]])
+    with pytest.raises(LimitReached, match="search steps=0"):
+        first_solution(Dense((2, 2), ((table, (0, 1)),), 99), 0, Clock(None))
