@@ -24,7 +24,7 @@ import torch
 from torch.fx import GraphModule
 
 from qnnsolve.host.quiet import quiet
-from qnnsolve.models.references import locate
+from qnnsolve.models.locating import locate
 
 MODELS = ("examples.models:vit", "examples.more_models:swin", "examples.more_models:llama")
 SOC = "SM8750"

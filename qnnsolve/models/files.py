@@ -22,7 +22,7 @@ import attrs
 from qnnsolve.errors import UsageError
 from qnnsolve.foreign import foreign
 from qnnsolve.models.archive import checked_copy
-from qnnsolve.models.references import CodeRef, FileRef, call, kind_of
+from qnnsolve.models.locating import CodeRef, FileRef, call, kind_of
 from qnnsolve.models.refused import Refused
 
 if TYPE_CHECKING:

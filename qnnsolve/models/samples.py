@@ -23,7 +23,7 @@ from qnnsolve.errors import UsageError, nearest
 from qnnsolve.foreign import foreign
 from qnnsolve.models.arrays import load_arrays
 from qnnsolve.models.files import LoadedModel
-from qnnsolve.models.references import CodeRef, FileRef, call, kind_of
+from qnnsolve.models.locating import CodeRef, FileRef, call, kind_of
 from qnnsolve.models.refused import Refused
 from qnnsolve.models.saved import load_tensors
 

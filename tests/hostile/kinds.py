@@ -21,7 +21,7 @@ from qnnsolve.facts.table_writing import dump_table
 from qnnsolve.facts.tables import shipped_tables
 from qnnsolve.facts.user_file import read_user_facts
 from qnnsolve.models.files import LoadedModel, load_model
-from qnnsolve.models.references import FileRef
+from qnnsolve.models.locating import FileRef
 from qnnsolve.models.samples import calibration_samples
 from qnnsolve.models.tracing import exported
 from qnnsolve.pipeline import solve

@@ -1,4 +1,4 @@
-"""A ``.pt2`` is data: every way in which torch would run what is in one is shut, and what it declares is there."""
+"""A ``.pt2`` is data: every way in which torch would run what is in one is shut."""
 
 from __future__ import annotations
 
@@ -9,16 +9,14 @@ import pickle
 import sys
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from qnnsolve.errors import UsageError
-from qnnsolve.models.files import LoadedModel, load_model
-from qnnsolve.models.references import FileRef
+from tests.hostile.archives import Change, Graph, load, refusal, setting
 from tests.hostile.tampering import CONSTANTS, MODEL, SAMPLES, WEIGHTS, Marker, archive, edited, members, zipped
 
 CODE = "__import__('pathlib').Path('ran').touch()"
@@ -39,19 +37,6 @@ def canary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "ran"
 
 
-def load(data: bytes) -> LoadedModel:
-    Path("m.pt2").write_bytes(data)
-    return load_model(FileRef("m.pt2", Path("m.pt2")))
-
-
-def refusal(data: bytes) -> str:
-    with pytest.raises(UsageError) as error:
-        load(data)
-    text = str(error.value)
-    assert text.startswith("model m.pt2 ") and "\n" not in text and len(text) < 700
-    return text
-
-
 def test_what_torch_wrote_is_read_whole(good: bytes) -> None:
     loaded = load(good)
     theirs = torch.export.load(io.BytesIO(good))
@@ -65,31 +50,6 @@ def test_what_torch_wrote_is_read_whole(good: bytes) -> None:
     sample = torch.randn(6, 4)
     wanted, found = theirs.module()(sample), loaded.model.module()(sample)
     assert all(torch.equal(found[key], wanted[key]) for key in wanted)
-
-
-# --- code ---------------------------------------------------------------------------------------------------------
-
-Graph = dict[str, Any]
-Change = Callable[[Graph], object]
-
-
-def first(graph: Graph, key: str) -> Iterator[tuple[dict[str, Any], Any]]:
-    """Every place of ``key`` in parsed JSON, with the object that holds it."""
-    if isinstance(graph, dict):
-        if key in graph:
-            yield graph, graph[key]
-        for each in graph.values():
-            yield from first(each, key)
-    elif isinstance(graph, list):
-        for each in graph:
-            yield from first(each, key)
-
-
-def setting(key: str, value: Any, at: int = 0) -> Change:
-    def change(graph: Graph) -> None:
-        list(first(graph, key))[at][0][key] = value
-
-    return change
 
 
 def renamed(old: str, new: str) -> Change:
@@ -247,66 +207,6 @@ def test_other_programs_and_notes_are_left_out(good: bytes) -> None:
     assert "no program called model, but models/decode.json" in refusal(zipped(content))
 
 
-# --- sizes --------------------------------------------------------------------------------------------------------
-
-
-def shaped(sizes: list[int], strides: list[int]) -> Change:
-    def change(config: Graph) -> None:
-        meta = config["config"]["linear.weight"]["tensor_meta"]
-        meta.update(sizes=[{"as_int": each} for each in sizes], strides=[{"as_int": each} for each in strides])
-
-    return change
-
-
-@pytest.mark.parametrize(
-    ("sizes", "strides"),
-    [
-        ([10**12], [1]),
-        ([10**9, 10**9], [0, 0]),
-        ([3, 4], [4, 2]),
-        ([-3, 4], [4, 1]),
-        ([3, 4], [4]),
-        ([1] * 100, [1] * 100),
-        ([2**62] * 3, [0] * 3),
-    ],
-)
-def test_a_weight_has_the_bytes_that_it_declares(sizes: list[int], strides: list[int], good: bytes) -> None:
-    assert "linear.weight" in refusal(edited(good, WEIGHTS, shaped(sizes, strides)))
-    empty = {**members(edited(good, WEIGHTS, shaped(sizes, strides))), "data/weights/weight_0": b""}
-    assert "linear.weight" in refusal(zipped(empty))
-
-
-def test_a_weight_that_repeats_its_bytes_is_read(good: bytes) -> None:
-    assert isinstance(load(edited(good, WEIGHTS, shaped([3, 4], [0, 1]))).model, torch.export.ExportedProgram)
-
-
-def test_zip_bombs(good: bytes) -> None:
-    bomb = zipped({**members(good), "extra/zeros": bytes(64 * 2**20)}, zipfile.ZIP_DEFLATED)
-    assert len(bomb) < 2**18
-    assert "unpacks to" in refusal(bomb)
-    inner = io.BytesIO()
-    with zipfile.ZipFile(inner, "w", zipfile.ZIP_DEFLATED) as nested:
-        nested.writestr("m/data.pkl", bytes(8 * 2**20))
-        nested.writestr("m/version", b"3\n")
-    assert "unpacks to" in refusal(zipped({**members(good), SAMPLES: inner.getvalue()}))
-
-
-def test_a_recompressed_archive_is_read(good: bytes) -> None:
-    assert load(zipped(members(good), zipfile.ZIP_DEFLATED)).input_names == ("x",)
-
-
-@pytest.mark.parametrize(
-    "text", ["9**9**9**9", "Pow(Integer(9), Integer(999999999))", "LShift(1, 10**9)", "(" * 500 + ")" * 500]
-)
-def test_sizes_that_would_never_be_worked_out(text: str, good: bytes) -> None:
-    assert "has a size" in refusal(edited(good, MODEL, setting("expr_str", text)))
-
-
-def test_symbols_that_torch_would_count_up_to(good: bytes) -> None:
-    change = setting("range_constraints", {"u99999999999": {"min_val": 0, "max_val": 1}})
-    assert "names a size" in refusal(edited(good, MODEL, change))
-
-
 def test_the_checks_cover_torchs_schema() -> None:
     """Every string and every mapping of torch's own schema has its check; a new one fails here before it is read."""
     import dataclasses
@@ -339,12 +239,3 @@ def test_the_checks_cover_torchs_schema() -> None:
                 strings.add(f"{kind.__name__}.{name}")
     assert strings - set(EMPTIED) == set(STRINGS)
     assert mappings == set(KEYS) | set(KEPT_KEYS)
-
-
-def test_full_scratch_space_is_named(good: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Full(io.BytesIO):
-        def write(self, data: Any) -> int:
-            raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("tempfile.TemporaryFile", Full)
-    assert "No space left on device" in refusal(good)

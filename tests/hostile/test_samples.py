@@ -15,7 +15,7 @@ from torch import nn
 
 from qnnsolve.errors import UsageError
 from qnnsolve.models.files import LoadedModel
-from qnnsolve.models.references import locate
+from qnnsolve.models.locating import locate
 from qnnsolve.models.samples import calibration_samples
 from tests.hostile.tampering import Marker
 

@@ -14,7 +14,7 @@ from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 from qnnsolve import solve
 from qnnsolve.errors import UnsupportedGraphError, UsageError
 from qnnsolve.models.files import load_model
-from qnnsolve.models.references import locate
+from qnnsolve.models.locating import locate
 from qnnsolve.models.samples import calibration_samples
 from qnnsolve.models.tracing import single
 from qnnsolve.quantizer import SolveQuantizer

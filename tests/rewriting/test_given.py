@@ -13,7 +13,7 @@ from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
 from qnnsolve import solve
 from qnnsolve.models.files import load_model
-from qnnsolve.models.references import locate
+from qnnsolve.models.locating import locate
 from qnnsolve.quantizer import SolveQuantizer
 from qnnsolve.rewriting.given import without_given
 from qnnsolve.rewriting.notes import notes_of

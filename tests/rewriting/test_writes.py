@@ -3,47 +3,11 @@ same, run after run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 import torch
-from torch import nn
 
 from qnnsolve.errors import UnsupportedGraphError
-from qnnsolve.rewriting.writes import spell_out_writes
-
-Step = Callable[[torch.Tensor, torch.Tensor], Any]
-
-
-class Model(nn.Module):
-    """What ``step`` does with a tensor of its own, or with a state that it keeps, and the input."""
-
-    kept: torch.Tensor
-
-    def __init__(self, step: Step, keeps: bool, dtype: torch.dtype = torch.float32) -> None:
-        super().__init__()
-        self.step, self.keeps = step, keeps
-        self.register_buffer("kept", torch.arange(24).reshape(2, 3, 4).to(dtype))
-
-    def forward(self, x: torch.Tensor) -> Any:
-        own = self.kept if self.keeps else x * 2
-        result = self.step(own, x)
-        return (own * 1, result * 3) if isinstance(result, torch.Tensor) else own * 1
-
-
-def rewritten(model: nn.Module) -> torch.fx.GraphModule:
-    graph = torch.export.export(model, (torch.rand(2, 3, 4),)).module()
-    assert isinstance(graph, torch.fx.GraphModule)
-    spell_out_writes(graph)
-    graph.graph.lint()
-    return graph
-
-
-def writes(graph: torch.fx.GraphModule) -> list[str]:
-    """The targets of those that are left."""
-    calls = (node.target for node in graph.graph.nodes if node.op == "call_function")
-    return [str(target) for target in calls if isinstance(target, torch._ops.OpOverload) and target._schema.is_mutable]
+from tests.rewriting.written import Model, Step, rewritten, writes
 
 
 def by_part(own: torch.Tensor, x: torch.Tensor) -> None:
@@ -198,57 +162,6 @@ def test_what_stays(dtype: torch.dtype) -> None:
         assert writes(rewritten(Model(both, keeps=True))) == ["aten.copy_.default"]
 
 
-def by_squeezing(x: torch.Tensor) -> torch.Tensor:
-    return x.view(2, 1, 3, 4, 1).exp().squeeze_(1).squeeze_() * 2
-
-
-def by_squeezing_dims(x: torch.Tensor) -> torch.Tensor:
-    y = x.view(2, 1, 3, 4, 1).exp()
-    torch.ops.aten.squeeze_.dims(y, [1, 4])
-    return y.add_(1) * 2
-
-
-def by_unsqueezing(x: torch.Tensor) -> torch.Tensor:
-    y = x.exp()
-    part = y[:, 1:]
-    y.unsqueeze_(0)
-    y[:, :, 1:].mul_(3)
-    return y + part.sum()
-
-
-def by_transposing(x: torch.Tensor) -> torch.Tensor:
-    y = x.exp()
-    y.transpose_(0, 1)
-    y[0] = 1
-    y.swapaxes_(1, 2).swapdims_(0, 2)
-    return y * y[0].relu().t_().t()
-
-
-def by_strides(x: torch.Tensor) -> torch.Tensor:
-    y = x.exp().as_strided_((2, 4), (12, 2), 1)
-    y[0] = 2
-    return y * 2
-
-
-def by_detaching(x: torch.Tensor) -> torch.Tensor:
-    return x.exp().detach_().mul_(2) + 1
-
-
-SHAPES = (by_squeezing, by_squeezing_dims, by_unsqueezing, by_transposing, by_strides, by_detaching)
-
-
-@pytest.mark.parametrize("shapes", SHAPES)
-def test_shapes_that_change_in_place(shapes: Callable[[torch.Tensor], torch.Tensor]) -> None:
-    class Shaped(nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return shapes(x)
-
-    graph = rewritten(Shaped())
-    assert not writes(graph)
-    x = torch.rand(2, 3, 4)
-    torch.testing.assert_close(graph(x), shapes(x))
-
-
 def allocates(own: torch.Tensor, x: torch.Tensor) -> None:
     torch.ops.aten.set_.source_Tensor(own, x)
 
@@ -272,13 +185,6 @@ REFUSED: dict[str, Step] = {
 def test_what_is_not_followed_is_refused(said: str) -> None:
     with pytest.raises(UnsupportedGraphError, match=said):
         rewritten(Model(REFUSED[said], keeps=False))
-
-
-def test_a_state_that_changes_its_shape_is_refused() -> None:
-    with pytest.raises(
-        UnsupportedGraphError, match=r"node transpose_: aten\.transpose_\S* changes the shape of the state kept"
-    ):
-        rewritten(Model(lambda own, x: own.transpose_(0, 1).sum() + x, keeps=True))
 
 
 def test_many_writes_to_one_tensor_take_as_many_nodes() -> None:

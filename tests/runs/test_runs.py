@@ -11,9 +11,8 @@ import attrs
 import pytest
 
 from qnnsolve import load_run
-from qnnsolve.constraints import Convertible, Derived, LeftOut, Prefer, Relation, Same, Site, Table
+from qnnsolve.constraints import LeftOut, Site
 from qnnsolve.encodings import Encoding
-from qnnsolve.errors import UsageError
 from qnnsolve.explain import describe
 from qnnsolve.facts.graph import CodeLine, Graph, Node, NodeKind, Ref, TensorFact
 from qnnsolve.opinfo_facts import operator_facts
@@ -41,19 +40,9 @@ from qnnsolve.rules.wishes import By, Strength, What, Where, Wish
 from qnnsolve.runs import Run, Solved, save_run
 from qnnsolve.solver import Limits, Method, Solution, Unknown, Unsatisfiable
 from tests.runs.kept import U8, U16, blocks, contradiction, facts, pinned, solved, text
+from tests.runs.spelled import removal, spelled
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def made() -> Solved:
-    return solved(facts(blocks(3)))
-
-
-@pytest.fixture
-def run(made: Solved, tmp_path: Path) -> Run:
-    save_run(tmp_path / "run.qnn", made, model="blocks")
-    return load_run(tmp_path / "run.qnn")
 
 
 def test_the_answer_is_that_which_was_given(made: Solved, run: Run) -> None:
@@ -126,12 +115,12 @@ def test_what_operators_take_is_kept_for_every_form_of_the_graph(made: Solved, r
 def test_the_rules_say_the_same_of_the_kept_facts(made: Solved, run: Run) -> None:
     """So that other wishes can be tried on a kept run, without the model."""
     again = problem_of(run.facts)
-    assert _spelled(again) == _spelled(made.problem)
+    assert spelled(again) == spelled(made.problem)
 
 
 def test_the_problem_is_the_same(made: Solved, run: Run) -> None:
     assert run.problem.domains == made.problem.domains
-    assert _spelled(run.problem) == _spelled(made.problem)
+    assert spelled(run.problem) == spelled(made.problem)
     there, here = (len({id(getattr(c, "relation", None)) for c in p.constraints}) for p in (made.problem, run.problem))
     assert here <= there, "relations are shared"
 
@@ -150,7 +139,7 @@ def test_the_solution_is_the_same_with_its_trail(made: Solved, run: Run) -> None
     assert removed
     for site, encoding in removed:
         mine, own = here.why_removed(site, encoding), there.why_removed(site, encoding)
-        assert [_removal(each) for each in mine] == [_removal(each) for each in own]
+        assert [removal(each) for each in mine] == [removal(each) for each in own]
 
 
 def test_it_says_where_there_may_be_more_conflicts(tmp_path: Path) -> None:
@@ -202,7 +191,7 @@ def test_pins_and_every_kind_of_constraint_are_kept(made: Solved, tmp_path: Path
     kept = solved(made.facts, pin, forbidden)
     save_run(tmp_path / "run.qnn", kept)
     run = load_run(tmp_path / "run.qnn")
-    assert _spelled(run.problem) == _spelled(kept.problem)
+    assert spelled(run.problem) == spelled(kept.problem)
     assert {type(c).__name__ for c in run.problem.constraints} == {
         *("Allow", "Convertible", "Derived", "Forbid", "Prefer", "Same", "Table")
     }
@@ -245,13 +234,6 @@ def test_what_calibration_and_the_export_showed_is_kept(made: Solved, tmp_path: 
     assert run.solve().calibration == calibration and run.solve().notes == result.notes
 
 
-def test_two_runs_of_one_solve_have_the_same_bytes(made: Solved, tmp_path: Path) -> None:
-    again = solved(facts(blocks(3)))
-    save_run(tmp_path / "a.qnn", made)
-    save_run(tmp_path / "b.qnn", again)
-    assert (tmp_path / "a.qnn").read_bytes() == (tmp_path / "b.qnn").read_bytes()
-
-
 def test_wishes_are_kept_with_all_that_they_say(tmp_path: Path) -> None:
     exact = attrs.evolve(U16, scale=0.3, zero_point=7)
     wishes = (
@@ -268,7 +250,7 @@ def test_wishes_are_kept_with_all_that_they_say(tmp_path: Path) -> None:
     assert run.facts.wanted.all == wishes
     assert all(run.facts.asked(site) == made.facts.asked(site) for site in made.problem.domains)
     assert run.result == made.result and text(run.solve()) == text(made.result)
-    assert _spelled(problem_of(run.facts)) == _spelled(made.problem)
+    assert spelled(problem_of(run.facts)) == spelled(made.problem)
 
 
 def test_the_content_hangs_on_what_was_solved_and_not_on_the_answer(made: Solved, tmp_path: Path) -> None:
@@ -295,14 +277,6 @@ def test_no_process_that_reads_a_run_loads_torch(made: Solved, tmp_path: Path) -
     assert done.stdout.strip() == "[]"
 
 
-def test_a_run_of_2000_ops_is_small(tmp_path: Path) -> None:
-    made = solved(facts(blocks(250, width=64)))
-    assert len(made.facts.built) == 2000
-    save_run(tmp_path / "run.qnn", made)
-    assert (tmp_path / "run.qnn").stat().st_size < 2_000_000
-    assert load_run(tmp_path / "run.qnn").result == made.result
-
-
 def test_the_shipped_tables_are_not_asked(run: Run, monkeypatch: pytest.MonkeyPatch, made: Solved) -> None:
     """A kept run answers from what was known then, whatever this version knows by now."""
 
@@ -313,76 +287,3 @@ def test_the_shipped_tables_are_not_asked(run: Run, monkeypatch: pytest.MonkeyPa
     for where in ("qnnsolve.opinfo_facts.shipped_tables", "qnnsolve.facts.curated.curated"):
         monkeypatch.setattr(where, gone)
     assert text(run.solve()) == text(made.result)
-
-
-def test_an_earlier_run_is_replaced_only_by_a_complete_one(
-    made: Solved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "run.qnn"
-    save_run(path, made, model="earlier")
-
-    def fails(*_: Any) -> None:
-        raise OSError("no space left on device")
-
-    monkeypatch.setattr(Path, "replace", fails)
-    with pytest.raises(UsageError, match=r"run\.qnn cannot be written: no space left on device"):
-        save_run(path, made, model="later")
-    assert load_run(path).about["model"] == "earlier"
-    assert [each.name for each in tmp_path.iterdir()] == ["run.qnn"]
-    monkeypatch.undo()
-    save_run(path, made, model="later")
-    assert load_run(path).about["model"] == "later"
-
-
-@pytest.mark.parametrize("content", [b"a model", b"SQLite format 3\0" + b"\0" * 4000], ids=["other", "sqlite"])
-def test_what_is_no_run_is_not_replaced(made: Solved, tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "model.pt2"
-    path.write_bytes(content)
-    with pytest.raises(UsageError, match=r"model\.pt2: a file that is no kept run is there, and is not replaced"):
-        save_run(path, made)
-    assert path.read_bytes() == content
-
-
-def test_where_nothing_can_be_written_is_told(made: Solved, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="is a folder"):
-        save_run(tmp_path, made)
-    with pytest.raises(UsageError, match=r"the folder .* does not exist"):
-        save_run(tmp_path / "no" / "run.qnn", made)
-
-
-def test_where_no_name_can_be_is_told(made: Solved, tmp_path: Path) -> None:
-    for name in ("x" * 300, "nul\0", "folder/" * 1000 + "x"):
-        with pytest.raises(UsageError) as refused:
-            save_run(tmp_path / name, made)
-        assert len(str(refused.value).splitlines()) == 1
-    save_run(tmp_path / ("x" * 250), made)
-
-
-def test_odd_names_of_files_work(made: Solved, tmp_path: Path) -> None:
-    for name in ("a run?mode=rw#1%20.qnn", "läufe.qnn", ":memory:"):
-        save_run(tmp_path / name, made)
-        assert load_run(tmp_path / name).result == made.result
-
-
-def _spelled(problem: Any) -> list[tuple[object, ...]]:
-    """Every constraint with all that it says; relations compare by identity."""
-    return [(type(c).__name__, c.sites, _says(c), c.reason) for c in problem.constraints]
-
-
-def _says(constraint: Any) -> object:
-    match constraint:
-        case Table() | Derived():
-            relation: Relation = constraint.relation
-            return relation.rows, relation.prices
-        case Convertible():
-            return constraint.pairs, constraint.price
-        case Prefer():
-            return constraint.costs
-        case Same():
-            return None
-    return constraint.encodings
-
-
-def _removal(each: Any) -> tuple[object, ...]:
-    shared = tuple(same.sites for same in each.shared)
-    return each.site, each.encoding, each.constraint.sites, each.constraint.reason, each.because, shared

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 import torch
-import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
@@ -16,8 +13,8 @@ from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 from qnnsolve.quantizer import SolveQuantizer
 from qnnsolve.results import AT_BORDER, CpuOp, Stand, Verification, in_words
 from qnnsolve.verification.comparison import Grid, compare
-from qnnsolve.verification.outputs import output_grids, quantized_outputs, random_outputs
-from qnnsolve.verification.verify import converted_checks, outputs_of, run_on_emulator
+from qnnsolve.verification.outputs import output_grids
+from qnnsolve.verification.verify import converted_checks
 
 RAMP = torch.linspace(-1.0, 3.0, 5)
 
@@ -161,31 +158,6 @@ def test_random_outputs_are_not_compared() -> None:
     assert math.isnan(nothing.emulator_vs_converted_max_rel) and math.isnan(nothing.sqnr_db)
 
 
-class Noise(torch.nn.Module):
-    """Outputs beside, behind and away from random numbers, and one that hangs on a buffer which they are written to."""
-
-    kept: torch.Tensor
-    fixed: torch.Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("kept", torch.zeros(3))
-        self.register_buffer("fixed", torch.ones(3))
-
-    def forward(self, x: torch.Tensor) -> Sequence[torch.Tensor]:
-        earlier = self.kept * x
-        noise = torch.rand_like(x)
-        self.kept.copy_(noise[0])
-        fixed = F.dropout(x, 0.5, training=False), F.scaled_dot_product_attention(x, x, x)
-        return x * self.fixed, (noise + x).relu(), F.dropout(x, 0.5), earlier, *fixed
-
-
-def test_what_hangs_on_random_numbers_is_told_by_the_graph() -> None:
-    graph = torch.export.export(Noise(), (torch.rand(2, 3),)).module()
-    assert random_outputs(graph) == {1, 2, 3}
-    assert random_outputs(Noise()) == frozenset(), "no graph"
-
-
 @pytest.mark.parametrize(
     ("step", "agrees", "said"), [(0.2, True, ": rounding: SQNR"), (1.0, False, ": something else is computed: SQNR")]
 )
@@ -199,22 +171,6 @@ def test_rounding_is_told_from_a_wrong_scale_by_the_distance_to_the_float_model(
     verification = one(original + step * ~even, converted, original)
     assert verification.agrees is agrees
     assert verification.note is not None and said in verification.note
-
-
-def test_an_output_behind_weights_alone_is_quantized_and_one_beside_is_not() -> None:
-    class Two(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.linear = torch.nn.Linear(8, 4)
-
-        def forward(self, x: torch.Tensor, n: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            return self.linear(x), n + 1
-
-    inputs = (torch.randn(2, 8), torch.arange(4))
-    prepared = prepare_pt2e(torch.export.export(Two().eval(), inputs).module(), SolveQuantizer("htp", strict=False))
-    prepared(*inputs)
-    assert quantized_outputs(convert_pt2e(prepared)) == frozenset({0})
-    assert quantized_outputs(Two()) is None, "no graph"
 
 
 class Counting(torch.nn.Module):
@@ -254,20 +210,3 @@ def test_models_that_share_their_states_each_keep_their_own() -> None:
     shared = converted_checks(model, model, [(torch.ones(3),)] * 4)
     assert shared[0].sqnr.worst == math.inf
     assert float(model.kept.sum()) == 0, "and leave no marks"
-
-
-def test_none_beside_tensors_is_nothing_to_compare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def child(module: str, job: dict[str, str], folder: Path, **_: object) -> dict[str, object]:
-        torch.save([[torch.ones(2), None, 3]], job["outputs"])
-        return {"load": 0.0, "seconds": [0.0]}
-
-    monkeypatch.setattr("qnnsolve.verification.verify.child.run", child)
-    (outputs,) = run_on_emulator(tmp_path / "model.pte", [(torch.ones(2),)]).outputs
-    assert [leaf.tolist() for leaf in outputs] == [[1, 1], 3]
-
-
-def test_outputs_are_flattened_as_the_runtime_does() -> None:
-    def model(x: torch.Tensor) -> dict[str, Sequence[torch.Tensor]]:
-        return {"first": [x, x + 1], "second": (x + 2,)}
-
-    assert [float(leaf) for leaf in outputs_of(model, (torch.tensor(1.0),))] == [1, 2, 3]

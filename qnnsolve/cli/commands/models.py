@@ -116,7 +116,7 @@ def _files(arguments: argparse.Namespace) -> list[tuple[str, str | PathLike[str]
 
 
 def _solve(arguments: argparse.Namespace, stdout: IO[str]) -> int:
-    from qnnsolve.models.references import locate, source_of
+    from qnnsolve.models.locating import locate, source_of
 
     check_names(arguments)
     reference = locate(arguments.model, "model", (".pt2",))
@@ -155,7 +155,7 @@ def _solve_exit(result: SolveResult, strict: bool) -> int:
 
 
 def _export(arguments: argparse.Namespace, stdout: IO[str]) -> int:
-    from qnnsolve.models.references import locate, source_of
+    from qnnsolve.models.locating import locate, source_of
 
     check_names(arguments)
     reference = locate(arguments.model, "model", (".pt2",))
