@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from qnnsolve.constraints import Problem, Table
 from qnnsolve.encodings import FLOAT
 from qnnsolve.explain.nodes import Describer, node_records, source_records
@@ -16,6 +18,7 @@ __all__ = [
     "conflict_in_words",
     "describe",
     "node_records",
+    "notes_of_model",
     "placements",
     "result_of",
     "sentence",
@@ -73,11 +76,17 @@ def result_of(
     )
 
 
+_MORE_CONFLICTS = "a limit ended the search for conflicts, so there may be more than these"
+
+
 def _cut_short(outcome: Solution | Unsatisfiable | Unknown) -> tuple[str, ...]:
-    """A note where a limit ended the search for conflicts."""
-    if isinstance(outcome, Unsatisfiable) and not outcome.exhaustive:
-        return ("a limit ended the search for conflicts, so there may be more than these",)
-    return ()
+    return (_MORE_CONFLICTS,) if isinstance(outcome, Unsatisfiable) and not outcome.exhaustive else ()
+
+
+def notes_of_model(notes: Iterable[str], facts: Facts) -> tuple[str, ...]:
+    """Of the notes of a result those that the model gave, not its solve: they hold for another solve, too."""
+    of_solve = (*missing_notes(facts), _MORE_CONFLICTS)
+    return tuple(note for note in notes if note not in of_solve)
 
 
 def _tables_by_node(facts: Facts, problem: Problem) -> dict[str, tuple[Table, ...]]:

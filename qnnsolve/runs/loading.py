@@ -17,7 +17,7 @@ from cattrs.errors import ForbiddenExtraKeysError, StructureHandlerNotFoundError
 from qnnsolve.constraints import Problem, Site
 from qnnsolve.encodings import Encoding
 from qnnsolve.errors import RunError, UnsupportedGraphError, UsageError
-from qnnsolve.explain import describe, node_records, result_of
+from qnnsolve.explain import describe, node_records, notes_of_model, result_of
 from qnnsolve.facts.curated import Curated
 from qnnsolve.foreign import said
 from qnnsolve.host.stages import Stages
@@ -145,7 +145,7 @@ class Run:
                 outcome = Unknown(self._rows["outcome"][0][3])
             timings = tuple((stage, seconds) for stage, seconds in self._records["timings"])
             found = result_of(self.facts, outcome, soc=self.about["soc"], nodes=nodes, timings=timings)
-            return self._with_notes(found)
+            return attrs.evolve(found, notes=tuple(self._records["notes"]), calibration=self._calibration)
 
     @cached_property
     def export(self) -> ExportResult | None:
@@ -168,12 +168,14 @@ class Run:
         stages = Stages()
         with stages("solve"):
             outcome = self.solved_again if limits is None else solve(problem, limits)
-        return self._with_notes(describe(facts, problem, outcome, soc=self.about["soc"], timings=stages.laps))
-
-    def _with_notes(self, result: SolveResult) -> SolveResult:
+        found = describe(facts, problem, outcome, soc=self.about["soc"], timings=stages.laps)
         with self._reading():
-            calibration = self._record("calibration", CalibrationRecord) if "calibration" in self._records else None
-            return attrs.evolve(result, notes=tuple(self._records["notes"]), calibration=calibration)
+            notes = (*notes_of_model(self._records["notes"], facts), *found.notes)
+            return attrs.evolve(found, notes=notes, calibration=self._calibration)
+
+    @cached_property
+    def _calibration(self) -> CalibrationRecord | None:
+        return self._record("calibration", CalibrationRecord) if "calibration" in self._records else None
 
     def _why(self, site: Site, encoding: Encoding) -> tuple[Removal, ...]:
         def removed(site: Site, encoding: Encoding) -> tuple[Removal, ...]:

@@ -39,7 +39,7 @@ def test_pt_lists_and_dicts_of_tensors() -> None:
     assert len(samples("dict.pt")) == 2
 
 
-def test_calibration_by_callable_and_its_errors(module: str) -> None:
+def test_calibration_by_callable_and_its_errors() -> None:
     Path("cal_for_test.py").write_text(
         "import torch\n"
         "def good():\n    yield torch.zeros(1, 4), torch.zeros(1, 3, dtype=torch.int64)\n"

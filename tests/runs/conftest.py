@@ -1,4 +1,4 @@
-"""A solve of three blocks, and the run that keeps it."""
+"""A solve of three blocks and the run that keeps it; and a file to damage."""
 
 from __future__ import annotations
 
@@ -20,3 +20,17 @@ def made() -> Solved:
 def run(made: Solved, tmp_path: Path) -> Run:
     save_run(tmp_path / "run.qnn", made, model="blocks")
     return load_run(tmp_path / "run.qnn")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("runs") / "whole.qnn"
+    save_run(path, solved(facts(blocks(1))), model="blocks")
+    return path
+
+
+@pytest.fixture
+def path(whole: Path, tmp_path: Path) -> Path:
+    found = tmp_path / "run.qnn"
+    found.write_bytes(whole.read_bytes())
+    return found
