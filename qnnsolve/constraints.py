@@ -221,7 +221,7 @@ class Problem:
     domains: dict[Site, tuple[Encoding, ...]]
     constraints: tuple[Constraint, ...]
     left_out: Callable[[Site], LeftOut] = attrs.field(default=_unknown, repr=False)
-    """Why encodings are no candidates at a site, be it one of ``domains`` or one that has no candidates at all. Called
+    """Why encodings are no candidates at a site, one of ``domains`` or one that has no candidates at all. Called
     when somebody asks, never in a solve. KeyError: there is no such site."""
 
     def __attrs_post_init__(self) -> None:

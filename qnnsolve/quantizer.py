@@ -74,7 +74,7 @@ class SolveQuantizer(WishingQuantizer):
             None means 128: such a graph takes minutes to compile.
         time_limit: seconds that the solve may take, 0 or more; None means 120, infinity no limit. Where it is hit,
             the best config found is taken, and :attr:`result` has its gap.
-        limits: what the solve may spend, in full; then there is no ``time_limit``.
+        limits: how much time and memory the solve may use, in full; then there is no ``time_limit``.
         user_facts: files of the user's own facts (``docs/facts.md``), or facts that were read from such files.
         facts_source: whose operator tables count: ``"both"`` (only what the measured ones and the SDK's both accept),
             ``"measured"`` or ``"sdk"``.

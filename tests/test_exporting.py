@@ -94,7 +94,7 @@ def test_what_is_solved_compiles_whole_and_computes_the_same(
 
 
 class Noisy(torch.nn.Module):
-    """One output that hangs on random numbers, and one that does not."""
+    """One output that depends on random numbers, and one that does not."""
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         return torch.relu(x), torch.rand_like(x) * x

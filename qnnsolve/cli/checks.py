@@ -16,7 +16,7 @@ __all__ = ["check_kept", "check_names", "check_output"]
 
 
 def check_names(arguments: argparse.Namespace) -> None:
-    """Names first: they cost nothing, and torch is not even imported.
+    """Check the names that were typed: that costs nothing, and torch is not even imported.
 
     Raises:
         UsageError: an unknown SoC, precision or backend, a SoC without that backend's accelerator, or a block size
@@ -52,8 +52,8 @@ def check_output(
 
     Args:
         text: what the user typed.
-        inputs: the files that are read, which it must not be: what each is for, and its path or None.
-        option: what it was typed for.
+        inputs: files that are read, and so must not be overwritten: what each is for, and its path or None.
+        option: the option that it was typed after.
 
     Raises:
         UsageError: it cannot, and why.

@@ -67,7 +67,7 @@ class _Report(io.TextIOWrapper):
 
 
 class _Forgiving:
-    """A stderr for models, libraries and notes: where it takes nothing (a full disk), they go on all the same."""
+    """A stderr for models, libraries and notes. Where nothing can be written to it (a full disk), work goes on."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
@@ -85,12 +85,12 @@ class _Forgiving:
             self._stream.flush()
 
     def close(self) -> None:
-        """A model that closes its stdout means another one than that for our notes."""
+        """Does nothing: a model that closes its stdout must not close the stream of our notes."""
 
 
 @contextlib.contextmanager
 def unheeded(stream: IO[str] | None) -> Iterator[None]:
-    """Nobody can be told that a stream takes nothing. It leads nowhere from then on, or Python ends with 120."""
+    """Inside, a stream that cannot be written to is no error; it then leads nowhere, else Python would end with 120."""
     try:
         yield
     except OSError:

@@ -156,7 +156,7 @@ class Graph:
         return found
 
     def readers(self, name: str) -> tuple[str, ...]:
-        """The nodes that compute with what ``name`` yields, be it one of its several outputs."""
+        """The nodes that read an output of ``name``, also where it has several."""
         found: dict[str, None] = {}
         for user in self.users[name]:
             found.update(dict.fromkeys(self.users[user] if self[user].target == GETITEM else (user,)))

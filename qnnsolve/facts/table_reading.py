@@ -32,7 +32,7 @@ __all__ = ["load_table", "parse_table"]
 
 _Of = TypeVar("_Of")
 _SCALE = re.compile(r"\d{1,400}(/\d{1,400}|\.\d{1,400})?([eE][+-]?\d{1,3})?")
-"""A number as it is written; a fraction with a greater exponent would be worked out for ever."""
+"""A number as it is written; a fraction with a greater exponent would never be worked out to its end."""
 
 
 def load_table(path: Path) -> OpTable:

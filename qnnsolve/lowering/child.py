@@ -1,7 +1,7 @@
 """The child that compiles: ``python -m qnnsolve.lowering.child job.json answer.json``, started by ``lowering``.
 
-Where only the backend's answer shows that an op has to stay on the CPU which ExecuTorch wants to keep whole, lowering
-starts anew with that known.
+ExecuTorch keeps some ops whole for the backend. Where the backend then refuses one, lowering starts again, and leaves
+that op on the CPU.
 """
 
 from __future__ import annotations

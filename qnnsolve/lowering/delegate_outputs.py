@@ -1,9 +1,9 @@
 """Which output of a delegate is which: :class:`OutputOrder`.
 
-ExecuTorch's runtime (1.5.1) gives a delegate's outputs out in the order in which QNN's graph has them, which is that of
-the ops as they are defined; the program that calls it reads them in the order of its own. The two differ where an op
-with several outputs yields some of them (``split``, ``topk``, ``unbind``, ``max``), since it defines all of them at
-once: each then comes out in the place of another one, without a word.
+ExecuTorch's runtime (1.5.1) returns a delegate's outputs in the order of QNN's graph: the order in which its ops define
+them. The program that calls the delegate reads them in its own order. The two orders differ where some of the outputs
+come from an op with several (``split``, ``topk``, ``unbind``, ``max``), since such an op defines all of its outputs at
+once. Each output is then silently taken for another one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 __all__ = ["OutputOrder", "places"]
 
 _OUTPUT, _BUFFER = "output_", "output_mutbuf_"
-"""How ExecuTorch's names of QNN's tensors start (``node_visitor.py``) that are outputs, and buffers written to."""
+"""How ExecuTorch (``node_visitor.py``) begins the names of outputs, and of buffers that are written to."""
 
 
 class OutputOrder:

@@ -103,7 +103,7 @@ def lower(
 
 
 def _bytes_of(model: torch.fx.GraphModule, inputs: tuple[Any, ...]) -> int:
-    """So many bytes do weights, states and inputs take in files."""
+    """How many bytes weights, states and inputs take in files."""
     import torch
     from torch.utils import _pytree as pytree
 
@@ -148,7 +148,7 @@ def _flat(converted: torch.fx.GraphModule) -> torch.nn.Module:
 def _tagged(converted: torch.fx.GraphModule, cpu_nodes: frozenset[str]) -> Iterator[None]:
     """Each node carries its name, and the CPU's nodes their tag, as long as the context lasts.
 
-    By these the program's ops can be traced back to the graph that was solved.
+    With these the program's ops can be traced back to the graph that was solved.
     """
     before = [(node, node.meta.get("custom")) for node in converted.graph.nodes]
     for node, custom in before:

@@ -1,7 +1,7 @@
-"""What ExecuTorch's partitioner puts on the CPU, told by the solver beforehand and listened to afterwards.
+"""What ExecuTorch's partitioner puts on the CPU: what the solver says beforehand, and what is refused afterwards.
 
-The partitioner says yes or no per op and forgets why. Here its checks are listened to, so that each op on the CPU has
-its reason: the solver's choice, a missing builder, or what the backend said against it.
+The partitioner says yes or no to each op and forgets why. Here its checks are recorded, so that each op on the CPU has
+its reason: the solver's choice, a missing builder, or the backend's message.
 
 ExecuTorch 1.5.1 keeps some ops whole (``aten.linear``, ``aten.matmul`` ...) because QNN wants them so, and gives up
 when one of them is not delegated after all. Ops that stay on the CPU are therefore decomposed as for the CPU.
@@ -35,7 +35,7 @@ class CpuPlacement:
         return custom_of(node).get(CPU_KEY) == CPU_VALUE or origin_of(node) in self._given_in
 
     def give_in(self) -> bool:
-        """Leave on the CPU what the backend has rejected so far; False where that is nothing new."""
+        """Leave on the CPU what the backend has rejected so far; False where there is nothing new to leave."""
         before, self._given_in = self._given_in, frozenset(self.reasons)
         return before != self._given_in
 

@@ -1,4 +1,4 @@
-"""What a lowered program consists of: its delegates, its ops on the CPU, and the kernels that nobody has for them."""
+"""What a lowered program consists of: its delegates, its ops on the CPU, and the kernels that these ops lack."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ _STANDS = {
 
 
 def _fed_by_delegates(graph: Any) -> set[Any]:
-    """Every node that the result of a delegate reaches; not by way of a buffer, which it reaches in the next run."""
+    """Every node that the result of a delegate reaches; not through a buffer, which is read in the next run only."""
     found: set[Any] = set()
     for node in graph.nodes:
         if any(source in found or _is_delegate(source) for source in node.all_input_nodes):

@@ -2,8 +2,8 @@
 
 ``torch.export.load`` (2.13) runs what it finds: compiled libraries under ``data/aotinductor``, pickles among the
 constants, Python in sizes, names and trees. So it never sees the user's file. Members are allowed by name, their sizes
-compared with what is there, their JSON checked field by field (:mod:`qnnsolve.models.schema`), and all of it is written
-anew: what two readers of a zip file might see differently is gone.
+compared with what is there, their JSON checked field by field (:mod:`qnnsolve.models.schema`). All of it is then
+written to a new archive, so that no trick by which two readers of a zip file see different contents survives.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from qnnsolve.models.schema import checked
 __all__ = ["checked_copy"]
 
 RATIO = 100
-"""So many times the size of a file may be what it unpacks to, beyond what is small; torch does not compress."""
+"""What a file unpacks to may be this many times its size, unless it is small; torch does not compress."""
 SMALL = 2**24
 MOST_DIMENSIONS = 64
 
@@ -48,7 +48,7 @@ def checked_copy(path: Path, copy: IO[bytes]) -> None:
     """Write to ``copy`` what ``torch.export.load`` may see of the ``.pt2`` at ``path``.
 
     Raises:
-        Refused: it is no ``.pt2``, a damaged one, or holds what is no data or more than it can.
+        Refused: it is no ``.pt2``, or a damaged one; it holds code; or it declares more data than it has.
     """
     try:
         with zipfile.ZipFile(path) as archive:

@@ -1,7 +1,7 @@
 """Files of ``numpy.savez``, read as data: :func:`load_arrays`.
 
-numpy (2.4) makes room for the shape that a header declares before it looks whether there is so much, and evaluates the
-header as Python. So headers are read here first, and what they declare is compared with what is there.
+numpy (2.4) allocates the shape that a header declares before it checks that the file holds as much, and evaluates the
+header as Python. So headers are read here first, and what they declare is compared with the size of the data.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["load_arrays"]
 
 RATIO = 100
 SMALL = 2**28
-"""Bytes that a file may unpack to at any rate; beyond them it is ``RATIO`` times its size at most."""
+"""Bytes that any file may unpack to; beyond them, at most ``RATIO`` times its size."""
 LONGEST_HEADER = 10_000
 _DTYPE = re.compile(r"[<>|=]?([biuf]\d{1,2}|\?)")
 _HEADER_SIZE = {1: 2, 2: 4, 3: 4}
@@ -34,7 +34,7 @@ def load_arrays(path: Path) -> dict[str, torch.Tensor]:
     """The arrays of the ``.npz`` at ``path``, by name.
 
     Raises:
-        Refused: it is none, a damaged one, or holds other things than arrays of numbers.
+        Refused: it is no ``.npz``, or a damaged one, or holds other things than arrays of numbers.
     """
     import numpy
     import torch

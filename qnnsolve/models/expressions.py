@@ -42,7 +42,7 @@ _FUNCTIONS = _POWERS | _LEAVES | {
 
 
 def check_symbol(name: str) -> None:
-    """Refuse what is no name of a size.
+    """Check that this is the name of a size.
 
     Raises:
         Refused: it is not.
@@ -53,10 +53,10 @@ def check_symbol(name: str) -> None:
 
 
 def check_expression(text: str) -> None:
-    """Refuse an expression that is more than numbers, sizes, and the operators and functions that torch writes.
+    """Check that this is numbers, sizes, and the operators and functions that torch writes.
 
     Raises:
-        Refused: it is.
+        Refused: there is anything else in it.
     """
     strange = Refused(f"has a size '{printable(text, 80)}', which torch would not write: it could run code")
     if len(text) > LONGEST or "\n" in text:

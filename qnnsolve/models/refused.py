@@ -6,4 +6,4 @@ __all__ = ["Refused"]
 
 
 class Refused(ValueError):
-    """A file says or holds what is not read; the text continues a sentence whose subject is the file."""
+    """A file is not read, and why. The text continues a sentence whose subject is the file: ``is encrypted``."""

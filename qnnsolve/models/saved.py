@@ -15,7 +15,7 @@ from qnnsolve.models.refused import Refused
 __all__ = ["check_saved", "load_tensors"]
 
 RATIO = 20
-"""So many times the size of a file may be what it unpacks to; torch.save does not compress."""
+"""What a file unpacks to may be this many times its size; torch.save does not compress."""
 SPREAD = 64 * 2**20
 """Bytes that a tensor may have beyond those of its storage, which it repeats (``expand``)."""
 MOST_VALUES = 1_000_000
@@ -39,7 +39,7 @@ def check_saved(stream: IO[bytes]) -> None:
     """Refuse a file of ``torch.save`` whose sizes are not those of its data; no tensor is allocated.
 
     Raises:
-        Refused: so it is.
+        Refused: a declared size is not that of the data.
         UnpicklingError: it holds more than tensors, plain containers and values.
     """
     import torch

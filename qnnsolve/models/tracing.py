@@ -22,7 +22,7 @@ __all__ = ["checked_samples", "evaluating", "example_inputs_of", "exported", "mo
 
 
 def module_of(program: ExportedProgram) -> torch.fx.GraphModule:
-    """A graph of its own, without the guards that would stand in it as a call."""
+    """The program as a module, without torch's check of the inputs (a call in its graph)."""
     import torch
 
     module = program.module(check_guards=False)
@@ -68,7 +68,7 @@ def exported(model: torch.nn.Module | ExportedProgram, examples: tuple[Any, ...]
 
 
 _PACKED = (
-    "its shapes hang on the lengths that are given, and a graph has fixed ones; run the layer over the padded batch, "
+    "its shapes depend on the lengths that are given, and a graph has fixed ones; run the layer over the padded batch, "
     "and take with gather, or mask, what lies within the lengths"
 )
 
@@ -80,7 +80,7 @@ _DEPENDS = (
 
 
 def _depends_on_data() -> bool:
-    """Whether what is being raised is torch's word for it."""
+    """Whether the error that is being raised is torch's for a graph that depends on data."""
     error = sys.exc_info()[1]
     while error is not None:
         if type(error).__name__ in ("GuardOnDataDependentSymNode", "DynamicOutputShapeException"):
@@ -181,7 +181,7 @@ def _checked(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
 
 @contextlib.contextmanager
 def evaluating(model: torch.nn.Module | ExportedProgram) -> Iterator[None]:
-    """Every layer in evaluation mode, and afterwards as it was: dropout and batch statistics have no place here."""
+    """Inside, every layer is in evaluation mode (no dropout, no batch statistics); afterwards it is as it was."""
     import torch
 
     training = [layer for layer in model.modules() if layer.training] if isinstance(model, torch.nn.Module) else []

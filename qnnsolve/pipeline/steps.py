@@ -62,7 +62,7 @@ def converted_model(
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
     # Calibrating writes to a model's states, and so does converting: torchao 0.18 folds constants, for which it runs
-    # every op that hangs on no input, those in place included (a counter would start at 1).
+    # every op that depends on no input, those in place included (a counter would start at 1).
     with restored(tuple(module.buffers())):
         with stages("prepare"):
             prepared = prepare_pt2e(module, quantizer)

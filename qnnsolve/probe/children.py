@@ -34,7 +34,7 @@ def run_child(child: Child, journals: Mapping[Path, str], what: str, tell: Calla
     ``tell`` is called about once a second.
 
     Raises:
-        HostBackendError: a child died before it asked anything (it would do so for ever), or raised.
+        HostBackendError: a child died before it asked anything (another one would, too), or raised.
     """
     deaths = 0
     while True:

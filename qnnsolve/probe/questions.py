@@ -165,7 +165,7 @@ class OpSpec:
     (``ElementWiseNeuron.hardsigmoid``). ``aten`` are the targets for which ExecuTorch 1.5.1 emits it. ``check`` says
     how what the emulator computes is judged; ``fixed`` is the range of an output that the backend may compute on a grid
     of its own (Sigmoid: 0 to 1). All is asked in ``turns`` processes, each in another order and with other numbers:
-    random answers show, and those that hang on the numbers, which some operators need more turns for.
+    so that random answers show, and those that depend on the numbers; some operators need more turns for that.
     """
 
     op: str

@@ -74,8 +74,8 @@ class Recheck:
 def set_aside(tables: Mapping[str, OpTable], differences: Sequence[Difference]) -> dict[str, OpTable]:
     """The tables of all operators that answer differently, with those tuples as unstable ones on every arch.
 
-    What is answered otherwise when it is asked again hangs on chance or on the numbers, and one arch's luck is no
-    more than another's.
+    An answer that differs when the question is asked again depends on chance or on the numbers. Then the answers of the
+    other archs cannot be trusted either.
     """
     changed: dict[str, OpTable] = {}
     for difference in differences:

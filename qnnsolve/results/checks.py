@@ -108,7 +108,7 @@ class Verification:
     emulator_seconds: float = 0.0
     """What running the samples alone took."""
     random_outputs: tuple[int, ...] = ()
-    """Outputs that hang on random numbers: drawn anew on each run, they are not compared and not in ``outputs``."""
+    """Outputs that depend on random numbers: they differ on each run, are not compared, and not in ``outputs``."""
 
     @property
     def verdict(self) -> Verdict | None:

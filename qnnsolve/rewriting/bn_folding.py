@@ -1,10 +1,10 @@
 """Batch norms are folded only into layers that nothing else reads: :func:`fold_only_where_alone`.
 
 ``prepare_pt2e`` (torchao 0.18) folds a batch norm into the convolution or linear before it, also where others read that
-one's output (a residual branch), who then get the normalized values; where another layer has the same weights (a head
-over several levels), whose own norm is then left out; and into grouped transposed convolutions, which it scales
-wrongly. None of that can be seen afterwards. Where a weight is computed, from parameters be it, it raises "Expected
-get_attr node".
+layer's output (a residual branch): they then get the normalized values. It folds one where another layer has the same
+weights (a head over several levels): that layer's own norm is then left out. And it scales grouped transposed
+convolutions wrongly. None of that can be seen afterwards. Where a weight is computed, even from parameters alone, it
+raises "Expected get_attr node".
 """
 
 from __future__ import annotations

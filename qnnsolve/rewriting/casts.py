@@ -1,4 +1,4 @@
-"""Casts: of whole floats to integers, and what needs none (:data:`CASTS`).
+"""Casts of whole floats to integers, and casts that can be left out (:data:`CASTS`).
 
 What ``floor`` yields is whole in float. Quantized, or read back from the accelerator, it is a fraction of a step off,
 and a cast to integers cuts that off: ``sign(x).int()`` at 16 bits has 2.5 dB on SM8750, every 1 a 0. So it is rounded

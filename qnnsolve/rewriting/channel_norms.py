@@ -35,7 +35,7 @@ def _known(node: Any, default: float, like: torch.Tensor) -> torch.Tensor | None
 
 
 def _with_statistics(emit: Emitter, node: FxNode) -> FxNode | None:
-    """``x * w + b`` with ``w`` and ``b`` of each channel; None where they hang on the model's inputs."""
+    """``x * w + b`` with ``w`` and ``b`` of each channel; None where they depend on the model's inputs."""
     source, like = node.args[0], node.meta["val"]
     given = [_known(argument(node, 1 + index, name), default, like) for index, (name, default) in enumerate(_NAMED)]
     weight, bias, mean, variance = given

@@ -46,7 +46,7 @@ def _by_sign(emit: Emitter, source: FxNode, slope: FxNode, rank: int) -> FxNode:
 def slopes(module: GraphModule) -> Mapping[Any, Replacement]:
     """What is written instead of a PReLU, once all other ops of ``module`` are as they will be.
 
-    Its layout hangs on those, and not on other PReLUs: so the graph is read once for all of them.
+    The layout of a PReLU depends on the other ops, not on other PReLUs: so the graph is read once for all of them.
     """
     graph = cache(lambda: read_graph(module))
     return {aten.prelu.default: partial(_prelu, held=lambda node: channels_last(graph()[node.name], graph()))}

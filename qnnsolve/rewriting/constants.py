@@ -78,7 +78,7 @@ def _sources(model: GraphModule, written: set[Node], trained: bool) -> Tensors:
 
 
 def _memory(tensor: torch.Tensor) -> int:
-    """The same for tensors that share their memory, be it under two names."""
+    """The same for tensors that share their memory, also where one tensor has two names."""
     return tensor.untyped_storage().data_ptr() or id(tensor)
 
 

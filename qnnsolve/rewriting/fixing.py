@@ -37,7 +37,7 @@ def fix(model: GraphModule, inputs: Sequence[Any] | None = None) -> GraphModule:
 
     Raises:
         UsageError: an input is larger than the model takes.
-        UnsupportedGraphError: what a node computes hangs on the dtype's bits, or cannot be computed with these sizes.
+        UnsupportedGraphError: a node reads a number's bits as another dtype, or cannot be computed with these sizes.
     """
     places = [node for node in model.graph.nodes if node.op == "placeholder"]
     wanted = dict(zip(places, inputs, strict=False)) if inputs is not None else {}
@@ -176,7 +176,7 @@ class _Fixing:
 
 
 def _constants(model: GraphModule) -> set[Node]:
-    """What hangs on no input, no parameter, no random number and nothing that the model writes to."""
+    """What depends on no input, no parameter, no random number and nothing that the model writes to."""
     found: set[Node] = set()
     for node in model.graph.nodes:
         if node.op == "get_attr":

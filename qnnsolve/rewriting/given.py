@@ -1,9 +1,9 @@
-"""A model that comes quantized, wholly or in part, is quantized anew: :func:`without_given`.
+"""A model that comes quantized, wholly or in part, is quantized again: :func:`without_given`.
 
 ``convert_pt2e`` and training with fake quantization leave ops in a graph that round a tensor: a quantize and its
 dequantize, or both in one. ExecuTorch reads the encodings from such pairs, so that there can be one set of them only,
 the one that is solved for. What is known beforehand (a weight) keeps the values that the old rounding gave it; what is
-computed from the inputs keeps the range that it was cut to, and is rounded anew.
+computed from the inputs keeps the range that it was cut to, and is rounded with the new encoding.
 """
 
 from __future__ import annotations

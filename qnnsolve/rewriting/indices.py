@@ -1,6 +1,6 @@
 """Indices as the accelerator takes them: counted from the front, and in one row (:data:`INDICES`).
 
-It reads and writes elsewhere where an index is negative, without a word (HTP emulator, QNN 2.51: ``x[[0, -1]]`` has
+With a negative index it silently reads and writes elsewhere (HTP emulator, QNN 2.51: ``x[[0, -1]]`` has
 -1 dB). ExecuTorch's ``op_index_put.py`` (1.5.1) builds index tensors of one dimension.
 """
 

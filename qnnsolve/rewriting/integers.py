@@ -61,7 +61,7 @@ def _remainder(emit: Emitter, node: FxNode) -> FxNode | None:
 
 
 def _whole(emit: Emitter, node: FxNode) -> FxNode | None:
-    """An integer is whole already; the runtime rounds it by way of a float."""
+    """An integer is whole already; the runtime would round it as a float."""
     source = node.args[0]
     return source if isinstance(source, FxNode) and _is_integer(source) else None
 

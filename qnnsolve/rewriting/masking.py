@@ -1,8 +1,8 @@
 """Which tensors of a graph can hold an attention mask, and who reads them: :func:`masking`.
 
-A mask writes values so low (minus infinity, the least float, -1e9) that a softmax makes nothing of them. How low they
-are says nothing, wherever only a softmax or the like sees them. Everywhere else such a value is what it says, and so
-is a low score that no mask made.
+A mask writes values so low (minus infinity, the least float, -1e9) that a softmax makes zeros of them. Where only a
+softmax or the like reads them, it does not matter how low they are. Everywhere else such a value counts as it is, and
+so does a low score that no mask wrote.
 """
 
 from __future__ import annotations

@@ -118,7 +118,7 @@ def _largest_by_kernel(dims: int) -> Replacement:
 
 def _largest_over_volumes(emit: Emitter, node: FxNode) -> FxNode | None:
     """Over rows and columns, then over depth, where ExecuTorch's own way fails (``decompose_maxpool3d.py``, 1.5.1): it
-    takes batches only, and leaves dilation out without a word."""
+    takes batches only, and silently leaves dilation out."""
     source: Any = node.args[0]
     _largest_by_kernel(3)(emit, node)
     kernel, stride, padding = (_each(size, 3) for size in (*node.args[1:3], argument(node, 3, "padding", 0)))
@@ -183,7 +183,7 @@ def _values(emit: Emitter, x: FxNode, size: list[int]) -> FxNode:
 def _by_planes(
     emit: Emitter, node: FxNode, rows_and_columns: Callable[[FxNode], FxNode], depth: Callable[[FxNode], FxNode]
 ) -> FxNode:
-    """What draws volumes together, over each plane of them and then over the depth of each line of what is left."""
+    """A pooling of volumes: first within each plane, then along the depth."""
     source: Any = node.args[0]
     value = node.meta["val"]
     after = (value[0] if isinstance(value, list | tuple) else value).shape

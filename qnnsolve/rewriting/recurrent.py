@@ -1,7 +1,7 @@
 """Spell out recurrent layers and cells, step by step, in ops that the accelerator has: :func:`unroll`.
 
 ExecuTorch (1.5.1) builds no recurrent op; it takes them apart when it lowers, with nothing quantized in between. Here
-the inputs of all steps are projected by one linear layer, and only what hangs on the state is written for each step.
+the inputs of all steps are projected by one linear layer; only what depends on the state is written out for each step.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What draws dimensions together, written as ops that ExecuTorch can build: :data:`REDUCTIONS`."""
+"""Reductions, written as ops that ExecuTorch can build: :data:`REDUCTIONS`."""
 
 from __future__ import annotations
 

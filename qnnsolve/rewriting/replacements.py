@@ -42,7 +42,7 @@ aten = torch.ops.aten
 def _roll(emit: Emitter, node: FxNode) -> FxNode | None:
     """By what is left of each shift, along dimensions counted from the front.
 
-    ExecuTorch 1.5.1 (``decompose_roll.py``) takes dimensions counted from the back for the first one, without a word.
+    ExecuTorch 1.5.1 (``decompose_roll.py``) silently takes dimensions counted from the back for the first one.
     """
     source: Any = node.args[0]
     shifts: Any = node.args[1]

@@ -2,8 +2,8 @@
 
 A bicubic one between aligned corners is off by 112 to 119 % of its range (HTP emulator, QNN 2.51, V68 and V79), and
 ExecuTorch's runtime (1.5.1) has no kernel for it either. Rows and columns are resized one after the other, each by a
-matrix that hangs on sizes alone. A bilinear one to half the size is a mean of four; the accelerator's own is off by two
-steps of 8 bits (33.7 dB where the converted model has 39.3).
+matrix that depends on sizes alone. A bilinear one to half the size is a mean of four values; the accelerator's own is
+off by two steps of 8 bits (33.7 dB where the converted model has 39.3).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Repeat a tensor along a dimension after the arithmetic on it, not before: :func:`move_tiles`.
 
-Along the last dimension, the compiler gets sums, differences and products wrong, without a word, where each operand is
+Along the last dimension, the compiler silently gets sums, differences and products wrong, where each operand is
 a Tile of one element there or has one element itself (HTP emulator, QNN 2.51, V68 and V79, 8 and 16 bits:
 ``x.expand(3, 4) + 1`` of a column has -5 dB). Divisions, maxima and minima are right, and so is what another op, or a
 reshape of the last dimension, stands between.

@@ -1,4 +1,4 @@
-"""Regular expressions of users, whose search ends: a recipe comes from anywhere, and some patterns take for ever."""
+"""Regular expressions of users, whose search ends: a recipe comes from anywhere, and some patterns would never end."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def load_run(path: str | os.PathLike[str]) -> Run:
 
 
 class Run:
-    """A solve that was kept. What is read of the file is read when it is first asked for.
+    """A solve that was kept. Each part of the file is turned into records when it is first asked for.
 
     Args:
         path: the file.
@@ -63,7 +63,7 @@ class Run:
             of the graph and of its operators, what was asked for, and the limits.
         rows: of each table.
 
-    Every attribute raises :class:`RunError` where the file does not mean anything.
+    Every attribute raises :class:`RunError` where the file is damaged.
     """
 
     def __init__(self, path: str, about: Mapping[str, str], rows: Rows) -> None:
@@ -99,7 +99,7 @@ class Run:
 
     @cached_property
     def limits(self) -> Limits:
-        """What the solve might spend."""
+        """How much time and memory the solve might use."""
         with self._reading():
             return self._record("limits", Limits)
 
@@ -127,7 +127,7 @@ class Run:
 
     @cached_property
     def solved_again(self) -> Solution | Unsatisfiable | Unknown:
-        """The solver's answer to the problem, found anew within the same limits: the same, with its whole trail."""
+        """The solver's answer to the stored problem, solved again within the same limits, with its whole trail."""
         return solve(self.problem, self.limits)
 
     @cached_property
@@ -159,10 +159,10 @@ class Run:
             return convert.structure(record, ExportResult)
 
     def solve(self, limits: Limits | None = None) -> SolveResult:
-        """The answer, found anew from the stored constraints: the same but for ``timings``.
+        """The answer to the stored constraints, solved again: the same but for ``timings``.
 
         Args:
-            limits: what it may spend; None takes those of the run.
+            limits: how much time and memory it may use; None takes those of the run.
         """
         problem, facts = self.problem, self.facts
         stages = Stages()
@@ -205,7 +205,7 @@ class Run:
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[None]:
-        """A file that was made to look like a run holds what means nothing."""
+        """Turns whatever a forged file raises into one :class:`RunError`."""
         try:
             yield
         except (

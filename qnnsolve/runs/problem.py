@@ -39,7 +39,7 @@ def problem_rows(
     domains, relations, reasons = Ids[tuple[Encoding, ...]](), Ids[PricedRows](), Ids[Reason]()
     records = Ids[LeftOut]()
     ordered = sorted(problem.domains)
-    for site in ordered:  # before what came of the solve, so that ids do not hang on it
+    for site in ordered:  # before what came of the solve, so that ids do not depend on it
         met.encodings.many((*problem.domains[site], facts.asked(site)))
         records(problem.left_out(site))
     bare = [(site, records(problem.left_out(site))) for site in bare_sites(facts.graph, problem)]

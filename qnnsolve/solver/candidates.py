@@ -1,4 +1,4 @@
-"""Why an encoding is no candidate of a site: what the problem says of it, as a removal."""
+"""Why an encoding was never a candidate of a site: the rule that left it out, as a removal."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def left_out(problem: Problem, site: Site, encoding: Encoding) -> tuple[Removal,
 
 
 def also_left_out(problem: Problem, why: WhyRemoved) -> WhyRemoved:
-    """``why``, which knows what propagation removed, and before it what was never a candidate."""
+    """``why``, extended: it knows what propagation removed; the result also knows what was never a candidate."""
 
     def either(site: Site, encoding: Encoding) -> tuple[Removal, ...]:
         return left_out(problem, site, encoding) or why(site, encoding)

@@ -1,4 +1,4 @@
-"""Every independent conflict: follow the trail back, then delete what is not needed; without it, look again."""
+"""Every independent conflict: follow the trail back, delete what is not needed, set the conflict aside, look again."""
 
 from __future__ import annotations
 

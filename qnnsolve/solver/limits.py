@@ -1,4 +1,4 @@
-"""How much a solve may spend, and how much it may where a user says nothing."""
+"""How much time and memory a solve may use, and the defaults."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _positive(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
 
 @attrs.frozen
 class Limits:
-    """How much a solve may spend.
+    """How much time and memory a solve may use.
 
     Args:
         seconds: wall time of propagation and search; ``None`` means as long as it takes. Reading the problem comes

@@ -1,4 +1,4 @@
-"""From chosen values back to the words of the problem: encodings, groups, converts, and the cost, summed anew."""
+"""From chosen values back to the words of the problem: encodings, groups, converts, and the cost, summed up again."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ __all__ = ["Grid", "compare"]
 
 LISTED_CPU_OPS = 5
 Undecided: TypeAlias = "Callable[[int, Sequence[torch.Tensor]], Sequence[torch.Tensor] | None]"
-"""For an output and its values per sample, at which of them less than a step decides."""
+"""Of an output and its values per sample: the values that less than a step decides."""
 
 
 @attrs.frozen
@@ -49,7 +49,7 @@ def compare(
     converted output; over its magnitude where it is constant. Integers and booleans count the fraction of values
     that differ. A NaN or an infinity on either side, or another shape, is an infinite difference. ``grids`` has per
     output the encoding that it is computed in, where known: differences are counted in its steps as well. Those
-    at ``unquantized`` hang on nothing that the converted model quantizes. The verdicts:
+    at ``unquantized`` depend on nothing that the converted model quantizes. The verdicts:
     :mod:`qnnsolve.verification.judging`. An output that disagrees is judged without the values that are
     ``undecided``: with the rest all right, it is rounding.
     """

@@ -1,7 +1,7 @@
-"""Rounding or something else: the law by which an output of the emulator is judged against the converted model's.
+"""Rounding or something else: how an output of the emulator that differs from the converted model's is judged.
 
-Both are compared with the float model. Emulator and converted model round in different places, so that their noise is
-two draws of one kind: it may stand elsewhere, but is not larger. A wrong scale, a garbled channel or row is larger.
+Both are compared with the float model. Emulator and converted model round in different places. So their errors stand
+in different places, too, but are equally large. A wrong scale or a garbled channel or row makes a larger error.
 Measured (QNN 2.51, V79, 8 bits): convolution, linear and add each round 2 to 8 % of their values one step apart from
 torch, either way, which leaves the SQNR as it is and still adds up over layers.
 """
@@ -34,7 +34,7 @@ PLACE_DB = 6.0
 """What one channel, row or sample loses where it is called garbled: twice the error."""
 SEVERAL_STEPS = 3
 MANY = 16
-"""Values that are off in a slice, from which on it is no single one that tipped over."""
+"""From so many wrong values in a slice on, they are not a few values that rounding turned over by chance."""
 FLOAT_ROUNDING = 1e-4
 """Of the output's range: what two implementations in single precision may differ by where nothing is quantized."""
 
@@ -110,7 +110,7 @@ def _judge_integers(rows: Sequence[Row]) -> Verdict:
     """Rounding where the converted model misses the float model's integers about as often as the emulator does.
 
     Which value is largest, or above a threshold, turns on the last step; where the converted model never turned,
-    though, nothing says that the emulator may. Only the values count at which one is right and the other wrong
+    though, nothing says that the emulator may. Only the values at which one is right and the other wrong count
     (McNemar's test, at two deviations).
     """
     lost = gained = 0

@@ -1,4 +1,4 @@
-"""What a converted graph says of its outputs: the encoding of each, and which hang on random numbers."""
+"""What a converted graph says of its outputs: the encoding of each, and which depend on random numbers."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ __all__ = ["output_grids", "output_leaves", "quantized_outputs", "random_outputs
 
 
 def random_outputs(converted: Callable[..., Any]) -> frozenset[int]:
-    """Which flat outputs of a graph hang on numbers that are drawn anew on each run; none for what is no graph.
+    """Which flat outputs of a graph depend on random numbers, new ones on each run; none for what is no graph.
 
-    Also by way of a buffer that such numbers are written to.
+    A buffer that such numbers are written to counts, too.
     """
     return _hanging_on(converted, _draws)
 
 
 def quantized_outputs(converted: Callable[..., Any]) -> frozenset[int] | None:
-    """Which flat outputs hang on something that is quantized, weights included; None for what is no graph."""
+    """Which flat outputs depend on something that is quantized, weights included; None for what is no graph."""
     import torch
 
     return _hanging_on(converted, _quantizes) if isinstance(converted, torch.fx.GraphModule) else None
 
 
 def _hanging_on(converted: Callable[..., Any], kind: Callable[[torch.fx.Node], bool]) -> frozenset[int]:
-    """The flat outputs that a node of this ``kind`` reaches, also by way of a buffer."""
+    """The flat outputs that a node of this ``kind`` reaches, also through a buffer."""
     import torch
 
     if not isinstance(converted, torch.fx.GraphModule):

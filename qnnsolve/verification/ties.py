@@ -1,9 +1,9 @@
 """Values that turn on less than one step: an index between two equals, a number at a threshold. :func:`undecided`.
 
-The chip quantizes and computes what an op reads a step otherwise than torch. An ``argmax`` over two values one step
-apart then picks the other one, and a ``round``, ``floor``, ``sign`` or comparison jumps where its input is one step
-from where it jumps: no fault, however far the results are apart. A tie is one that the converted graph itself shows;
-what is further than a step from turning is left to be judged (:mod:`qnnsolve.verification.judging`).
+What an op reads is up to one step different on the chip than in torch. An ``argmax`` over two values one step apart
+then picks the other one. A ``round``, ``floor``, ``sign`` or comparison jumps where its input is one step from where it
+jumps. That is no fault, however far the results are apart. Such a tie shows in the converted graph itself; values
+further than a step from a tie are left to be judged (:mod:`qnnsolve.verification.judging`).
 """
 
 from __future__ import annotations

@@ -198,7 +198,7 @@ def run_on_emulator(
 
 
 def _dense(leaf: Any) -> Any:
-    """Contiguous: the runtime takes its memory as it lies."""
+    """Contiguous: the runtime reads a tensor's memory in order and looks at no strides."""
     import torch
 
     return leaf.detach().contiguous() if isinstance(leaf, torch.Tensor) else leaf

@@ -110,7 +110,7 @@ def test_what_is_written_holds_to_the_schema(tmp_path: Path) -> None:
 
 
 def by_place(result: SolveResult) -> list[tuple[str, str, list[str], str | None]]:
-    """Of each op its target, its module and its encodings: what does not hang on names."""
+    """Of each op its target, its module and its encodings: what does not depend on names."""
     return [(n.target, n.module_path, [encoding for _, encoding in n.inputs], n.output) for n in result.nodes]
 
 

@@ -1,4 +1,4 @@
-"""What HTP computes hangs on kernels too: the tables say which, and the rules find the case that measures a node."""
+"""What HTP computes depends on kernels too: the tables say which, and the rules find the case that measures a node."""
 
 from __future__ import annotations
 

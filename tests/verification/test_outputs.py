@@ -16,7 +16,7 @@ from qnnsolve.verification.verify import outputs_of, run_on_emulator
 
 
 class Noise(torch.nn.Module):
-    """Outputs beside, behind and away from random numbers, and one that hangs on a buffer which they are written to."""
+    """Outputs beside, behind and away from random numbers, and one that reads a buffer which they are written to."""
 
     kept: torch.Tensor
     fixed: torch.Tensor

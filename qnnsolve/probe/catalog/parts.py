@@ -60,7 +60,7 @@ def bias(codes: str = BIAS, size: int = 32) -> Port:
 def as_chosen(*cases: CaseSpec) -> tuple[CaseSpec, ...]:
     """The cases with those codes only that a solve chooses by itself: what beside the main case varies its shapes.
 
-    Other codes hang on the main case alone.
+    Other codes are asked of the main case alone.
     """
     return tuple(
         attrs.evolve(of, ports=tuple(attrs.evolve(port, codes=_chosen(port)) for port in of.ports)) for of in cases

@@ -1,7 +1,7 @@
 """Dense cost tables, each kept once: equal tables have one number, and an elimination is computed once per kind.
 
 Layers of a network repeat, so most eliminations are look-ups. Tables are int64; a cost too large for exact sums
-becomes *forbidden*, and only if the optimum could have needed it (:class:`Overflow`) the same code runs anew on
+becomes *forbidden*, and only if the optimum could have needed it (:class:`Overflow`) the same code runs again on
 Python integers.
 """
 

@@ -1,6 +1,6 @@
 """In which order to eliminate: the variable with the smallest table first (min-weight), ties by number.
 
-Where that order needs too large a table, the one that joins the fewest variables anew (min-fill) may do.
+Where that order needs too large a table, the one that adds the fewest new pairs of neighbours (min-fill) may do.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def elimination_order(scopes: Iterable[Sequence[int]], sizes: Mapping[int, int])
 
 
 def fewest_joined(scopes: Iterable[Sequence[int]], sizes: Mapping[int, int]) -> list[tuple[int, int]]:
-    """As :func:`elimination_order`, by the number of pairs of variables that an elimination joins anew."""
+    """As :func:`elimination_order`, by the number of new pairs of neighbours that an elimination makes (min-fill)."""
     bits, near = _bits(sizes), _neighbours(scopes, sizes)
 
     def rank(v: int) -> tuple[int, int, int]:
