@@ -48,6 +48,8 @@ class Says(enum.Enum):
     """An activation folds into its producer."""
     ONE_BUFFER = "one buffer"
     """(state) Both write to one buffer of the model."""
+    READ_AS_WRITTEN = "read as written"
+    """(state) One reads a buffer of the model, and one writes to it for the next run."""
     NO_HALF_PRECISION = "no half precision"
     """(backend)"""
 

@@ -156,6 +156,24 @@ class Cache(nn.Module):
         return out
 
 
+class Gated(nn.Module):
+    """A buffer that is read twice, by a gate and by what is written back."""
+
+    kept: torch.Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.gate = nn.Linear(8, 8), nn.Sigmoid()
+        self.register_buffer("kept", torch.randn(1, 6, 8))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """What the layer makes of this step, gated by what stands in the buffer."""
+        gate = self.gate(self.kept)
+        self.kept.copy_(torch.cat((self.kept[:, 1:], self.first(x)), 1))
+        out: torch.Tensor = gate * self.kept
+        return out
+
+
 class Moving(nn.Module):
     """A moving average in a buffer."""
 
@@ -204,6 +222,8 @@ def _states() -> Iterator[Boundary]:
             pins = f"module:key={bits}a8w"
             yield case(family, title, lambda w=write: Cache(w), pins, step, at, precision=precision)
     yield case(family, "moving average at 16", Moving, "op:aten.add=16a", precision="8a8w")
+    yield case(family, "read twice, written at 16", Gated, "op:aten.cat=16a", step)
+    yield case(family, "read at 8, written at 16", Gated, "op:aten.cat=16a module:gate@in[0]=u8", step)
     yield case(
         family, "cache in and out at 8", Given, "module:key=8a8w op:aten.cat=8a", step, (1, 5, 8), precision="16a8w"
     )

@@ -31,6 +31,7 @@ _TEMPLATES: Mapping[Says, str] = MappingProxyType(
         Says.BLOCKS_IN_POINTS: "blocks are computed right in 1x1 convolutions only",
         Says.ROUNDS_ONCE: "the activation folds into its producer",
         Says.ONE_BUFFER: "both write to {state}",
+        Says.READ_AS_WRITTEN: "what one run writes to {state}, the next one reads",
         Says.NO_HALF_PRECISION: "{backend} has no half precision",
         Says.HOLDS_INTEGERS: "the tensor holds {dtype}, which is never quantized",
         Says.NO_TENSOR: "the node yields no tensor",

@@ -10,11 +10,12 @@ from qnnsolve.encodings import Encoding, QScheme
 from qnnsolve.reasons import Reason, Says
 from qnnsolve.rules.base import Facts
 from qnnsolve.rules.builders import Fate
+from qnnsolve.rules.builders.indexing import state_of
 from qnnsolve.rules.registry import rule
 from qnnsolve.rules.request import Role
 from qnnsolve.rules.rows import emitted
 
-__all__ = ["bias_scale_is_derived", "bits_move_unchanged", "one_dtype_for_all_parts"]
+__all__ = ["bias_scale_is_derived", "bits_move_unchanged", "one_dtype_for_all_parts", "states_are_read_as_written"]
 
 
 @rule("QC002", rests_on=("invariant",))
@@ -109,3 +110,22 @@ def one_dtype_for_all_parts(facts: Facts) -> Iterator[Constraint]:
 
 def _one_dtype(part: Encoding, whole: Encoding) -> bool:
     return (part.dtype, part.range) == (whole.dtype, whole.range)
+
+
+@rule("QC012")
+def states_are_read_as_written(facts: Facts) -> Iterator[Constraint]:
+    """A buffer of the model that each run writes has one encoding, wherever it is read and written.
+
+    Why: what one run writes, the next one reads. With two encodings it is rounded anew in every run, and values that
+    the narrower one cannot hold are lost. A buffer that is read as a weight is left out: it has the weight's encoding.
+
+    Instead: converts behind what reads it, or before what is written.
+    """
+    for node, built in facts.calls:
+        state = state_of(node, facts.graph)
+        if state is None or built.fate is not Fate.IDENTITY or Site(node.name) not in facts.domains:
+            continue
+        readers = (Site(state, user) for user in facts.graph.users[state] if user != node.name)
+        read = (edge for edge in readers if facts.port(edge).role in (Role.ACTIVATION, Role.OPERAND))
+        reason = facts.graph_reason("QC012", Says.READ_AS_WRITTEN, state=state)
+        yield from _same((*read, Site(node.name)), reason, facts)
