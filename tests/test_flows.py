@@ -32,6 +32,7 @@ with pytest.MonkeyPatch.context() as patch:
         if absent not in sys.modules and importlib.util.find_spec(absent) is None:
             patch.setitem(sys.modules, absent, ModuleType(absent))
     export_utils = importlib.import_module("executorch.backends.qualcomm.export_utils")
+    utils = importlib.import_module("executorch.backends.qualcomm.utils.utils")
 
 MASKED = (torch.rand(1, 4, 8), torch.tensor([[1.0, 1.0, 0.0, 0.0]]))
 
@@ -186,6 +187,41 @@ def test_one_quantizer_annotates_the_parts_of_a_graph_one_by_one() -> None:
     graphs = [prepared(quantizer) for _ in range(2)]
     first, second = (convert_pt2e(graph)(*images(1)[0]) for graph in graphs)
     torch.testing.assert_close(first, second, rtol=0, atol=0)
+
+
+class Halves(torch.nn.Module):
+    """Two convolutions, and between them what is skipped."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = torch.nn.Conv2d(3, 8, 1), torch.nn.Conv2d(8, 4, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = self.second(torch.sigmoid(self.first(x)))
+        return out
+
+
+def test_skip_annotation_quantizes_the_parts_around_what_it_skips(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Calibrated(Exception):
+        """What comes next compiles."""
+
+    parts: list[torch.fx.GraphModule] = []
+
+    def calibrate(graph: torch.fx.GraphModule) -> None:
+        graph(*images(1)[0])
+        calls = [str(node.target) for node in graph.graph.nodes if node.op.startswith("call")]
+        parts.extend(graph.get_submodule(name) for name in calls if not name.startswith("aten."))  # type: ignore[misc]
+        assert [name for name in calls if name.startswith("aten.")] == ["aten.sigmoid.default"]
+        raise Calibrated
+
+    monkeypatch.setattr(utils, "setup_qnn_sdk", lambda: None)
+    quantizer = export_utils.make_quantizer(quant_dtype=QuantDtype.use_8a8w)
+    skipped = {torch.ops.aten.sigmoid.default}
+    with pytest.raises(Calibrated):
+        utils.skip_annotation(seeded(Halves), quantizer, [], images(1)[0], calibrate, fp_node_op_set=skipped)
+    found = [{str(node.target) for node in convert_pt2e(part).graph.nodes} for part in parts]
+    whole = {"aten.conv2d.default", "quantized_decomposed.quantize_per_tensor.default"}
+    assert len(found) == 2 and all(whole <= targets for targets in found)
 
 
 def benchmark(name: str, out: Path, *options: str) -> None:

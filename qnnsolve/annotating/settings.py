@@ -74,7 +74,13 @@ def settings_wishes(
             key = (id(picked.config), picked.words, picked.block_size)
             groups.setdefault(key, (picked, []))[1].append(node.name)
     wishes = [wish for picked, names in groups.values() for wish in _wishes(picked, names, observers)]
-    return (*wishes, *_discards(settings, model, calls))
+    if settings.recipe is None:
+        return (*wishes, *_discards(settings, model, calls))
+    if settings.discard_nodes or set(settings.supported_ops) != set(settings.quant_ops):
+        warnings.warn(
+            "a recipe is set, so what add_discard_nodes and add_discard_ops were told does not count", stacklevel=2
+        )
+    return tuple(wishes)
 
 
 def _picks(settings: Settings, default_is_set: bool) -> Callable[[FxNode], _Picked | None]:

@@ -132,6 +132,17 @@ def test_each_convolution_keeps_the_block_size_that_it_was_given() -> None:
     assert weights == ["s4/ch0", "s4/block1x16x1x1@0", "s4/block1x32x1x1@0"]
 
 
+def test_a_block_size_counts_before_the_config_of_the_submodule_that_the_node_is_in() -> None:
+    def set_up(quantizer: SolveQuantizer) -> None:
+        quantizer.set_default_quant_config(QuantDtype.use_8a8w)
+        quantizer.set_submodule_qconfig_list([(lambda node: True, ModuleQConfig(QuantDtype.use_16a4w_block))])
+        quantizer.set_block_size_map({"conv2d_1": (1, 4, 1, 1)})
+
+    nodes = solved(set_up)
+    assert dict(nodes["conv2d_2"].inputs)["third_weight"] == "s4", "the submodule's config"
+    assert dict(nodes["conv2d_1"].inputs)["second_weight"] == "s4/block1x4x1x1@0"
+
+
 def test_a_block_size_that_does_not_divide_is_refused_with_those_that_would_do() -> None:
     def set_up(quantizer: SolveQuantizer) -> None:
         quantizer.set_default_quant_config(QuantDtype.use_16a4w_block)
@@ -180,6 +191,17 @@ def test_a_recipe_counts_by_priority_and_then_the_last_added() -> None:
     assert [dict(nodes["conv2d"].inputs)["first_weight"], nodes["conv2d"].output] == ["s8/ch0", "u16"]
     assert dict(nodes["conv2d_1"].inputs)["second_weight"] == "s4/block1x16x1x1@0"
     assert nodes["add"].output == "u8"
+
+
+def test_with_a_recipe_no_discards_count() -> None:
+    def set_up(quantizer: SolveQuantizer) -> None:
+        quantizer.add_discard_nodes(["conv2d_1"])
+        quantizer.add_discard_ops([torch.ops.aten.add.Tensor])
+        quantizer.set_recipe(recipe())
+
+    with pytest.warns(UserWarning, match="a recipe is set, so what add_discard_nodes"):
+        nodes = solved(set_up)
+    assert {node.placement.value for node in nodes.values()} == {"npu"}
 
 
 def test_a_recipe_that_asks_for_what_an_op_has_not_is_refused() -> None:
