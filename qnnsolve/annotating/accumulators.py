@@ -8,7 +8,8 @@ the tensors around it (:attr:`qnnsolve.annotating.scales.Scaled.accumulators`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from operator import attrgetter
 from typing import Any
 
@@ -19,6 +20,8 @@ from torch.fx import Node as FxNode
 
 from qnnsolve.annotating.scales import Scaled
 from qnnsolve.facts.curated import LeastFactor
+from qnnsolve.facts.graph import Ref
+from qnnsolve.rewriting.bn_folding import is_norm
 from qnnsolve.rules import Facts
 from qnnsolve.rules.request import Role
 
@@ -32,12 +35,13 @@ Observers = Mapping[Any, Any]
 class Accumulator:
     """What bounds a weight's scale from below. ``source`` observes the product's input, ``results`` every tensor
     that the compiler may have the product write. The bias stands in steps of input scale x weight scale: an integer
-    holds ``most`` of them, and they must reach the largest bias (of each channel, or of all)."""
+    holds ``most`` of them, and they must reach the largest bias (of each channel, or of all), which is asked for anew
+    each time: training changes it."""
 
     source: Any
     least: float = 0.0
     results: tuple[Any, ...] = ()
-    bias: torch.Tensor | None = None
+    bias: Callable[[], torch.Tensor] | None = None
     most: float = 1.0
 
     def smallest_scale(self) -> torch.Tensor:
@@ -50,7 +54,7 @@ class Accumulator:
             smallest = self.least * largest / _scale(self.source)
         if self.bias is None:
             return smallest
-        return torch.maximum(smallest, self.bias / (self.most * _scale(self.source)))
+        return torch.maximum(smallest, self.bias() / (self.most * _scale(self.source)))
 
 
 def _has_seen(observer: Any) -> bool:
@@ -67,32 +71,86 @@ def _scale(observer: Any) -> torch.Tensor:
 def bind_accumulators(model: GraphModule, facts: Facts, observers: Observers) -> None:
     """Give the observer of each weight (and second operand) that needs it those of the tensors around it."""
     by_name = {node.name: node for node in model.graph.nodes}
+    joined = _joined_with_norms(model, facts)
     for node, built in facts.calls:
-        reader = by_name.get(node.name)
+        reader = by_name.get(node.name) or joined.get(node.name)
         if reader is None:
-            continue  # a convolution that torchao has made one op with its norm, to be trained
+            continue
+        norm = _norm_of(reader) if node.name in joined else None
+        last = reader if norm is None else norm
         read = {entry.role: by_name.get(str(entry.ref)) for entry in built.inputs if entry.ref is not None}
         edges = {role: (source, reader) for role, source in read.items() if source is not None}
-        source, result = observers.get(edges.get(Role.ACTIVATION)), observers.get(reader)
+        if norm is not None:
+            edges[Role.WEIGHT] = (reader.args[1], reader)
+        source, result = observers.get(edges.get(Role.ACTIVATION)), observers.get(last)
         weight = observers.get(edges.get(Role.WEIGHT, edges.get(Role.OPERAND)))
         if not isinstance(weight, Scaled) or source is None or result is None:
             continue
         for fact in facts.operators.curated.least_factor.get(str(built.op), ()):
             if _bits(weight) <= fact.bits and min(_bits(source), _bits(result)) == fact.width:
-                results = dict.fromkeys(_reached(reader, facts, observers, fact))
+                results = dict.fromkeys(_reached(last, facts, observers, fact))
                 weight.bounded_by(Accumulator(source, fact.least, tuple(results)))
         derived, bias = facts.operators.curated.derived.get(str(built.op)), edges.get(Role.BIAS)
         most = None if derived is None else derived.largest.get(_bits(result))
         if bias is not None and most is not None:
             axis = getattr(weight, "ch_axis", None)
             count = 1 if axis is None else edges[Role.WEIGHT][0].meta["val"].shape[axis]
-            largest = _largest(attrgetter(bias[0].target)(model), count)
-            weight.bounded_by(Accumulator(source, bias=largest, most=most))
+            values = attrgetter(bias[0].target)(model)
+            found = partial(_plain, values) if norm is None else partial(_folded, values, *_statistics(model, norm))
+            weight.bounded_by(Accumulator(source, bias=partial(_largest, found, count), most=most))
 
 
-def _largest(bias: torch.Tensor, channels: int) -> torch.Tensor:
+def _joined_with_norms(model: GraphModule, facts: Facts) -> dict[str, FxNode]:
+    """By the name of a convolution that torchao has made one op with its norm, to be trained: that in ``model``.
+
+    It reads the same weight, multiplied by the norm's. Where several read one weight, they stand in the same order.
+    """
+    present = {node.name for node in model.graph.nodes}
+    reads: dict[Ref, list[str]] = {}
+    for node, built in facts.calls:
+        ref = next((entry.ref for entry in built.inputs if entry.role is Role.WEIGHT), None)
+        if ref is not None and node.name not in present:
+            reads.setdefault(ref, []).append(node.name)
+    found: dict[str, FxNode] = {}
+    for node in model.graph.nodes:
+        if node.op == "get_attr" and (names := reads.get(Ref(node.name))):
+            scaled = [user for user in node.users if user.target is torch.ops.aten.mul.Tensor]
+            found |= zip(names, (reader for each in scaled for reader in each.users), strict=False)
+    return found
+
+
+def _norm_of(convolution: FxNode) -> FxNode | None:
+    """The norm that a convolution is one op with: what it yields goes there, divided and with its bias, alone."""
+    node = convolution
+    while not is_norm(node):
+        if len(node.users) != 1:
+            return None
+        (node,) = node.users
+    return node
+
+
+def _statistics(model: GraphModule, norm: Any) -> tuple[Any, ...]:
+    """Weight, bias, mean and variance of a norm, as they stand whenever they are read, and its least variance."""
+    weight, bias, mean, variance = (
+        default if each is None else attrgetter(each.target)(model)
+        for each, default in zip(norm.args[1:5], (1.0, 0.0, 0.0, 1.0), strict=True)
+    )
+    return weight, bias, mean, variance, norm.args[7 if norm.target is torch.ops.aten.batch_norm.default else 6]
+
+
+def _plain(bias: torch.Tensor) -> torch.Tensor:
+    return bias
+
+
+def _folded(bias: torch.Tensor, weight: Any, shift: Any, mean: Any, variance: Any, least: float) -> torch.Tensor:
+    """The bias of a convolution once its norm is folded into it."""
+    made: torch.Tensor = (bias - mean) * weight / (variance + least) ** 0.5 + shift
+    return made
+
+
+def _largest(bias: Callable[[], torch.Tensor], channels: int) -> torch.Tensor:
     """Of each channel of a weight the largest bias, either way: a transposed one has as many as a group has outputs."""
-    return bias.detach().float().abs().reshape(-1, channels).amax(0)
+    return bias().detach().float().abs().reshape(-1, channels).amax(0)
 
 
 def _bits(observer: Any) -> int:

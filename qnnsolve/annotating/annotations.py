@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 from torch.fx import GraphModule
 from torch.fx import Node as FxNode
+from torchao.quantization.pt2e.prepare import _create_obs_or_fq_from_qspec
 from torchao.quantization.pt2e.quantizer import QuantizationAnnotation, QuantizationSpecBase, SharedQuantizationSpec
 from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
 
@@ -21,6 +22,7 @@ from qnnsolve.annotating.specs import bias_spec, concrete_spec, halved_spec
 from qnnsolve.annotating.training import training_spec
 from qnnsolve.constraints import Derived, Problem, Same, Site
 from qnnsolve.encodings import Encoding
+from qnnsolve.errors import UsageError
 from qnnsolve.lowering.marks import CPU_KEY, CPU_VALUE
 from qnnsolve.rewriting.masking import masking
 from qnnsolve.rules import Facts
@@ -46,6 +48,7 @@ def write_annotations(
     Raises:
         UnsupportedGraphError: a constant that has an encoding is infinite, and no mask.
         UnknownNameError: a wish names an observer that does not exist.
+        UsageError: a wish names an observer that cannot observe what has this encoding.
     """
     refuse_endless(model, solution.encodings)
     by_name = {node.name: node for node in model.graph.nodes}
@@ -117,6 +120,15 @@ def _iteration_order(facts: Facts, encodings: Mapping[Site, Encoding]) -> Iterat
             yield Site(name)
 
 
+def _try_observer(spec: QuantizationSpecBase, name: str, site: Site, encoding: Encoding) -> None:
+    """Make the observer once, as torchao does: those of whole tensors raise where channels are observed."""
+    try:
+        _create_obs_or_fq_from_qspec(spec, {}, False)
+    except (NotImplementedError, TypeError) as error:
+        why = " ".join(str(error).split())
+        raise UsageError(f"observer {name} at {site}, which is {encoding.name}: {why}") from error
+
+
 @attrs.frozen(eq=False)
 class _Writer:
     """``leaders``: for each site, the one of its group that carries the group's spec; ``bounds``, ``floors``,
@@ -174,7 +186,10 @@ class _Writer:
             return halved_spec(encoding, halvings)
         bits, name = self.facts.operators.multiplier_bits, self.named.get(site)
         picked = None if name is None else partial(self.observers.factory, name)
-        return concrete_spec(encoding, self.bounds.get(site), self.floors.get(site, 0.0), bits, picked)
+        spec = concrete_spec(encoding, self.bounds.get(site), self.floors.get(site, 0.0), bits, picked)
+        if name is not None:
+            _try_observer(spec, name, site, encoding)
+        return spec
 
     def _edge_or_node(self, site: Site) -> Any:
         node = self.by_name[site.node]

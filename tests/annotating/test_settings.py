@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -92,6 +93,15 @@ def test_an_observer_observes_and_the_default_one_is_no_wish() -> None:
     assert "HistogramObserver" in kinds(HistogramObserver)
     assert kinds(MovingAverageMinMaxObserver) == kinds(None)
     assert "HistogramObserver" not in kinds(None)
+
+
+def test_an_observer_of_whole_tensors_is_refused_where_channels_are_observed() -> None:
+    quantizer = SolveQuantizer()
+    quantizer.set_default_quant_config(QuantDtype.use_8a8w, is_conv_per_channel=True)
+    for config in quantizer.default_quant_config.per_channel_quant_config_list:
+        config.weight = dataclasses.replace(config.weight, observer_or_fake_quant_ctr=HistogramObserver.with_args())
+    with pytest.raises(UsageError, match="observer HistogramObserver at first_weight -> conv2d, which is s8/ch0: Hist"):
+        prepared(quantizer)
 
 
 def test_no_scale_is_less_than_the_least_that_is_asked_for() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from torchao.quantization.pt2e import FakeQuantize, MinMaxObserver
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_qat_pt2e
 
 from qnnsolve import SolveQuantizer
+from qnnsolve.annotating.accumulators import Accumulator
+from qnnsolve.annotating.scales import Scaled
 from qnnsolve.errors import UnsatisfiableError
 from qnnsolve.lowering.lower import lower
 from qnnsolve.verification.verify import verify
@@ -80,6 +83,22 @@ def test_every_encoding_is_trained_with_fake_quantization() -> None:
     fakes = [module for module in prepared.modules() if isinstance(module, FakeQuantize)]
     assert len(fakes) > 8
     assert {type(fake.activation_post_process).__name__ for fake in fakes} == {"MovingAverageMinMaxObserver"}
+
+
+def test_what_a_weight_is_multiplied_with_bounds_its_scale_though_a_norm_is_to_be_folded() -> None:
+    """The bias that has to fit is the one after folding, as it stands when training ends."""
+    _, prepared = trained(QuantDtype.use_16a8w, "SM8750", is_conv_per_channel=True)
+    observers = [getattr(module, "activation_post_process", None) for module in prepared.modules()]
+    weights = [each for each in observers if isinstance(each, Scaled) and each.accumulators]
+    bounds = [bound for each in weights for bound in each.accumulators if isinstance(bound, Accumulator)]
+    expected = [bound.bias() for bound in bounds if bound.bias is not None]
+    assert len(weights) == 3 and len(expected) == 3 and any(bound.results for bound in bounds)
+    converted = convert_pt2e(prepared)
+    biases = [node.args[2] for node in converted.graph.nodes if "conv2d" in str(node.target)]
+    for bias in biases:
+        steps, scale = (attrgetter(each.target)(converted) for each in bias.args[:2])
+        found = (steps * scale).abs().float()
+        assert any(each.shape == found.shape and torch.allclose(each, found, atol=1e-5) for each in expected)
 
 
 def test_the_observer_that_a_script_picks_is_trained_with() -> None:
