@@ -20,12 +20,17 @@ from qnnsolve.rules.rows import accepts, emitted, refusing
 from qnnsolve.solver import Solution
 from qnnsolve.sources import Source, SourceKind, joined
 
-__all__ = ["Describer", "node_records", "source_records"]
+__all__ = ["Describer", "every_source", "node_records", "source_records"]
 
 
 def source_records(sources: Iterable[Source]) -> tuple[SourceRecord, ...]:
     """Each source once, sorted, as a record; the graph itself is no source of facts about operators."""
-    return tuple(SourceRecord(s.kind.value, s.citation) for s in joined(sources) if s.kind is not SourceKind.GRAPH)
+    return every_source(source for source in sources if source.kind is not SourceKind.GRAPH)
+
+
+def every_source(sources: Iterable[Source]) -> tuple[SourceRecord, ...]:
+    """Each source once, sorted, as a record; the graph is one of them."""
+    return tuple(SourceRecord(source.kind.value, source.citation) for source in joined(sources))
 
 
 def node_records(

@@ -28,11 +28,15 @@ class Verdict(enum.Enum):
 
 @attrs.frozen
 class Step:
-    """A clause of an explanation. ``rule`` is the code to look up; ``sources`` say on whose word it holds."""
+    """A clause of an explanation. ``rule`` is the code to look up; ``sources`` say on whose word it holds.
+
+    ``needs`` are the places, from 0, of the earlier steps that it rests on.
+    """
 
     text: str
     rule: str = ""
     sources: tuple[SourceRecord, ...] = ()
+    needs: tuple[int, ...] = ()
 
 
 @attrs.frozen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
@@ -11,14 +12,16 @@ import attrs
 from qnnsolve.constraints import Allow, Constraint, Convertible, Derived, Forbid, Same, Site, Table
 from qnnsolve.encodings import FLOAT, Encoding
 from qnnsolve.explain import sentence
-from qnnsolve.explain.nodes import source_records
+from qnnsolve.explain.nodes import every_source
 from qnnsolve.questions.answers import Step
 from qnnsolve.questions.opened import KEPT, QUESTION, Opened
-from qnnsolve.reasons import Says
+from qnnsolve.reasons import Reason, Says
 from qnnsolve.solver import Conflict
+from qnnsolve.sources import Source, SourceKind
 
 __all__ = ["Narrowing", "narrowings", "steps_of"]
 
+_SEARCHED = Source(SourceKind.GRAPH, "every combination was tried")
 State: TypeAlias = dict[Site, frozenset[Encoding]]
 
 
@@ -123,24 +126,26 @@ def _needed(trail: Sequence[Narrowing]) -> list[Narrowing]:
 
 
 def _told(opened: Opened, trail: Sequence[Narrowing]) -> Iterator[Step]:
-    shared: list[Narrowing] = []
-    for each in trail:
-        if isinstance(each.constraint, Same):
-            shared.append(each)
-            continue
-        if shared:
-            yield _sharing(opened, shared)
-            shared = []
-        if each.constraint.reason.rule != KEPT:  # said once, in the verdict
-            yield _step(opened, each)
-    if shared:
-        yield _sharing(opened, shared)
+    """A step per narrowing, and one per run of sharing; each names the earlier ones that it rests on."""
+    said_by: dict[Site, int] = {}
+    told = 0
+    for is_shared, group in itertools.groupby(trail, key=lambda each: isinstance(each.constraint, Same)):
+        met = list(group)
+        for run in [met] if is_shared else [[each] for each in met]:
+            if run[0].constraint.reason.rule == KEPT:  # said once, in the verdict
+                continue
+            sites = {site for each in run for site in (each.site, *each.given)}
+            needs = tuple(sorted({said_by[site] for site in sites if site in said_by}))
+            step = _sharing(opened, run) if is_shared else _step(opened, run[0])
+            yield attrs.evolve(step, needs=needs)
+            said_by.update((each.site, told) for each in run)
+            told += 1
 
 
 def _step(opened: Opened, each: Narrowing) -> Step:
     constraint = each.constraint
     reason = constraint.reason
-    sources = source_records(reason.sources)
+    sources = every_source(reason.sources)
     where = opened.named(each.site)
     if isinstance(constraint, Allow | Forbid):
         return Step(f"{where}: {sentence(reason)}", "" if reason.rule == QUESTION else reason.rule, sources)
@@ -169,7 +174,7 @@ def _sharing(opened: Opened, run: Sequence[Narrowing]) -> Step:
     why = "; ".join(dict.fromkeys(sentence(each.constraint.reason) for each in run))
     text = f"{ends if len(sites) == 2 else many} share one encoding ({why})"
     text += f": {left}" if left else f": nothing is left for {opened.named(run[-1].site)}"
-    return Step(text, rules, source_records(source for each in run for source in each.constraint.reason.sources))
+    return Step(text, rules, every_source(source for each in run for source in each.constraint.reason.sources))
 
 
 def _names(encodings: Iterable[Encoding]) -> str:
@@ -182,8 +187,15 @@ def _names(encodings: Iterable[Encoding]) -> str:
 
 
 def _plain(opened: Opened, conflict: Conflict) -> Iterator[Step]:
-    yield Step("no combination of these fits:")
+    """Each reason with the places where it holds, and that they do not fit together."""
+    places: dict[Reason, dict[str, None]] = {}
     for constraint in conflict.constraints:
-        where = ", ".join(opened.named(site) for site in constraint.sites[:4])
-        sources = source_records(constraint.reason.sources)
-        yield Step(f"{sentence(constraint.reason)} at {where}", constraint.reason.rule, sources)
+        if constraint.reason.rule != KEPT:
+            named = (opened.named(site) for site in constraint.sites)
+            places.setdefault(constraint.reason, {}).update(dict.fromkeys(named))
+    for reason, names in places.items():
+        where = ", ".join([*names][:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+        rule = "" if reason.rule == QUESTION else reason.rule
+        yield Step(f"{sentence(reason)} at {where}", rule, every_source(reason.sources))
+    needs = tuple(range(len(places)))
+    yield Step("no combination of these fits", "", every_source((_SEARCHED,)), needs)

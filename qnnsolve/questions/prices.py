@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from qnnsolve.constraints import Constraint, Convertible, Prefer, Site, Table
 from qnnsolve.encodings import FLOAT, Encoding
@@ -13,19 +13,22 @@ __all__ = ["tips"]
 
 SHOWN = 6
 """So many parts of a price are named; the others are summed up."""
+NAMED = 3
+"""So many places that are paid for alike are named."""
 
 
 def tips(opened: Opened, after: Mapping[Site, Encoding]) -> tuple[Tip, ...]:
     """The parts of the difference in cost, the largest first; together they are the whole of it."""
     before = opened.encodings
-    found: dict[str, int] = {}
+    found: dict[str, list[tuple[str, int]]] = {}
     for constraint in opened.problem.constraints:
         if any(before[site] != after[site] for site in constraint.sites):
             one, other = _paid(constraint, before), _paid(constraint, after)
             if one != other:
-                text = _told(opened, constraint, before if one > other else after, saved=one > other)
-                found[text] = found.get(text, 0) + other - one
-    ordered = sorted(found.items(), key=lambda each: (-abs(each[1]), each[0]))
+                text, where = _told(opened, constraint, before if one > other else after, saved=one > other)
+                found.setdefault(text, []).append((where, other - one))
+    prices = ((_at(text, [where for where, _ in each]), sum(part for _, part in each)) for text, each in found.items())
+    ordered = sorted(prices, key=lambda each: (-abs(each[1]), each[0]))
     named = [Tip(text, price) for text, price in ordered[:SHOWN]]
     rest = sum(price for _, price in ordered[SHOWN:])
     more = len(ordered) - SHOWN
@@ -46,20 +49,22 @@ def _paid(constraint: Constraint, encodings: Mapping[Site, Encoding]) -> int:
     return 0
 
 
-def _told(opened: Opened, constraint: Constraint, paying: Mapping[Site, Encoding], *, saved: bool) -> str:
-    """What is paid for: in the answer where it is ``saved``, else in the other config."""
-    return " ".join(_words(opened, constraint, paying, saved))
-
-
-def _words(opened: Opened, constraint: Constraint, paying: Mapping[Site, Encoding], saved: bool) -> Iterator[str]:
+def _told(opened: Opened, constraint: Constraint, paying: Mapping[Site, Encoding], *, saved: bool) -> tuple[str, str]:
+    """What is paid for, and where: in the answer where it is ``saved``, else in the other config."""
+    no_longer = "no longer " if saved else ""
     if isinstance(constraint, Prefer):
         asked = constraint.reason.get("encoding")
-        yield f"{opened.named(constraint.site)} {'no longer ' if saved else ''}has {paying[constraint.site]} where"
-        yield f"{asked} was asked for" if asked else "another was asked for"
-    elif isinstance(constraint, Convertible):
+        words = f"{asked} was asked for" if asked else "another was asked for"
+        return f"{no_longer}{paying[constraint.site]} where {words}, at", opened.named(constraint.site)
+    if isinstance(constraint, Convertible):
         at_border = FLOAT in (paying[constraint.source], paying[constraint.target])
-        what = "a hand-over to or from the CPU" if at_border else "a convert"
-        yield f"{what} {'less' if saved else 'more'} before {opened.named(constraint.target)}"
-    else:
-        owner = opened.facts.owner(constraint.sites[0])
-        yield f"{owner} {'no longer ' if saved else ''}runs on the CPU"
+        what = "hand-over to or from the CPU" if at_border else "convert"
+        return f"{what} {'less' if saved else 'more'}, before", opened.named(constraint.target)
+    return f"{no_longer}on the CPU:", opened.facts.owner(constraint.sites[0])
+
+
+def _at(text: str, places: Sequence[str]) -> str:
+    """What is paid for, with the first of the places where it is."""
+    named = [*dict.fromkeys(places)]
+    more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
+    return f"{text} {', '.join(named[:NAMED])}{more}"

@@ -7,7 +7,7 @@ which there is one; it is found by hitting every conflict, and proven by a solve
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import attrs
 
@@ -18,6 +18,7 @@ from qnnsolve.facts.backends import backend as backend_of
 from qnnsolve.facts.backends import chip_of
 from qnnsolve.questions.answers import Clash, Repair
 from qnnsolve.questions.chain import steps_of
+from qnnsolve.questions.fewest import pins_of, smallest_hitting
 from qnnsolve.questions.hints import hints_of
 from qnnsolve.questions.opened import Opened
 from qnnsolve.questions.what_if import what_if
@@ -57,20 +58,38 @@ class Clashing:
 
     def without(self, given_up: frozenset[str]) -> Problem:
         """The problem where some pins, by their words, are preferences only."""
-        problem = self.opened.problem
-        soft = without_pins(problem)
-        pairs = zip(problem.constraints, soft.constraints, strict=True)
-        kept = (easy if str(hard.reason.get("words")) in given_up else hard for hard, easy in pairs)
-        return Problem(problem.domains, tuple(kept))
+        return without_pins(self.opened.problem, given_up)
 
 
 def conflicts_of(clashing: Clashing) -> tuple[Clash, ...]:
-    """Every conflict that was met, those that overlap too: the pins in it, and the steps that show it."""
-    found: dict[frozenset[str], Conflict] = {}
+    """Every conflict, those that overlap too: the pins in it, and the steps that show it; the fewest pins first.
+
+    Where there are more than ten ways out, those that were met on the way to them.
+    """
+    met: dict[frozenset[str], Conflict] = {}
+    ways_out: list[frozenset[str]] = []
     for given_up, outcome in _tried(clashing):
-        for conflict in outcome.conflicts if isinstance(outcome, Unsatisfiable) else ():
-            found.setdefault(_pins(conflict) - given_up, conflict)
-    return tuple(_clash(clashing.opened, pins, conflict) for pins, conflict in found.items())
+        if isinstance(outcome, Solution):
+            ways_out.append(given_up)
+        else:
+            for conflict in outcome.conflicts:
+                met.setdefault(pins_of(conflict), conflict)
+    every = smallest_hitting(ways_out) if 0 < len(ways_out) < AT_MOST else None
+    if every is not None:
+        met = dict(_conflicts(clashing, every[:AT_MOST], met))
+    ordered = sorted(met.items(), key=lambda each: (len(each[0]), sorted(each[0])))
+    return tuple(_clash(clashing.opened, pins, conflict) for pins, conflict in ordered)
+
+
+def _conflicts(
+    clashing: Clashing, sets: Iterable[frozenset[str]], met: Mapping[frozenset[str], Conflict]
+) -> Iterator[tuple[frozenset[str], Conflict]]:
+    """For each smallest set of pins that cannot hold the conflict that shows it."""
+    for pins in filter(None, sets):
+        outcome = None if pins in met else solve(clashing.without(clashing.pins - pins), clashing.opened.limits)
+        found = {pins_of(each): each for each in outcome.conflicts} if isinstance(outcome, Unsatisfiable) else met
+        if pins in found:
+            yield pins, found[pins]
 
 
 def repairs_of(clashing: Clashing) -> tuple[Repair, ...]:
@@ -98,15 +117,11 @@ def _tried(clashing: Clashing) -> Iterator[tuple[frozenset[str], Solution | Unsa
             yield given_up, outcome
         elif isinstance(outcome, Unsatisfiable):
             yield given_up, outcome
-            for pin in sorted(_pins(outcome.conflicts[0])):
+            for pin in sorted(pins_of(outcome.conflicts[0])):
                 larger = given_up | {pin}
                 if larger not in met:
                     met.add(larger)
                     queue.append(larger)
-
-
-def _pins(conflict: Conflict) -> frozenset[str]:
-    return frozenset(str(c.reason.get("words")) for c in conflict.constraints if c.reason.rule == PINNED)
 
 
 def _clash(opened: Opened, pins: frozenset[str], conflict: Conflict) -> Clash:

@@ -11,22 +11,20 @@ from collections.abc import Iterator, Sequence
 
 import attrs
 
-from qnnsolve.constraints import Allow, Constraint, Site, Table
+from qnnsolve.constraints import Allow, Constraint, Problem, Site
 from qnnsolve.encodings import FLOAT, Encoding
 from qnnsolve.errors import UsageError, suggestion
-from qnnsolve.explain import sentence
-from qnnsolve.explain.nodes import source_records
 from qnnsolve.facts.graph import NodeKind
 from qnnsolve.questions.answers import Step, Verdict, WhyNot
 from qnnsolve.questions.chain import steps_of
 from qnnsolve.questions.differing import difference, ports_of
+from qnnsolve.questions.fewest import with_fewest_pins
 from qnnsolve.questions.hints import hints_of
 from qnnsolve.questions.opened import KEPT, QUESTION, Opened
 from qnnsolve.questions.places import Place
 from qnnsolve.questions.prices import tips
+from qnnsolve.questions.standing import asked_step, is_on_cpu, left_out_steps, placed_for_good, rows_of
 from qnnsolve.reasons import Reason
-from qnnsolve.results import Placement, SourceRecord
-from qnnsolve.rules.builders import Fate
 from qnnsolve.rules.request import PRECISIONS, Request
 from qnnsolve.solver import Conflict, Solution, Unknown, Unsatisfiable
 from qnnsolve.sources import Source, SourceKind
@@ -46,12 +44,12 @@ def why(opened: Opened, place: Place) -> tuple[WhyNot, ...]:
     """
     if place.port is None:
         ports = opened.sites_of.get(place.node.name, ())
-        if _on_cpu(opened, place) or not ports:
+        if is_on_cpu(opened, place) or not ports:
             return (why_not(opened, place, NPU),)
         return tuple(each for port, site in ports for each in why(opened, Place(place.node, port, site)))
     assert place.site is not None
     asked, chosen = opened.facts.asked(place.site), opened.encodings[place.site]
-    if _on_cpu(opened, place) and chosen == FLOAT:
+    if is_on_cpu(opened, place) and chosen == FLOAT:
         return (why_not(opened, Place(place.node), NPU),)
     as_asked = asked in (chosen, chosen.free)
     if as_asked:
@@ -65,7 +63,7 @@ def why_not(opened: Opened, place: Place, value: str) -> WhyNot:
     Raises:
         UsageError: no such value exists; names the nearest.
     """
-    if value == NPU and (known := _known(opened, place)):
+    if value == NPU and (known := placed_for_good(opened, place, _blank(opened, place, value))):
         return known
     wanted = dict(_wanted(opened, place, value))
     blank = _blank(opened, place, value)
@@ -73,7 +71,9 @@ def why_not(opened: Opened, place: Place, value: str) -> WhyNot:
     if missing:
         return _no_candidate(opened, blank, *missing[0])
     if all(opened.encodings[site] in each for site, each in wanted.items()):
-        return attrs.evolve(blank, verdict=Verdict.CHOSEN, sentence=f"{_where(place)} is {value}")
+        return attrs.evolve(
+            blank, verdict=Verdict.CHOSEN, sentence=f"{_where(place)} is {value}", steps=_standing(opened, place)
+        )
     question = Reason.in_words(QUESTION, f"{YOU_ASK} {value}", (_YOU,))
     pins: list[Constraint] = [Allow(site, each, question) for site, each in wanted.items()]
     own = set(wanted) if value == CPU or FLOAT in next(iter(wanted.values())) else set()
@@ -83,16 +83,11 @@ def why_not(opened: Opened, place: Place, value: str) -> WhyNot:
         return _dearer(opened, blank, outcome)
     if isinstance(outcome, Unknown):
         return attrs.evolve(blank, verdict=Verdict.OPEN, sentence=f"stopped at {outcome.limit} before an answer")
-    return _refused(opened, blank, outcome, pins)
+    return _refused(opened, blank, outcome, pins, staying)
 
 
 def _where(place: Place) -> str:
     return place.node.name if place.port is None else f"{place.node.name} {place.port.name}"
-
-
-def _on_cpu(opened: Opened, place: Place) -> bool:
-    record = opened.records.get(place.node.name)
-    return record is not None and record.placement is Placement.CPU
 
 
 def _blank(opened: Opened, place: Place, value: str) -> WhyNot:
@@ -105,7 +100,7 @@ def _blank(opened: Opened, place: Place, value: str) -> WhyNot:
         module_path=node.module_path,
         line="" if node.line is None else str(node.line),
         port="" if place.port is None else place.port.name,
-        chosen=CPU if place.port is None and _on_cpu(opened, place) else chosen,
+        chosen=CPU if place.port is None and is_on_cpu(opened, place) else chosen,
         asked=value,
         verdict=Verdict.IMPOSSIBLE,
         sentence="",
@@ -146,49 +141,25 @@ def _fitting(opened: Opened, site: Site, encoding: Encoding) -> frozenset[Encodi
     return frozenset({encoding, *(each for each in domain if each.free == encoding)})
 
 
-def _known(opened: Opened, place: Place) -> WhyNot | None:
-    """Why a node is not on the accelerator where no config could bring it there; None where it is to be tried."""
-    built = opened.facts.built.get(place.node.name)
-    blank = _blank(opened, place, NPU)
-    record = opened.records.get(place.node.name)
-    if built is None or record is None:
-        return attrs.evolve(blank, sentence=f"{place.node.name} is an input of the model: nothing computes it")
-    if record.placement is Placement.NPU:
-        return attrs.evolve(blank, verdict=Verdict.CHOSEN, sentence=f"{place.node.name} runs on the accelerator")
-    if record.placement is Placement.NONE:
-        return attrs.evolve(blank, sentence=f"{place.node.name} becomes no op: it {built.fate.value}")
-    if built.fate is Fate.OP and opened.sites_of.get(place.node.name):
-        return None
-    steps = tuple(Step(each.reason, each.rule, each.sources) for each in record.deviations)
-    return attrs.evolve(blank, sentence=f"{place.node.name} stays on the CPU", steps=steps)
-
-
 def _no_candidate(opened: Opened, blank: WhyNot, site: Site, wanted: frozenset[Encoding]) -> WhyNot:
     named = ", ".join(each.name for each in sorted(wanted))
-    steps = [
-        Step(f"{opened.named(site)}: {sentence(each.constraint.reason)}", each.constraint.reason.rule)
-        for encoding in sorted(wanted)
-        for each in opened.solution.why_removed(site, encoding)
-    ]
-    candidates = ", ".join(each.name for each in opened.problem.domains[site])
-    plain = Step(f"{opened.named(site)} is chosen among {candidates} only")
     text = f"{opened.named(site)} cannot be {named}: it is no candidate there"
-    return attrs.evolve(blank, sentence=text, steps=tuple(steps) or (plain,))
+    return attrs.evolve(blank, sentence=text, steps=left_out_steps(opened, site, wanted))
 
 
-def _asked_by(opened: Opened, place: Place) -> tuple[str, tuple[SourceRecord, ...]]:
-    """Who asked for what a port was to have: in words, and as a source."""
-    assert place.port is not None
-    wish = opened.facts.wanted.said_of(place.node.name, place.port)
-    words = f"--precision {opened.facts.request.name}" if wish is None else wish.words
-    return words, source_records([Source(SourceKind.USER, words)])
+def _standing(opened: Opened, place: Place) -> tuple[Step, ...]:
+    """What makes a place what it is."""
+    rows = tuple(rows_of(opened, place))
+    if rows or place.site is None:
+        return rows
+    asked = opened.facts.asked(place.site)
+    return (asked_step(opened, place, asked.name),)
 
 
 def _in_their_words(opened: Opened, place: Place, answer: WhyNot) -> WhyNot:
     """The answer for a deviation: it was not the question that asked for it."""
-    words, user = _asked_by(opened, place)
-    asked = Step(f"{answer.asked} was asked for by {words}", "QC006", user)
-    rest = [step for step in answer.steps if YOU_ASK not in step.text]
+    asked = asked_step(opened, place, answer.asked)
+    rest = _after(answer.steps)
     sentence = answer.sentence.replace(_where(place), "it", 1)
     sentence = f"{_where(place)} is {answer.chosen}: {sentence}"
     return attrs.evolve(answer, sentence=sentence, steps=(asked, *rest))
@@ -198,17 +169,10 @@ def _as_it_is(opened: Opened, place: Place, asked: Encoding) -> WhyNot:
     """A port that has what was asked for."""
     assert place.site is not None and place.port is not None
     chosen = opened.encodings[place.site]
-    words, user = _asked_by(opened, place)
-    steps = [Step(f"{asked.name} was asked for by {words}", "QC006", user)]
-    for constraint in opened.problem.constraints:
-        if isinstance(constraint, Table) and place.site in constraint.sites and constraint.reason.get("op"):
-            row = " and ".join(f"{opened.encodings[site]} at {opened.named(site)}" for site in constraint.sites)
-            subject = f"{constraint.reason.get('op')} on {constraint.reason.get('arch')}"
-            sources = source_records(constraint.reason.sources)
-            steps.append(Step(f"{subject} takes {row}", constraint.reason.rule, sources))
+    steps = (asked_step(opened, place, asked.name), *rows_of(opened, place))
     blank = _blank(opened, place, chosen.name)
     return attrs.evolve(
-        blank, verdict=Verdict.CHOSEN, sentence=f"{_where(place)} is {chosen}, as was asked for", steps=tuple(steps)
+        blank, verdict=Verdict.CHOSEN, sentence=f"{_where(place)} is {chosen}, as was asked for", steps=steps
     )
 
 
@@ -228,13 +192,19 @@ def _dearer(opened: Opened, blank: WhyNot, outcome: Solution) -> WhyNot:
     )
 
 
-def _refused(opened: Opened, blank: WhyNot, outcome: Unsatisfiable, pins: Sequence[Constraint]) -> WhyNot:
+def _refused(
+    opened: Opened,
+    blank: WhyNot,
+    outcome: Unsatisfiable,
+    pins: Sequence[Constraint],
+    staying: Sequence[Constraint],
+) -> WhyNot:
     where = f"{blank.node} {blank.port}".strip()
-    conflict = _with_the_question(outcome)
+    conflict = _told(opened, outcome, [*pins, *staying])
     kept = any(each.reason.rule == KEPT for each in conflict.constraints)
     otherwise = opened.solved_with(pins) if kept else outcome
-    if isinstance(otherwise, Unsatisfiable):
-        conflict = _with_the_question(otherwise)
+    if kept and isinstance(otherwise, Unsatisfiable):
+        conflict = _told(opened, otherwise, pins)
     steps, hints = steps_of(opened, conflict), hints_of(opened, conflict)
     arch = opened.facts.operators.arch
     if not isinstance(otherwise, Solution):
@@ -249,6 +219,23 @@ def _refused(opened: Opened, blank: WhyNot, outcome: Unsatisfiable, pins: Sequen
     )
 
 
-def _with_the_question(outcome: Unsatisfiable) -> Conflict:
-    asked = (each for each in outcome.conflicts if any(c.reason.rule == QUESTION for c in each.constraints))
-    return next(asked, outcome.conflicts[0])
+def _after(steps: Sequence[Step]) -> Iterator[Step]:
+    """The steps that follow what the question asks for, with one step in its place."""
+    place: dict[int, int] = {}
+    told = 1
+    for at, step in enumerate(steps):
+        place[at] = 0 if YOU_ASK in step.text else told
+        if place[at]:
+            told += 1
+            yield attrs.evolve(step, needs=tuple(sorted({place[each] for each in step.needs})))
+
+
+def _told(opened: Opened, outcome: Unsatisfiable, more: Sequence[Constraint]) -> Conflict:
+    """The conflict of what was asked, with the fewest wishes."""
+    conflict = next(filter(_is_asked, outcome.conflicts), outcome.conflicts[0])
+    problem = Problem(opened.problem.domains, (*opened.problem.constraints, *more))
+    return with_fewest_pins(problem, conflict, opened.limits, _is_asked)
+
+
+def _is_asked(conflict: Conflict) -> bool:
+    return any(each.reason.rule == QUESTION for each in conflict.constraints)

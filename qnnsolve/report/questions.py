@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -19,18 +20,23 @@ __all__ = [
     "difference_lines",
     "repair_lines",
     "repairs_json",
+    "step_lines",
     "why_json",
     "why_lines",
 ]
 
 _STYLES = {Verdict.CHOSEN: "green", Verdict.DEARER: "yellow"}
-_TAGS = {"user": "you", "measured": "measured", "sdk": "BackendOpInfo", "document": "document"}
+_TAGS = {"user": "you", "measured": "measured", "sdk": "BackendOpInfo", "graph": "the graph"}
+_QNN = re.compile(r"\bqnn v(\d+\.\d+)")
 SHOWN = 8
 """So many groups of changes are listed; ``--verbose`` lists all."""
 
 
-def why_lines(answers: Sequence[WhyNot], *, verbose: bool = False) -> Iterator[Line]:
-    """Each answer: its verdict, where it stands in the model, then step by step."""
+def why_lines(answers: Sequence[WhyNot], *, verbose: bool = False, depth: int | None = None) -> Iterator[Line]:
+    """Each answer: its verdict, where it stands in the model, then step by step.
+
+    ``depth`` is how many steps may lie between a step that is shown and the verdict, which counts as one; None: any.
+    """
     for index, answer in enumerate(answers):
         if index:
             yield Line("")
@@ -38,21 +44,62 @@ def why_lines(answers: Sequence[WhyNot], *, verbose: bool = False) -> Iterator[L
         yield Line(f"  {answer.target}{f' in {answer.module_path}' if answer.module_path else ''}")
         if answer.line:
             yield Line(f"  {answer.line}")
-        yield from (_step_line(step, first=not place) for place, step in enumerate(answer.steps))
+        yield from step_lines(answer.steps, depth)
         if answer.difference is not None:
             yield from _price_lines(answer, verbose)
-        yield from (Line(f"  hint: {hint}") for hint in answer.hints)
+        yield from _hint_lines(answer.hints)
 
 
-def _step_line(step: Step, *, first: bool) -> Line:
-    code = f" [{step.rule}]" if step.rule else ""
-    return Line(f"  {'because' if first else 'and'} {step.text}{code}{_tags(step.sources)}")
+def _hint_lines(hints: Iterable[str]) -> Iterator[Line]:
+    """Hints stand apart: they are no part of the proof."""
+    for place, hint in enumerate(hints):
+        if not place:
+            yield Line("")
+        yield Line(f"  hint: {hint}", "cyan")
+
+
+def step_lines(steps: Sequence[Step], depth: int | None = None) -> Iterator[Line]:
+    """The steps; one that a later step than the next rests on has a number, by which that one cites it."""
+    away = _depths(steps)
+    shown = [at for at in range(len(steps)) if depth is None or away[at] <= depth]
+    if len(shown) < len(steps):
+        left = len(steps) - len(shown)
+        yield Line(
+            f"  ({count(left, 'earlier step')}; --depth {max(away)} shows {'them' if left > 1 else 'it'})", "dim"
+        )
+    before = {at: shown[place - 1] if place else None for place, at in enumerate(shown)}
+    cited = sorted({need for at in shown for need in steps[at].needs if need != before[at] and need in before})
+    number = {at: f"({place})" for place, at in enumerate(cited, 1)}
+    for at in shown:
+        step = steps[at]
+        said = [number[need] for need in step.needs if need in number and need != before[at]]
+        by = f", by {' and '.join(said)}" if said else ""
+        mark = f" {number[at]}" if at in number else ""
+        code = f" [{step.rule}]" if step.rule else ""
+        word = "because" if before[at] is None else "therefore" if at == shown[-1] and len(shown) > 2 else "and"
+        yield Line(f"  {word} {step.text}{by}{code}{_tags(step.sources)}{mark}")
+
+
+def _depths(steps: Sequence[Step]) -> list[int]:
+    """How many steps lead from each to the verdict, the last one included."""
+    away = [1] * len(steps)
+    for at in range(len(steps) - 1, -1, -1):
+        for need in steps[at].needs:
+            away[need] = max(away[need], away[at] + 1)
+    return away
 
 
 def _tags(sources: Iterable[SourceRecord]) -> str:
-    """On whose word: ``(you)``, ``(measured)``."""
-    found = dict.fromkeys("you" if each.kind == "user" else _TAGS.get(each.kind, each.kind) for each in sources)
+    """On whose word: ``(you)``, ``(measured with QNN 2.51)``, ``(assumed: ExecuTorch 1.5.1)``."""
+    found = dict.fromkeys(map(_tag, sources))
     return f" ({'; '.join(found)})" if found else ""
+
+
+def _tag(source: SourceRecord) -> str:
+    if source.kind == "document":
+        return f"assumed: {re.split(r'[,:;(]', source.citation, maxsplit=1)[0].strip()}"
+    version = _QNN.search(source.citation) if source.kind == "measured" else None
+    return f"{_TAGS.get(source.kind, source.kind)}{f' with QNN {version[1]}' if version else ''}"
 
 
 def _price_lines(answer: WhyNot, verbose: bool) -> Iterator[Line]:
@@ -61,7 +108,20 @@ def _price_lines(answer: WhyNot, verbose: bool) -> Iterator[Line]:
         yield Line(f"  if ops may move to the CPU: {_cost(answer.price)}")
     for tip in answer.tips:
         yield Line(f"  {tip.price:+,}: {tip.text}")
-    yield from _change_lines(answer.difference, verbose, "  ")
+    yield from _change_lines(answer.difference, verbose, "  ") if verbose else _changes_in_short(answer.difference)
+
+
+def _changes_in_short(found: Difference) -> Iterator[Line]:
+    """What else changes, one line for each kind of change."""
+    kinds: list[tuple[str, list[tuple[str, str]]]] = [
+        ("elsewhere", [(f"{each.before} -> {each.after}:", each.node) for each in found.moved]),
+        ("then also", [(f"{each.before} -> {each.after} at", f"{each.node} {each.port}") for each in found.changes]),
+        ("converts more", [(f"{each.source} -> {each.target} before", each.user) for each in found.converts_added]),
+        ("converts less", [(f"{each.source} -> {each.target} before", each.user) for each in found.converts_removed]),
+    ]
+    for title, places in kinds:
+        for group in fold(places, lambda each: each[0]):
+            yield Line(f"  {title}: {many(group)}{group[0][0]} {names_in_short([name for _, name in group])}")
 
 
 def _cost(price: int | None) -> str:
@@ -124,8 +184,8 @@ def _convert(group: Sequence[ConvertRecord]) -> str:
     return f"{many(group)}{group[0].source} -> {group[0].target} before {names}"
 
 
-def clash_lines(clashes: Sequence[Clash]) -> Iterator[Line]:
-    """Each conflict, step by step."""
+def clash_lines(clashes: Sequence[Clash], depth: int | None = None) -> Iterator[Line]:
+    """Each conflict, step by step; ``depth`` as in :func:`why_lines`."""
     yield Line(
         count(len(clashes), "conflict") if clashes else "no conflict: all pins hold", "red" if clashes else "green"
     )
@@ -135,8 +195,8 @@ def clash_lines(clashes: Sequence[Clash]) -> Iterator[Line]:
         yield Line(
             f"{' and '.join(clash.pins)} cannot hold{' together' if len(clash.pins) > 1 else ''} ({names})", "red"
         )
-        yield from (_step_line(step, first=not place) for place, step in enumerate(clash.steps))
-        yield from (Line(f"  hint: {hint}") for hint in clash.hints)
+        yield from step_lines(clash.steps, depth)
+        yield from _hint_lines(clash.hints)
 
 
 def repair_lines(repairs: Sequence[Repair]) -> Iterator[Line]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import attrs
 
@@ -79,11 +79,14 @@ def pins_hold(facts: Facts) -> Iterator[Constraint]:
             yield Allow(site, allowed, Reason.of(PINNED, Says.PINNED, sources, what=what, words=words))
 
 
-def without_pins(problem: Problem) -> Problem:
-    """``problem`` with every pin as a preference: giving one up costs more than any width, and less than the CPU."""
+def without_pins(problem: Problem, given_up: Collection[str] | None = None) -> Problem:
+    """``problem`` with every pin as a preference, or those whose words are ``given_up``: giving one up costs more than
+    any width, and less than the CPU."""
 
     def relaxed(constraint: Constraint) -> Constraint:
         if not isinstance(constraint, Allow) or constraint.reason.rule != PINNED:
+            return constraint
+        if given_up is not None and str(constraint.reason.get("words")) not in given_up:
             return constraint
         others = (each for each in problem.domains[constraint.site] if each not in constraint.encodings)
         return Prefer(constraint.site, tuple((each, costs.PIN) for each in others), constraint.reason)

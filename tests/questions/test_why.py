@@ -124,7 +124,7 @@ def test_the_cpu_can_be_asked_for_and_the_accelerator(opened: Opened, tmp_path: 
     answer = one(opened, "softmax", "cpu")
     assert answer.verdict is Verdict.DEARER and answer.difference is not None
     assert ("softmax", "npu", "cpu") in [(m.node, m.before, m.after) for m in answer.difference.moved]
-    assert any(tip.text == "softmax runs on the CPU" for tip in answer.tips)
+    assert any(tip.text == "on the CPU: softmax" for tip in answer.tips)
     assert one(opened, "softmax", "npu").verdict is Verdict.CHOSEN
     left = Opened.of(load_run(kept(tmp_path, Attention, TOKENS, soc="SM8350", pin="op:aten.softmax=cpu")))
     stays = one(left, "softmax", "npu")
@@ -212,7 +212,7 @@ def test_the_commands_answer_without_torch(attention: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.rstrip().endswith("[0, 0, 0, 0]")
     assert "because s16 was asked for by --precision 16a8w [QC006] (you)" in done.stdout
-    assert "[QC001] (measured)" in done.stdout and "are the same config" in done.stdout
+    assert "[QC001] (measured with QNN 2." in done.stdout and "are the same config" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import IO, TYPE_CHECKING
 
+from qnnsolve.cli.arguments import whole_number
 from qnnsolve.cli.commands.groups import Group
 
 if TYPE_CHECKING:
@@ -57,12 +58,15 @@ def register(group: Group) -> None:
     strictness.add_argument("--lenient", dest="strict", action="store_false", help="give such pins up, and say so")
     what_if.set_defaults(strict=True)
     what_if.add_argument("--save", metavar="RUN", help="keep the new answer in this file")
+    for command in (why, why_not):
+        _add_depth(command)
     for name, run, help_, description in (
         ("conflicts", _conflicts, "which pins cannot hold", "Show every conflict of a kept run's pins, step by step."),
         ("repairs", _repairs, "what to give up", "Show which pins to give up, or which chip holds them all."),
     ):
         command = group.add(name, run, help=help_, description=f"{description} Exit 1 where there is a conflict.")
         command.add_argument("run_file", metavar="RUN", help=_RUN)
+        _add_depth(command)
     diff = group.add(
         "diff",
         _diff,
@@ -71,6 +75,12 @@ def register(group: Group) -> None:
     )
     diff.add_argument("run_file", metavar="RUN", help=_RUN)
     diff.add_argument("other", metavar="OTHER", help="another one")
+
+
+def _add_depth(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--depth", type=whole_number("a number of steps"), metavar="N", help="only so many steps back from the verdict"
+    )
 
 
 def _opened(path: str) -> Opened:
@@ -104,7 +114,7 @@ def _print_answers(answers: list[WhyNot], arguments: argparse.Namespace, stdout:
     if arguments.format == "json":
         print(json_results.dumps(why_json(answers, arguments.run_file)), file=stdout)
     else:
-        print_lines(tuple(why_lines(answers, verbose=arguments.verbose)), stdout)
+        print_lines(tuple(why_lines(answers, verbose=arguments.verbose, depth=arguments.depth)), stdout)
     return 0
 
 
@@ -158,7 +168,7 @@ def _print_clashing(arguments: argparse.Namespace, stdout: IO[str], *, repairing
     if arguments.format == "json":
         print(json_results.dumps(repairs_json(clashes, repairs, arguments.run_file)), file=stdout)
     else:
-        print_lines(tuple(repair_lines(repairs) if repairing else clash_lines(clashes)), stdout)
+        print_lines(tuple(repair_lines(repairs) if repairing else clash_lines(clashes, arguments.depth)), stdout)
     return 1 if clashes else 0
 
 
