@@ -14,10 +14,11 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from qnnsolve.encodings import Encoding
-from qnnsolve.solver.budgets.measures import Measure, Term
-from qnnsolve.solver.joint import Joint, bits_of
+from qnnsolve.solver.budgets.measures import Measure
+from qnnsolve.solver.budgets.tables import Tables
+from qnnsolve.solver.joint import Joint
 from qnnsolve.solver.network import Network
+from qnnsolve.solver.optimum.parts import rows_are_few
 from qnnsolve.solver.union_find import UnionFind
 
 __all__ = ["Core", "Factor", "compiled"]
@@ -43,8 +44,9 @@ class Factor:
 class Core:
     """Variables 0.. and what they amount to, one column per measure everywhere.
 
-    ``variables`` are their numbers in the network. ``singles`` has the amounts of each variable's values; ``base`` is
-    what is certain. ``matters`` says at which variables some amount depends on the value.
+    ``variables`` are their numbers in the network; -1 stands for one that says which row of a long relation is taken.
+    ``singles`` has the amounts of each variable's values; ``base`` is what is certain. ``matters`` says at which
+    variables of the network some amount depends on the value.
     """
 
     variables: tuple[int, ...]
@@ -59,112 +61,99 @@ def compiled(network: Network, masks: Sequence[int], measures: Sequence[Measure]
     """The core over ``masks`` (a fixpoint of propagation without an empty one).
 
     Raises:
-        ValueError: a measure names a site that the problem does not have.
+        ValueError: a measure names a site that the problem does not have, or has a term over so many sites that only
+            the rows of a constraint over all of these could carry it, and there is none.
     """
-    return _Compiler(network, masks, measures).core()
+    return _Compiler(network, masks, Tables(network, masks, measures)).core()
 
 
 class _Compiler:
-    def __init__(self, network: Network, masks: Sequence[int], measures: Sequence[Measure]) -> None:
-        self._network, self._masks, self._count = network, masks, len(measures)
-        self._places: dict[int, dict[Encoding, int]] = {}
+    def __init__(self, network: Network, masks: Sequence[int], tables: Tables) -> None:
+        self._network, self._masks, self._tables = network, masks, tables
+        self._count = len(tables.base)
         self._scopes = [tuple([v for v in scope if masks[v] & (masks[v] - 1)]) for scope in network.scopes]
-        self._base = [0.0] * len(measures)
-        self._tables: dict[Scope, Floats] = {}
-        self._matters: set[int] = set()
-        for column, measure in enumerate(measures):
-            for term in measure.terms:
-                self._add(term, column, measure.name)
         self._homes: dict[int, list[Scope]] = {}
-        for scope in self._tables:
-            if len(scope) > 1 and (home := self._home(scope)) is not None:
+        self._rows: dict[tuple[Joint, tuple[int, ...]], Places] = {}
+        for scope in (*tables.dense, *tables.sparse):
+            home = self._home(scope)
+            if home is not None:
                 self._homes.setdefault(home, []).append(scope)
-
-    def _place(self, v: int) -> dict[Encoding, int]:
-        """The place of each encoding that is left of variable ``v``."""
-        mask = self._masks[v]
-        if mask not in self._places:
-            encodings = self._network.model.encodings
-            self._places[mask] = {encodings[value]: place for place, value in enumerate(bits_of(mask))}
-        return self._places[mask]
-
-    def _add(self, term: Term, column: int, name: str) -> None:
-        model, masks = self._network.model, self._masks
-        for site in term.sites:
-            if site not in model.site_index:
-                raise ValueError(f"measure {name} names {site}, which is no site of the problem")
-        ends = [self._network.variable[model.site_index[site]] for site in term.sites]
-        places = [self._place(v) for v in ends]
-        scope = tuple(sorted({v for v in ends if masks[v] & (masks[v] - 1)}))
-        table = np.zeros([masks[v].bit_count() for v in scope])
-        for row, amount in term.amounts.items():
-            at: dict[int, int] = {}
-            for v, place, encoding in zip(ends, places, row, strict=True):
-                value = place.get(encoding, -1)
-                if value < 0 or at.setdefault(v, value) != value:
-                    break
-            else:
-                table[tuple([at[v] for v in scope])] += amount
-        self._put(scope, table, column)
-
-    def _put(self, scope: Scope, table: Floats, column: int) -> None:
-        """Add a table, without the axes along which it is constant."""
-        idle = [axis for axis in range(table.ndim) if (table == table.take([0], axis)).all()]
-        if idle:
-            index = tuple(0 if axis in idle else slice(None) for axis in range(table.ndim))
-            scope, table = tuple([v for axis, v in enumerate(scope) if axis not in idle]), np.asarray(table[index])
-        if not scope:
-            self._base[column] += float(table)
-            return
-        self._matters.update(scope)
-        if scope not in self._tables:
-            self._tables[scope] = np.zeros((*table.shape, self._count))
-        self._tables[scope][..., column] += table
+            elif scope in tables.sparse:
+                sites = [network.model.sites[network.members[v][0]] for v in scope]
+                raise ValueError(f"a term over {len(scope)} sites, {sites[0]} the first, and no constraint over them")
+        kept = self._connected()
+        self._at = {v: place for place, v in enumerate(kept)}
+        self._variables, self._factors = list(kept), list[Factor]()
+        self._sizes = [masks[v].bit_count() for v in kept]
+        self._singles = [
+            tables.dense.get((v,), np.zeros((size, self._count))) for v, size in zip(kept, self._sizes, strict=True)
+        ]
 
     def _home(self, scope: Scope) -> int | None:
-        """The first link over all of these variables."""
+        """The first link over all of these variables, where there are several."""
+        if len(scope) < 2:
+            return None
         watch = self._network.watch
         links = set(watch[scope[0]]).intersection(*(watch[v] for v in scope[1:]))
         return min(links, default=None)
 
-    def core(self) -> Core:
-        kept = self._connected()
-        at = {v: place for place, v in enumerate(kept)}
-        factors = []
-        rows_of: dict[tuple[Joint, tuple[int, ...]], Places] = {}
-        for link, scope in enumerate(self._scopes):
-            if len(scope) < 2 or scope[0] not in at:
-                continue
-            joint, full = self._network.joints[link], self._network.scopes[link]
-            key = (joint, tuple([self._masks[v] for v in full]))
-            if key not in rows_of:
-                axes = [axis for axis, v in enumerate(full) if self._masks[v] & (self._masks[v] - 1)]
-                rows_of[key] = np.array(joint.left(key[1], axes)[0], np.int64)
-            rows, homes = rows_of[key], self._homes.get(link, ())
-            if not homes and len(rows) == math.prod(self._masks[v].bit_count() for v in scope):
-                continue  # everything may stand, for nothing
-            amounts = np.zeros((len(rows), self._count))
-            for home in homes:
-                amounts += self._tables[home][tuple(rows[:, scope.index(v)] for v in home)]
-            factors.append(Factor(tuple([at[v] for v in scope]), rows, amounts))
-        housed = set(itertools.chain.from_iterable(self._homes.values()))
-        for scope, table in sorted(self._tables.items()):
-            if len(scope) > 1 and scope not in housed:
-                rows = np.array(list(np.ndindex(*table.shape[:-1])), np.int64)
-                factors.append(Factor(tuple([at[v] for v in scope]), rows, table.reshape(len(rows), -1)))
-        sizes = tuple([self._masks[v].bit_count() for v in kept])
-        singles = tuple(
-            [self._tables.get((v,), np.zeros((size, self._count))) for v, size in zip(kept, sizes, strict=True)]
-        )
-        matters = tuple([v in self._matters for v in kept])
-        return Core(tuple(kept), sizes, singles, tuple(factors), np.array(self._base), matters)
-
     def _connected(self) -> list[int]:
         """The variables that some chain of factors ties to an amount."""
         joined = UnionFind(range(len(self._masks)))
-        scopes: Iterable[Scope] = itertools.chain(self._scopes, self._tables)
+        scopes: Iterable[Scope] = itertools.chain(self._scopes, self._tables.dense)
         for scope in scopes:
             for v in scope[1:]:
                 joined.join(scope[0], v)
-        tops = {joined.root(v) for v in self._matters}
+        tops = {joined.root(v) for v in self._tables.matters}
         return [v for v, mask in enumerate(self._masks) if mask & (mask - 1) and joined.root(v) in tops]
+
+    def core(self) -> Core:
+        for link, scope in enumerate(self._scopes):
+            if len(scope) > 1 and scope[0] in self._at:
+                self._link(link, scope)
+        housed = set(itertools.chain.from_iterable(self._homes.values()))
+        for scope, table in sorted(self._tables.dense.items()):
+            if len(scope) > 1 and scope not in housed:
+                rows = np.array(list(np.ndindex(*table.shape[:-1])), np.int64)
+                self._put(scope, rows, table.reshape(len(rows), -1))
+        return Core(
+            variables=tuple(self._variables),
+            sizes=tuple(self._sizes),
+            singles=tuple(self._singles),
+            factors=tuple(self._factors),
+            base=self._tables.base,
+            matters=tuple([v in self._tables.matters for v in self._variables]),
+        )
+
+    def _link(self, link: int, scope: Scope) -> None:
+        joint, full = self._network.joints[link], self._network.scopes[link]
+        key = (joint, tuple([self._masks[v] for v in full]))
+        if key not in self._rows:
+            axes = [axis for axis, v in enumerate(full) if self._masks[v] & (self._masks[v] - 1)]
+            self._rows[key] = np.array(joint.left(key[1], axes)[0], np.int64)
+        rows, homes = self._rows[key], self._homes.get(link, ())
+        if not homes and len(rows) == math.prod(self._masks[v].bit_count() for v in scope):
+            return  # everything may stand, for nothing
+        amounts = np.zeros((len(rows), self._count))
+        for home in homes:
+            columns = [scope.index(v) for v in home]
+            if home in self._tables.dense:
+                amounts += self._tables.dense[home][tuple(rows[:, columns].T)]
+            if home in self._tables.sparse:
+                sparse, none = self._tables.sparse[home], np.zeros(self._count)
+                amounts += [sparse.get(tuple(row), none) for row in rows[:, columns].tolist()]
+        self._put(scope, rows, amounts)
+
+    def _put(self, scope: Scope, rows: Places, amounts: Floats) -> None:
+        """A factor; of few rows over many variables, a variable for the row and a factor to each of the others."""
+        at = tuple([self._at[v] for v in scope])
+        if not rows_are_few(len(rows), [self._sizes[v] for v in at]):
+            self._factors.append(Factor(at, rows, amounts))
+            return
+        star, numbers = len(self._sizes), np.arange(len(rows))
+        self._variables.append(-1)
+        self._sizes.append(len(rows))
+        self._singles.append(amounts)
+        for column, v in enumerate(at):
+            pairs = np.stack([rows[:, column], numbers], axis=1)
+            self._factors.append(Factor((v, star), pairs, np.zeros_like(amounts)))

@@ -28,42 +28,40 @@ _FEW = 200
 _MORE = 4
 
 
-def least(query: Query, rounds: Rounds | None, clock: Clock, start: Places | None = None) -> Outcome | Impossible:
+def least(
+    query: Query, rounds: Rounds | None, clock: Clock, start: Places | None = None, gap: float = 0.0
+) -> Outcome | Impossible:
     """The least of a query, from values that hold where some are known; without ``rounds`` by HiGHS alone.
 
-    Where the time ends the search, the outcome has what was found until then.
+    The search ends at a relative gap of at most ``gap``. Where the time ends it, the outcome has what was found until
+    then.
     """
     if rounds is None or not query.core.sizes:
-        return mixed.least(query, clock, start)
+        return mixed.least(query, clock, start, gap=gap)
     relaxed = dual(query, rounds, clock, start)
-    if relaxed is None or isinstance(relaxed, Impossible):
-        return Impossible() if relaxed is not None else mixed.least(query, clock, start)
-    best, objective, bound = relaxed.values, relaxed.objective, relaxed.bound
-    how, finished = "multipliers", False
-    columns, excess = rounds.columns, relaxed.at.excess()
-    values = len(query.core.sizes)
-    spare = np.sort(excess[: columns.starts[-1]])
-    extra = _FEW
-    while bound < objective * (1 - PROVEN) and not clock.expired:
+    if isinstance(relaxed, Impossible):
+        return relaxed
+    best, objective, bound, prices = relaxed.values, relaxed.objective, relaxed.bound, relaxed.prices
+    low, excess = bound, relaxed.at.excess()
+    spare = np.sort(excess[: rounds.columns.starts[-1]])
+    extra, how, every = _FEW, "multipliers", False
+    while bound < objective * (1 - max(gap, PROVEN)) and not every:
+        if clock.expired:
+            return Outcome(best, objective, bound, prices, how, False)
         how = "multipliers, milp"
-        reach = float(spare[min(values + extra, len(spare)) - 1])
-        needed = (objective - relaxed.bound) * (1 + HOLDS) + HOLDS * abs(relaxed.bound)
-        every = reach >= needed or values + extra >= len(spare)
-        reach = min(reach, needed) if best is not None else reach
-        narrowed = Narrowed.of(query, excess <= reach + HOLDS * abs(relaxed.bound), relaxed.at.values)
+        count = len(query.core.sizes) + extra
+        reach = float(spare[count - 1]) if count < len(spare) else np.inf
+        needed = (objective - low) * (1 + HOLDS)
+        every, reach = reach >= needed, min(reach, needed)
+        narrowed = Narrowed.of(query, excess <= reach + HOLDS * abs(low), relaxed.at.values)
         known = None if best is None else narrowed.narrow(best)
-        answer = mixed.least(narrowed.query, clock, known, multipliers=False)
-        if isinstance(answer, Impossible):
-            if every and best is None:
-                return Impossible()
-        else:
+        answer = mixed.least(narrowed.query, clock, known, gap=gap, multipliers=False)
+        if isinstance(answer, Outcome):
             if answer.values is not None and answer.objective < objective:
                 best, objective = narrowed.full(answer.values), answer.objective
-            outside = np.inf if values + extra >= len(spare) else relaxed.bound + reach
-            bound = max(bound, min(answer.bound, outside))
-        if every:
-            finished = isinstance(answer, Impossible) or answer.finished
-            break
+            bound = max(bound, min(answer.bound, low + reach))
+        elif every and best is None:
+            return answer
         extra *= _MORE
-    finished = finished or bound >= objective * (1 - PROVEN)
-    return Outcome(best, objective, min(bound, objective), relaxed.prices, how, finished)
+    finished = not clock.expired or bound >= objective * (1 - max(gap, PROVEN))
+    return Outcome(best, objective, min(bound, objective), prices, how, finished)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from qnnsolve.solver.budgets.answers import PROVEN
 from qnnsolve.solver.budgets.query import HOLDS, Impossible, Outcome, Query
 from qnnsolve.solver.clock import Clock
+from qnnsolve.solver.muted import muted
 
 __all__ = ["Mixed", "least"]
 
@@ -31,10 +32,13 @@ _REPEATS = 20
 """So often may HiGHS return a config that exceeds a limit by its tolerance; each is then taken."""
 
 
-def least(query: Query, clock: Clock, start: Places | None = None, *, multipliers: bool = True) -> Outcome | Impossible:
+def least(
+    query: Query, clock: Clock, start: Places | None = None, *, gap: float = 0.0, multipliers: bool = True
+) -> Outcome | Impossible:
     """The least of a query, by HiGHS alone, from values that hold where some are known.
 
-    Where the time ends the search, the outcome has what was found until then. ``multipliers`` asks for these too.
+    The search ends at a relative gap of at most ``gap``. Where the time ends it, the outcome has what was found until
+    then. ``multipliers`` asks for these too.
     """
     if not query.core.sizes:
         fixed = query.objective(np.zeros(0, np.int64))
@@ -44,7 +48,7 @@ def least(query: Query, clock: Clock, start: Places | None = None, *, multiplier
     assert objective is not None, "the start holds"
     bound, finished = 0.0, False
     for _ in range(_REPEATS):
-        answer = Mixed.of(query, objective).solve(clock.remaining)
+        answer = Mixed.of(query, objective).solve(clock.remaining, gap)
         if answer.impossible and best is None:
             return Impossible()
         bound, finished = max(bound, answer.bound), answer.finished
@@ -57,7 +61,7 @@ def least(query: Query, clock: Clock, start: Places | None = None, *, multiplier
             best, objective = answer.values, found
         else:
             break
-        if clock.expired or (found is not None and bound >= objective * (1 - PROVEN)):
+        if clock.expired or (found is not None and bound >= objective * (1 - max(gap, PROVEN))):
             break
     prices = np.zeros(len(query.limits))
     if multipliers and best is not None and len(prices):
@@ -119,8 +123,8 @@ class Mixed:
             starts, costs * scale, scale, base, equal, right, below, np.append(left * scales, most), scales, upper
         )
 
-    def solve(self, seconds: float | None) -> Answer:
-        """Run HiGHS to the end of the search."""
+    def solve(self, seconds: float | None, gap: float = 0.0) -> Answer:
+        """Run HiGHS until the relative gap is at most ``gap``."""
         from scipy.optimize import Bounds, LinearConstraint, milp  # a second to import
 
         if (self.most < 0).any():
@@ -130,10 +134,10 @@ class Mixed:
             constraints.append(LinearConstraint(self.below, -np.inf, self.most))
         integral = np.zeros(len(self.costs))
         integral[: self.starts[-1]] = 1
-        options = {"mip_rel_gap": 0.0} | ({} if seconds is None else {"time_limit": seconds})
-        result = milp(
-            self.costs, integrality=integral, bounds=Bounds(0.0, self.upper), constraints=constraints, options=options
-        )
+        options = {"mip_rel_gap": gap} | ({} if seconds is None else {"time_limit": seconds})
+        bounds = Bounds(0.0, self.upper)
+        with muted():
+            result = milp(self.costs, integrality=integral, bounds=bounds, constraints=constraints, options=options)
         if result.status == 2:
             return Answer(None, 0.0, True, True)
         values = None

@@ -39,10 +39,9 @@ class Dual:
     objective: float
 
 
-def dual(query: Query, rounds: Rounds, clock: Clock, start: Places | None = None) -> Dual | Impossible | None:
-    """The Lagrangian bound; ``None`` where the time ends before there is any, or prices grow beyond all bounds."""
-    search = _Search(query, rounds, start)
-    return search.run(clock)
+def dual(query: Query, rounds: Rounds, clock: Clock, start: Places | None = None) -> Dual | Impossible:
+    """The Lagrangian bound at the best prices; at the best so far where the time ends the search."""
+    return _Search(query, rounds, start).run(clock)
 
 
 class _Search:
@@ -60,7 +59,7 @@ class _Search:
         if start is not None:
             self._meet(start)
         self._cuts: list[tuple[float, Floats]] = []
-        self._best: tuple[float, Floats, Priced] | None = None
+        self._best: tuple[float, Floats, Priced | None] = -np.inf, np.zeros(len(self._most)), None
 
     def _dearest(self) -> float:
         """No objective is larger."""
@@ -79,60 +78,58 @@ class _Search:
         answer = self._rounds.price(self._costs + prices @ self._sums)
         if answer.least == np.inf:
             return np.inf
-        amounts = query.amounts(answer.values)
-        assert amounts is not None, "the elimination keeps to the rows"
-        self._meet(answer.values)
-        over = query.rows @ amounts - self._most
-        self._cuts.append((float(query.weights @ amounts), over / self._unit))
+        self._cut(answer.values)
         charged = float(prices @ np.abs(self._most)) + float(prices @ (query.rows @ query.core.base))
-        sum_ = answer.least + self._base + float(prices @ (query.rows @ query.core.base - self._most))
-        bound = sum_ - _ROUNDING * (abs(answer.least) + abs(self._base) + charged)
-        if self._best is None or bound > self._best[0]:
+        total = answer.least + self._base + float(prices @ (query.rows @ query.core.base - self._most))
+        bound = total - _ROUNDING * (abs(answer.least) + abs(self._base) + charged)
+        if bound > self._best[0]:
             self._best = bound, prices, answer
         return bound
 
-    def run(self, clock: Clock) -> Dual | Impossible | None:
+    def run(self, clock: Clock) -> Dual | Impossible:
         count = len(self._most)
-        if (self._most - self._query.rows @ self._query.core.base < 0).any() or self._at(np.zeros(count)) == np.inf:
+        left = self._most - self._query.rows @ self._query.core.base
+        if (left < 0).any() or self._at(np.zeros(count)) == np.inf:
             return Impossible()
-        if not count or (self._cuts[0][1] <= 0).all() or self._impossible():
-            return Impossible() if self._impossible() else self._found()
+        if not count or (self._cuts[0][1] <= 0).all():
+            return self._found()
+        if self._least_shares() > HOLDS * count:
+            return Impossible()
         reference = max(self._ceiling * 1e-9, abs(self._cuts[0][0]), 1e-300)
         farthest = 10.0
         for _ in range(_STEPS):
             if clock.expired:
                 break
             most, scaled = self._master(reference, farthest)
-            bound = self._at(scaled * reference / self._unit)
-            if bound > self._ceiling * (1 + HOLDS):
+            if self._at(scaled * reference / self._unit) > self._ceiling * (1 + HOLDS):
                 return Impossible()
-            assert self._best is not None
-            if most * reference - self._best[0] <= _CLOSE * abs(self._best[0]):
-                if scaled.max() < farthest * (1 - HOLDS):
-                    break
-                farthest *= 10.0
-            elif scaled.max() >= farthest * (1 - HOLDS):
-                farthest *= 10.0
-            if farthest > _FARTHEST:
+            inside = bool(scaled.max() < farthest * (1 - HOLDS))
+            if inside and most * reference - self._best[0] <= _CLOSE * abs(self._best[0]):
                 break
+            if not inside:
+                farthest *= 10.0
+                if farthest > _FARTHEST:
+                    break
         return self._found()
 
-    def _impossible(self) -> bool:
-        """Whether no config is within all limits together: the least of their sum, each as a share of its most."""
-        if not len(self._most) or np.isinf(self._costs).all():
-            return False
+    def _least_shares(self) -> float:
+        """By how much the limits are exceeded at least, all together, each as a share of its most."""
         shares = (1.0 / self._unit) @ self._sums
         answer = self._rounds.price(np.where(np.isinf(self._costs), np.inf, shares))
-        amounts = self._query.amounts(answer.values)
-        assert amounts is not None
-        self._meet(answer.values)
-        over = self._query.rows @ amounts - self._most
-        self._cuts.append((float(self._query.weights @ amounts), over / self._unit))
-        return float((over / self._unit).sum()) > HOLDS * len(self._most)
+        return float(self._cut(answer.values).sum())
+
+    def _cut(self, values: Places) -> Floats:
+        """What these values say of all prices; how far they exceed each limit, as a share of its most."""
+        amounts = self._query.amounts(values)
+        assert amounts is not None, "the elimination keeps to the rows"
+        self._meet(values)
+        over: Floats = (self._query.rows @ amounts - self._most) / self._unit
+        self._cuts.append((float(self._query.weights @ amounts), over))
+        return over
 
     def _found(self) -> Dual:
-        assert self._best is not None
         bound, prices, at = self._best
+        assert at is not None, "no price was tried"
         return Dual(bound, prices, at, self.values, self.objective)
 
     def _master(self, reference: float, farthest: float) -> tuple[float, Floats]:

@@ -92,6 +92,7 @@ class Program:
         *,
         then: str | None = None,
         within: float = 0.0,
+        gap: float = 0.0,
         distinct_from: Sequence[Config] = (),
         limits: Limits = _DEFAULT,
     ) -> Best | OverBudget | Exhausted | Unknown:
@@ -102,21 +103,23 @@ class Program:
             budgets: the most that a measure may come to, up to a share of 1e-9 that rounding may add.
             then: of the configs whose objective is within ``within`` of the best, the one with the least of this.
             within: a share of the best objective, such as 0.02.
+            gap: the search ends where the objective is proven to be at most this share above the best; 0.005 saves most
+                of the time on ten thousand ops.
             distinct_from: configs that the answer must differ from, each at one variable at least that matters for a
                 measure.
             limits: ``seconds`` of wall time, for the whole answer.
 
         Raises:
             UnknownNameError: there is no such measure.
-            UsageError: a weight, a budget or ``within`` that is negative or no number.
+            UsageError: a weight, a budget, ``within`` or ``gap`` that is negative or no number.
         """
         clock = Clock(limits.seconds)
         budgets = dict(budgets or {})
-        _check({**objective, **budgets, "within": within})
+        _check({**objective, **budgets, "within": within, "gap": gap})
         taken = tuple([self._places(config) for config in distinct_from])
         query = attrs.evolve(self._query(objective, budgets), taken=taken)
         secondary = None if then is None else self._weights({then: 1.0})
-        first = least(query, self._rounds, clock)
+        first = least(query, self._rounds, clock, gap=gap)
         if isinstance(first, Impossible):
             if taken and not isinstance(least(attrs.evolve(query, taken=()), self._rounds, clock), Impossible):
                 return Exhausted()
@@ -127,7 +130,7 @@ class Program:
         if secondary is not None:
             most = first.objective * (1 + within)
             also = attrs.evolve(query, weights=secondary, rows=np.vstack([query.rows, query.weights]))
-            second = least(attrs.evolve(also, limits=np.append(query.limits, most)), self._rounds, clock, values)
+            second = least(attrs.evolve(also, limits=np.append(query.limits, most)), self._rounds, clock, values, gap)
             assert isinstance(second, Outcome) and second.values is not None, "the first holds"
             values, last = second.values, second
         return self._best(values, objective, budgets, first, last, clock)
@@ -157,6 +160,9 @@ class Program:
         """The place of what a config has at each variable of the core; -1 where that is no candidate any more."""
         network, places = self._network, []
         for v in self._columns.core.variables:
+            if v < 0:
+                places.append(-1)
+                continue
             value = network.model.encoding_index.get(config[network.model.sites[network.members[v][0]]], -1)
             values = bits_of(self._masks[v])
             places.append(values.index(value) if value in values else -1)
@@ -165,7 +171,8 @@ class Program:
     def _config(self, values: Places) -> dict[Site, Encoding]:
         model, chosen = self._network.model, list(self._some)
         for v, place in zip(self._columns.core.variables, values.tolist(), strict=True):
-            chosen[v] = bits_of(self._masks[v])[place]
+            if v >= 0:
+                chosen[v] = bits_of(self._masks[v])[place]
         variable = self._network.variable
         return {site: model.encodings[chosen[variable[index]]] for index, site in enumerate(model.sites)}
 

@@ -18,7 +18,7 @@ from qnnsolve.solver.optimum.elimination import Instance
 from qnnsolve.solver.optimum.factors import Factors
 from qnnsolve.solver.union_find import UnionFind
 
-__all__ = ["Part", "Parts"]
+__all__ = ["Part", "Parts", "rows_are_few"]
 
 _DENSE_CELLS = 4096
 """A table of up to so many entries is built as it is."""
@@ -73,7 +73,7 @@ class Parts:
         rows, prices = joint.left(masks, axes)
         assert rows, "propagation left a table without a row"
         cost = np.array([0] * len(rows) if self._free else prices, dtype=object)
-        if not _rows_are_few(len(rows), sizes):
+        if not rows_are_few(len(rows), sizes):
             table = np.full(sizes, self._factors.arithmetic.forbidden, dtype=object)
             if axes:
                 table[tuple(np.array(rows).T)] = cost
@@ -142,6 +142,6 @@ class Parts:
         return places
 
 
-def _rows_are_few(rows: int, sizes: Sequence[int]) -> bool:
+def rows_are_few(rows: int, sizes: Sequence[int]) -> bool:
     """Whether a star takes less than one table over columns of these sizes, which is large."""
     return math.prod(sizes) > max(_DENSE_CELLS, rows * sum(sizes))
