@@ -13,7 +13,19 @@ from hypothesis import strategies as st
 from qnnsolve.constraints import Problem, Site
 from qnnsolve.encodings import Encoding
 from qnnsolve.errors import UnknownNameError, UsageError
-from qnnsolve.solver import Best, Exhausted, Limits, Measure, OverBudget, Program, Term, Unknown, Unsatisfiable, check
+from qnnsolve.solver import (
+    Best,
+    Exhausted,
+    Limits,
+    Measure,
+    Method,
+    OverBudget,
+    Program,
+    Term,
+    Unknown,
+    Unsatisfiable,
+    check,
+)
 from tests.solver.budget_problems import NAMES, amounts, legal_configs, measured
 from tests.solver.generate import PALETTE, shuffled
 
@@ -23,10 +35,11 @@ asked = st.builds(measured, st.randoms(use_true_random=False), st.integers(1, 5)
 weights = st.sampled_from(({"noise": 1.0}, {"weights": 1.0}, {"noise": 1.0, "weights": 0.01}))
 shares = st.fixed_dictionaries({}, optional={name: st.sampled_from((0.7, 1.0, 1.0, 1.3)) for name in NAMES})
 picks = st.integers(0, 10**6)
+methods = st.sampled_from((Method.AUTO, Method.MILP))
 
 
-def program_of(problem: Problem, measures: tuple[Measure, ...]) -> Program:
-    program = Program.of(problem, measures)
+def program_of(problem: Problem, measures: tuple[Measure, ...], method: Method = Method.AUTO) -> Program:
+    program = Program.of(problem, measures, Limits(method=method))
     assert isinstance(program, Program)
     return program
 
@@ -39,10 +52,14 @@ def holds(each: Mapping[str, float], budgets: Mapping[str, float]) -> bool:
     return all(each[name] <= most * (1 + 1e-9) for name, most in budgets.items())
 
 
-@given(asked, weights, shares, picks)
+@given(asked, weights, shares, picks, methods)
 @examine
 def test_best_under_budgets(
-    case: tuple[Problem, tuple[Measure, ...]], objective: dict[str, float], share: dict[str, float], pick: int
+    case: tuple[Problem, tuple[Measure, ...]],
+    objective: dict[str, float],
+    share: dict[str, float],
+    pick: int,
+    method: Method,
 ) -> None:
     problem, measures = case
     legal = [amounts(measures, config) for config in legal_configs(problem)]
@@ -51,7 +68,7 @@ def test_best_under_budgets(
         return
     budgets = {name: legal[pick % len(legal)][name] * part for name, part in share.items()}
     possible = [each for each in legal if holds(each, budgets)]
-    program = program_of(problem, measures)
+    program = program_of(problem, measures, method)
     best = program.least(objective, budgets, then="converts", within=0.3)
     if not possible:
         assert isinstance(best, OverBudget)
@@ -77,13 +94,15 @@ def test_best_under_budgets(
     assert all(price >= 0 for price in first.prices.values())
 
 
-@given(asked, weights)
+@given(asked, weights, methods)
 @settings(examine, max_examples=60)
-def test_several_configs_of_one_point(case: tuple[Problem, tuple[Measure, ...]], objective: dict[str, float]) -> None:
+def test_several_configs_of_one_point(
+    case: tuple[Problem, tuple[Measure, ...]], objective: dict[str, float], method: Method
+) -> None:
     problem, measures = case
     legal = list(legal_configs(problem))
     assume(legal)
-    program = program_of(problem, measures)
+    program = program_of(problem, measures, method)
     seen: set[tuple[float, ...]] = set()
     found: list[Best] = []
     for _ in range(3):

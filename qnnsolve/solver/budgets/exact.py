@@ -25,7 +25,7 @@ Places = NDArray[np.int64]
 
 _FEW = 200
 """So many values more than one for each variable are given to HiGHS at first."""
-_MORE = 4
+_MORE = 2
 
 
 def least(
