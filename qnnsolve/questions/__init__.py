@@ -6,7 +6,20 @@ Everything that is not in the file is found by solving its problem again, with o
 
 from __future__ import annotations
 
-from qnnsolve.questions.answers import Change, Clash, Difference, Moved, Repair, Step, Tip, Verdict, WhyNot
+from qnnsolve.questions.alternatives import alternatives
+from qnnsolve.questions.answers import (
+    Alternative,
+    Alternatives,
+    Change,
+    Clash,
+    Difference,
+    Moved,
+    Repair,
+    Step,
+    Tip,
+    Verdict,
+    WhyNot,
+)
 from qnnsolve.questions.differing import Config, difference, ports_of
 from qnnsolve.questions.opened import Opened
 from qnnsolve.questions.places import Place, places
@@ -15,6 +28,8 @@ from qnnsolve.questions.what_if import what_if
 from qnnsolve.questions.why import why, why_not
 
 __all__ = [
+    "Alternative",
+    "Alternatives",
     "Change",
     "Clash",
     "Clashing",
@@ -28,6 +43,7 @@ __all__ = [
     "Tip",
     "Verdict",
     "WhyNot",
+    "alternatives",
     "conflicts_of",
     "difference",
     "places",

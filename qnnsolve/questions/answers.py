@@ -8,7 +8,19 @@ import attrs
 
 from qnnsolve.results import ConvertRecord, SourceRecord
 
-__all__ = ["Change", "Clash", "Difference", "Moved", "Repair", "Step", "Tip", "Verdict", "WhyNot"]
+__all__ = [
+    "Alternative",
+    "Alternatives",
+    "Change",
+    "Clash",
+    "Difference",
+    "Moved",
+    "Repair",
+    "Step",
+    "Tip",
+    "Verdict",
+    "WhyNot",
+]
 
 
 class Verdict(enum.Enum):
@@ -110,6 +122,33 @@ class Repair:
     ports: int
     lost: tuple[str, ...]
     cost: int
+
+
+@attrs.frozen
+class Alternative:
+    """What the ports of a node have together, by their names; ``price`` is what the best whole config that has it costs
+    more than the answer, and ``tips`` say what for. ``chosen``: it is that of the answer."""
+
+    encodings: tuple[tuple[str, str], ...]
+    price: int
+    chosen: bool
+    tips: tuple[Tip, ...]
+
+
+@attrs.frozen
+class Alternatives:
+    """The legal configs ``found`` around a node, the cheapest first. ``tried`` of them were solved; none is dearer than
+    ``within`` (None: at any price), and ``limit`` are told at most. ``cut_off`` says why there may be more."""
+
+    node: str
+    target: str
+    module_path: str
+    line: str
+    found: tuple[Alternative, ...]
+    tried: int
+    within: int | None
+    limit: int
+    cut_off: str
 
 
 @attrs.frozen

@@ -1,4 +1,4 @@
-"""``qnnsolve why``, ``why-not``, ``what-if``, ``conflicts``, ``repairs``, ``diff``: questions about kept runs."""
+"""``qnnsolve why``, ``why-not``, ``alternatives``, ``what-if``, ``conflicts``, ``repairs``, ``diff`` of kept runs."""
 
 from __future__ import annotations
 
@@ -38,6 +38,23 @@ def register(group: Group) -> None:
     why_not.add_argument("run_file", metavar="RUN", help=_RUN)
     why_not.add_argument("place", metavar="PLACE", help=_PLACE)
     why_not.add_argument("value", metavar="VALUE", help="an encoding (u16, s8/ch0), a preset (16a8w), npu or cpu")
+    others = group.add(
+        "alternatives",
+        _alternatives,
+        help="the legal configs around a node, with their prices",
+        description="List what the ports of a node of a kept run can have together, the cheapest first, each with the "
+        "price of the best whole config that has it.",
+    )
+    others.add_argument("run_file", metavar="RUN", help=_RUN)
+    others.add_argument("place", metavar="NODE", help="a node; several may be meant, as for --pin")
+    others.add_argument("--within", type=whole_number("a price"), metavar="PRICE", help="no dearer ones than this")
+    others.add_argument(
+        "--limit",
+        type=whole_number("a number of configs"),
+        default=10,
+        metavar="N",
+        help="how many of a node are shown (default: %(default)s)",
+    )
     what_if = group.add(
         "what-if",
         _what_if,
@@ -104,6 +121,23 @@ def _why_not(arguments: argparse.Namespace, stdout: IO[str]) -> int:
     opened = _opened(arguments.run_file)
     answers = [why_not(opened, place, arguments.value) for place in places(opened, arguments.place)]
     return _print_answers(answers, arguments, stdout)
+
+
+def _alternatives(arguments: argparse.Namespace, stdout: IO[str]) -> int:
+    from qnnsolve.questions import alternatives, places
+    from qnnsolve.report import json_results
+    from qnnsolve.report.alternatives import alternatives_blocks, alternatives_json
+    from qnnsolve.report.reference import print_blocks
+
+    opened = _opened(arguments.run_file)
+    nodes = [place.node for place in places(opened, arguments.place)]
+    nodes = [node for node in nodes if node.name in opened.sites_of] or nodes
+    found = [alternatives(opened, node, within=arguments.within, limit=arguments.limit) for node in nodes]
+    if arguments.format == "json":
+        print(json_results.dumps(alternatives_json(found, arguments.run_file)), file=stdout)
+    else:
+        print_blocks(alternatives_blocks(found), stdout)
+    return 0
 
 
 def _print_answers(answers: list[WhyNot], arguments: argparse.Namespace, stdout: IO[str]) -> int:
