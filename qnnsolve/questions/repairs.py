@@ -6,8 +6,8 @@ which there is one; it is found by hitting every conflict, and proven by a solve
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
+from functools import cached_property
 
 import attrs
 
@@ -18,22 +18,19 @@ from qnnsolve.facts.backends import backend as backend_of
 from qnnsolve.facts.backends import chip_of
 from qnnsolve.questions.answers import Clash, Repair
 from qnnsolve.questions.chain import steps_of
-from qnnsolve.questions.fewest import pins_of, smallest_hitting
+from qnnsolve.questions.conflicts import Examined, examined
 from qnnsolve.questions.hints import hints_of
 from qnnsolve.questions.opened import Opened
 from qnnsolve.questions.what_if import what_if
 from qnnsolve.rules import problem_of
 from qnnsolve.rules.requested import PINNED, without_pins
 from qnnsolve.runs import Run, Solved
-from qnnsolve.solver import Conflict, Solution, Unsatisfiable, solve
+from qnnsolve.solver import Conflict, Solution, solve
 
 __all__ = ["Clashing", "conflicts_of", "repairs_of"]
 
-AT_MOST = 10
-"""So many repairs are looked for."""
 
-
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, slots=False)
 class Clashing:
     """A solve whose pins are taken seriously; ``opened`` is what comes of giving up as few ports as can be."""
 
@@ -60,68 +57,24 @@ class Clashing:
         """The problem where some pins, by their words, are preferences only."""
         return without_pins(self.opened.problem, given_up)
 
+    @cached_property
+    def examined(self) -> Examined:
+        """The conflicts, and the ways out."""
+        return examined(lambda given_up: solve(self.without(given_up), self.opened.limits))
+
 
 def conflicts_of(clashing: Clashing) -> tuple[Clash, ...]:
-    """Every conflict, those that overlap too: the pins in it, and the steps that show it; the fewest pins first.
-
-    Where there are more than ten ways out, those that were met on the way to them.
-    """
-    met: dict[frozenset[str], Conflict] = {}
-    ways_out: list[frozenset[str]] = []
-    for given_up, outcome in _tried(clashing):
-        if isinstance(outcome, Solution):
-            ways_out.append(given_up)
-        else:
-            for conflict in outcome.conflicts:
-                met.setdefault(pins_of(conflict), conflict)
-    every = smallest_hitting(ways_out) if 0 < len(ways_out) < AT_MOST else None
-    if every is not None:
-        met = dict(_conflicts(clashing, every[:AT_MOST], met))
-    ordered = sorted(met.items(), key=lambda each: (len(each[0]), sorted(each[0])))
-    return tuple(_clash(clashing.opened, pins, conflict) for pins, conflict in ordered)
-
-
-def _conflicts(
-    clashing: Clashing, sets: Iterable[frozenset[str]], met: Mapping[frozenset[str], Conflict]
-) -> Iterator[tuple[frozenset[str], Conflict]]:
-    """For each smallest set of pins that cannot hold the conflict that shows it."""
-    for pins in filter(None, sets):
-        outcome = None if pins in met else solve(clashing.without(clashing.pins - pins), clashing.opened.limits)
-        found = {pins_of(each): each for each in outcome.conflicts} if isinstance(outcome, Unsatisfiable) else met
-        if pins in found:
-            yield pins, found[pins]
+    """Every conflict, those that overlap too: the pins in it, and the steps that show it; the fewest pins first."""
+    found = clashing.examined.conflicts
+    return tuple(_clash(clashing.opened, pins, conflict) for pins, conflict in found.items())
 
 
 def repairs_of(clashing: Clashing) -> tuple[Repair, ...]:
     """Smallest sets of pins to give up, the fewest and then the cheapest first; then a chip on which all hold."""
-    found = []
-    for given_up, outcome in _tried(clashing):
-        if isinstance(outcome, Solution) and given_up:
-            found.append(_repair(clashing, given_up, outcome))
+    ways_out = clashing.examined.ways_out
+    found = [_repair(clashing, given_up, outcome) for given_up, outcome in ways_out if given_up]
     found.sort(key=lambda each: (len(each.give_up), each.ports, each.cost, each.give_up))
-    return (*found, *(_chips(clashing) if found else ()))
-
-
-def _tried(clashing: Clashing) -> Iterator[tuple[frozenset[str], Solution | Unsatisfiable]]:
-    """Sets of pins that are given up, the smaller first, each with what the solver says; only minimal repairs."""
-    queue: deque[frozenset[str]] = deque([frozenset()])
-    met: set[frozenset[str]] = set(queue)
-    repairs: list[frozenset[str]] = []
-    while queue and len(repairs) < AT_MOST:
-        given_up = queue.popleft()
-        if any(repair <= given_up for repair in repairs):
-            continue
-        outcome = solve(clashing.without(given_up), clashing.opened.limits)
-        if isinstance(outcome, Solution):
-            repairs.append(given_up)
-            yield given_up, outcome
-        elif isinstance(outcome, Unsatisfiable):
-            yield given_up, outcome
-            for pin in sorted(pins_of(outcome.conflicts[0])):
-                larger = given_up | {pin}
-                if larger not in met:
-                    met.add(larger)
-                    queue.append(larger)
+    return (*found, *(_chips(clashing) if clashing.examined.conflicts else ()))
 
 
 def _clash(opened: Opened, pins: frozenset[str], conflict: Conflict) -> Clash:

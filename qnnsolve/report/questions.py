@@ -184,7 +184,7 @@ def _convert(group: Sequence[ConvertRecord]) -> str:
     return f"{many(group)}{group[0].source} -> {group[0].target} before {names}"
 
 
-def clash_lines(clashes: Sequence[Clash], depth: int | None = None) -> Iterator[Line]:
+def clash_lines(clashes: Sequence[Clash], depth: int | None = None, *, complete: bool = True) -> Iterator[Line]:
     """Each conflict, step by step; ``depth`` as in :func:`why_lines`."""
     yield Line(
         count(len(clashes), "conflict") if clashes else "no conflict: all pins hold", "red" if clashes else "green"
@@ -197,6 +197,9 @@ def clash_lines(clashes: Sequence[Clash], depth: int | None = None) -> Iterator[
         )
         yield from step_lines(clash.steps, depth)
         yield from _hint_lines(clash.hints)
+    if not complete:
+        yield Line("")
+        yield Line("a limit ended the search, so there may be more conflicts than these", "yellow")
 
 
 def repair_lines(repairs: Sequence[Repair]) -> Iterator[Line]:
@@ -213,10 +216,10 @@ def repair_lines(repairs: Sequence[Repair]) -> Iterator[Line]:
             yield Line(f"     and {len(repair.lost) - SHOWN} more")
 
 
-def repairs_json(clashes: Sequence[Clash], repairs: Sequence[Repair], run: str) -> dict[str, Any]:
+def repairs_json(clashes: Sequence[Clash], repairs: Sequence[Repair], run: str, *, complete: bool) -> dict[str, Any]:
     """Conflicts and repairs (schema ``repairs-1.json``)."""
     found = {"conflicts": [_plain(each) for each in clashes], "repairs": [_plain(each) for each in repairs]}
-    return {"schema": "qnnsolve/repairs/1", "run": run, **found}
+    return {"schema": "qnnsolve/repairs/1", "run": run, "complete": complete, **found}
 
 
 def why_json(answers: Sequence[WhyNot], run: str) -> dict[str, Any]:
