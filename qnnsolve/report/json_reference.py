@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
+from qnnsolve.reference.examples import BrokenConfig
 from qnnsolve.reference.operators import CaseView, OperatorView
 from qnnsolve.reference.rows import RowView
 from qnnsolve.reference.rules import RuleView
@@ -36,7 +37,7 @@ def rules_json(views: Sequence[RuleView]) -> Json:
     return {"schema": RULES_SCHEMA, "rules": rules}
 
 
-def rule_json(view: RuleView) -> Json:
+def rule_json(view: RuleView, example: BrokenConfig | None) -> Json:
     """The answer of ``qnnsolve rule`` (schema ``rule-1.json``)."""
     return {
         "schema": RULE_SCHEMA,
@@ -47,6 +48,15 @@ def rule_json(view: RuleView) -> Json:
         "why": view.why,
         "instead": view.instead,
         "facts": [{"backend": name, **_statement(each)} for name, found in view.facts for each in found],
+        "example": None
+        if example is None
+        else {
+            "graph": list(example.graph),
+            "where": example.where,
+            "only": example.only,
+            "dearer": example.dearer,
+            "ports": [{"port": port, "broken": broken, "mended": mended} for port, broken, mended in example.ports],
+        },
     }
 
 

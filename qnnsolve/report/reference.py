@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from qnnsolve.facts.backends import backend as backend_of
+from qnnsolve.reference.examples import BrokenConfig
 from qnnsolve.reference.operators import CaseView, OperatorView, axes_text
 from qnnsolve.reference.rows import RowView, archs_text, folded
 from qnnsolve.reference.rules import COMMON, RuleView
@@ -54,13 +55,15 @@ def rules_blocks(views: Sequence[RuleView]) -> Iterator[RenderableType]:
     yield Text("qnnsolve rule CODE says why, what instead, and which facts it rests on", style="dim")
 
 
-def rule_blocks(view: RuleView) -> Iterator[RenderableType]:
+def rule_blocks(view: RuleView, example: BrokenConfig | None = None) -> Iterator[RenderableType]:
     """One rule in full."""
     holds = "holds for every backend" if view.backend == COMMON else f"holds for {view.backend.upper()}"
     yield Text(f"{view.code} {view.name} ({holds})", style="bold")
     yield Text(view.summary)
     yield Text(f"\nWhy: {view.why}")
     yield Text(f"\nInstead: {view.instead}")
+    if example is not None:
+        yield from _example(example)
     if not view.facts:
         yield Text("\nIt rests on the model's graph and the request alone.")
     for backend, statements in view.facts:
@@ -70,6 +73,18 @@ def rule_blocks(view: RuleView) -> Iterator[RenderableType]:
             about = ", ".join(dict.fromkeys(each.about for each in group))
             table.add_row(group[0].text, about, cited(group[0].source))
         yield table
+
+
+def _example(example: BrokenConfig) -> Iterator[RenderableType]:
+    also = "" if example.only else " (so do other rules)"
+    yield Text(f"\nFor example, on {example.where}", style="bold")
+    yield from (Text(f"  {line}") for line in example.graph)
+    table = _table("port", f"it forbids{also}", "instead")
+    if example.dearer:
+        table = _table("port", "it makes dearer", "instead")
+    for row in example.ports:
+        table.add_row(*row)
+    yield table
 
 
 def operators_blocks(views: Sequence[OperatorView]) -> Iterator[RenderableType]:

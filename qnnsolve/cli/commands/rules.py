@@ -38,12 +38,14 @@ def _rules(arguments: argparse.Namespace, stdout: IO[str]) -> int:
 
 
 def _rule(arguments: argparse.Namespace, stdout: IO[str]) -> int:
+    from qnnsolve.reference.examples import broken_config
     from qnnsolve.reference.rules import rule_view
     from qnnsolve.report import json_reference, json_results, reference
 
     view = rule_view(arguments.code)
+    example = broken_config(view.code)
     if arguments.format == "json":
-        print(json_results.dumps(json_reference.rule_json(view)), file=stdout)
+        print(json_results.dumps(json_reference.rule_json(view, example)), file=stdout)
     else:
-        reference.print_blocks(reference.rule_blocks(view), stdout)
+        reference.print_blocks(reference.rule_blocks(view, example), stdout)
     return 0
