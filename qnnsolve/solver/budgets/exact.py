@@ -41,8 +41,8 @@ def least(
     relaxed = dual(query, rounds, clock, start)
     if isinstance(relaxed, Impossible):
         return relaxed
-    best, objective, bound, prices = relaxed.values, relaxed.objective, relaxed.bound, relaxed.prices
-    low, excess = bound, relaxed.at.excess()
+    best, objective, bound, prices = relaxed.values, relaxed.objective, query.reached(relaxed.bound), relaxed.prices
+    low, excess = relaxed.bound, relaxed.at.excess()
     spare = np.sort(excess[: rounds.columns.starts[-1]])
     extra, how, every = _FEW, "multipliers", False
     while bound < objective * (1 - max(gap, PROVEN)) and not every:
@@ -51,17 +51,19 @@ def least(
         how = "multipliers, milp"
         count = len(query.core.sizes) + extra
         reach = float(spare[count - 1]) if count < len(spare) else np.inf
-        needed = (objective - low) * (1 + HOLDS)
+        needed = (objective - query.step / 2 - low) * (1 + HOLDS)
         every, reach = reach >= needed, min(reach, needed)
         narrowed = Narrowed.of(query, excess <= reach + HOLDS * abs(low), relaxed.at.values)
         known = None if best is None else narrowed.narrow(best)
         answer = mixed.least(narrowed.query, clock, known, gap=gap, multipliers=False)
+        inside = np.inf
         if isinstance(answer, Outcome):
+            inside = answer.bound
             if answer.values is not None and answer.objective < objective:
                 best, objective = narrowed.full(answer.values), answer.objective
-            bound = max(bound, min(answer.bound, low + reach))
         elif every and best is None:
             return answer
+        bound = max(bound, min(inside, query.reached(low + reach), objective))
         extra *= _MORE
     finished = not clock.expired or bound >= objective * (1 - max(gap, PROVEN))
     return Outcome(best, objective, min(bound, objective), prices, how, finished)

@@ -28,6 +28,8 @@ _SCALE, _LIMIT = 1e4, 1e3
 """What the best objective, and every limit, comes to for HiGHS."""
 _DUAL = 1e-7
 """HiGHS's tolerance of reduced costs: so much may a bound be off for every variable."""
+_NEAR = 1e-2
+"""So much less than a step of the objective is a gap that proves it."""
 _REPEATS = 20
 """So often may HiGHS return a config that exceeds a limit by its tolerance; each is then taken."""
 
@@ -48,10 +50,12 @@ def least(
     assert objective is not None, "the start holds"
     bound, finished = 0.0, False
     for _ in range(_REPEATS):
-        answer = Mixed.of(query, objective).solve(clock.remaining, gap)
+        mixed = Mixed.of(query, objective)
+        enough = (1 - _NEAR) * query.step / (objective - mixed.base) if objective > mixed.base else 0.0
+        answer = mixed.solve(clock.remaining, max(gap, enough))
         if answer.impossible and best is None:
             return Impossible()
-        bound, finished = max(bound, answer.bound), answer.finished
+        bound, finished = max(bound, query.reached(answer.bound)), answer.finished
         if answer.values is None:
             break
         found = query.objective(answer.values)

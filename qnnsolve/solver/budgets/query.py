@@ -19,6 +19,8 @@ Places = NDArray[np.int64]
 HOLDS = 1e-9
 """A limit holds where it is exceeded by no more than this share of it: sums of floats differ by their order."""
 _EXACT = 2.0**53
+_NEAR = 1e-3
+"""A bound so near above a multiple of a step, as a share of the step, still is that multiple."""
 
 
 @attrs.frozen(eq=False)
@@ -60,6 +62,18 @@ class Query:
             if step:
                 most[k] = base + np.floor((most[k] - base) / step) * step
         return most
+
+    @cached_property
+    def step(self) -> float:
+        """Objectives that differ do so by this at least; 0 where nothing is known."""
+        return _common(self.columns.amounts @ self.weights)
+
+    def reached(self, bound: float) -> float:
+        """The bound, or the next objective that there can be."""
+        if not self.step or not np.isfinite(bound):
+            return bound
+        base = float(self.weights @ self.core.base)
+        return max(bound, base + float(np.ceil((bound - base) / self.step - _NEAR)) * self.step)
 
     def differs(self, one: Places, other: Places) -> bool:
         """Whether they differ where it matters."""
