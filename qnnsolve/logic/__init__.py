@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping
 
 import attrs
 
-from qnnsolve.logic.checking import checked
+from qnnsolve.logic.checking import checked, node_variables
 from qnnsolve.logic.deriving import Derived
 from qnnsolve.logic.proving import Proven, Prover
-from qnnsolve.logic.reading import read_question, read_rules
+from qnnsolve.logic.reading import read_question, read_rules, split_where
 from qnnsolve.logic.relations import REACHES, Database, Given, Relation, Support
 from qnnsolve.logic.terms import Clause, Question, Row, Value, quoted
 
@@ -31,9 +31,12 @@ __all__ = [
     "Value",
     "answered",
     "check",
+    "first_values",
+    "node_variables",
     "quoted",
     "read_question",
     "read_rules",
+    "split_where",
 ]
 
 
@@ -104,3 +107,14 @@ def answered(
     proven = [prover.proof(question.goals, *found[values]) if proofs else () for values in told]
     answers = tuple(map(Answer, told, proven))
     return Answers(question.text, tuple(map(str, variables)), answers, len(found))
+
+
+def first_values(question: Question, database: Database) -> set[Value]:
+    """The values of the first variable of a question.
+
+    Raises:
+        QuestionError: it cannot be answered, or would take too long.
+    """
+    first = question.variables[:1]
+    derived = Derived(checked(question.goals, (), database), database)
+    return {bound[each] for bound, _ in derived.join(question.goals, (), first).found() for each in first}

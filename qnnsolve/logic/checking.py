@@ -10,9 +10,9 @@ import attrs
 from qnnsolve.errors import QuestionError, suggestion
 from qnnsolve.logic.reading import LIKE
 from qnnsolve.logic.relations import Database
-from qnnsolve.logic.terms import Atom, Clause, Compare, Goal, Not, Place, variables_of
+from qnnsolve.logic.terms import Atom, Clause, Compare, Goal, Not, Place, Variable, variables_of
 
-__all__ = ["Program", "checked"]
+__all__ = ["Program", "checked", "node_variables"]
 
 
 @attrs.frozen(eq=False)
@@ -57,7 +57,7 @@ def _fail(place: Place, what: str) -> QuestionError:
 
 def _check_head(head: Atom, defined: Mapping[str, Sequence[Clause]], database: Database) -> None:
     name = head.relation
-    if name in database.relations or name in (LIKE, "not"):
+    if name in database.relations or name in database.late or name in (LIKE, "not"):
         raise _fail(head.place, f"'{name}' is there already: give the rule another name")
     if name in defined and len(defined[name][0].head.terms) != len(head.terms):
         first = defined[name][0].head
@@ -70,6 +70,8 @@ def _check_goals(goals: Iterable[Goal], defined: Mapping[str, Sequence[Clause]],
             continue
         atom = goal.atom if isinstance(goal, Not) else goal
         name = atom.relation
+        if name in database.late:
+            raise _fail(atom.place, f"'{name}' {database.late[name]}")
         if name in defined:
             wanted, form = len(defined[name][0].head.terms), str(defined[name][0].head)
         elif name in database.relations:
@@ -130,3 +132,14 @@ def _layers(needed: Sequence[str], defined: Mapping[str, Sequence[Clause]]) -> t
             return tuple(tuple(name for name in needed if height[name] == each) for each in heights)
     assert risen is not None
     raise _fail(risen.head.place, f"'{risen.head.relation}' rests on its own negation")
+
+
+def node_variables(goals: Iterable[Goal], database: Database) -> set[Variable]:
+    """The variables that stand where a relation has nodes."""
+    return {
+        term
+        for goal in goals
+        if isinstance(goal, Atom) and goal.relation in database.relations
+        for at, term in enumerate(goal.terms)
+        if isinstance(term, Variable) and database.relations[goal.relation].is_node(at)
+    }

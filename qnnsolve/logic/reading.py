@@ -1,4 +1,4 @@
-"""Questions and rules as people write them: :func:`read_question`, :func:`read_rules`.
+"""Questions and rules as people write them: :func:`read_question`, :func:`read_rules`, :func:`split_where`.
 
     question  node(N, "MatMul"), bits(E, B), B < 16, not placed(N, cpu)
     rule      late(N) :- node(N, "Softmax"), reaches(N, "output").
@@ -20,7 +20,7 @@ from qnnsolve.foreign import printable
 from qnnsolve.logic.literals import ESCAPES, is_variable, number, text_of
 from qnnsolve.logic.terms import Atom, Clause, Compare, Goal, Not, Place, Question, Term, Variable
 
-__all__ = ["COMPARISONS", "LIKE", "read_question", "read_rules"]
+__all__ = ["COMPARISONS", "LIKE", "read_question", "read_rules", "split_where"]
 
 COMPARISONS = ("==", "!=", "<=", ">=", "<", ">")
 LIKE = "like"
@@ -134,6 +134,28 @@ def read_rules(text: str, called: str) -> tuple[Clause, ...]:
             reader.fail("',' or '.'" if body else "':-' or '.'")
         clauses.append(Clause(head, body))
     return tuple(clauses)
+
+
+def split_where(text: str, called: str) -> tuple[Question, str, str | None]:
+    """Of ``QUESTION[@PORT][=WHAT]``: the question, the port (empty: none), and what is asked for (None: not said).
+
+    Neither ``@`` nor a single ``=`` can stand in a question outside of quotes.
+
+    Raises:
+        QuestionError: there is no question; with the place.
+    """
+    reader = _Reader(text, called)
+    goals = _goals(reader)
+    ends = reader.next.at
+    port, what, rest = "", None, text[ends:]
+    if reader.next.text == "@":
+        port, equals, said = rest[1:].partition("=")
+        what = said if equals else None
+    elif reader.next.text == "=":
+        what = rest[1:]
+    elif reader.next.kind != "end":
+        reader.fail("',', '@' or '='")
+    return Question(text[:ends].strip(), goals), port.strip(), what
 
 
 def _goals(reader: _Reader) -> tuple[Goal, ...]:

@@ -121,14 +121,19 @@ class Table:
 
 
 class Database:
-    """Relations by name, each read when it is first asked for; ``load`` gives the rows of one."""
+    """Relations by name, each read when it is first asked for; ``load`` gives the rows of one.
+
+    ``late`` names relations that are not there yet, with what to say of them.
+    """
 
     def __init__(
         self,
         relations: Iterable[Relation],
         load: Callable[[str], Given],
+        late: Mapping[str, str] | None = None,
     ) -> None:
         self.relations: Mapping[str, Relation] = {each.name: each for each in relations}
+        self.late: Mapping[str, str] = late or {}
         self.steps = 0
         """Rows that were looked at."""
         self._load = functools.cache(load)

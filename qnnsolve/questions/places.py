@@ -12,6 +12,7 @@ from qnnsolve.errors import UsageError
 from qnnsolve.facts.graph import Node, NodeKind
 from qnnsolve.questions.opened import Opened
 from qnnsolve.rules.asked import Port
+from qnnsolve.rules.asking_places import is_question
 from qnnsolve.rules.matching import nodes_at
 from qnnsolve.rules.wish_text import parse_where
 
@@ -33,16 +34,19 @@ def places(opened: Opened, text: str) -> tuple[Place, ...]:
     """The places that ``text`` names, in the order of the graph.
 
     ``NODE`` or ``NODE.PORT``: a node by its name, the path of its module, an op, a class of modules, or ``re:`` and a
-    pattern; ports are ``weight``, ``out``, ``out[1]`` and ``in[0]``.
+    pattern; or a question whose first variable stands for the nodes, with ``@PORT`` behind it. Ports are ``weight``,
+    ``out``, ``out[1]`` and ``in[0]``.
 
     Raises:
         UsageError: nothing there is called so; names the nearest.
     """
     if not text.strip():
         raise UsageError("a place is NODE or NODE.PORT, such as linear.weight, and not empty")
-    match = _PORT.fullmatch(text)
+    match = None if is_question(text) else _PORT.fullmatch(text)
     where, port = (match["where"], match["port"]) if match is not None else (text, "")
-    names = nodes_at(parse_where(where, text), opened.facts.graph, text)
+    place = parse_where(where, text)
+    port = port or place.port
+    names = nodes_at(place, opened.facts.graph, text)
     nodes = [opened.facts.graph[name] for name in names]
     nodes = [node for node in nodes if node.kind in (NodeKind.CALL, NodeKind.INPUT)]
     if not port:

@@ -26,7 +26,7 @@ def matching(wishes: Sequence[Wish], graph: Graph) -> dict[str, tuple[Wish, ...]
         where = _settled(wish.where, graph)
         places = again[where] if where.by is By.SAVED else where.names(graph)
         if not places and not wish.may_miss:
-            raise UsageError(f"{wish.words}: nothing in the model is '{wish.where}'; {_near(wish.where, graph)}")
+            raise UsageError(_nothing(wish.words, wish.where, graph))
         for name in places:
             found.setdefault(name, []).append(wish)
     return {name: tuple(each) for name, each in found.items()}
@@ -40,8 +40,14 @@ def nodes_at(where: Where, graph: Graph, words: str) -> list[str]:
     """
     names = _settled(where, graph).names(graph)
     if not names:
-        raise UsageError(f"{words}: nothing in the model is '{where}'; {_near(where, graph)}")
+        raise UsageError(_nothing(words, where, graph))
     return names
+
+
+def _nothing(words: str, where: Where, graph: Graph) -> str:
+    if where.by is By.QUESTION:
+        return f"{words}: no node of the model answers '{where.key}'"
+    return f"{words}: nothing in the model is '{where}'; {_near(where, graph)}"
 
 
 def _saved_nodes(wishes: Sequence[Wish], graph: Graph) -> dict[Where, list[str]]:

@@ -11,6 +11,7 @@ import attrs
 
 from qnnsolve.encodings import Encoding
 from qnnsolve.errors import UsageError, suggestion
+from qnnsolve.rules.asking_places import is_question, read_place
 from qnnsolve.rules.patterns import compiled
 from qnnsolve.rules.request import PRECISIONS, Granularity
 from qnnsolve.rules.wishes import By, Strength, What, Where, Wish, check_port
@@ -27,7 +28,8 @@ def parse_wish(text: str, strength: Strength, words: str) -> Wish:
     """The wish ``WHERE=WHAT``.
 
     ``WHERE`` is ``*``, the name of a node, an op, a module or a type of modules (``node:``, ``op:``, ``module:``,
-    ``type:`` in front say which; ``re:`` is a pattern in a module's path), and a port of it: ``@weight``, ``@out``,
+    ``type:`` in front say which; ``re:`` is a pattern in a module's path), or a question whose first variable stands
+    for the nodes (``node(N, "LayerNorm"), feeds(N, S), node(S, "Softmax")``); and a port of it: ``@weight``, ``@out``,
     ``@in[0]``. ``WHAT`` is a preset (``16a8w``), widths (``16a``, ``4w``), ``tensor``, ``channel`` or ``block=32`` for
     a weight's scales, ``symmetric`` or ``affine`` for activations, an encoding (``u16``), ``cpu``, or several of them
     between commas.
@@ -35,7 +37,11 @@ def parse_wish(text: str, strength: Strength, words: str) -> Wish:
     Raises:
         UsageError: it is not of this form; names the nearest word.
     """
-    where, equals, what = text.partition("=")
+    if is_question(text):
+        question, port, said = read_place(text, words)
+        where, equals, what = f"{question}@{port}" if port else question, "=" * (said is not None), said or ""
+    else:
+        where, equals, what = text.partition("=")
     if not equals or not where.strip() or not what.strip():
         raise UsageError(f"{words}: a wish is WHERE=WHAT, like layers.0=16a8w, not '{text}'")
     return wish_of(where, what, strength, words)
@@ -57,8 +63,15 @@ def parse_where(text: str, words: str) -> Where:
     """The place ``text``.
 
     Raises:
-        UsageError: a pattern that is none, or a port that cannot be.
+        UsageError: a pattern that is none, a question that cannot be asked of a graph, or a port that cannot be.
     """
+    if is_question(text):
+        question, port, what = read_place(text, words)
+        if port:
+            check_port(port, words)
+        if what is not None:
+            raise UsageError(f"{words}: a place has no '=' behind its question")
+        return Where(By.QUESTION, question, port)
     text, at, port = text.partition("@")
     if at:
         check_port(port, words)

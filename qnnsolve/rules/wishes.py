@@ -20,6 +20,7 @@ from qnnsolve.encodings import Encoding
 from qnnsolve.errors import UsageError
 from qnnsolve.facts.graph import Graph, Node, NodeKind
 from qnnsolve.rules.alike import identity, label
+from qnnsolve.rules.asking_places import nodes_answering
 from qnnsolve.rules.patterns import found
 from qnnsolve.rules.request import Granularity, Request
 from qnnsolve.sources import Source, SourceKind
@@ -47,6 +48,8 @@ class By(enum.Enum):
     """A regular expression that is found in the path of the module."""
     NODES = "nodes"
     """Nodes by their names, with commas between: what a piece of code picked."""
+    QUESTION = "question"
+    """The nodes that the first variable of a question stands for: ``node(N, "LayerNorm"), feeds(N, S)``."""
     SAVED = "saved"
     """A node of the graph that was solved when it was saved: by its :func:`~qnnsolve.rules.alike.identity`."""
     ANY = ""
@@ -77,7 +80,13 @@ class Where:
             return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
         if self.by is By.SAVED:
             return f"{label(self.key)}@{self.port}" if self.port else label(self.key)
-        text = "*" if self.by is By.ALL else self.key if self.by is By.ANY else f"{self.by.value}:{self.key}"
+        text = (
+            "*"
+            if self.by is By.ALL
+            else self.key
+            if self.by in (By.ANY, By.QUESTION)
+            else f"{self.by.value}:{self.key}"
+        )
         return f"{text}@{self.port}" if self.port else text
 
     @functools.cached_property
@@ -88,10 +97,12 @@ class Where:
         """The nodes that stand here, in the order of the graph where it is not one of names."""
         if self.by in (By.NODE, By.NODES):
             return [name for name in self.key.split(",") if name in graph.nodes]
+        if self.by is By.QUESTION:
+            return nodes_answering(graph, self.key)
         return [node.name for node in graph if self.finds(node)]
 
     def finds(self, node: Node) -> bool:
-        """Whether ``node`` stands here."""
+        """Whether ``node`` stands here. What a question names shows in its graph alone: see :meth:`names`."""
         match self.by:
             case By.ALL:
                 return True
@@ -107,6 +118,8 @@ class Where:
                 return any(self.key in (name, name.rpartition(".")[2]) for name in node.module_types)
             case By.REGEX:
                 return node.kind is NodeKind.CALL and found(self.key, node.module_path)
+            case By.QUESTION:
+                return False
             case By.SAVED:
                 return identity(node) == self.key
             case By.ANY:
