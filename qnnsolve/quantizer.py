@@ -48,6 +48,7 @@ from qnnsolve.rewriting.notes import notes_of
 from qnnsolve.rewriting.opening import complete_values, opened, put_guards, take_guards
 from qnnsolve.rewriting.sizes import FixedSizes, sizes_vary
 from qnnsolve.rules import Facts, problem_of
+from qnnsolve.rules.own_files import OwnRules
 from qnnsolve.rules.requested import without_pins
 from qnnsolve.rules.target import PRECISION, FactFiles, Target, Wanted
 from qnnsolve.rules.wishes import Wish
@@ -79,6 +80,7 @@ class SolveQuantizer(WishingQuantizer):
         facts_source: whose operator tables count: ``"both"`` (only what the measured ones and the SDK's both accept),
             ``"measured"`` or ``"sdk"``.
         wishes: what is asked for beside the preset; :meth:`wish` adds one.
+        rules: rules of the user's own, made with :func:`qnnsolve.rules.rule`, or Python files in which they stand.
 
     Every setting of ``QnnQuantizer`` is a wish, too: presets with their flags, submodules, block sizes, discards,
     custom annotations and recipes. Block sizes and custom annotations are pins, the rest is preferred.
@@ -111,10 +113,11 @@ class SolveQuantizer(WishingQuantizer):
         user_facts: FactFiles = (),
         facts_source: str | FactsSource = FactsSource.BOTH,
         wishes: Sequence[Wish] = (),
+        rules: OwnRules = (),
     ) -> None:
         name = backend if isinstance(backend, str) else backend.name.removeprefix("k").removesuffix("Backend").lower()
         chip = soc_model if isinstance(soc_model, str) else soc_model.name
-        target = Target.of(name, chip, strict=strict, user_facts=user_facts, source=facts_source)
+        target = Target.of(name, chip, strict=strict, user_facts=user_facts, source=facts_source, rules=rules)
         spend = limits_of(time_limit, limits)
         self._set_up(target, Wanted.of(precision, block_size, wishes=wishes), spend, unroll_limit)
 
@@ -200,7 +203,7 @@ class SolveQuantizer(WishingQuantizer):
         unverified = facts.unverified()
         if self.strict and unverified:
             raise UnverifiedError(tuple((node.name, node.target) for node in unverified), self._target.name)
-        problem = problem_of(facts)
+        problem = problem_of(facts, self._target.rules)
         clock.lap("rules")
         outcome = solve(problem, self._limits)
         if isinstance(outcome, Unsatisfiable) and not self.strict:

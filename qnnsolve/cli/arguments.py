@@ -108,6 +108,13 @@ def request_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--backend", default="htp", help="htp, lpai or a plugin's (default: %(default)s)")
     facts_arguments(parser)
+    parser.add_argument(
+        "--rules",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a Python file of rules of your own; may be repeated",
+    )
     strictness = parser.add_mutually_exclusive_group()
     strictness.add_argument(
         "--strict", dest="strict", action="store_true", help="refuse ops without facts, and pins that cannot hold"

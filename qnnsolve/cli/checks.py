@@ -30,12 +30,15 @@ def check_names(arguments: argparse.Namespace) -> None:
     from qnnsolve.facts.user_file import read_user_facts
     from qnnsolve.opinfo_facts import facts_source
     from qnnsolve.recipes import read_recipes
+    from qnnsolve.rules import backend_rules
+    from qnnsolve.rules.own_files import own_rules_in
     from qnnsolve.rules.request import precision
     from qnnsolve.rules.target import PRECISION
 
     facts_source(arguments.facts_source)
     backend(arguments.backend)
     arguments.facts = read_user_facts(arguments.facts, arguments.backend)
+    own_rules_in(arguments.rules, backend_rules(arguments.backend))
     chip = soc(arguments.soc, arguments.facts.socs)
     arguments.soc = chip.name
     backend(arguments.backend).arch(chip)

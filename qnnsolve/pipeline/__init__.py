@@ -51,6 +51,7 @@ def solve(given: SolveArguments) -> SolveResult:
         time_limit: seconds for the solve, then the best found so far counts; None means 120, infinity no limit.
         user_facts: files of the user's own facts, or facts that were read from such files.
         facts_source: whose operator tables count: ``both``, ``measured`` or ``sdk``.
+        rules: rules of the user's own, made with :func:`qnnsolve.rules.rule`, or Python files in which they stand.
         save: a file to keep the run in, for :func:`qnnsolve.load_run`; an earlier run there is replaced.
         save_recipe: a file for what was chosen, as a recipe: its name ends with ``.yaml``, ``.toml`` or ``.json``, or
             with ``.py`` for source of ExecuTorch's QuantRecipe. Nothing is written where there is no solution.

@@ -15,6 +15,8 @@ from qnnsolve.facts.user import UserFacts
 from qnnsolve.host.child import Progress
 from qnnsolve.opinfo_facts import FactsSource
 from qnnsolve.recipes import Recipe, Recipes
+from qnnsolve.rules import Rule
+from qnnsolve.rules.own_files import OwnRules
 from qnnsolve.rules.target import PRECISION, FactFiles, Texts, Wanted
 from qnnsolve.rules.wishes import Wish
 from qnnsolve.runs import Solved
@@ -56,6 +58,7 @@ class SolveArguments(_Model):
     time_limit: float | None = None
     user_facts: FactFiles = ()
     facts_source: str | FactsSource = FactsSource.BOTH
+    rules: OwnRules = ()
     save: str | PathLike[str] | None = None
     save_recipe: str | PathLike[str] | None = None
     on_solved: Callable[[Solved], object] | None = None
@@ -84,6 +87,7 @@ class SolveArguments(_Model):
         return [
             *(("a file of the user's facts", path) for path in facts),
             *(("a recipe", path) for path in recipe.paths),
+            *(("a file of the user's rules", each) for each in self.rules if not isinstance(each, Rule)),
         ]
 
 

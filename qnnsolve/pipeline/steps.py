@@ -33,7 +33,12 @@ def quantizer_for(given: SolveArguments, wanted: Wanted, limits: Limits) -> Solv
     from qnnsolve.quantizer import SolveQuantizer
 
     target = Target.of(
-        given.backend, given.soc, strict=given.strict, user_facts=given.user_facts, source=given.facts_source
+        given.backend,
+        given.soc,
+        strict=given.strict,
+        user_facts=given.user_facts,
+        source=given.facts_source,
+        rules=given.rules,
     )
     return SolveQuantizer.of(target, wanted, limits, given.unroll_limit)
 

@@ -22,7 +22,7 @@ from qnnsolve.questions.conflicts import Examined, examined
 from qnnsolve.questions.hints import hints_of
 from qnnsolve.questions.opened import Opened
 from qnnsolve.questions.what_if import what_if
-from qnnsolve.rules import problem_of
+from qnnsolve.rules import of_own_rules, problem_of
 from qnnsolve.rules.requested import PINNED, without_pins
 from qnnsolve.runs import Run, Solved
 from qnnsolve.solver import Conflict, Solution, solve
@@ -45,7 +45,8 @@ class Clashing:
         Raises:
             UsageError: not even without its pins an answer was found within the limits.
         """
-        strict = problem_of(solved.facts)
+        backend = solved.facts.operators.backend
+        strict = problem_of(solved.facts, more=of_own_rules(solved.problem, backend))
         nearest = solve(without_pins(strict), solved.limits)
         if not isinstance(nearest, Solution):
             raise UsageError("a limit was hit before any config was found")

@@ -13,6 +13,7 @@ from qnnsolve.explain.nodes import every_source
 from qnnsolve.questions.answers import Step, Verdict, WhyNot
 from qnnsolve.questions.opened import Opened
 from qnnsolve.questions.places import Place
+from qnnsolve.reasons import Says
 from qnnsolve.results import Placement
 from qnnsolve.rules.builders import Fate
 from qnnsolve.sources import Source, SourceKind
@@ -45,9 +46,10 @@ def rows_of(opened: Opened, place: Place) -> Iterator[Step]:
         if not (wanted.intersection(constraint.sites) and own.issuperset(constraint.sites)):
             continue
         reason = constraint.reason
-        if isinstance(constraint, Table) and reason.get("op"):
+        if isinstance(constraint, Table) and reason.says in (Says.TAKES_ROWS, Says.ONE_DTYPE):
             row = " and ".join(f"{opened.encodings[site]} at {opened.named(site)}" for site in constraint.sites)
-            text = f"{reason.get('op')} on {reason.get('arch')} takes {row}"
+            takes = f"{reason.get('op')} on {reason.get('arch')} takes {row}"
+            text = takes if reason.says is Says.TAKES_ROWS else f"{row}: {sentence(reason)}"
             yield Step(text, reason.rule, every_source(reason.sources))
         elif isinstance(constraint, Same):
             names = " and ".join(map(opened.named, constraint.sites))

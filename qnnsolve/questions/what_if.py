@@ -9,7 +9,7 @@ from qnnsolve.opinfo_facts import FactsSource, OperatorFacts, operator_facts
 from qnnsolve.questions.answers import Difference
 from qnnsolve.questions.differing import difference, ports_of
 from qnnsolve.questions.opened import Opened
-from qnnsolve.rules import problem_of
+from qnnsolve.rules import of_own_rules, problem_of
 from qnnsolve.rules.base import Facts
 from qnnsolve.rules.builders import Fate, build
 from qnnsolve.rules.request import Request, precision
@@ -56,7 +56,7 @@ def what_if(
     chip = opened.result.soc if soc is None else soc_of(soc).name
     operators = facts.operators if soc is None else _operators(facts.operators, chip)
     other = Facts.of(facts.graph, operators, request, (*facts.wanted.all, *typed, *left), _folding(facts))
-    problem = problem_of(other)
+    problem = problem_of(other, more=of_own_rules(opened.problem, facts.operators.backend))
     outcome = solve(problem, opened.limits)
     if isinstance(outcome, Unsatisfiable) and not strict:
         problem = without_pins(problem)

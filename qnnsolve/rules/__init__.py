@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import itertools
+from collections.abc import Iterable
 from functools import cache
 
 from qnnsolve.constraints import Constraint, Problem
@@ -16,7 +17,7 @@ from qnnsolve.rules.left_out import LeftOuts
 from qnnsolve.rules.registry import Rule, rule
 from qnnsolve.rules.wished_ports import refuse_missing_ports
 
-__all__ = ["Facts", "Rule", "backend_rules", "own_rules", "problem_of", "rule"]
+__all__ = ["Facts", "Rule", "backend_rules", "of_own_rules", "own_rules", "problem_of", "rule"]
 
 
 @cache
@@ -52,14 +53,22 @@ def own_rules(backend: str) -> tuple[Rule, ...]:
     return rules
 
 
-def problem_of(facts: Facts) -> Problem:
-    """The constraints that all rules of the facts' backend yield, over the facts' sites.
+def problem_of(facts: Facts, own: Iterable[Rule] = (), more: Iterable[Constraint] = ()) -> Problem:
+    """The constraints that all rules of the facts' backend yield, over the facts' sites; then those of the user's
+    ``own`` rules, and ``more``.
 
     Raises:
         UsageError: a wish is for a port that no node at its place has.
+        RuleError: a rule of the user's own raises, or yields what no problem can take.
     """
     refuse_missing_ports(facts)
     constraints: list[Constraint] = []
-    for entry in backend_rules(facts.operators.backend):
+    for entry in (*backend_rules(facts.operators.backend), *own):
         constraints.extend(entry.generate(facts))
-    return Problem(facts.domains, tuple(constraints), LeftOuts(facts))
+    return Problem(facts.domains, (*constraints, *more), LeftOuts(facts))
+
+
+def of_own_rules(problem: Problem, backend: str) -> tuple[Constraint, ...]:
+    """The constraints of a kept problem that no rule of the backend yields: those of the user's own rules."""
+    known = {entry.code for entry in backend_rules(backend)}
+    return tuple(each for each in problem.constraints if each.reason.rule not in known)

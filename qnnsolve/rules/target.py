@@ -14,7 +14,8 @@ from qnnsolve.facts.socs import soc as soc_of
 from qnnsolve.facts.user import UserFacts
 from qnnsolve.facts.user_file import read_user_facts
 from qnnsolve.opinfo_facts import FactsSource, OperatorFacts, facts_source, operator_facts
-from qnnsolve.rules import backend_rules
+from qnnsolve.rules import Rule, backend_rules
+from qnnsolve.rules.own_files import OwnRules, own_rules_in
 from qnnsolve.rules.request import Request
 from qnnsolve.rules.request import precision as precision_of
 from qnnsolve.rules.wish_text import parse_wish
@@ -44,6 +45,8 @@ class Target:
     user: UserFacts
     source: FactsSource
     operators: OperatorFacts
+    rules: tuple[Rule, ...] = ()
+    """Of the user's own, beside those of the backend."""
 
     @classmethod
     def of(
@@ -54,6 +57,7 @@ class Target:
         strict: bool = True,
         user_facts: FactFiles = (),
         source: str | FactsSource = FactsSource.BOTH,
+        rules: OwnRules = (),
     ) -> Target:
         """The target that a user names.
 
@@ -61,14 +65,15 @@ class Target:
             UnknownNameError: an unknown backend, chipset or facts source; names the nearest.
             UsageError: the chipset has no such accelerator.
             FactsError: a file of the user's facts says what cannot be.
+            RuleError: a rule of the user's own has the code of another; a UsageError, where its file is broken.
             HostBackendError: the facts of the SDK alone were asked for, and it does not answer.
         """
-        backend_rules(backend)
+        own = own_rules_in(rules, backend_rules(backend))
         user = user_facts if isinstance(user_facts, UserFacts) else read_user_facts(user_facts, backend)
         chip = soc_of(soc, user.socs)
         counts = facts_source(source)
         operators = operator_facts(backend, backend_of(backend).arch(chip), chip, counts, user)
-        return cls(backend, chip, strict, user, counts, operators)
+        return cls(backend, chip, strict, user, counts, operators, own)
 
     @property
     def arch(self) -> str:

@@ -102,6 +102,7 @@ def _request(arguments: argparse.Namespace) -> dict[str, Any]:
         "time_limit": arguments.time_limit,
         "user_facts": arguments.facts,
         "facts_source": arguments.facts_source,
+        "rules": arguments.rules,
         "save": arguments.save,
         "save_recipe": arguments.save_recipe,
         "on_solved": page_of(arguments),
@@ -112,6 +113,7 @@ def _request(arguments: argparse.Namespace) -> dict[str, Any]:
 def _files(arguments: argparse.Namespace) -> list[tuple[str, str | PathLike[str] | None]]:
     """The files that are read beside the model and its samples, and what they are for."""
     facts = [("a file of --facts", path) for path in arguments.facts.paths]
+    facts += [("a file of --rules", path) for path in arguments.rules]
     return [*facts, *(("a --recipe", path) for path in arguments.recipe.paths)]
 
 
