@@ -92,10 +92,10 @@ QUESTIONS: tuple[dict[str, float], ...] = (
 HEAD = """# The best config under budgets
 
 Written by `python -m benchmarks.bench_budgets --page docs/budgets.md`: synthetic graphs (`benchmarks/synthetic.py`,
-without floating point), log-normal noise, bytes of weights, bit operations and converts. What is asked for is the config
-with the least noise within one or two budgets, each a share of the way from the least that can be reached to what the
-config with the least noise has. Seconds are those of one core. *gap*: how far the best may lie below what was found; 0
-where none does (up to 1e-6, what floats and HiGHS allow). The last two columns: the same with `gap=0.005`.
+without floating point), log-normal noise, bytes of weights, bit operations and converts. Asked for is the config with
+the least noise within one or two budgets, each a share of the way from the least that can be reached to what the config
+with the least noise has. Seconds are those of one core. *gap*: how far the best may lie below what was found; 0 where
+none does (up to 1e-6, what floats and HiGHS allow). The last two columns: the same with `gap=0.005`.
 """
 
 

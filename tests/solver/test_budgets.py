@@ -179,6 +179,14 @@ def test_what_is_impossible_says_what_can_be_reached() -> None:
     ]
 
 
+def test_an_infinite_budget_is_none() -> None:
+    program = program_of(PAIR, (NOISE, WEIGHTS))
+    best = program.least({"noise": 1.0}, {"weights": math.inf})
+    assert isinstance(best, Best)
+    assert best.objective == 0.0
+    assert best.prices == {"weights": 0.0}
+
+
 def test_all_configs_and_then_none() -> None:
     program = program_of(PAIR, (NOISE, WEIGHTS))
     found: list[Best] = []
@@ -205,6 +213,8 @@ def test_what_cannot_be_asked() -> None:
         program.least({"noise": 1.0}, {"weights": -1})
     with pytest.raises(UsageError, match="within=nan"):
         program.least({"noise": 1.0}, within=math.nan)
+    with pytest.raises(UsageError, match="noise=inf"):
+        program.least({"noise": math.inf})
     with pytest.raises(ValueError, match="no site of the problem"):
         Program.of(PAIR, (Measure("noise", (Term((Site("c"),), {(PALETTE[0],): 1.0}),)),))
     with pytest.raises(ValueError, match="one name"):

@@ -28,7 +28,10 @@ class Best:
     bound: float
     """Proven: no config within the budgets has a smaller objective."""
     prices: Mapping[str, float]
-    """By budget: how much the objective falls for one unit more of it (the multiplier of the linear relaxation)."""
+    """By budget: how much the objective falls for one unit more of it (the multiplier of the Lagrangian relaxation).
+
+    0 where the budget does not bind, and where it is so tight (0 converts) that what costs anything is ruled out.
+    """
     how: str
     """How it was found: ``propagation`` (nothing to choose), ``milp``, ``multipliers``, or several of these."""
     secondary_bound: float | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 
 import attrs
@@ -100,7 +101,7 @@ class Program:
 
         Args:
             objective: weight (>= 0) by name of a measure.
-            budgets: the most that a measure may come to, up to a share of 1e-9 that rounding may add.
+            budgets: the most that a measure may come to, up to a share of 1e-9 that rounding may add. Infinity: any.
             then: of the configs whose objective is within ``within`` of the best, the one with the least of this.
             within: a share of the best objective, such as 0.02.
             gap: the search ends where the objective is proven to be at most this share above the best; 0.005 saves most
@@ -114,16 +115,20 @@ class Program:
             UsageError: a weight, a budget, ``within`` or ``gap`` that is negative or no number.
         """
         clock = Clock(limits.seconds)
-        budgets = dict(budgets or {})
-        _check({**objective, **budgets, "within": within, "gap": gap})
+        asked = dict(budgets or {})
+        _check({**objective, "within": within, "gap": gap})
+        _check(asked, math.inf)
+        self._weights(asked)
+        budgets = {name: most for name, most in asked.items() if most < math.inf}
         taken = tuple([self._places(config) for config in distinct_from])
         query = attrs.evolve(self._query(objective, budgets), taken=taken)
         secondary = None if then is None else self._weights({then: 1.0})
         first = least(query, self._rounds, clock, gap=gap)
         if isinstance(first, Impossible):
-            if taken and not isinstance(least(attrs.evolve(query, taken=()), self._rounds, clock), Impossible):
-                return Exhausted()
-            return self._over(budgets, clock)
+            first = least(attrs.evolve(query, taken=()), self._rounds, clock) if taken else first
+            if isinstance(first, Impossible):
+                return self._over(budgets, clock)
+            return Unknown(clock.name) if first.values is None else Exhausted()
         if first.values is None:
             return Unknown(clock.name)
         values, last = first.values, None
@@ -133,7 +138,7 @@ class Program:
             second = least(attrs.evolve(also, limits=np.append(query.limits, most)), self._rounds, clock, values, gap)
             assert isinstance(second, Outcome) and second.values is not None, "the first holds"
             values, last = second.values, second
-        return self._best(values, objective, budgets, first, last, clock)
+        return self._best(values, objective, asked, first, last, clock)
 
     def lowest(self, name: str, limits: Limits = _DEFAULT) -> float:
         """The least that any legal config can have of a measure; where a limit is hit, a proven bound below it.
@@ -180,7 +185,7 @@ class Program:
         self,
         values: Places,
         objective: Mapping[str, float],
-        budgets: Mapping[str, float],
+        asked: Mapping[str, float],
         first: Outcome,
         last: Outcome | None,
         clock: Clock,
@@ -188,13 +193,15 @@ class Program:
         config = self._config(values)
         amounts = {name: measure.of(config) for name, measure in self.measures.items()}
         value = math.fsum([weight * amounts[name] for name, weight in objective.items()])
+        held = [name for name, most in asked.items() if most < math.inf]
+        prices = dict(zip(held, first.multipliers.tolist(), strict=True))
         finished = first.finished and (last is None or last.finished)
         return Best(
             encodings=config,
             amounts=amounts,
             objective=value,
             bound=min(value, first.bound),
-            prices=dict(zip(budgets, first.multipliers.tolist(), strict=True)),
+            prices=dict.fromkeys(asked, 0.0) | prices,
             how=first.how if self._columns.core.variables else "propagation",
             secondary_bound=None if last is None else last.bound,
             limit=None if finished else clock.name,
@@ -239,7 +246,7 @@ class Program:
         return Query(self._columns, self._weights(objective), np.array(rows).reshape(shape), limits)
 
 
-def _check(numbers: Mapping[str, float]) -> None:
+def _check(numbers: Mapping[str, float], most: float = sys.float_info.max) -> None:
     for name, number in numbers.items():
-        if isinstance(number, bool) or not isinstance(number, int | float) or not number >= 0:
+        if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number <= most:
             raise UsageError(f"{name}={number!r} is not a number that is 0 or more")

@@ -9,6 +9,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from qnnsolve.solver.muted import muted
 from qnnsolve.solver.optimum.dense import Dense
 
 __all__ = ["Found", "Infeasible", "Milp"]
@@ -91,13 +92,14 @@ class Milp:
         options: dict[str, float] = {"mip_rel_gap": 0.0}
         if seconds is not None:
             options["time_limit"] = seconds
-        result = milp(
-            self.costs,
-            integrality=integral,
-            bounds=Bounds(self.lower, upper),
-            constraints=LinearConstraint(self.matrix, self.right, self.right),
-            options=options,
-        )
+        with muted():
+            result = milp(
+                self.costs,
+                integrality=integral,
+                bounds=Bounds(self.lower, upper),
+                constraints=LinearConstraint(self.matrix, self.right, self.right),
+                options=options,
+            )
         if result.status == 2:
             return Infeasible()
         nodes = int(result.mip_node_count or 0) if result.get("mip_node_count") is not None else 0
