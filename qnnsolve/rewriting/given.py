@@ -17,6 +17,7 @@ from torch.fx import GraphModule, Node
 from qnnsolve.rewriting.constants import fold_constants
 from qnnsolve.rewriting.emitting import Emitter
 from qnnsolve.rewriting.notes import add_notes
+from qnnsolve.rewriting.quantizing import spell_out_quantizing
 
 __all__ = ["without_given"]
 
@@ -39,7 +40,7 @@ def without_given(model: GraphModule) -> GraphModule:
     """``model`` itself, without the quantization that it came with; a note says what was taken out.
 
     A dequantize of an integer that no quantize yields, a quantize whose integers are read as such, and encodings of an
-    activation's channels stay: they are ops like any other.
+    activation's channels are part of what the model computes, and are written as arithmetic.
     """
     if not any(map(_is_given, model.graph.nodes)):
         return model
@@ -51,8 +52,10 @@ def without_given(model: GraphModule) -> GraphModule:
             if range_ is not None:
                 node.replace_all_uses_with(_cut(node, source, range_))
     _erase_dead(model)
+    spelled = {node.name for node in model.graph.nodes if _is_given(node)}
+    spell_out_quantizing(model)
     model.recompile()
-    left = {node.name for node in model.graph.nodes}
+    left = {node.name for node in model.graph.nodes} | spelled
     if gone := [name for name in names if name not in left]:
         more = f" and {len(gone) - 3} more" if len(gone) > 3 else ""
         add_notes(model, f"the model comes quantized, and is quantized anew: without {', '.join(gone[:3])}{more}")

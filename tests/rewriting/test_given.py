@@ -94,6 +94,34 @@ def test_a_cut_is_written_once_for_one_range() -> None:
     torch.testing.assert_close(graph(x), Viewed()(x), atol=0.02, rtol=0)
 
 
+class Integers(nn.Module):
+    """Integers that come in, integers that go out, and channels with scales of their own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("scales", torch.linspace(0.05, 0.1, 4))
+        self.register_buffer("zeros", torch.tensor([0, 1, 2, 3]))
+
+    def forward(self, x: torch.Tensor, given: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        ops, channels = torch.ops.quantized_decomposed, (self.scales, self.zeros, 1, -128, 127, torch.int8)
+        whole = ops.quantize_per_tensor.default(torch.relu(x), 0.1, 3, 0, 255, torch.uint8)
+        read = ops.dequantize_per_tensor.default(given, 0.1, 3, -128, 127, torch.int8)
+        rounded = ops.dequantize_per_channel.default(ops.quantize_per_channel.default(x, *channels), *channels)
+        return whole, torch.relu(x) + read, rounded * 2
+
+
+def test_quantizing_that_is_computed_with_is_read_as_the_arithmetic_that_it_is() -> None:
+    """Strict: none of it is an op without facts, and casts alone are left to the CPU, with the rounding before them."""
+    x, given = torch.randn(2, 4), torch.tensor([[1, -2, 3, 100]], dtype=torch.int8)
+    transformed = SolveQuantizer("htp", "SM8750").transform_for_annotation(graph_of(Integers(), x, given))
+    for made, wanted in zip(transformed(x, given), Integers()(x, given), strict=True):
+        torch.testing.assert_close(made, wanted)
+    found = solve(Integers(), (x, given))
+    assert not found.unverified and not found.notes
+    ops = {node.target for node in found.nodes if node.placement.value == "cpu"}
+    assert ops == {"aten.round.default", "aten.to.dtype"}
+
+
 def test_integers_that_are_read_as_such_stay() -> None:
     class Read(nn.Module):
         def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
