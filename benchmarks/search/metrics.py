@@ -1,0 +1,59 @@
+"""Figures of each network's task, higher is better: ``benchmarks.search.metrics:cnn_accuracy``. Each takes what runs
+the network (a module, a converted one, a function) and runs it over the evaluation samples."""
+
+from __future__ import annotations
+
+import torch
+
+from benchmarks.search.networks import NETWORKS, Network, Run, answers
+
+CENTS = 50
+"""How far from the true pitch still counts as right: a quarter tone, as is usual."""
+FIRST_CENTS, STEP_CENTS = 1997.3794084376191, 20
+"""The pitch of CREPE's first bin in cents above 10 Hz, and the distance of two bins (torchcrepe 0.0.24)."""
+
+
+def cnn_accuracy(run: Run) -> float:
+    """The share of digits that the CNN reads right."""
+    return of_labels(NETWORKS["cnn"](), answers(run, NETWORKS["cnn"]().evaluation))
+
+
+def vit_accuracy(run: Run) -> float:
+    """The share of digits that the ViT reads right."""
+    return of_labels(NETWORKS["vit"](), answers(run, NETWORKS["vit"]().evaluation))
+
+
+def encoder_cosine(run: Run) -> float:
+    """The mean cosine between embeddings and those of the float network."""
+    network = NETWORKS["encoder"]()
+    return cosine(network, answers(run, network.evaluation))
+
+
+def pitch_accuracy(run: Run) -> float:
+    """The share of frames whose pitch is found within a quarter tone."""
+    network = NETWORKS["pitch"]()
+    return of_pitches(network, answers(run, network.evaluation))
+
+
+def of_labels(network: Network, logits: torch.Tensor) -> float:
+    """The share of ``logits`` whose largest is at the true label."""
+    return float((logits.argmax(1) == network.truth).float().mean())
+
+
+def cosine(network: Network, embeddings: torch.Tensor) -> float:
+    """The mean cosine to the float network."""
+    return float(torch.nn.functional.cosine_similarity(embeddings, network.expected).mean())
+
+
+def of_pitches(network: Network, bins: torch.Tensor) -> float:
+    """The share of ``bins`` whose largest is at the true pitch."""
+    assert network.truth is not None
+    found = FIRST_CENTS + STEP_CENTS * bins.argmax(1)
+    return float(((found - network.truth).abs() <= CENTS).float().mean())
+
+
+def sqnr(network: Network, found: torch.Tensor) -> float:
+    """Signal over noise power at the output in dB: one mean over all evaluation samples of each."""
+    expected = network.expected.double()
+    noise = (found.double() - expected).square().mean()
+    return float(10 * torch.log10(expected.square().mean() / noise.clamp_min(1e-30)))
