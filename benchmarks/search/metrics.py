@@ -3,6 +3,8 @@ the network (a module, a converted one, a function) and runs it over the evaluat
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 import torch
 
 from benchmarks.search.networks import NETWORKS, Network, Run, answers
@@ -15,24 +17,32 @@ FIRST_CENTS, STEP_CENTS = 1997.3794084376191, 20
 
 def cnn_accuracy(run: Run) -> float:
     """The share of digits that the CNN reads right."""
-    return of_labels(NETWORKS["cnn"](), answers(run, NETWORKS["cnn"]().evaluation))
+    return _measured("cnn", run)
 
 
 def vit_accuracy(run: Run) -> float:
     """The share of digits that the ViT reads right."""
-    return of_labels(NETWORKS["vit"](), answers(run, NETWORKS["vit"]().evaluation))
+    return _measured("vit", run)
 
 
 def encoder_cosine(run: Run) -> float:
     """The mean cosine between embeddings and those of the float network."""
-    network = NETWORKS["encoder"]()
-    return cosine(network, answers(run, network.evaluation))
+    return _measured("encoder", run)
 
 
 def pitch_accuracy(run: Run) -> float:
     """The share of frames whose pitch is found within a quarter tone."""
-    network = NETWORKS["pitch"]()
-    return of_pitches(network, answers(run, network.evaluation))
+    return _measured("pitch", run)
+
+
+def _measured(name: str, run: Run) -> float:
+    network = NETWORKS[name]()
+    return of(network, answers(run, network.evaluation))
+
+
+def of(network: Network, found: torch.Tensor) -> float:
+    """The network's metric of what was answered to its evaluation samples."""
+    return _OF[network.name](network, found)
 
 
 def of_labels(network: Network, logits: torch.Tensor) -> float:
@@ -57,3 +67,6 @@ def sqnr(network: Network, found: torch.Tensor) -> float:
     expected = network.expected.double()
     noise = (found.double() - expected).square().mean()
     return float(10 * torch.log10(expected.square().mean() / noise.clamp_min(1e-30)))
+
+
+_OF = MappingProxyType({"cnn": of_labels, "vit": of_labels, "encoder": cosine, "pitch": of_pitches})

@@ -1,4 +1,4 @@
-"""The networks of the benchmark: trained, with data apart for calibration and evaluation, and a metric of their task."""
+"""The networks: trained, with data apart for calibration and for evaluation, and a metric of their task."""
 
 from __future__ import annotations
 
@@ -51,11 +51,6 @@ class Network:
         """What the float network answers to :attr:`evaluation`, ``[sample, ...]``."""
         return answers(self.module, self.evaluation)
 
-    def measure(self, run: Run) -> float:
-        """The metric of the task."""
-        module, _, name = self.metric.partition(":")
-        return float(getattr(importlib.import_module(module), name)(run))
-
 
 def answers(run: Run, samples: Sequence[Sample]) -> torch.Tensor:
     """What ``run`` answers to each of ``samples``, ``[sample, ...]``."""
@@ -90,6 +85,7 @@ class Encoder(nn.Module):
         self.model = model
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        """See the class."""
         return nn.functional.normalize(self.model(input_ids=ids).last_hidden_state.mean(1), dim=-1)
 
 
