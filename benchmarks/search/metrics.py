@@ -63,10 +63,14 @@ def of_pitches(network: Network, bins: torch.Tensor) -> float:
 
 
 def sqnr(network: Network, found: torch.Tensor) -> float:
-    """Signal over noise power at the output in dB: one mean over all evaluation samples of each."""
-    expected = network.expected.double()
-    noise = (found.double() - expected).square().mean()
-    return float(10 * torch.log10(expected.square().mean() / noise.clamp_min(1e-30)))
+    """Signal over noise power at the output over the evaluation samples, in dB."""
+    return decibels(network.expected, found)
+
+
+def decibels(expected: torch.Tensor, found: torch.Tensor) -> float:
+    """Signal over noise power in dB, of each one mean over everything."""
+    noise = (found.double() - expected.double()).square().mean()
+    return float(10 * torch.log10(expected.double().square().mean() / noise.clamp_min(1e-30)))
 
 
 _OF = MappingProxyType({"cnn": of_labels, "vit": of_labels, "encoder": cosine, "pitch": of_pitches})
