@@ -7,8 +7,7 @@ import copy
 import functools
 import io
 import time
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import attrs
 import torch
@@ -20,8 +19,10 @@ from qnnsolve.facts.graph import Graph, NodeKind
 from qnnsolve.host.quiet import quiet
 from qnnsolve.models.tracing import exported
 from qnnsolve.quantizer import SolveQuantizer
+from qnnsolve.rules import Facts, problem_of
+from qnnsolve.rules.target import Target, Wanted
 from qnnsolve.rules.wishes import By, Strength, What, Where, Wish
-from qnnsolve.solver import Solution
+from qnnsolve.solver import Limits, Solution, solve
 
 SOC = "SM8750"
 NARROW, WIDE = "8a8w", "16a8w"
@@ -34,6 +35,8 @@ class Config:
     name: str
     precision: str = NARROW
     wishes: tuple[Wish, ...] = ()
+    merit: float = 0.0
+    """How good the tool itself holds it; higher is better."""
 
 
 @attrs.frozen
@@ -52,9 +55,9 @@ class Point:
 
 @attrs.frozen
 class Proposal:
-    """What a tool has found: configs, in what order it likes, and what they took.
+    """What a tool has found: configs, and what they took.
 
-    ``passes``: runs of the network over one sample, forward or backward, calibration included.
+    ``passes``: runs of the network over one sample, forward or backward, calibration included. ``seconds`` of a core.
     """
 
     tool: str
@@ -71,17 +74,13 @@ def wide(names: Iterable[str], port: str = "", bits: int = 16, weight: int | Non
     return (Wish(Where(By.NODES, key, port), what, "the benchmark", Strength.PREFER),) if key else ()
 
 
-def wide_tensors(graph: Graph, names: Iterable[str]) -> tuple[Wish, ...]:
-    """Wishes for 16 bits of what nodes yield, where it is yielded and wherever it is read."""
-    return tuple(wish for name in names for wish in (*wide([name], "out"), *wide(graph.readers(name), f"from:{name}")))
-
-
 class Bench:
     """Where configs for one network are made legal, converted and measured, each once."""
 
     def __init__(self, network: Network) -> None:
         self.network = network
         self._exported = exported(network.module, network.example)
+        self._solved: dict[Config, Solution] = {}
         self._points: dict[tuple[tuple[str, str, str], ...], Point] = {}
 
     @functools.cached_property
@@ -113,46 +112,65 @@ class Bench:
             model: torch.fx.GraphModule = prepare_pt2e(copy.deepcopy(self._exported), quantizer)
         return model
 
-    def converted(self, config: Config, fold: bool = True) -> tuple[torch.fx.GraphModule, Keeping]:
-        """The network as ``config`` has it, calibrated on the calibration samples, and its quantizer."""
+    def converted(
+        self, config: Config, fold: bool = True, only: Sequence[int] | None = None
+    ) -> tuple[torch.fx.GraphModule, Keeping]:
+        """The network as ``config`` has it, calibrated on the calibration samples (or ``only`` some), and its
+        quantizer."""
         from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e
 
         quantizer = Keeping(SOC, config)
         model = self.prepared(quantizer)
-        answers(model, self.network.calibration)
+        samples = self.network.calibration
+        answers(model, samples if only is None else [samples[index] for index in only])
         with quiet(), torch.no_grad():
             return convert_pt2e(model, fold_quantize=fold), quantizer
 
     def solved(self, config: Config) -> Solution:
         """The legal config that is nearest to ``config``; nothing is calibrated."""
-        quantizer = Keeping(SOC, config)
-        self.prepared(quantizer)
-        assert quantizer.solution is not None
-        return quantizer.solution
+        if config not in self._solved:
+            target, request = Target.of("htp", SOC, strict=False), Wanted.of(config.precision).request
+            facts = Facts.of(self.graph, target.operators, request, config.wishes)
+            outcome = solve(problem_of(facts), Limits())
+            assert isinstance(outcome, Solution), f"{config.name} has no legal config"
+            self._solved[config] = outcome
+        return self._solved[config]
+
+    def cost(self, config: Config) -> tuple[int, int]:
+        """Bit operations and converts of ``config``."""
+        solution = self.solved(config)
+        return costs.bit_operations(self.graph, solution), len(solution.converts)
 
     def measured(self, config: Config) -> Point:
         """Costs and quality of ``config``. Two that are solved alike are measured once."""
-        start = time.perf_counter()
-        model, quantizer = self.converted(config)
-        assert quantizer.solution is not None
-        point = self.of(config.name, model, quantizer.solution)
-        return attrs.evolve(point, seconds=time.perf_counter() - start)
-
-    def of(self, name: str, model: Any, solution: Solution) -> Point:
-        """Costs of ``solution``, quality of ``model``, which is converted by it."""
+        solution = self.solved(config)
         key = tuple(sorted((site.node, site.user or "", each.name) for site, each in solution.encodings.items()))
         if key not in self._points:
+            start = time.process_time()
+            model, quantizer = self.converted(config)
+            assert quantizer.solution is not None
+            assert quantizer.solution.encodings == solution.encodings, f"{config.name} is solved in two ways"
             found = answers(model, self.network.evaluation)
             self._points[key] = Point(
-                name,
-                costs.bit_operations(self.graph, solution),
-                len(solution.converts),
+                config.name,
+                *self.cost(config),
                 costs.weight_bytes(self.graph, solution),
                 metrics.sqnr(self.network, found),
                 metrics.of(self.network, found),
-                0.0,
+                time.process_time() - start,
             )
-        return attrs.evolve(self._points[key], config=name)
+        return attrs.evolve(self._points[key], config=config.name)
+
+    def repeated(self, config: Config, seeds: int = 4) -> tuple[float, ...]:
+        """The SQNR of ``config`` in dB, calibrated on a random half of the samples, per seed."""
+        half = len(self.network.calibration) // 2
+        draws = [
+            torch.randperm(2 * half, generator=torch.Generator().manual_seed(seed))[:half] for seed in range(seeds)
+        ]
+        return tuple(
+            metrics.sqnr(self.network, answers(self.converted(config, only=draw.tolist())[0], self.network.evaluation))
+            for draw in draws
+        )
 
 
 class Keeping(SolveQuantizer):

@@ -84,7 +84,7 @@ def _flipped(name: str, ranked: Sequence[Sequence[str]]) -> Iterator[Config]:
     """Nothing flipped, the first one, the first two ..., everything."""
     for count in range(len(ranked) + 1):
         nodes = [node for each in ranked[:count] for node in each]
-        yield Config(f"{name} {count}", NARROW, wide(nodes))
+        yield Config(f"{name} {count}", NARROW, wide(nodes), merit=count)
 
 
 def quantizers_by_op(model: GraphModule, ops: Collection[str]) -> dict[str, frozenset[Node]]:

@@ -1,0 +1,101 @@
+"""AIMET's automatic mixed precision, run in its own environment and read back as configs: :func:`by_aimet`."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks.search.configs import WIDE, Bench, Config, Proposal, wide
+from benchmarks.search.installed import AIMET, FOLDER
+from qnnsolve.facts.graph import Graph
+from qnnsolve.rules.wishes import Wish
+
+_MOVES = frozenset(
+    ("contiguous", "dropout", "expand", "flatten", "pad", "permute", "reshape", "slice", "squeeze", "transpose")
+) | {"unsqueeze", "view"}
+"""Ops at whose output AIMET has no quantizer here: what they yield is as wide as what they read."""
+
+
+def by_aimet(bench: Bench, timeout: float = 3600.0) -> Proposal:
+    """AIMET's whole front: everything wide, and then one group of quantizers after the other made narrow.
+
+    What it found is kept beside the environment, and read from there the next time.
+    """
+    path = FOLDER / "found" / f"aimet-{bench.network.name}.json"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        command = (str(AIMET / "bin" / "python"), "-m", "benchmarks.search.aimet_child", bench.network.name, str(path))
+        root = Path(__file__).parents[2]
+        environment = {**os.environ, "PYTHONPATH": str(root)}
+        subprocess.run(command, check=True, timeout=timeout, cwd=root, env=environment)
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return Proposal(
+        "AIMET choose_mixed_precision",
+        tuple(_configs(bench.graph, found["front"])),
+        found["passes"],
+        found["seconds"],
+        f"{len(found['front'])} groups, {found['recalibrations']} recalibrations",
+    )
+
+
+def _configs(graph: Graph, front: list[dict[str, Any]]) -> Iterator[Config]:
+    groups = [_tensors(graph, point["group"]) for point in front]
+    rounded = frozenset().union(*groups)
+    # Its score of the first is not told; everything wide is what it measures the others by.
+    yield Config("AIMET 0", WIDE, merit=math.inf)
+    bits = dict.fromkeys(rounded, 16)
+    for index, (point, tensors) in enumerate(zip(front, groups, strict=True), 1):
+        bits.update(dict.fromkeys(tensors, point["bits"]))
+        yield Config(f"AIMET {index}", WIDE, _wishes(graph, _everywhere(graph, bits)), point["score"])
+
+
+def _tensors(graph: Graph, group: list[list[str]]) -> set[str]:
+    """The nodes whose output the activation quantizers of ``group`` round."""
+    found = set()
+    for kind, module in group:
+        if kind == "output":
+            found.add(module)
+        elif kind == "input":
+            reader, _, index = module.partition("_input_quantizer_idx_")
+            read = [each for each in graph[reader].refs() if not graph.is_param(each)]
+            found.add(read[int(index)])
+    return found
+
+
+def _everywhere(graph: Graph, bits: Mapping[str, int]) -> dict[str, int]:
+    """``bits`` of what each node yields. Where AIMET rounds nothing, a move yields what it reads, and any other op is
+    one with its first reader: a convolution with the activation function behind it."""
+    found: dict[str, int] = {}
+    for node in graph:
+        read = [each for each in node.refs() if each in found]
+        if node.name in bits:
+            found[node.name] = bits[node.name]
+        elif _moves(node.target) and read:
+            found[node.name] = found[read[0]]
+        elif not graph.is_param(node.name):
+            readers = [bits[each] for each in graph.readers(node.name) if each in bits]
+            found[node.name] = readers[0] if readers else 16
+    return found
+
+
+def _wishes(graph: Graph, bits: Mapping[str, int]) -> tuple[Wish, ...]:
+    """Wishes for nodes as narrow as what they yield, but for the inputs that come from a wider or a narrower one."""
+    edges = [
+        (node.name, ref, bits[ref])
+        for node in graph
+        for ref in node.refs()
+        if node.name in bits and ref in bits and bits[ref] != bits[node.name]
+    ]
+    return (
+        *wide([name for name in bits if bits[name] == 8], "", 8),
+        *(wish for reader, ref, width in edges for wish in wide([reader], f"from:{ref}", width)),
+    )
+
+
+def _moves(target: str) -> bool:
+    return target.startswith("aten.") and target.split(".")[1] in _MOVES
