@@ -5,6 +5,7 @@
 #   make signals  40 signals at random moments of whole exports
 #   make sweep  tries every functional form on three configs, and writes docs/sweep.md
 #   make upstream    runs ExecuTorch's own test suite with either quantizer, and writes docs/upstream.md
+#   make search  compares mixed-precision tools on trained networks, and writes docs/mixed-precision.md
 #   make boundaries  compiles and runs what has two precisions in it, and writes docs/boundaries.md
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -14,7 +15,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 SEED ?= $(shell date -u +%Y%m%d)
 DEPENDENCIES := pyproject.toml constraints.txt
 
-.PHONY: demo test fuzz signals sweep upstream boundaries lint types fast coverage slow docs clean
+.PHONY: demo test fuzz signals sweep upstream boundaries lint types fast coverage slow docs clean search
 
 demo: $(VENV)/.installed-examples
 	$(BIN)/qnnsolve export examples.models:vit --soc SM8350 --precision 16a8w --out vit.pte
@@ -28,6 +29,11 @@ sweep: $(VENV)/.installed-dev
 # An hour each on one core. What is in upstream.jsonl is not run again.
 upstream: $(VENV)/upstream/.installed
 	PYTHONPATH=$(VENV)/upstream $(BIN)/python -m benchmarks.upstream --out upstream.jsonl --page docs/upstream.md
+
+# Hours on one core. What is in search.json is not measured again. AIMET gets an environment of its own.
+search: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.search --install
+	$(BIN)/python -m benchmarks.search --out search.json --page docs/mixed-precision.md
 
 boundaries: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.boundaries --out boundaries.jsonl --page docs/boundaries.md

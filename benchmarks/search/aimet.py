@@ -6,19 +6,14 @@ import json
 import math
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.search.configs import WIDE, Bench, Config, Proposal, wide
+from benchmarks.search.configs import WIDE, Bench, Config, Proposal
 from benchmarks.search.installed import AIMET, FOLDER
+from benchmarks.search.tensors import everywhere, wishes
 from qnnsolve.facts.graph import Graph
-from qnnsolve.rules.wishes import Wish
-
-_MOVES = frozenset(
-    ("contiguous", "dropout", "expand", "flatten", "pad", "permute", "reshape", "slice", "squeeze", "transpose")
-) | {"unsqueeze", "view"}
-"""Ops at whose output AIMET has no quantizer here: what they yield is as wide as what they read."""
 
 
 def by_aimet(bench: Bench, timeout: float = 3600.0) -> Proposal:
@@ -51,7 +46,7 @@ def _configs(graph: Graph, front: list[dict[str, Any]]) -> Iterator[Config]:
     bits = dict.fromkeys(rounded, 16)
     for index, (point, tensors) in enumerate(zip(front, groups, strict=True), 1):
         bits.update(dict.fromkeys(tensors, point["bits"]))
-        yield Config(f"AIMET {index}", WIDE, _wishes(graph, _everywhere(graph, bits)), point["score"])
+        yield Config(f"AIMET {index}", WIDE, wishes(graph, everywhere(graph, bits)), point["score"])
 
 
 def _tensors(graph: Graph, group: list[list[str]]) -> set[str]:
@@ -65,37 +60,3 @@ def _tensors(graph: Graph, group: list[list[str]]) -> set[str]:
             read = [each for each in graph[reader].refs() if not graph.is_param(each)]
             found.add(read[int(index)])
     return found
-
-
-def _everywhere(graph: Graph, bits: Mapping[str, int]) -> dict[str, int]:
-    """``bits`` of what each node yields. Where AIMET rounds nothing, a move yields what it reads, and any other op is
-    one with its first reader: a convolution with the activation function behind it."""
-    found: dict[str, int] = {}
-    for node in graph:
-        read = [each for each in node.refs() if each in found]
-        if node.name in bits:
-            found[node.name] = bits[node.name]
-        elif _moves(node.target) and read:
-            found[node.name] = found[read[0]]
-        elif not graph.is_param(node.name):
-            readers = [bits[each] for each in graph.readers(node.name) if each in bits]
-            found[node.name] = readers[0] if readers else 16
-    return found
-
-
-def _wishes(graph: Graph, bits: Mapping[str, int]) -> tuple[Wish, ...]:
-    """Wishes for nodes as narrow as what they yield, but for the inputs that come from a wider or a narrower one."""
-    edges = [
-        (node.name, ref, bits[ref])
-        for node in graph
-        for ref in node.refs()
-        if node.name in bits and ref in bits and bits[ref] != bits[node.name]
-    ]
-    return (
-        *wide([name for name in bits if bits[name] == 8], "", 8),
-        *(wish for reader, ref, width in edges for wish in wide([reader], f"from:{ref}", width)),
-    )
-
-
-def _moves(target: str) -> bool:
-    return target.startswith("aten.") and target.split(".")[1] in _MOVES

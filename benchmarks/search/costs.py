@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from qnnsolve.constraints import Site
 from qnnsolve.facts.graph import Graph, Node
@@ -22,6 +23,14 @@ _OPERANDS = {
 def bit_operations(graph: Graph, solution: Solution) -> int:
     """Multiplications, each times the bits of both its operands, over all ops that have products (float: 32 bits)."""
     return sum(count * _bits(solution, node, 0) * _bits(solution, node, 1) for node, count in _products(graph))
+
+
+def estimated(graph: Graph, bits: Mapping[str, int], weight: int = 8) -> int:
+    """Bit operations where each node yields a tensor of so many bits, before anything is made legal."""
+    return sum(
+        count * math.prod(bits.get(str(node.args[argument]), weight) for argument in (0, 1))
+        for node, count in _products(graph)
+    )
 
 
 def weight_bytes(graph: Graph, solution: Solution) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from collections.abc import Collection, Iterator, Sequence
@@ -58,6 +59,7 @@ class _Inputs:
         return sample
 
 
+@functools.cache
 def by_layer(bench: Bench) -> Proposal:
     """Flip ops in the order of the noise at the network's output when each alone is narrow, and all else is float: a
     run per op. The usual sensitivity analysis, whose worst tenth is what is usually flipped."""

@@ -1,0 +1,117 @@
+"""Compares mixed-precision tools on trained networks, at the same budgets, over the same data.
+
+    python -m benchmarks.search --install                      # packages and environments; three minutes
+    python -m benchmarks.search --out results.json             # all networks; an hour on one core
+    python -m benchmarks.search --network cnn --out results.json --page docs/mixed-precision.md
+
+``make search`` does all of it. What is in ``--out`` already is not measured again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import attrs
+
+from benchmarks.search import installed
+from benchmarks.search.aimet import by_aimet
+from benchmarks.search.budgets import offers, repeatability
+from benchmarks.search.configs import Bench, Proposal, uniform
+from benchmarks.search.flips import by_executorch, by_layer, worst_share
+from benchmarks.search.metrics import of
+from benchmarks.search.networks import NETWORKS
+from benchmarks.search.page import page
+
+TOOLS: Mapping[str, Callable[[Bench], Proposal]] = MappingProxyType(
+    {
+        "ExecuTorch PerLayerSqnrAnalyzer": by_executorch,
+        "worst ops first": by_layer,
+        "worst 10 %": lambda bench: worst_share(by_layer(bench)),
+        "AIMET choose_mixed_precision": by_aimet,
+    }
+)
+
+
+def about(bench: Bench) -> dict[str, Any]:
+    """What holds for a network whatever the tool."""
+    network = bench.network
+    return {
+        "metric": network.metric,
+        "float_metric": of(network, network.expected),
+        "repeatability": repeatability(bench),
+        "presets": [attrs.asdict(bench.measured(each)) for each in uniform()],
+        "tools": {},
+    }
+
+
+def offered(bench: Bench, make: Callable[[Bench], Proposal]) -> dict[str, Any]:
+    """What a tool has found, and what it has within each budget."""
+    proposal = make(bench)
+    return {
+        "passes": proposal.passes,
+        "seconds": round(proposal.seconds, 1),
+        "details": proposal.details,
+        "offers": [attrs.asdict(each) for each in offers(bench, proposal, None)],
+    }
+
+
+def versions() -> dict[str, str]:
+    """Of all that takes part."""
+    names = ("torch", "torchao", "executorch", "scikit-learn", "transformers")
+    commit = ("git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty=+")
+    return {
+        "qnnsolve": subprocess.run(commit, capture_output=True, text=True, check=False).stdout.strip() or "unknown",
+        "python": platform.python_version(),
+        **{name: version(name) for name in names},
+        "aimet-torch": installed.AIMET_VERSION,
+        **dict(each.split("==") for each in (installed.ENCODER, installed.PITCH)),
+    }
+
+
+def main() -> None:
+    """Install, measure, and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--install", action="store_true", help="install what is missing, and do nothing else")
+    parser.add_argument("--network", action="append", choices=tuple(NETWORKS), help="only this one; may be repeated")
+    parser.add_argument("--tool", action="append", choices=tuple(TOOLS), help="only this one; may be repeated")
+    parser.add_argument("--out", type=Path, help="results as JSON; what is there is kept")
+    parser.add_argument("--page", type=Path, help="the page, in Markdown")
+    options = parser.parse_args()
+    if options.install:
+        installed.install()
+        return
+    if options.out is None:
+        parser.error("--out is needed")
+    kept: dict[str, Any] = {"networks": {}}
+    if options.out.exists():
+        kept = json.loads(options.out.read_text(encoding="utf-8"))
+    for name in options.network or NETWORKS:
+        bench, tools = Bench(NETWORKS[name]()), kept["networks"].get(name, {}).get("tools", {})
+        if name not in kept["networks"]:
+            kept["networks"][name] = about(bench)
+            _write(options.out, kept)
+            tools = kept["networks"][name]["tools"]
+        for tool in options.tool or TOOLS:
+            if tool not in tools:
+                print(f"{name}: {tool}", file=sys.stderr, flush=True)
+                tools[tool] = offered(bench, TOOLS[tool])
+                _write(options.out, kept)
+    if options.page is not None:
+        options.page.write_text(page(kept), encoding="utf-8")
+
+
+def _write(path: Path, kept: dict[str, Any]) -> None:
+    path.write_text(json.dumps({**kept, "versions": versions()}, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

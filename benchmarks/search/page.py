@@ -1,0 +1,64 @@
+"""The comparison as a page in Markdown: :func:`page`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+Record = dict[str, Any]
+
+
+def page(kept: Record) -> str:
+    """The page for what ``--out`` holds."""
+    return "\n".join(_lines(kept)) + "\n"
+
+
+_ABOUT = """# Mixed precision: tools side by side
+
+Made by `make search`. Each tool chooses which activations get 16 bits and which 8, with 8-bit weights. What it chose is
+made legal for SM8750 by one solve, converted by torchao on the calibration samples, and measured on others. Budgets of
+bit operations lie between everything narrow and everything wide; a tool offers what it holds best within each.
+
+- Bit operations: multiplications times the bits of both operands.
+- SQNR: signal over noise power at the output in dB.
+- Passes: runs over one sample, forward or backward, calibration included. Seconds are those of one core.
+"""
+
+
+def _lines(kept: Record) -> Iterator[str]:
+    yield _ABOUT
+    yield "Versions: " + ", ".join(f"{name} {each}" for name, each in kept["versions"].items()) + "."
+    for name, network in kept["networks"].items():
+        yield from _network(name, network)
+
+
+def _network(name: str, network: Record) -> Iterator[str]:
+    metric = network["metric"].rpartition(":")[2].partition("_")[2]
+    tools = network["tools"]
+    yield f"\n## {name}\n"
+    yield f"The float network has {metric} {network['float_metric']:.3f}. Calibrated on random halves of the samples,"
+    yield f"the SQNR of one config has a standard deviation of {network['repeatability']:.2f} dB at most.\n"
+    yield f"| preset | million bit operations | converts | SQNR | {metric} |\n|---|--:|--:|--:|--:|"
+    for point in network["presets"]:
+        figures = f"{point['converts']} | {point['sqnr']:.2f} | {point['metric']:.3f}"
+        yield f"| {point['config']} | {point['bit_operations'] / 1e6:,.1f} | {figures} |"
+    yield "\n| tool | passes | seconds | |\n|---|--:|--:|---|"
+    for tool, found in tools.items():
+        yield f"| {tool} | {found['passes']:,} | {found['seconds']:,.1f} | {found['details']} |"
+    yield f"\nPer budget in million bit operations: SQNR, {metric} and converts.\n"
+    yield "| budget | " + " | ".join(tools) + " |"
+    yield "|--:" + "|---" * len(tools) + "|"
+    by_tool = [{each["budget"]: each for each in found["offers"]} for found in tools.values()]
+    for budget in sorted({budget for found in by_tool for budget in found}):
+        yield f"| {budget / 1e6:,.1f} | " + " | ".join(_cell(found.get(budget)) for found in by_tool) + " |"
+
+
+def _cell(offer: Record | None) -> str:
+    if offer is None:
+        return "-"
+    found = _figures(offer["point"])
+    return found if offer["ours"] is None else f"{found}; search {_figures(offer['ours'])}"
+
+
+def _figures(point: Record) -> str:
+    return f"{point['sqnr']:.2f} dB, {point['metric']:.3f}, {point['converts']}"
