@@ -11,7 +11,7 @@ from benchmarks.search.tensors import everywhere, wishes
 
 
 def greedy(bench: Bench, saved: Mapping[str, float]) -> Iterator[Config]:
-    """Everything narrow, and then one tensor after the other made wide: the one that saves most noise per bit operation.
+    """Everything narrow, then one tensor after the other made wide: the one that saves most noise per bit operation.
 
     ``saved``: by node, the noise power at the output that is gone where what it yields has 16 bits and not 8.
     Converts are free, as they are to others.
