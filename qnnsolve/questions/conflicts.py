@@ -142,7 +142,8 @@ def examined(solve: Solve) -> Examined:
     except _Stopped:
         proven = ((pins, outcome) for pins, outcome in search.solved.items() if pins)
         ways_out = tuple(_smallest(sorted(proven, key=lambda each: (len(each[0]), sorted(each[0])))))[:WAYS_OUT]
-    ordered = sorted(search.conflicts.items(), key=lambda each: (len(each[0]), sorted(each[0])))
+    smallest = [pins for pins in search.conflicts if not any(other < pins for other in search.conflicts)]
+    ordered = [(pins, search.conflicts[pins]) for pins in sorted(smallest, key=lambda each: (len(each), sorted(each)))]
     return Examined(dict(ordered), ways_out, complete)
 
 
