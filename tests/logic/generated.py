@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from qnnsolve.logic import Clause, Database, Given, Question, Relation, Row, read_question, read_rules
 from qnnsolve.logic.terms import Value
+from tests.logic.plain import plain_answers
 
 __all__ = ["RELATIONS", "Asked", "asked", "database_of"]
 
@@ -57,16 +58,17 @@ def _body(draw: st.DrawFn, forms: dict[str, str], negatable: dict[str, str]) -> 
         terms = []
         for kind in forms[name]:
             variables = st.sampled_from(_VARIABLES[kind])
-            term = draw(st.one_of(variables, variables, variables, st.just("_"), _VALUES[kind].map(_quoted)))
+            loose = st.one_of(variables, st.just("_"), _VALUES[kind].map(_quoted))
+            term = draw(st.one_of(variables, variables, variables, variables, loose))
             if term in _VARIABLES[kind]:
                 bound[term] = kind
             terms.append(term)
         goals.append(f"{name}({', '.join(terms)})")
-    for _ in range(draw(st.integers(0, 2))):
+    for _ in range(draw(st.sampled_from((0, 0, 1, 1, 2)))):
         name = draw(_named(negatable))
         terms = [draw(_known(bound, kind) | st.just("_")) for kind in negatable[name]]
         goals.append(f"not {name}({', '.join(terms)})")
-    for _ in range(draw(st.integers(0, 1))):
+    for _ in range(draw(st.sampled_from((0, 0, 0, 1)))):
         kind = draw(st.sampled_from("NS"))
         operator = draw(st.sampled_from(("==", "!=", "<", ">=")))
         goals.append(f"{draw(_known(bound, kind))} {operator} {draw(_known(bound, draw(st.sampled_from('NS'))))}")
@@ -90,10 +92,10 @@ def _known(bound: dict[str, str], kind: str) -> st.SearchStrategy[str]:
 def asked(draw: st.DrawFn) -> Asked:
     number = {name: at for at, name in enumerate(NAMES)}
     pair = st.tuples(*[_VALUES["N"]] * 2).filter(lambda row: number[str(row[0])] < number[str(row[1])])
-    rows: dict[str, Any] = {"feeds": draw(st.lists(pair, min_size=2, max_size=6, unique=True))}
-    for name in ("size", "kind", "triple"):
+    rows: dict[str, Any] = {"feeds": draw(st.lists(pair, min_size=4, max_size=6, unique=True))}
+    for name, fewest in (("size", 5), ("kind", 2), ("triple", 8)):
         columns = [_VALUES[kind] for kind in _FORMS[name]]
-        rows[name] = draw(st.lists(st.tuples(*columns), min_size=2, max_size=7, unique=True))
+        rows[name] = draw(st.lists(st.tuples(*columns), min_size=fewest, max_size=2 * fewest, unique=True))
     forms, rules = dict(_FORMS), []
     for at in range(draw(st.integers(1, 3))):
         name, negatable = f"p{at}", dict(forms)
@@ -103,5 +105,9 @@ def asked(draw: st.DrawFn) -> Asked:
             head = ", ".join(draw(_known(bound, kind)) for kind in form)
             rules.append(f"{name}({head}) :- {body}.")
         forms[name] = form
-    question, _ = draw(_body(forms, forms))
-    return Asked(read_question(question), read_rules("\n".join(rules), "rules"), rows)
+    clauses = read_rules("\n".join(rules), "rules")
+    for _ in range(draw(st.sampled_from((1, 5, 5, 5)))):
+        question = read_question(draw(_body(forms, forms))[0])
+        if plain_answers(question, clauses, rows):
+            break
+    return Asked(question, clauses, rows)

@@ -44,9 +44,9 @@ def test_what_is_generated_is_not_trivial() -> None:
 
     look()
     answered_, derived, absent = (sum(column) for column in zip(*seen, strict=True))
-    assert len(seen) > answered_ > 20
-    assert derived > 10
-    assert absent > 5
+    assert len(seen) > answered_ > len(seen) * 0.4
+    assert derived > 30
+    assert absent > 30
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
