@@ -107,7 +107,7 @@ def test_rows_that_no_propagation_refutes_are_refuted() -> None:
 def test_as_stars_the_tables_of_small_problems_cost_what_brute_force_says(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parts, "_rows_are_few", lambda rows, sizes: len(sizes) > 1)
+    monkeypatch.setattr(parts, "rows_are_few", lambda rows, sizes: len(sizes) > 1)
     for problem in (random_problem(seed, 6, 0.5, 2.0), graph_problem(seed)):
         answer, best = solve(problem), brute_force(problem)
         assert (answer.cost if isinstance(answer, Solution) else None) == best
