@@ -176,8 +176,9 @@ class Prefer:
     reason: Reason
 
     def __attrs_post_init__(self) -> None:
-        if any(cost < 0 for _, cost in self.costs):
-            raise ValueError("costs are never negative")
+        for _, cost in self.costs:
+            if cost < 0:
+                raise ValueError("costs are never negative")
 
     @property
     def sites(self) -> tuple[Site, ...]:

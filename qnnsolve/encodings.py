@@ -12,6 +12,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Iterable
+from functools import cached_property
 
 import attrs
 
@@ -144,7 +145,7 @@ class Encoding:
             return {DType.BOOL: 8, DType.FLOAT16: 16}.get(self.dtype, 32)
         return (self.quant_max - self.quant_min).bit_length()
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Short, unique, sortable: ``u16``, ``s8/ch0``, ``s4/block1x32@0``, ``u8=0.00390625:0``, ``float``.
 
