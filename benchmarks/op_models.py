@@ -87,8 +87,9 @@ class Worker:
     def stop(self) -> None:
         """Kill the child, if there is one."""
         if self.process is not None:
-            self.process.kill()
-            self.code = self.process.wait()
+            with self.process:  # closes its pipes, and waits for it
+                self.process.kill()
+            self.code = self.process.returncode
             self.process, self.pending = None, b""
 
     def _died_soon(self) -> bool:

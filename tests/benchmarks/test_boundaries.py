@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import copy
 import math
 from pathlib import Path
@@ -11,10 +12,11 @@ import torch
 from torch.utils import _pytree as pytree
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
+from benchmarks.boundaries.__main__ import run
 from benchmarks.boundaries.case import Boundary
 from benchmarks.boundaries.cases import boundaries, settings_of
 from benchmarks.boundaries.page import cell, faults, page, word
-from qnnsolve import SolveQuantizer, export
+from qnnsolve import SolveQuantizer
 from qnnsolve.errors import UnsatisfiableError, UsageError
 from qnnsolve.results import Placement
 from qnnsolve.verification.noise import sqnr_db
@@ -81,21 +83,13 @@ def fresh(converted: torch.fx.GraphModule, module: torch.nn.Module) -> torch.fx.
 
 @pytest.mark.slow
 @pytest.mark.parametrize("soc", ["SM8750", "SM8350"])
-@pytest.mark.parametrize("name", SAMPLE)
-def test_a_sample_is_right_on_the_emulator(name: str, soc: str, tmp_path: Path) -> None:
-    case = boundaries()[name]
-    samples = case.form.samples()
-    result = export(
-        case.form.module(),
-        samples[0],
-        out=tmp_path / "m.pte",
-        soc=soc,
-        precision=case.precision,
-        calibration=samples,
-        pin=case.pins,
-    )
-    assert result.delegates == 1 and [op for op in result.cpu_ops if "border" not in op.reason] == []
-    assert result.verification is not None and result.verification.emulator_vs_converted_max_rel <= 0.01
+def test_a_sample_is_right_on_the_emulator(soc: str) -> None:
+    """All of a chip in two children, as the page is made: each start takes longer than a case."""
+    records = run(argparse.Namespace(soc=[soc], quantizers=("qnnsolve",), match=SAMPLE, out=None))
+    assert {each["case"] for each in records} >= set(SAMPLE)
+    assert faults(records) == []
+    assert {(word(each), each["delegates"]) for each in records} == {("whole", 1)}
+    assert all(each["max_rel"] <= 0.01 for each in records)
 
 
 RAISED = {"stage": "prepare", "error": "UnsatisfiableError", "backend": "", "refused": True}
