@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
+from typing import Any
+
 import pytest
+from scipy import optimize
 
 from benchmarks.synthetic import synthetic
 from qnnsolve.constraints import Problem
@@ -81,6 +86,25 @@ def test_elimination_looks_at_the_clock(ticks: Ticks) -> None:
 def test_the_search_for_a_first_solution_looks_at_the_clock(ticks: Ticks) -> None:
     answer = solution(grid(9), Limits(seconds=0.05, table_entries=0))
     assert answer.limit == "seconds=0.05" and ticks.looks < 80
+
+
+def test_what_the_import_of_highs_takes_counts(ticks: Ticks, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second, where a user may give three."""
+    given: list[float] = []
+
+    class Slow(ModuleType):
+        def __getattr__(self, name: str) -> object:
+            ticks.looks += 100
+            return recorded if name == "milp" else getattr(optimize, name)
+
+    def recorded(*args: Any, options: dict[str, float], **others: Any) -> Any:
+        given.append(options["time_limit"] + ticks.looks / 1000)
+        return milp(*args, **others)
+
+    milp = optimize.milp
+    monkeypatch.setitem(sys.modules, "scipy.optimize", Slow("scipy.optimize"))
+    solution(grid(3), Limits(seconds=100, table_entries=0))
+    assert given and max(given) <= 100.01
 
 
 def test_minimising_a_conflict_looks_at_the_clock_and_says_so(ticks: Ticks) -> None:

@@ -9,6 +9,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from qnnsolve.solver.clock import Clock
 from qnnsolve.solver.muted import muted
 from qnnsolve.solver.optimum.dense import Dense
 
@@ -79,8 +80,8 @@ class Milp:
         """From now on variable ``v`` has this value."""
         self.lower[self.starts[v] + value] = 1.0
 
-    def solve(self, seconds: float | None, below: tuple[int, int] | None = None) -> Found | Infeasible:
-        """Run HiGHS; ``below=(v, value)`` asks for a smaller value at ``v`` in this run."""
+    def solve(self, clock: Clock, below: tuple[int, int] | None = None) -> Found | Infeasible:
+        """Run HiGHS until the time is over; ``below=(v, value)`` asks for a smaller value at ``v`` in this run."""
         from scipy.optimize import Bounds, LinearConstraint, milp  # a second to import, and seldom needed
 
         upper = self.upper.copy()
@@ -90,7 +91,7 @@ class Milp:
         integral = np.zeros(len(self.costs))
         integral[: self.starts[-1]] = 1
         options: dict[str, float] = {"mip_rel_gap": 0.0}
-        if seconds is not None:
+        if (seconds := clock.remaining) is not None:  # what the import took is gone from it
             options["time_limit"] = seconds
         with muted():
             result = milp(

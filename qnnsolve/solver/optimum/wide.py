@@ -28,7 +28,7 @@ def _smallest(milp: Milp, dense: Dense, values: Values, cost: int, clock: Clock)
     """The lexicographically smallest values of that cost, by asking for a smaller one place after place."""
     for v in range(len(dense.sizes)):
         while values[v] > 0 and not clock.expired:
-            answer = milp.solve(clock.remaining, below=(v, values[v]))
+            answer = milp.solve(clock, below=(v, values[v]))
             if isinstance(answer, Infeasible) or answer.values is None or dense.cost(answer.values) != cost:
                 break
             values = answer.values
@@ -58,7 +58,7 @@ def cheapest(dense: Dense, clock: Clock, canonical: int = 64, steps: int = 20_00
     bound, nodes = 0, 0
     while True:
         milp = Milp.of(dense if cost is None else dense.capped(cost))
-        answer = milp.solve(clock.remaining)
+        answer = milp.solve(clock)
         if isinstance(answer, Infeasible):
             # Beside a known solution that is HiGHS's tolerance, and no proof.
             if cost is None:
