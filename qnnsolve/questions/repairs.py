@@ -13,7 +13,7 @@ import attrs
 
 from qnnsolve.constraints import Allow, Problem
 from qnnsolve.errors import UsageError
-from qnnsolve.explain import describe
+from qnnsolve.explain import conflict_in_words, describe
 from qnnsolve.facts.backends import backend as backend_of
 from qnnsolve.facts.backends import chip_of
 from qnnsolve.questions.answers import Clash, Repair
@@ -25,7 +25,7 @@ from qnnsolve.questions.what_if import what_if
 from qnnsolve.rules import of_own_rules, problem_of
 from qnnsolve.rules.requested import PINNED, without_pins
 from qnnsolve.runs import Run, Solved
-from qnnsolve.solver import Conflict, Solution, solve
+from qnnsolve.solver import Conflict, Solution, Unsatisfiable, solve
 
 __all__ = ["Clashing", "conflicts_of", "repairs_of"]
 
@@ -48,6 +48,9 @@ class Clashing:
         backend = solved.facts.operators.backend
         strict = problem_of(solved.facts, more=of_own_rules(solved.problem, backend))
         nearest = solve(without_pins(strict), solved.limits)
+        if isinstance(nearest, Unsatisfiable):
+            told = conflict_in_words(nearest.conflicts[0])
+            raise UsageError(f"without any pin there is no config either, so no pin is at fault: {told}")
         if not isinstance(nearest, Solution):
             raise UsageError("a limit was hit before any config was found")
         result = describe(solved.facts, strict, nearest, soc=solved.result.soc, timings=())

@@ -4,16 +4,19 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qnnsolve.questions import repairs_of
+from qnnsolve.errors import UsageError
+from qnnsolve.questions import Clashing, repairs_of
 from qnnsolve.questions.conflicts import examined
 from qnnsolve.report.questions import clash_lines
 from qnnsolve.rules.requested import PINNED
 from qnnsolve.solver import Solution, Unknown, solve
 from tests.questions.planted import PINS, PLANTS, Planted, planted
+from tests.runs.kept import blocks, contradiction, facts
 
 
 def test_what_is_planted_is_a_smallest_conflict() -> None:
@@ -77,3 +80,10 @@ def test_the_judge_finds_faults() -> None:
     tried = Planted.of(1, [("gelu@in[0]=u8", 0), ("gelu@out=u16", 0)])
     wrong = Planted(1, tried.pins, (frozenset({"gelu_0@out=u16"}),))
     assert any(fault.startswith("missed") for fault in wrong.faults())
+
+
+def test_a_conflict_without_any_pin_is_not_laid_at_a_pin() -> None:
+    with pytest.raises(
+        UsageError, match=r"without any pin there is no config either, so no pin is at fault: .*--pin a"
+    ):
+        Clashing.of(attrs.evolve(contradiction(), facts=facts(blocks(1))))

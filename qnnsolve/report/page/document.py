@@ -11,9 +11,11 @@ from qnnsolve import __version__
 from qnnsolve.constraints import Site
 from qnnsolve.encodings import Encoding
 from qnnsolve.facts.graph import Graph, Node
+from qnnsolve.questions import Clash
 from qnnsolve.report.page.costs import cost_by_node
-from qnnsolve.report.page.explaining import explain
+from qnnsolve.report.page.explaining import clashes, explain
 from qnnsolve.report.page.modules import module_tree, modules_json
+from qnnsolve.report.questions import repair_lines, step_lines
 from qnnsolve.report.solve import head
 from qnnsolve.results import Deviation, NodeRecord, Placement, SourceRecord
 from qnnsolve.rules.builders import Built, Input
@@ -56,7 +58,10 @@ def document(solved: Solved | Run, model: str = "") -> Json:
         attrs.asdict(each) | {"sources": made.cited(each.sources), "at": made.at.get(each.user)}
         for each in result.converts
     ]
-    conflicts = [attrs.asdict(each) | {"sources": made.cited(each.sources)} for each in result.conflicts]
+    told, repairs = clashes(solved)
+    conflicts = [made.clash(each) for each in told] or [
+        attrs.asdict(each) | {"sources": made.cited(each.sources)} for each in result.conflicts
+    ]
     return {
         "schema": PAGE_SCHEMA,
         "made_by": f"qnnsolve {__version__}",
@@ -74,6 +79,7 @@ def document(solved: Solved | Run, model: str = "") -> Json:
         "wishes": [attrs.asdict(each) for each in result.wishes],
         "overridden": [attrs.asdict(each) for each in result.overridden],
         "conflicts": conflicts,
+        "ways_out": [line.text.strip() for line in repair_lines(repairs)][1:],
         "nodes": nodes,
         "modules": modules_json(top, looks),
         "converts": converts,
@@ -174,6 +180,17 @@ class _Document:
 
     def _deviation(self, deviation: Deviation) -> Json:
         return attrs.asdict(deviation) | {"sources": self.cited(deviation.sources)}
+
+    def clash(self, clash: Clash) -> Json:
+        """A conflict of pins, as those of a solve stand in the page: its steps, and then what would help."""
+        together = " together" if len(clash.pins) > 1 else ""
+        steps = [line.text.strip() for line in step_lines(clash.steps)]
+        return {
+            "nodes": list(clash.nodes),
+            "constraints": [*steps, *(f"hint: {hint}" for hint in clash.hints)],
+            "text": f"{' and '.join(clash.pins)} cannot hold{together}",
+            "sources": self.cited(source for step in clash.steps for source in step.sources),
+        }
 
     def cited(self, sources: Iterable[SourceRecord]) -> list[int]:
         return [self.sources.of(each) for each in sources]

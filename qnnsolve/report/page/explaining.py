@@ -7,12 +7,14 @@ from typing import Any
 
 import attrs
 
-from qnnsolve.questions import Opened, Place, Step, Verdict, why
+from qnnsolve.errors import UsageError
+from qnnsolve.questions import Clash, Clashing, Opened, Place, Repair, Step, Verdict, conflicts_of, repairs_of, why
 from qnnsolve.results import Status
+from qnnsolve.rules.wishes import Strength
 from qnnsolve.runs import Run, Solved
 from qnnsolve.solver import limits_of
 
-__all__ = ["explain"]
+__all__ = ["clashes", "explain"]
 
 MOST_QUESTIONS = 40
 """That a page asks: each is a solve."""
@@ -42,6 +44,23 @@ def explain(solved: Solved | Run, nodes: Iterable[dict[str, Any]], looks: Iterab
                     return
                 shown["why"] = [line for each in answers for line in (each.sentence, *map(_line, each.steps))]
                 told[key] = node["name"]
+
+
+def clashes(solved: Solved | Run) -> tuple[tuple[Clash, ...], tuple[Repair, ...]]:
+    """The conflicts of the pins, those that were given up too, and the ways out; none where no pin is at fault."""
+    pinned = any(wish.strength is Strength.PIN for wish in solved.facts.wanted.all)
+    if not pinned:
+        return (), ()
+    result = solved.result
+    if result.status is Status.SATISFIABLE and not any(
+        each.strength == "pin" and each.missed for each in result.wishes
+    ):
+        return (), ()
+    try:
+        clashing = Clashing.of(solved)
+    except UsageError:
+        return (), ()
+    return conflicts_of(clashing), repairs_of(clashing)
 
 
 def _line(step: Step) -> str:

@@ -14,6 +14,8 @@ from qnnsolve.errors import UsageError
 from qnnsolve.report.page import document, html, write_page
 from qnnsolve.report.page.html import embedded
 from qnnsolve.results import Status
+from qnnsolve.rules.wish_text import parse_wish
+from qnnsolve.rules.wishes import Strength
 from qnnsolve.runs import Solved
 from tests.report.page.browser import BAD_NAMES, hostile, kept, renamed, without_modules
 from tests.runs.kept import OPS, blocks, contradiction, facts, solved
@@ -149,3 +151,15 @@ def test_a_run_is_never_overwritten_by_its_page(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="does not exist"):
         write_page(run, tmp_path / "none" / "page.html")
     assert (tmp_path / "run.qnn").read_bytes() == before
+
+
+def test_conflicts_of_pins_are_told_in_steps_with_the_ways_out() -> None:
+    pins = ("gelu_0@in[0]=u8", "gelu_0@out=u16")
+    wishes = [parse_wish(pin, Strength.PIN, f"--pin {pin}") for pin in pins]
+    shown = document(solved(facts(blocks(1), wishes=wishes)))
+    (conflict,) = shown["conflicts"]
+    assert conflict["text"] == "--pin gelu_0@in[0]=u8 and --pin gelu_0@out=u16 cannot hold together"
+    assert conflict["constraints"][0].startswith("because gelu_0") and "gelu_0" in conflict["nodes"]
+    assert all(0 <= at < len(shown["sources"]) for at in conflict["sources"])
+    assert len([line for line in shown["ways_out"] if "give up" in line]) == 2
+    assert document(solved(facts(blocks(1))))["ways_out"] == []

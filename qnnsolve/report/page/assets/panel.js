@@ -59,6 +59,7 @@ function summary() {
       ["stopped by", doc.limit], ["made by", doc.made_by]]),
     doc.notes.map((note) => make("p", {}, note)),
     section("Conflicts", doc.conflicts.map(conflictCard)),
+    section("Ways out", doc.ways_out.map((each) => make("p", {}, each))),
     section("Wishes", wishes),
     section("Deviations", doc.nodes.flatMap((node) => node.deviations.map((each) => make("p", {}, "▲ ", link(node.name), `: ${each.requested} → ${each.chosen} [${each.rule}]`)))),
     section("Converts", doc.converts.map((each) => make("p", {}, `◆ ${each.source} → ${each.target} before `, link(each.user), `, cost ${each.price.toLocaleString("en")}`))),
