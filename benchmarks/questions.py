@@ -1,7 +1,7 @@
 """Questions of a kept run of 2,000 ops: why and why-not as a command, start-up included, and ``ask`` with four goals.
 
-``python -m benchmarks.questions [BLOCKS]``: blocks of eight ops. Seconds are wall time, with CPU seconds in brackets, the
-best of five; each command runs in a process of its own, which is checked never to import torch.
+``python -m benchmarks.questions [BLOCKS]``: blocks of eight ops. Seconds are wall time, with CPU seconds in brackets,
+the best of five; each command runs in a process of its own, which is checked never to import torch.
 """
 
 from __future__ import annotations
