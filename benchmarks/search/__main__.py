@@ -110,7 +110,8 @@ def main() -> None:
 
 
 def _write(path: Path, kept: dict[str, Any]) -> None:
-    path.write_text(json.dumps({**kept, "versions": versions()}, indent=1) + "\n", encoding="utf-8")
+    kept["versions"] = versions()
+    path.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

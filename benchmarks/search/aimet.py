@@ -31,14 +31,15 @@ def by_aimet(bench: Bench, timeout: float = 3600.0) -> Proposal:
     found = json.loads(path.read_text(encoding="utf-8"))
     return Proposal(
         "AIMET choose_mixed_precision",
-        tuple(_configs(bench.graph, found["front"])),
+        tuple(of_front(bench.graph, found["front"])),
         found["passes"],
         found["seconds"],
         f"{len(found['front'])} groups, {found['recalibrations']} recalibrations",
     )
 
 
-def _configs(graph: Graph, front: list[dict[str, Any]]) -> Iterator[Config]:
+def of_front(graph: Graph, front: list[dict[str, Any]]) -> Iterator[Config]:
+    """The configs of AIMET's ``front``: point by point, one more of its groups has other bits."""
     groups = [_tensors(graph, point["group"]) for point in front]
     rounded = frozenset().union(*groups)
     # Its score of the first is not told; everything wide is what it measures the others by.

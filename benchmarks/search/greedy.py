@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 from benchmarks.search import costs
-from benchmarks.search.configs import NARROW, Bench, Config
+from benchmarks.search.configs import NARROW, WIDE, Bench, Config
 from benchmarks.search.tensors import everywhere, wishes
 
 
@@ -25,5 +25,7 @@ def greedy(bench: Bench, saved: Mapping[str, float]) -> Iterator[Config]:
             more = costs.estimated(bench.graph, everywhere(bench.graph, {**bits, name: 16})) - cost
             return (saved[name] / more if more else math.inf, saved[name], name)
 
-        bits[max((name for name in bits if bits[name] == 8), key=merit)] = 16
-        yield Config(f"greedy {step}", "16a8w", wishes(bench.graph, everywhere(bench.graph, bits)), merit=step)
+        best = max((name for name in bits if bits[name] == 8), key=merit)
+        bits[best] = 16
+        wanted = wishes(bench.graph, everywhere(bench.graph, bits))
+        yield Config(f"greedy {step}: {best}", WIDE, wanted, merit=step)

@@ -19,6 +19,7 @@ Made by `make search`. Each tool chooses which activations get 16 bits and which
 made legal for SM8750 by one solve, converted by torchao on the calibration samples, and measured on others. Budgets of
 bit operations lie between everything narrow and everything wide; a tool offers what it holds best within each.
 
+- Legal: the nearest config that the chip takes. A convolution from 8 to 16 bits is not; its input becomes wide.
 - Bit operations: multiplications times the bits of both operands.
 - SQNR: signal over noise power at the output in dB.
 - Passes: runs over one sample, forward or backward, calibration included. Seconds are those of one core.
@@ -36,8 +37,9 @@ def _network(name: str, network: Record) -> Iterator[str]:
     metric = network["metric"].rpartition(":")[2].partition("_")[2]
     tools = network["tools"]
     yield f"\n## {name}\n"
-    yield f"The float network has {metric} {network['float_metric']:.3f}. Calibrated on random halves of the samples,"
-    yield f"the SQNR of one config has a standard deviation of {network['repeatability']:.2f} dB at most.\n"
+    yield f"The float network has {metric} {network['float_metric']:.3f}. With the same samples, every figure is the"
+    yield "same each time. Calibrated on random halves of the samples, the SQNR of one config has a standard deviation"
+    yield f"of {network['repeatability']:.2f} dB at most.\n"
     yield f"| preset | million bit operations | converts | SQNR | {metric} |\n|---|--:|--:|--:|--:|"
     for point in network["presets"]:
         figures = f"{point['converts']} | {point['sqnr']:.2f} | {point['metric']:.3f}"

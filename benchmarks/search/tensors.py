@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from benchmarks.search.configs import wide
-from qnnsolve.facts.graph import Graph, Node
+from qnnsolve.facts.graph import Graph, Node, NodeKind
 from qnnsolve.rules.wishes import Wish
 
 _MOVES = frozenset(
@@ -44,5 +44,7 @@ def wishes(graph: Graph, bits: Mapping[str, int]) -> tuple[Wish, ...]:
 
 
 def moves(node: Node) -> bool:
-    """Whether ``node`` only moves what it reads: what it yields is as wide."""
+    """Whether ``node`` only moves what it reads, so that what it yields is as wide."""
+    if node.kind is NodeKind.OUTPUT:
+        return True
     return node.target.startswith("aten.") and node.target.split(".")[1] in _MOVES
