@@ -40,7 +40,7 @@ class Net(nn.Module):
         return classes
 
 
-def trained(dtype: QuantDtype, soc: str, steps: int = 8, **settings: Any) -> tuple[SolveQuantizer, Any]:
+def trained(dtype: QuantDtype, soc: str, steps: int = 2, **settings: Any) -> tuple[SolveQuantizer, Any]:
     quantizer = SolveQuantizer("htp", soc)
     quantizer.set_default_quant_config(dtype, is_qat=True, **settings)
     graph = torch.export.export(seeded(Net).train(), SAMPLE).module()
