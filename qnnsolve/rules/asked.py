@@ -61,12 +61,14 @@ class Asked:
     """Every wish, whether a node has it or not, the earliest first."""
     _by_node: Mapping[str, tuple[Wish, ...]]
     _graph: Graph
+    also: tuple[Request, ...] = ()
+    """Requests that nobody asks for, and whose encodings are candidates everywhere: what a search chooses from."""
     _requests: dict[tuple[What, ...], Request] = attrs.field(factory=dict, init=False, repr=False)
     _encodings: dict[tuple[object, ...], Encoding] = attrs.field(factory=dict, init=False, repr=False)
 
     @classmethod
-    def of(cls, default: Request, wishes: Sequence[Wish], graph: Graph) -> Asked:
-        """What is asked for in ``graph``.
+    def of(cls, default: Request, wishes: Sequence[Wish], graph: Graph, also: Sequence[Request] = ()) -> Asked:
+        """What is asked for in ``graph``, and what is a candidate there ``also``.
 
         Raises:
             UsageError: a wish finds no node, names a port that cannot be, or mixes half precision with quantized
@@ -75,7 +77,7 @@ class Asked:
         for wish in wishes:
             if wish.where.port:
                 check_port(wish.where.port, wish.words)
-        asked = cls(default, tuple(wishes), matching(wishes, graph), graph)
+        asked = cls(default, tuple(wishes), matching(wishes, graph), graph, tuple(also))
         asked._refuse_mixed_precision()
         return asked
 
@@ -104,7 +106,12 @@ class Asked:
     @functools.cached_property
     def requests(self) -> tuple[Request, ...]:
         """Every one that some port has, the default first."""
-        return tuple(dict.fromkeys((self.default, *chain.from_iterable(map(self.said_at, self._by_node)))))
+        return tuple(dict.fromkeys((*self.everywhere, *chain.from_iterable(map(self.said_at, self._by_node)))))
+
+    @property
+    def everywhere(self) -> tuple[Request, ...]:
+        """Those whose encodings are candidates at every node, the default first."""
+        return (self.default, *self.also)
 
     def said_at(self, node: str) -> tuple[Request, ...]:
         """Those of a node and its ports, where wishes say something of it."""

@@ -75,15 +75,17 @@ class Facts:
         request: Request,
         wishes: Sequence[Wish] = (),
         folding: Collection[str] = (),
+        also: Sequence[Request] = (),
     ) -> Facts:
         """Facts of a graph, with the fate of each of its calls looked up once.
 
-        ``folding`` are calls that are folded into the one before them, once the model is trained.
+        ``folding`` are calls that are folded into the one before them, once the model is trained; the encodings of
+        ``also`` are candidates too.
 
         Raises:
             UsageError: a wish finds no node, or asks for what cannot be.
         """
-        wanted = Asked.of(request, wishes, graph)
+        wanted = Asked.of(request, wishes, graph, also)
         calls = (node for node in graph if node.kind is NodeKind.CALL)
         built = {node.name: _built(node, graph, wanted) for node in calls}
         return cls(graph, operators, wanted, built | {name: identity(graph[name], graph) for name in folding})

@@ -116,7 +116,7 @@ class Domains:
         """The candidates for a role: for weights those within reach of the request at ``node``, for all others those
         of any request."""
         wanted = self._facts.wanted
-        requests = (wanted.default, *wanted.said_at(node)) if role is Role.WEIGHT else wanted.requests
+        requests = (*wanted.everywhere, *wanted.said_at(node)) if role is Role.WEIGHT else wanted.requests
         key = (role, rank, ch_axis, requests)
         if key not in self._reached:
             reach = (each for request in requests for each in request.reach(role, rank, ch_axis))
