@@ -22,14 +22,12 @@ import torch
 from executorch.backends.qualcomm.serialization.qc_schema import QcomChipset, QnnExecuTorchBackendType
 from torch.fx import GraphModule
 
-from qnnsolve.annotating.accumulators import bind_accumulators
 from qnnsolve.annotating.annotations import mark_cpu_nodes, write_annotations
 from qnnsolve.annotating.calibrated import Watch, watch
 from qnnsolve.annotating.composing import pass_callbacks_on
-from qnnsolve.annotating.masks import bind_masks
-from qnnsolve.annotating.maxima import observe_behind_maxima
+from qnnsolve.annotating.given import bind
 from qnnsolve.annotating.seq_mse import take_derived_observers
-from qnnsolve.annotating.training import drop_counters, folding_norms, observed
+from qnnsolve.annotating.training import drop_counters, folding_norms
 from qnnsolve.annotating.wishing import WishingQuantizer
 from qnnsolve.errors import BudgetExceededError, UnsatisfiableError, UnverifiedError
 from qnnsolve.explain import conflict_in_words, describe, placements
@@ -232,12 +230,8 @@ class SolveQuantizer(WishingQuantizer):
 
     def prepare_obs_or_fq_callback(self, model: GraphModule, edge_or_node_to_obs_or_fq: dict[Any, Any]) -> None:
         """Called by ``prepare_pt2e`` with the observers of :meth:`annotate`'s annotations, before they are inserted."""
-        found = observed(edge_or_node_to_obs_or_fq)
         if self._solved_for is not None:
-            bind_masks(model, found)
-            bind_accumulators(model, self._solved_for, found)
-        if self._solved_for is not None and self._folding is None:
-            observe_behind_maxima(model, self._solved_for, edge_or_node_to_obs_or_fq)
+            bind(model, self._solved_for, edge_or_node_to_obs_or_fq, training=self._folding is not None)
         for place in input_casts(model):
             edge_or_node_to_obs_or_fq.pop(place, None)
         if self._solved_for is not None and self._folding is None:

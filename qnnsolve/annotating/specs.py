@@ -9,6 +9,7 @@ import torch
 from executorch.backends.qualcomm.quantizer.qconfig import _derived_bias_quant_spec
 from executorch.backends.qualcomm.utils.constants import DEFAULT_EPS_16BIT, QCOM_BLOCK_SIZE
 from torch.fx import Node as FxNode
+from torchao.quantization.pt2e.prepare import _create_obs_or_fq_from_qspec
 from torchao.quantization.pt2e.quantizer import (
     DerivedQuantizationSpec,
     FixedQParamsQuantizationSpec,
@@ -20,7 +21,7 @@ from qnnsolve.annotating.observers import Bounds, MaskObserver, TensorObserver
 from qnnsolve.annotating.scales import HalvedObserver, PerBlockObserver, PerChannelObserver
 from qnnsolve.encodings import DType, Encoding, QScheme
 
-__all__ = ["bias_spec", "concrete_spec", "halved_spec"]
+__all__ = ["bias_spec", "concrete_spec", "halved_spec", "observer_of"]
 
 _TORCH_DTYPE = {
     DType.UINT8: torch.uint8,
@@ -78,6 +79,14 @@ def concrete_spec(
         qscheme=qscheme,
         ch_axis=encoding.ch_axis,
     )
+
+
+def observer_of(encoding: Encoding) -> Any:
+    """A fresh observer that finds scale and zero point of ``encoding`` from the tensors that it is called with.
+
+    A spec's own factory alone would not do: torchao tells it dtype and range only where it prepares a model.
+    """
+    return _create_obs_or_fq_from_qspec(concrete_spec(encoding), {}, False)
 
 
 def halved_spec(encoding: Encoding, halvings: int) -> QuantizationSpec:

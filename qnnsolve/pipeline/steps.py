@@ -18,6 +18,7 @@ from qnnsolve.verification.verify import restored, verify
 
 if TYPE_CHECKING:
     import torch
+    from torchao.quantization.pt2e.quantizer import Quantizer
 
     from qnnsolve.quantizer import SolveQuantizer
 
@@ -59,7 +60,7 @@ def result_of(quantizer: SolveQuantizer) -> SolveResult:
 def converted_model(
     module: torch.fx.GraphModule,
     samples: list[tuple[Any, ...]],
-    quantizer: SolveQuantizer,
+    quantizer: Quantizer,
     stages: Stages,
 ) -> torch.fx.GraphModule:
     """The model quantized as solved for, with the ranges that ``samples`` showed."""
