@@ -18,6 +18,7 @@ WINGS = (
     "__main__",
     "cli",
     "report",
+    "search",
     "pipeline",
     "executorch",
     "models",
@@ -53,6 +54,13 @@ package itself, which names what it loads lazily and so imports nothing."""
 
 MAY_IMPORT = {
     "torch": (
+        "search.calibrating",
+        "search.door",
+        "search.measuring",
+        "search.rounding",
+        "search.seeing",
+        "search.sensitivity",
+        "search.study",
         "pipeline",
         "models",
         "quantizer",
@@ -64,7 +72,7 @@ MAY_IMPORT = {
         "verification",
         "host",
     ),
-    "torchao": ("pipeline", "models", "quantizer", "annotating", "rewriting", "lowering", "verification"),
+    "torchao": ("pipeline", "search.rounding", "models", "quantizer", "annotating", "rewriting", "lowering", "verification"),
     "executorch": (
         "pipeline",
         "quantizer",

@@ -6,6 +6,7 @@ No torch here, so that a saved run can be read anywhere.
 from qnnsolve.results.calibration import CalibrationRecord, InfiniteValues, JoinedPart, JoinRecord, Outlier
 from qnnsolve.results.checks import ConvertedCheck, Decibels, OutputCheck, Verdict, Verification, in_words
 from qnnsolve.results.exporting import AT_BORDER, CpuOp, ExportResult, Stand, Unrunnable
+from qnnsolve.results.searching import SearchPoint, SearchResult, SensitivityRecord, UniformRecord, decibels
 from qnnsolve.results.solving import (
     ConflictRecord,
     ConvertRecord,
@@ -39,13 +40,18 @@ __all__ = [
     "OutputCheck",
     "OverriddenRecord",
     "Placement",
+    "SearchPoint",
+    "SearchResult",
+    "SensitivityRecord",
     "SolveResult",
     "SourceRecord",
     "Stand",
     "Status",
+    "UniformRecord",
     "Unrunnable",
     "Verdict",
     "Verification",
     "WishRecord",
+    "decibels",
     "in_words",
 ]

@@ -77,7 +77,7 @@ class Space:
         wishes = first.wanted.all
         facts = Facts.of(graph, target.operators, first.request, wishes, also=candidates.requests)
         choices = {site: _choices(site, domain, uniforms) for site, domain in facts.domains.items()}
-        hard = [c for c in problem_of(facts).constraints if not isinstance(c, Prefer)]
+        hard = [c for c in problem_of(facts, target.rules).constraints if not isinstance(c, Prefer)]
         words = ", ".join(candidates.names)
         reason = Reason.of(PINNED, Says.PINNED, (_BY_USER,), what=words, words="the candidates of the search")
         allows: list[Constraint] = [Allow(site, allowed, reason) for site, allowed in choices.items()]
@@ -94,7 +94,7 @@ def _uniform(
     unverified = facts.unverified()
     if target.strict and unverified:
         raise UnverifiedError(tuple((node.name, node.target) for node in unverified), target.name)
-    problem = problem_of(facts)
+    problem = problem_of(facts, target.rules)
     return Uniform(name, facts, problem, _solved(problem, limits))
 
 

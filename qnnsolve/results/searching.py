@@ -1,0 +1,82 @@
+"""What a mixed-precision search answers, as plain frozen records. Field order is the order of the JSON.
+
+Decibels are SQNR at the outputs: ``-10 log10`` of the relative noise power, the weighted mean over the outputs of squared
+error over signal. ``inf`` where there is no noise.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import attrs
+
+__all__ = ["SearchPoint", "SearchResult", "SensitivityRecord", "UniformRecord", "decibels"]
+
+
+def decibels(noise: float) -> float:
+    """SQNR of a relative noise power."""
+    return math.inf if noise <= 0 else -math.inf if math.isinf(noise) else -10 * math.log10(noise)
+
+
+@attrs.frozen
+class UniformRecord:
+    """A candidate everywhere, as near to it as the rules allow."""
+
+    name: str
+    amounts: Mapping[str, float]
+    predicted_db: float
+    measured_db: float
+    metric: float | None = None
+
+
+@attrs.frozen
+class SearchPoint:
+    """The best config found within some budgets.
+
+    ``predicted_db`` is what the sensitivities add up to, ``bound_db`` the most that any config within the budgets can
+    come to (proven, of the prediction), ``gap`` how far the prediction's noise may lie above the least, as a fraction.
+    ``measured_db`` is of the converted model over the calibration samples; None where it was not measured.
+    ``prices``: by budget, how many decibels one percent more of it would bring.
+    """
+
+    budgets: Mapping[str, float]
+    amounts: Mapping[str, float]
+    predicted_db: float
+    bound_db: float
+    gap: float
+    prices: Mapping[str, float]
+    how: str
+    measured_db: float | None = None
+    metric: float | None = None
+    found_as: str = "optimum"
+    """``optimum``; or another config that measured better within the same budgets: ``point 3``, ``16a8w``."""
+
+
+@attrs.frozen
+class SensitivityRecord:
+    """The relative noise power that one encoding at one site makes at the outputs; ``db`` is its SQNR alone."""
+
+    site: str
+    encoding: str
+    noise: float
+    db: float
+
+
+@attrs.frozen
+class SearchResult:
+    """A front of points, from few to much of the first budget, and what it was found from."""
+
+    soc: str
+    candidates: tuple[str, ...]
+    samples: int
+    directions: int
+    points: tuple[SearchPoint, ...]
+    uniforms: tuple[UniformRecord, ...]
+    sensitivities: tuple[SensitivityRecord, ...]
+    """Those of the sites that a choice exists for, the most noise first."""
+    passes: Mapping[str, int]
+    """Passes over one sample: ``forward`` and ``backward`` for calibration, reference and sensitivities, and
+    ``measuring`` the points."""
+    notes: tuple[str, ...]
+    timings: tuple[tuple[str, float], ...]

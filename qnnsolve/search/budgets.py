@@ -1,0 +1,96 @@
+"""Budgets and targets as people type them: ``weights=0.6``, ``weights=1.5MB``, ``converts=10``, ``sqnr>=30``."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+
+import attrs
+
+from qnnsolve.errors import UnknownNameError, UsageError
+from qnnsolve.search.costs import COSTS
+
+__all__ = ["Budget", "Target", "budgets_of", "target_of"]
+
+_SHARES = {"weights": "B", "activations": "B", "bit-ops": ""}
+"""Costs of which a plain number is a share of the dearest uniform candidate's; and the unit of an amount."""
+_FACTORS = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+_AMOUNT = re.compile(r"(?P<number>[0-9.eE+-]+?)(?P<factor>[kMGT]?)(?P<unit>B?)")
+
+
+@attrs.frozen
+class Budget:
+    """The most that a cost may come to; ``share``: of what the dearest uniform candidate has."""
+
+    cost: str
+    most: float
+    share: bool
+
+    def amount(self, dearest: Mapping[str, float]) -> float:
+        """In the cost's own unit."""
+        return self.most * dearest[self.cost] if self.share else self.most
+
+
+@attrs.frozen
+class Target:
+    """The least SQNR, in decibel."""
+
+    sqnr_db: float
+
+    @property
+    def noise(self) -> float:
+        """The most relative noise power."""
+        return float(10 ** (-self.sqnr_db / 10))
+
+
+def budgets_of(texts: str | Sequence[str]) -> tuple[Budget, ...]:
+    """Read ``COST=NUMBER``, each cost once.
+
+    Raises:
+        UnknownNameError: an unknown cost; names the nearest.
+        UsageError: no number, one that is negative, or a share above 1.
+    """
+    found: dict[str, Budget] = {}
+    for text in (texts,) if isinstance(texts, str) else texts:
+        for part in text.split(","):
+            name, equals, amount = (each.strip() for each in part.partition("="))
+            if not equals:
+                raise UsageError(f"budget {part}: a budget is like weights=0.6, weights=1.5MB or converts=10")
+            if name not in COSTS:
+                raise UnknownNameError("cost", name, COSTS)
+            if name in found:
+                raise UsageError(f"budget {part}: {name} has a budget already")
+            found[name] = _budget(name, amount, f"budget {part}")
+    return tuple(found.values())
+
+
+def _budget(name: str, text: str, words: str) -> Budget:
+    match = _AMOUNT.fullmatch(text)
+    try:
+        number = float(match["number"]) if match is not None else math.nan
+    except ValueError:
+        number = math.nan
+    if match is None or not (math.isfinite(number) and number >= 0):
+        raise UsageError(f"{words}: '{text}' is no amount; write 0.6, 1.5MB or 10")
+    said = match["factor"] + match["unit"]
+    share = name in _SHARES and not said
+    if share and number > 1:
+        unit = "1.5MB" if _SHARES[name] else "2G"
+        raise UsageError(f"{words}: a plain number is a share of the dearest candidate's, at most 1; or write {unit}")
+    if said and (name not in _SHARES or match["unit"] != _SHARES[name]):
+        raise UsageError(f"{words}: {name} has no unit {said}")
+    return Budget(name, number * _FACTORS[match["factor"]], share)
+
+
+def target_of(text: str) -> Target:
+    """Read ``sqnr>=30``.
+
+    Raises:
+        UsageError: it is not of this form.
+    """
+    match = re.fullmatch(r"\s*sqnr\s*>=\s*([0-9.]+)\s*", text)
+    try:
+        return Target(float(match[1] if match is not None else ""))
+    except ValueError:
+        raise UsageError(f"target {text}: a target is like sqnr>=30 (decibel)") from None

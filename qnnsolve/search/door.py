@@ -1,0 +1,149 @@
+"""From a model to the front of its mixed-precision configs: :func:`search_config`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from qnnsolve.errors import UsageError
+from qnnsolve.facts.fx import read_graph
+from qnnsolve.host.child import Progress
+from qnnsolve.host.quiet import quiet
+from qnnsolve.host.stages import Stages
+from qnnsolve.models.tracing import checked_samples, evaluating, example_inputs_of, exported, single
+from qnnsolve.opinfo_facts import FactsSource
+from qnnsolve.results import SearchResult
+from qnnsolve.rules.target import FactFiles, Target, Texts, Wanted
+from qnnsolve.rules.wishes import Wish
+from qnnsolve.search.budgets import budgets_of, target_of
+from qnnsolve.search.candidates import DEFAULT, Candidates
+from qnnsolve.search.front import Front, refuse_impossible
+from qnnsolve.search.spaces import Space
+from qnnsolve.solver import limits_of
+
+if TYPE_CHECKING:
+    import torch
+    from torch.export import ExportedProgram
+
+__all__ = ["search_config"]
+
+
+def search_config(
+    model: torch.nn.Module | ExportedProgram,
+    example_inputs: tuple[Any, ...] | None = None,
+    *,
+    soc: str = "SM8750",
+    candidates: Texts = DEFAULT,
+    fixed: Texts = (),
+    budget: Texts = (),
+    target: str | None = None,
+    points: int = 1,
+    axis: str | None = None,
+    calibration: Iterable[tuple[Any, ...]] | None = None,
+    weights: Mapping[int, float] | None = None,
+    directions: int | None = None,
+    metric: Any = None,
+    measure: bool = True,
+    backend: str = "htp",
+    strict: bool = True,
+    block_size: int | None = None,
+    prefer: Texts = (),
+    pin: Texts = (),
+    wishes: Sequence[Wish] = (),
+    unroll_limit: int | None = None,
+    time_limit: float | None = None,
+    user_facts: FactFiles = (),
+    facts_source: str | FactsSource = FactsSource.BOTH,
+    recipes: str | PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> SearchResult:
+    """The configs of ``model`` with the least noise within budgets, each legal on the chip.
+
+    Args:
+        model: a module, or a program of ``torch.export.export``.
+        example_inputs: positional; they fix the shapes. None takes those of the exported program.
+        soc: a chipset of ExecuTorch's table.
+        candidates: presets that any op may have (``8a8w,16a8w``), and those of a place of its own
+            (``lm_head=16a8w``).
+        fixed: places that the search leaves out: ``WHERE=PRESET``, or ``WHERE`` for the first candidate.
+        budget: the most of a cost (:mod:`qnnsolve.search.costs`): ``weights=0.6`` (a share of the dearest candidate's),
+            ``weights=1.5MB``, ``bit-ops=0.7``, ``converts=10``, ``wide-ops=0.1``.
+        target: ``sqnr>=30``: the cheapest config that is predicted to reach it, by the cost ``axis``.
+        points: how many points the front has, along ``axis``.
+        axis: a cost; None means that of the first budget, or ``bit-ops``.
+        calibration: positional inputs per sample, shaped like the example inputs, which are used where it is None.
+        weights: what each output counts, by its place; those that are not named count 1.
+        directions: backward passes per sample; None means 8.
+        metric: a task metric: a function that takes the model to call and answers a number, or ``module:callable``.
+        measure: convert and measure each point over the samples.
+        backend, strict, block_size, prefer, pin, wishes, unroll_limit, user_facts, facts_source: as in
+            :func:`qnnsolve.solve`. What is preferred or pinned holds in every config.
+        time_limit: seconds for each point; None means 120, infinity no limit.
+        recipes: a folder for a recipe per point (``point-1.yaml`` ...), which ``solve`` and ``export`` take.
+        progress: called with a stage, the steps done and their number.
+
+    Raises:
+        UnknownNameError: an unknown SoC, preset, cost, backend or facts source.
+        UsageError: a budget or target that cannot be met (with the best that can be reached, before anything is
+            measured where costs alone tell), a place that finds nothing, samples that do not fit.
+        UnsupportedGraphError: the model cannot be exported, or its graph cannot be read.
+        UnsatisfiableError: pins leave no config.
+        UnverifiedError: strict, and there are ops without facts.
+        BudgetExceededError: a solve hit its limit.
+    """
+    chosen = Candidates.of(candidates, fixed, block_size)
+    budgets, goal = budgets_of(budget), None if target is None else target_of(target)
+    along = _axis(axis, [each.cost for each in budgets])
+    if points < 1:
+        raise UsageError(f"points {points}: a front has at least one point")
+    if directions is not None and directions < 1:
+        raise UsageError(f"directions {directions}: at least one backward pass per sample is needed")
+    folder = None if recipes is None else _folder(recipes)
+    limits, stages = limits_of(time_limit), Stages(progress)
+    wanted = Wanted.of(chosen.everywhere[0], block_size, prefer=prefer, pin=pin, wishes=wishes)
+    with quiet():
+        from qnnsolve.quantizer import SolveQuantizer
+        from qnnsolve.search.measuring import metric_of
+        from qnnsolve.search.study import Asked, study
+
+        aim = Target.of(backend, soc, strict=strict, user_facts=user_facts, source=facts_source)
+        measured_by = metric_of(metric) if isinstance(metric, str) else metric
+        with evaluating(model):
+            examples = example_inputs_of(model, example_inputs)
+            samples = [single(sample) for sample in checked_samples(calibration, examples)]
+            with stages("export"):
+                module = exported(model, examples)
+            quantizer = SolveQuantizer.of(aim, wanted, limits, unroll_limit)
+            with stages("solve"):
+                graph = quantizer.transform_for_annotation(module)
+                space = Space.of(read_graph(graph), aim, chosen, wanted, limits)
+                bare = Front.of(space, None, limits)
+                amounts = bare.amounts(budgets)
+                refuse_impossible(bare, amounts, limits)
+            asked = Asked(along, points, amounts, goal, weights or {}, directions, measured_by, measure)
+            result, recipes_of = study(graph, space, samples, asked, limits, stages)
+    if folder is not None:
+        recipes_of(folder)
+    return attrs.evolve(result, soc=aim.soc.name, timings=stages.laps)
+
+
+def _axis(axis: str | None, budgets: Sequence[str]) -> str:
+    from qnnsolve.errors import UnknownNameError
+    from qnnsolve.search.costs import COSTS
+
+    if axis is not None and axis not in COSTS:
+        raise UnknownNameError("cost", axis, COSTS)
+    return axis or next(iter(budgets), "bit-ops")
+
+
+def _folder(path: str | PathLike[str]) -> Path:
+    folder = Path(path)
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"recipes {folder}: it is a file, and recipes go into a folder")
+    if not folder.parent.is_dir():
+        raise UsageError(f"recipes {folder}: there is no folder {folder.parent}")
+    return folder

@@ -1,0 +1,150 @@
+"""The best configs under budgets, and what a user is told of each: :class:`Front`.
+
+A new budget, another target or another axis asks the same compiled program again: nothing is measured anew.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+import attrs
+
+from qnnsolve.constraints import Site
+from qnnsolve.encodings import Encoding
+from qnnsolve.errors import BudgetExceededError, QnnSolveError, UnsatisfiableError, UsageError
+from qnnsolve.explain import conflict_in_words
+from qnnsolve.results import decibels
+from qnnsolve.search.budgets import Budget, Target
+from qnnsolve.search.costs import costs
+from qnnsolve.search.noises import NOISE, noise_measure
+from qnnsolve.search.spaces import Space
+from qnnsolve.solver import Best, Limits, Measure, OverBudget, Program, Unknown, Unsatisfiable
+
+__all__ = ["Found", "Front", "refuse_impossible"]
+
+WITHIN = 0.023
+"""Of configs whose noise is so near to the least (0.1 dB) the one with the fewest converts is taken."""
+
+Key = tuple[Site, Encoding]
+
+
+@attrs.frozen(eq=False)
+class Found:
+    """What is best within some budgets, in the costs' own units."""
+
+    budgets: Mapping[str, float]
+    best: Best
+
+    @property
+    def encodings(self) -> Mapping[Site, Encoding]:
+        """By site."""
+        return self.best.encodings
+
+    @property
+    def predicted_db(self) -> float:
+        """SQNR, as the sensitivities add up."""
+        return decibels(self.best.amounts[NOISE])
+
+
+@attrs.frozen(eq=False)
+class Front:
+    """A space with the noise and the costs of all its configs."""
+
+    space: Space
+    program: Program
+    dearest: Mapping[str, float]
+    """Of each cost, what the dearest uniform config has."""
+
+    @classmethod
+    def of(cls, space: Space, noise: Mapping[Key, float] | None, limits: Limits | None = None) -> Front:
+        """With the noise of each encoding at each site; None: not measured yet, so that only costs can be asked.
+
+        Raises:
+            UnsatisfiableError, BudgetExceededError: see :meth:`Space.of`.
+        """
+        measures: tuple[Measure, ...] = costs(space)
+        if noise is not None:
+            measures = (noise_measure(space, noise), *measures)
+        program = Program.of(space.problem, measures, limits or Limits())
+        if isinstance(program, Unsatisfiable):
+            raise UnsatisfiableError(program.conflicts, tuple(map(conflict_in_words, program.conflicts)))
+        if isinstance(program, Unknown):
+            raise BudgetExceededError(program.limit)
+        dearest = {
+            name: max(measure.of(each.solution.encodings) for each in space.uniforms)
+            for name, measure in program.measures.items()
+        }
+        return cls(space, program, dearest)
+
+    def amounts(self, budgets: Sequence[Budget]) -> dict[str, float]:
+        """Budgets in the costs' own units."""
+        return {budget.cost: budget.amount(self.dearest) for budget in budgets}
+
+    def best(
+        self, budgets: Mapping[str, float], limits: Limits, *, others: Sequence[Mapping[Site, Encoding]] = ()
+    ) -> Found | None:
+        """The least noise within ``budgets``; with ``others``, of a config that is none of them (None: there is none).
+
+        Raises:
+            UsageError: the budgets are impossible; with the least that can be reached.
+            BudgetExceededError: a limit was hit before any config was found.
+        """
+        answer = self.program.least(
+            {NOISE: 1.0}, budgets, then="converts", within=WITHIN, gap=1e-4, distinct_from=others, limits=limits
+        )
+        return self._found(answer, budgets)
+
+    def cheapest(self, cost: str, target: Target, budgets: Mapping[str, float], limits: Limits) -> Found | None:
+        """The least of ``cost`` with an SQNR that reaches ``target``, as predicted, within ``budgets``.
+
+        Raises:
+            UsageError: nothing reaches it; with the most that can be.
+        """
+        asked = {**budgets, NOISE: target.noise}
+        answer = self.program.least({cost: 1.0}, asked, then=NOISE, limits=limits)
+        return self._found(answer, asked)
+
+    def axis(self, cost: str, points: int, budgets: Mapping[str, float], limits: Limits) -> Iterator[dict[str, float]]:
+        """Budgets of a front: ``cost`` from the least that can be up to its budget, or the dearest uniform config's."""
+        low = self.program.lowest(cost, limits)
+        high = max(budgets.get(cost, self.dearest[cost]), low)
+        for index in range(points):
+            share = 1.0 if points == 1 else index / (points - 1)
+            yield {**budgets, cost: low + (high - low) * share}
+
+    def _found(self, answer: object, budgets: Mapping[str, float]) -> Found | None:
+        if isinstance(answer, Best):
+            return Found(budgets, answer)
+        if isinstance(answer, OverBudget):
+            raise _over(answer)
+        if isinstance(answer, Unknown):
+            raise BudgetExceededError(answer.limit)
+        return None
+
+
+def refuse_impossible(front: Front, budgets: Mapping[str, float], limits: Limits) -> None:
+    """Before anything is measured: refuse budgets that no config meets.
+
+    Raises:
+        UsageError: they are impossible; with the least that can be reached.
+    """
+    answer = front.program.least({}, budgets, limits=limits)
+    if isinstance(answer, OverBudget):
+        raise _over(answer)
+
+
+def _over(answer: OverBudget) -> QnnSolveError:
+    parts = []
+    for short in answer.short:
+        beside = f" beside {', '.join(short.beside)}" if short.beside else ""
+        if short.budget == NOISE:
+            most = decibels(short.least)
+            parts.append(f"sqnr>={decibels(short.asked):.4g} is out of reach: at most {most:.4g} dB{beside}")
+        else:
+            parts.append(f"budget {short.budget}={_number(short.asked)}: at least {_number(short.least)}{beside}")
+    return UsageError(f"no config is within the budgets; {'; '.join(parts)}")
+
+
+def _number(value: float) -> str:
+    return f"{math.ceil(value * 1e4) / 1e4:,.10g}" if value < 100 else f"{math.ceil(value):,}"

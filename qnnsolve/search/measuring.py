@@ -1,0 +1,107 @@
+"""A model under search, ready to be asked: what each config predicts, and what it measures. :class:`Studied`."""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import attrs
+import torch
+from torch.fx import GraphModule
+
+from qnnsolve.annotating.given import GivenQuantizer
+from qnnsolve.constraints import Site
+from qnnsolve.encodings import Encoding
+from qnnsolve.errors import UsageError
+from qnnsolve.foreign import foreign
+from qnnsolve.host.stages import Stages
+from qnnsolve.search.calibrating import Calibrated, realised
+from qnnsolve.search.seeing import Seeing, States, float_leaves
+from qnnsolve.search.sensitivity import Wanted
+from qnnsolve.search.spaces import Space, solved_with
+
+__all__ = ["Measured", "Metric", "Studied", "metric_of"]
+
+Sample = tuple[Any, ...]
+Metric = Callable[[Callable[..., Any]], float]
+"""A task metric: takes a model to call, answers a number."""
+
+
+@attrs.frozen
+class Measured:
+    """The relative noise power of a config, and its task metric where there is one."""
+
+    noise: float
+    metric: float | None = None
+
+
+def metric_of(text: str) -> Metric:
+    """The function ``module:callable``.
+
+    Raises:
+        UsageError: there is none.
+    """
+    module, colon, name = text.partition(":")
+    if not colon or not module or not name:
+        raise UsageError(f"metric {text}: a metric is module:callable")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except ImportError as error:
+        raise UsageError(f"metric {text}: {error}") from error
+    except AttributeError:
+        raise UsageError(f"metric {text}: {module} has no {name}") from None
+    if not callable(found):
+        raise UsageError(f"metric {text}: {name} is not callable")
+    metric: Metric = found
+    return metric
+
+
+@attrs.frozen(eq=False)
+class Studied:
+    """A transformed float ``model``, the space of its configs, and what its outputs are for ``samples``."""
+
+    model: GraphModule
+    space: Space
+    samples: Sequence[Sample]
+    wanted: Wanted
+    metric: Metric | None = None
+
+    def converted(self, config: Mapping[Site, Encoding], stages: Stages | None = None) -> GraphModule:
+        """The converted model of ``config``, calibrated over all samples."""
+        solution = solved_with(self.space, config)
+        quantizer = GivenQuantizer(self.space.facts, self.space.problem, solution)
+        return realised(self.model, quantizer, self.samples, stages)
+
+    def measured(self, converted: GraphModule) -> Measured:
+        """What a converted model makes of the samples."""
+        states, total = States(converted), 0.0
+        with torch.no_grad():
+            for index, sample in enumerate(self.samples):
+                leaves = torch.utils._pytree.tree_leaves(converted(*sample))
+                found = float_leaves([leaf for leaf in leaves if leaf is not None])
+                total += self.wanted.noise(index, found)
+            states.restore()
+        return Measured(total / len(self.samples), self._metric(converted))
+
+    def _metric(self, converted: GraphModule) -> float | None:
+        if self.metric is None:
+            return None
+        with torch.no_grad(), foreign("the metric failed", UsageError):
+            value = float(self.metric(converted))
+        if not math.isfinite(value):
+            raise UsageError(f"the metric answers {value}, which is no number to compare")
+        return value
+
+    def simulated(self, calibrated: Calibrated, applied: Mapping[Site, Encoding]) -> float:
+        """The noise where the tensors at these sites are rounded so, and all others are exact: a forward pass per
+        sample."""
+        roundings = {site: calibrated.roundings[site, encoding] for site, encoding in applied.items()}
+        runner = Seeing(self.model, applied, lambda site, x: roundings[site](x))
+        states, total = States(self.model), 0.0
+        with torch.no_grad():
+            for index, sample in enumerate(self.samples):
+                total += self.wanted.noise(index, runner.outputs(sample))
+            states.restore()
+        return total / len(self.samples)
