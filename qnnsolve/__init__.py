@@ -2,7 +2,7 @@
 
 ``from qnnsolve import solve, export, SolveQuantizer`` serve without a command line. They load torch when they
 are first touched: ``import qnnsolve`` does not. ``load_run`` reads a run that was kept, ``ask`` asks it questions, and
-``save_recipe`` writes what was chosen in it: they never load torch.
+``save_recipe`` writes what was chosen in it: they never load torch. ``search_config`` finds the best mixed precision.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from qnnsolve.quantizer import SolveQuantizer
     from qnnsolve.recipes import save_recipe
     from qnnsolve.runs import load_run
+    from qnnsolve.search.door import search_config
 
-__all__ = ["SolveQuantizer", "__version__", "ask", "export", "load_run", "save_recipe", "solve"]
+__all__ = ["SolveQuantizer", "__version__", "ask", "export", "load_run", "save_recipe", "search_config", "solve"]
 
 __version__ = "0.1.0"
 
@@ -27,6 +28,7 @@ _LAZY = {
     "export": "qnnsolve.pipeline",
     "load_run": "qnnsolve.runs",
     "save_recipe": "qnnsolve.recipes",
+    "search_config": "qnnsolve.search.door",
     "solve": "qnnsolve.pipeline",
 }
 

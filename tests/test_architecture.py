@@ -54,13 +54,7 @@ package itself, which names what it loads lazily and so imports nothing."""
 
 MAY_IMPORT = {
     "torch": (
-        "search.calibrating",
-        "search.door",
-        "search.measuring",
-        "search.rounding",
-        "search.seeing",
-        "search.sensitivity",
-        "search.study",
+        "search",
         "pipeline",
         "models",
         "quantizer",
@@ -72,7 +66,16 @@ MAY_IMPORT = {
         "verification",
         "host",
     ),
-    "torchao": ("pipeline", "search.rounding", "models", "quantizer", "annotating", "rewriting", "lowering", "verification"),
+    "torchao": (
+        "search",
+        "pipeline",
+        "models",
+        "quantizer",
+        "annotating",
+        "rewriting",
+        "lowering",
+        "verification",
+    ),
     "executorch": (
         "pipeline",
         "quantizer",
@@ -90,6 +93,12 @@ MAY_IMPORT = {
 """Which wings, or single modules of one, may import what is heavy or has one place."""
 
 EAGER = (
+    "search.calibrating",
+    "search.measuring",
+    "search.rounding",
+    "search.seeing",
+    "search.sensitivity",
+    "search.study",
     "quantizer",
     "annotating",
     "rewriting",

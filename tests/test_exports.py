@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def test_the_public_names() -> None:
-    names = ["SolveQuantizer", "__version__", "ask", "export", "load_run", "save_recipe", "solve"]
+    names = ["SolveQuantizer", "__version__", "ask", "export", "load_run", "save_recipe", "search_config", "solve"]
     assert sorted(qnnsolve.__all__) == names
     assert set(qnnsolve.__all__) <= set(dir(qnnsolve))
 

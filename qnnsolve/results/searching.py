@@ -1,7 +1,7 @@
 """What a mixed-precision search answers, as plain frozen records. Field order is the order of the JSON.
 
-Decibels are SQNR at the outputs: ``-10 log10`` of the relative noise power, the weighted mean over the outputs of squared
-error over signal. ``inf`` where there is no noise.
+Decibels are SQNR at the outputs: ``-10 log10`` of the relative noise power, the weighted mean over the outputs of
+squared error over signal. ``inf`` where there is no noise.
 """
 
 from __future__ import annotations

@@ -44,12 +44,17 @@ def costs(space: Space) -> tuple[Measure, ...]:
         Measure("bit-ops", tuple(_bit_operations(space))),
         Measure("converts", tuple(_converts(space, lambda _, target: 1.0))),
         Measure("wide-ops", tuple(_each(space, site, lambda e: (e.bits > 8) / len(ops)) for _, site in ops)),
-        Measure("weight-bits", tuple(_each(space, edge, lambda e, n=n: e.bits * n / count) for edge, n in weights)),
+        Measure("weight-bits", tuple(_bits(space, edge, numel / count) for edge, numel in weights)),
     )
 
 
 def _each(space: Space, site: Site, amount: Callable[[Encoding], float]) -> Term:
     return Term((site,), {(e,): float(amount(e)) for e in space.choices[site] if amount(e)})
+
+
+def _bits(space: Space, site: Site, each: float) -> Term:
+    """So much for each bit at ``site``."""
+    return _each(space, site, lambda encoding: encoding.bits * each)
 
 
 def _outputs(space: Space, node: Node) -> Iterator[Site]:
@@ -89,8 +94,7 @@ def _bytes_of_weights(space: Space, weights: Iterable[tuple[Site, int]]) -> Iter
 def _bytes_of_activations(space: Space, ops: Iterable[tuple[Node, Site]]) -> Iterator[Term]:
     graph = space.facts.graph
     for _, site in ops:
-        numel = _numel(graph[site.node])
-        yield _each(space, site, lambda e, numel=numel: numel * e.bits / 8)
+        yield _bits(space, site, _numel(graph[site.node]) / 8)
     yield from _converts(space, lambda producer, target: _numel(producer) * target.bits / 8)
 
 

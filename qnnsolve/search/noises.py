@@ -46,11 +46,15 @@ def noise_measure(space: Space, noise: Mapping[Key, float]) -> Measure:
 
 def _terms(space: Space, noise: Mapping[Key, float]) -> Iterator[Term]:
     for site in origins(space):
-        amounts = {(e,): noise[site, e] for e in space.choices[site] if noise.get((site, e), 0.0) > 0}
+        amounts: dict[tuple[Encoding, ...], float] = {
+            (e,): noise[site, e] for e in space.choices[site] if noise.get((site, e), 0.0) > 0
+        }
         if amounts:
             yield Term((site,), amounts)
     for c in converted_edges(space):
         pairs = itertools.product(space.choices[c.source], space.choices[c.target])
-        rows = {(a, b): noise[c.target, b] for a, b in pairs if a != b and noise.get((c.target, b), 0.0) > 0}
+        rows: dict[tuple[Encoding, ...], float] = {
+            (a, b): noise[c.target, b] for a, b in pairs if a != b and noise.get((c.target, b), 0.0) > 0
+        }
         if rows:
             yield Term(c.sites, rows)

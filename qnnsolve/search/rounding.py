@@ -30,13 +30,14 @@ class Rounding:
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """The reals that stand for ``x``."""
         low, high = self.encoding.quant_min, self.encoding.quant_max
+        assert low is not None and high is not None, "it is quantized"
         match self.encoding.qscheme:
             case QScheme.PER_BLOCK_SYMMETRIC:
                 blocks = self.encoding.block_size
                 zero = self.zero_point
                 rounded = _fake_quantize_affine(x, blocks, self.scale, zero, torch.int8, low, high)
             case QScheme.PER_CHANNEL_SYMMETRIC:
-                axis = self.encoding.ch_axis
+                axis = self.encoding.ch_axis or 0
                 rounded = torch.fake_quantize_per_channel_affine(x, self.scale, self.zero_point, axis, low, high)
             case _:
                 scale, zero = self.scale.reshape(1), self.zero_point.reshape(1)

@@ -1,11 +1,9 @@
 """How much noise each encoding at each site makes at the outputs: a forward and K backward passes per sample.
 
 For a random direction u over the outputs, the gradient of u . y at a site times what rounding changes there is the
-change of u . y, to first order. Its mean square over Gaussian directions is the noise power at the outputs. Noise powers
-of sites add up. Each output counts by its weight over its own power, so that the sum is a relative noise power: the
-SQNR is -10 log10 of it.
-
-Source of the method: the issue's trial on three trained networks; measured again in ``benchmarks/search``.
+change of u . y, to first order. Its mean square over random directions is the noise power at the outputs. The noise
+powers of sites add up. Each output counts by its weight over its own power, so that the sum is a relative noise power:
+the SQNR is -10 log10 of it.
 """
 
 from __future__ import annotations
@@ -73,9 +71,7 @@ def reference(model: GraphModule, samples: Sequence[Sample], weights: Mapping[st
     states = States(model)
     runner = Seeing(model, (), lambda _, x: x)
     with torch.no_grad():
-        found = [
-            {name: value.detach().clone() for name, value in runner.outputs(sample).items()} for sample in samples
-        ]
+        found = [{name: value.detach().clone() for name, value in runner.outputs(sample).items()} for sample in samples]
         states.restore()
     power = {
         name: sum(float(each[name].double().square().sum()) for each in found) / len(found)
@@ -137,8 +133,11 @@ def sensitivities(
 
 
 def _directions(sizes: Sequence[int], count: int, seed: int) -> list[tuple[torch.Tensor, ...]]:
-    """``count`` directions over outputs of these sizes, with a mean square of 1: Gaussian, and orthogonal to one another
-    where that tells more. Of outputs with no more numbers than that one per number: then nothing is left to chance."""
+    """``count`` random directions over outputs of these sizes, with a mean square of 1.
+
+    They are orthogonal to one another where that tells more. Outputs with no more numbers than ``count`` get one
+    direction per number: then nothing is left to chance.
+    """
     total = sum(sizes)
     generator = torch.Generator().manual_seed(seed)
     drawn = torch.randn(total, min(count, total), generator=generator)

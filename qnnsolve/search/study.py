@@ -54,9 +54,7 @@ def study(
     ranges = calibrated(model, space, samples, stages)
     studied = Studied(model, space, samples, wanted, asked.metric)
     keys = {key: ranges.roundings[key] for key in needed(space) if key in ranges.roundings}
-    found = sensitivities(
-        model, samples, wanted, keys, directions=asked.directions or DIRECTIONS, stages=stages
-    )
+    found = sensitivities(model, samples, wanted, keys, directions=asked.directions or DIRECTIONS, stages=stages)
     noise, seen = _with_blind(studied, ranges, found)
     noise, changed = monotone(noise)
     front = Front.of(space, noise, limits)
@@ -211,5 +209,7 @@ def _notes(found: Sensitivities, changed: int) -> list[str]:
         names = ", ".join(map(str, found.blind[:3])) + (" ..." if len(found.blind) > 3 else "")
         notes.append(f"no gradient reaches {len(found.blind)} sites ({names}): their noise was measured one by one")
     if changed:
-        notes.append(f"{changed} noise values of a wider encoding were above those of a narrower one, and were evened out")
+        notes.append(
+            f"{changed} noise values of a wider encoding were above those of a narrower one, and were evened out"
+        )
     return notes
