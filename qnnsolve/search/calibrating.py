@@ -8,7 +8,7 @@ they anchor what the search predicts.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -23,7 +23,7 @@ from qnnsolve.encodings import Encoding
 from qnnsolve.host.stages import Stages
 from qnnsolve.pipeline.steps import converted_model
 from qnnsolve.search.rounding import Rounding
-from qnnsolve.search.spaces import Space
+from qnnsolve.search.spaces import Space, Uniform
 
 __all__ = ["Calibrated", "calibrated", "copy_of", "realised"]
 
@@ -32,10 +32,11 @@ Sample = tuple[Any, ...]
 
 @attrs.frozen(eq=False)
 class Calibrated:
-    """``roundings`` by site and encoding; ``converted`` has the converted model of each uniform config, by name."""
+    """``roundings`` by site and encoding; ``converted``: the converted model of each uniform config, by name, or what
+    was made of it."""
 
     roundings: Mapping[tuple[Site, Encoding], Rounding]
-    converted: Mapping[str, GraphModule]
+    converted: Mapping[str, Any]
     passes: int
     """Forward passes over a sample that it took."""
 
@@ -52,15 +53,25 @@ def realised(
     return converted_model(copy_of(model), list(samples), quantizer, stages or Stages())
 
 
-def calibrated(model: GraphModule, space: Space, samples: Sequence[Sample], stages: Stages | None = None) -> Calibrated:
-    """Calibrate ``model``, the transformed graph of ``space``, once per candidate."""
+def calibrated(
+    model: GraphModule,
+    space: Space,
+    samples: Sequence[Sample],
+    stages: Stages | None = None,
+    measure: Callable[[Uniform, GraphModule], Any] | None = None,
+) -> Calibrated:
+    """Calibrate ``model``, the transformed graph of ``space``, once per candidate.
+
+    With ``measure`` the converted models are not kept, but what it makes of each.
+    """
     roundings: dict[tuple[Site, Encoding], Rounding] = {}
     observers: dict[Site, Any] = {}
-    converted: dict[str, GraphModule] = {}
+    found: dict[str, Any] = {}
     known: dict[tuple[int, Encoding], Rounding] = {}
     for uniform in space.uniforms:
         quantizer = GivenQuantizer(uniform.facts, uniform.problem, uniform.solution)
-        converted[uniform.name] = realised(model, quantizer, samples, stages)
+        converted = realised(model, quantizer, samples, stages)
+        found[uniform.name] = converted if measure is None else measure(uniform, converted)
         for site, observer in quantizer.observers.items():
             encoding = uniform.solution.encodings.get(site)
             if encoding is None or not encoding.quantized or not hasattr(observer, "calculate_qparams"):
@@ -76,7 +87,7 @@ def calibrated(model: GraphModule, space: Space, samples: Sequence[Sample], stag
             if encoding.quantized and (site, encoding) not in roundings and site in observers:
                 weight = attrgetter(constants[site.node])(model) if site.node in constants else None
                 roundings[site, encoding] = _again(encoding, observers[site], weight)
-    return Calibrated(roundings, converted, len(samples) * len(space.uniforms))
+    return Calibrated(roundings, found, len(samples) * len(space.uniforms))
 
 
 def _again(encoding: Encoding, observer: Any, weight: torch.Tensor | None) -> Rounding:

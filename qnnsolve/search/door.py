@@ -125,10 +125,10 @@ def search_config(
                 amounts = bare.amounts(budgets)
                 refuse_impossible(bare, amounts, limits)
             asked = Asked(along, points, amounts, goal, weights or {}, directions, measured_by, measure)
-            result, recipes_of = study(graph, space, samples, asked, limits, stages)
+            answer = study(graph, space, samples, asked, limits, stages)
     if folder is not None:
-        recipes_of(folder)
-    return attrs.evolve(result, soc=aim.soc.name, timings=stages.laps)
+        answer.write_recipes(folder)
+    return attrs.evolve(answer.result, soc=aim.soc.name, timings=stages.laps)
 
 
 def _axis(axis: str | None, budgets: Sequence[str]) -> str:

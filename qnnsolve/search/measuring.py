@@ -17,7 +17,8 @@ from qnnsolve.encodings import Encoding
 from qnnsolve.errors import UsageError
 from qnnsolve.foreign import foreign
 from qnnsolve.host.stages import Stages
-from qnnsolve.search.calibrating import Calibrated, realised
+from qnnsolve.search.calibrating import realised
+from qnnsolve.search.rounding import Rounding
 from qnnsolve.search.seeing import Seeing, States, float_leaves
 from qnnsolve.search.sensitivity import Wanted
 from qnnsolve.search.spaces import Space, solved_with
@@ -94,11 +95,10 @@ class Studied:
             raise UsageError(f"the metric answers {value}, which is no number to compare")
         return value
 
-    def simulated(self, calibrated: Calibrated, applied: Mapping[Site, Encoding]) -> float:
+    def simulated(self, applied: Mapping[Site, Rounding]) -> float:
         """The noise where the tensors at these sites are rounded so, and all others are exact: a forward pass per
         sample."""
-        roundings = {site: calibrated.roundings[site, encoding] for site, encoding in applied.items()}
-        runner = Seeing(self.model, applied, lambda site, x: roundings[site](x))
+        runner = Seeing(self.model, applied, lambda site, x: applied[site](x))
         states, total = States(self.model), 0.0
         with torch.no_grad():
             for index, sample in enumerate(self.samples):

@@ -20,6 +20,7 @@ from torch.fx import GraphModule
 from qnnsolve.constraints import Site
 from qnnsolve.encodings import Encoding
 from qnnsolve.host.stages import Stages
+from qnnsolve.search.keeping import Ledger, Memory
 from qnnsolve.search.rounding import Rounding
 from qnnsolve.search.seeing import Seeing, States
 
@@ -93,6 +94,7 @@ class Sensitivities:
     blind: tuple[Site, ...]
     forwards: int
     backwards: int
+    """Passes that were run now."""
 
 
 def sensitivities(
@@ -103,33 +105,49 @@ def sensitivities(
     *,
     directions: int = DIRECTIONS,
     stages: Stages | None = None,
+    ledger: Ledger | None = None,
 ) -> Sensitivities:
-    """The noise of each of ``roundings`` at the outputs of ``model``, in all ``samples``."""
-    stages = stages or Stages()
-    taps = _Taps.of(model, roundings)
-    states = States(model)
+    """The noise of each of ``roundings`` at the outputs of ``model``, in all ``samples``.
+
+    Each sample is kept in ``ledger`` when it is done; those that are there already are not run again.
+    """
+    stages, ledger = stages or Stages(), ledger or Memory()
+    taps, states = _Taps.of(model, roundings), States(model)
     runner = Seeing(model, taps.sites, taps.see)
-    backwards = 0
-    with stages("sensitivities", len(samples) * directions):
+    stateful = any(getattr(getattr(node.target, "_schema", None), "is_mutable", False) for node in model.graph.nodes)
+    forwards = backwards = 0
+    with stages("sensitivities", len(samples)):
         for index, sample in enumerate(samples):
-            with torch.enable_grad():
-                outputs = runner.outputs(sample)
-            reached = [name for name in wanted.counting if outputs[name].requires_grad]
-            ends = [outputs[name] for name in reached]
-            aims = _directions([end.numel() for end in ends], directions, index)
-            for k, aim in enumerate(aims):
-                stages.step("sensitivities", index * directions + k, len(samples) * directions)
-                at = [
-                    part.view(end.shape) * math.sqrt(wanted.share(name) / len(aims))
-                    for name, end, part in zip(reached, ends, aim, strict=True)
-                ]
-                torch.autograd.backward(ends, at, retain_graph=k + 1 < len(aims))
-                taps.end_direction()
-            backwards += len(aims)
-            taps.end_sample()
-            del outputs, ends
+            stages.step("sensitivities", index, len(samples))
+            record = ledger.get("sensitivity", str(index))
+            if record is None:
+                record = _of_sample(runner, taps, sample, wanted, directions, index)
+                ledger.put("sensitivity", str(index), record)
+                forwards, backwards = forwards + 1, backwards + record["backwards"]
+            elif stateful:
+                with torch.no_grad():
+                    runner.outputs(sample)  # what it writes to the states, the next sample reads
+            taps.add(record)
     states.restore()
-    return Sensitivities(taps.noise(len(samples)), taps.blind, len(samples), backwards)
+    return Sensitivities(taps.noise(len(samples)), taps.blind, forwards, backwards)
+
+
+def _of_sample(
+    runner: Seeing, taps: _Taps, sample: Sample, wanted: Wanted, directions: int, index: int
+) -> dict[str, Any]:
+    with torch.enable_grad():
+        outputs = runner.outputs(sample)
+    reached = [name for name in wanted.counting if outputs[name].requires_grad]
+    ends = [outputs[name] for name in reached]
+    aims = _directions([end.numel() for end in ends], directions, index)
+    for k, aim in enumerate(aims):
+        at = [
+            part.view(end.shape) * math.sqrt(wanted.share(name) / len(aims))
+            for name, end, part in zip(reached, ends, aim, strict=True)
+        ]
+        torch.autograd.backward(ends, at, retain_graph=k + 1 < len(aims))
+        taps.end_direction()
+    return {**taps.end_sample(), "backwards": len(aims)}
 
 
 def _directions(sizes: Sequence[int], count: int, seed: int) -> list[tuple[torch.Tensor, ...]]:
@@ -151,8 +169,14 @@ class _Tap:
     """A tensor that several sites may share, and the different roundings of it."""
 
     roundings: list[Rounding] = attrs.field(factory=list)
-    squares: list[float] = attrs.field(factory=list)
     now: list[float] = attrs.field(factory=list)
+    """Of this direction."""
+    sample: list[float] = attrs.field(factory=list)
+    """Squares, summed over the directions of this sample."""
+    squares: list[float] = attrs.field(factory=list)
+    """Over all samples."""
+    seen: bool = False
+    """Whether a gradient came in this sample."""
     reached: bool = False
 
     def place(self, rounding: Rounding) -> int:
@@ -160,8 +184,8 @@ class _Tap:
             if known is rounding or known.same_steps(rounding):
                 return index
         self.roundings.append(rounding)
-        self.squares.append(0.0)
-        self.now.append(0.0)
+        for sums in (self.now, self.sample, self.squares):
+            sums.append(0.0)
         return len(self.roundings) - 1
 
 
@@ -204,7 +228,7 @@ class _Taps:
     def _gradient(self, site: Site, x: torch.Tensor, gradient: torch.Tensor) -> None:
         tap = self._taps[site]
         flat = gradient.detach().reshape(-1)
-        tap.reached = tap.reached or bool(flat.any())
+        tap.seen = tap.seen or bool(flat.any())
         for index, rounding in enumerate(tap.roundings):
             tap.now[index] += float(torch.dot(flat, self._error(site, index, rounding, x)))
 
@@ -220,12 +244,27 @@ class _Taps:
     def end_direction(self) -> None:
         for tap in self._taps.values():
             for index, value in enumerate(tap.now):
-                tap.squares[index] += value * value
+                tap.sample[index] += value * value
                 tap.now[index] = 0.0
 
-    def end_sample(self) -> None:
+    def end_sample(self) -> dict[str, Any]:
+        """What the sample showed; the next one begins."""
         self._errors.clear()
         self._bytes = 0
+        record = {
+            "squares": [tap.sample[:] for tap in self._taps.values()],
+            "reached": [tap.seen for tap in self._taps.values()],
+        }
+        for tap in self._taps.values():
+            tap.sample[:] = [0.0] * len(tap.sample)
+            tap.seen = False
+        return record
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Count a sample."""
+        for tap, squares, reached in zip(self._taps.values(), record["squares"], record["reached"], strict=True):
+            tap.squares[:] = [old + new for old, new in zip(tap.squares, squares, strict=True)]
+            tap.reached = tap.reached or reached
 
     def noise(self, count: int) -> dict[Key, float]:
         found = {key: self._taps[at].squares[index] / max(count, 1) for key, (at, index) in self._places.items()}

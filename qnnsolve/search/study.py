@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +16,16 @@ from qnnsolve.recipes.chosen import chosen
 from qnnsolve.recipes.writing import write_recipe
 from qnnsolve.results import SearchPoint, SearchResult, SensitivityRecord, UniformRecord, decibels
 from qnnsolve.search.budgets import Target
-from qnnsolve.search.calibrating import Calibrated, calibrated
 from qnnsolve.search.front import Found, Front
+from qnnsolve.search.keeping import Ledger, Memory
+from qnnsolve.search.ledgers import Measuring, kept_ranges
 from qnnsolve.search.measuring import Measured, Metric, Studied
 from qnnsolve.search.noises import NOISE, monotone, needed
 from qnnsolve.search.sensitivity import DIRECTIONS, Sensitivities, reference, sensitivities
 from qnnsolve.search.spaces import Space
 from qnnsolve.solver import Limits
 
-__all__ = ["Asked", "study"]
+__all__ = ["Answer", "Asked", "study"]
 
 Config = Mapping[Site, Encoding]
 Sample = tuple[Any, ...]
@@ -45,70 +46,88 @@ class Asked:
     measure: bool
 
 
+@attrs.frozen(eq=False)
+class Answer:
+    """What a search found, and the config of each point."""
+
+    space: Space
+    result: SearchResult
+    configs: tuple[Config, ...]
+
+    def write_recipes(self, folder: Path) -> None:
+        """A recipe per point: ``point-1.yaml`` and so on."""
+        folder.mkdir(exist_ok=True)
+        for number, (point, config) in enumerate(zip(self.result.points, self.configs, strict=True), 1):
+            about = {"search": f"point {number}: {point.predicted_db:.2f} dB predicted"}
+            write_recipe(folder / f"point-{number}.yaml", chosen(self.space.facts, config, about))
+
+
 def study(
-    model: GraphModule, space: Space, samples: Sequence[Sample], asked: Asked, limits: Limits, stages: Stages
-) -> tuple[SearchResult, Callable[[Path], None]]:
-    """The answer, and what writes a recipe per point into a folder."""
+    model: GraphModule,
+    space: Space,
+    samples: Sequence[Sample],
+    asked: Asked,
+    limits: Limits,
+    stages: Stages,
+    ledger: Ledger | None = None,
+) -> Answer:
+    """What is best. What is in ``ledger`` is not measured again, and what is measured is put there as it comes."""
+    ledger, weights = ledger or Memory(), {str(place): weight for place, weight in asked.weights.items()}
     with stages("reference"):
-        wanted = reference(model, samples, {str(place): weight for place, weight in asked.weights.items()})
-    ranges = calibrated(model, space, samples, stages)
+        wanted = reference(model, samples, weights)
     studied = Studied(model, space, samples, wanted, asked.metric)
+    measuring = Measuring(studied, ledger)
+    ranges = kept_ranges(measuring, stages)
     keys = {key: ranges.roundings[key] for key in needed(space) if key in ranges.roundings}
-    found = sensitivities(model, samples, wanted, keys, directions=asked.directions or DIRECTIONS, stages=stages)
-    noise, seen = _with_blind(studied, ranges, found)
-    noise, changed = monotone(noise)
+    directions = asked.directions or DIRECTIONS
+    found = sensitivities(model, samples, wanted, keys, directions=directions, stages=stages, ledger=ledger)
+    noise, changed = monotone(_with_blind(measuring, ranges.roundings, found))
     front = Front.of(space, noise, limits)
     with stages("optimum", asked.points):
         points = _points(front, asked, limits, stages)
-    uniforms = {each.name: studied.measured(ranges.converted[each.name]) for each in space.uniforms}
-    measured = _measured(studied, points, front, uniforms, stages) if asked.measure else {}
+    uniforms = ranges.converted
+    measured = _measured(measuring, points, stages) if asked.measure else {}
     kept = [_kept(point, points, front, uniforms, measured) for point in points]
-    count = len(samples)
     result = SearchResult(
         soc=space.facts.operators.arch,
         candidates=space.candidates.names,
-        samples=count,
-        directions=asked.directions or DIRECTIONS,
+        samples=len(samples),
+        directions=directions,
         points=tuple(record for record, _ in kept),
-        uniforms=tuple(
-            UniformRecord(
-                each.name,
-                _amounts(front, each.solution.encodings),
-                decibels(front.program.measures[NOISE].of(each.solution.encodings)),
-                decibels(uniforms[each.name].noise),
-                uniforms[each.name].metric,
-            )
-            for each in space.uniforms
-        ),
+        uniforms=tuple(_uniforms(front, uniforms)),
         sensitivities=tuple(_records(space, noise)),
         passes={
-            "forward": count + ranges.passes + found.forwards + seen,
+            "forward": len(samples) + ranges.passes + found.forwards + measuring.simulations,
             "backward": found.backwards,
-            "measuring": 2 * count * len(measured) + count * len(uniforms),
+            "measuring": measuring.passes,
         },
         notes=tuple(_notes(found, changed)),
         timings=(),
     )
-
-    def recipes(folder: Path) -> None:
-        folder.mkdir(exist_ok=True)
-        for number, (record, config) in enumerate(kept, 1):
-            about = {"search": f"point {number}: {record.predicted_db:.2f} dB predicted"}
-            write_recipe(folder / f"point-{number}.yaml", chosen(space.facts, config, about))
-
-    return result, recipes
+    return Answer(space, result, tuple(config for _, config in kept))
 
 
 def _with_blind(
-    studied: Studied, ranges: Calibrated, found: Sensitivities
-) -> tuple[dict[tuple[Site, Encoding], float], int]:
+    measuring: Measuring, roundings: Mapping[tuple[Site, Encoding], Any], found: Sensitivities
+) -> dict[tuple[Site, Encoding], float]:
     """The noise of every encoding; that of sites which no gradient reaches is measured: a forward pass each."""
-    noise, passes = dict(found.noise), 0
-    for site, encoding in found.noise:
-        if site in found.blind:
-            noise[site, encoding] = studied.simulated(ranges, {site: encoding})
-            passes += len(studied.samples)
-    return noise, passes
+    return {
+        (site, encoding): measuring.alone(site, encoding, roundings) if site in found.blind else value
+        for (site, encoding), value in found.noise.items()
+    }
+
+
+def _uniforms(front: Front, measured: Mapping[str, Measured]) -> list[UniformRecord]:
+    return [
+        UniformRecord(
+            each.name,
+            _amounts(front, each.solution.encodings),
+            decibels(front.program.measures[NOISE].of(each.solution.encodings)),
+            decibels(measured[each.name].noise),
+            measured[each.name].metric,
+        )
+        for each in front.space.uniforms
+    ]
 
 
 def _points(front: Front, asked: Asked, limits: Limits, stages: Stages) -> list[Found]:
@@ -122,22 +141,13 @@ def _points(front: Front, asked: Asked, limits: Limits, stages: Stages) -> list[
     return [each for each in found if each is not None]
 
 
-def _measured(
-    studied: Studied, points: Sequence[Found], front: Front, uniforms: Mapping[str, Measured], stages: Stages
-) -> dict[int, Measured]:
-    """By point, what its converted model measures; one of the same encodings as an earlier one is not made again."""
-    known: dict[tuple[Encoding, ...], Measured] = {
-        tuple(each.solution.encodings[site] for site in front.space.choices): uniforms[each.name]
-        for each in front.space.uniforms
-    }
+def _measured(measuring: Measuring, points: Sequence[Found], stages: Stages) -> dict[int, Measured]:
+    """By point, what its converted model measures."""
     found: dict[int, Measured] = {}
     with stages("measure", len(points)):
         for index, point in enumerate(points):
             stages.step("measure", index, len(points))
-            key = tuple(point.encodings[site] for site in front.space.choices)
-            if key not in known:
-                known[key] = studied.measured(studied.converted(point.encodings))
-            found[index] = known[key]
+            found[index] = measuring.of(point.encodings)
     return found
 
 

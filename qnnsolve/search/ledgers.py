@@ -1,0 +1,97 @@
+"""Measurements that are made once: :class:`Measuring` asks the ledger first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch.fx import GraphModule
+
+from qnnsolve.constraints import Site
+from qnnsolve.encodings import Encoding
+from qnnsolve.host.stages import Stages
+from qnnsolve.search.calibrating import Calibrated, calibrated
+from qnnsolve.search.keeping import Ledger, named, rounding_from, rounding_record
+from qnnsolve.search.measuring import Measured, Studied
+from qnnsolve.search.rounding import Rounding
+from qnnsolve.search.spaces import Uniform
+
+__all__ = ["Measuring", "kept_ranges"]
+
+Key = tuple[Site, Encoding]
+
+
+class Measuring:
+    """What configs and single roundings measure. ``passes`` and ``simulations`` count those over a sample that were run
+    now: for whole configs, and for single roundings."""
+
+    def __init__(self, studied: Studied, ledger: Ledger) -> None:
+        self.studied, self.ledger = studied, ledger
+        self.passes = self.simulations = 0
+
+    def of(self, config: Mapping[Site, Encoding]) -> Measured:
+        """Of the converted model of ``config``."""
+        record = self.ledger.get("config", named(config))
+        if record is not None:
+            return Measured(*record)
+        return self.converted(config, self.studied.converted(config), calibrating=len(self.studied.samples))
+
+    def converted(self, config: Mapping[Site, Encoding], model: GraphModule, calibrating: int = 0) -> Measured:
+        """Of ``model``, which is that of ``config``; ``calibrating`` passes went before."""
+        found = self.studied.measured(model)
+        self.passes += calibrating + len(self.studied.samples)
+        self.ledger.put("config", named(config), [found.noise, found.metric])
+        return found
+
+    def alone(self, site: Site, encoding: Encoding, roundings: Mapping[Key, Rounding]) -> float:
+        """The noise where the tensor at ``site`` alone is rounded."""
+        name = f"{site}={encoding.name}"
+        found = self.ledger.get("alone", name)
+        if found is None:
+            found = self.studied.simulated({site: roundings[site, encoding]})
+            self.simulations += len(self.studied.samples)
+            self.ledger.put("alone", name, found)
+        return float(found)
+
+
+def kept_ranges(measuring: Measuring, stages: Stages) -> Calibrated:
+    """Scales and zero points of every encoding, and what the uniform configs measure: from the ledger, or found now."""
+    studied, ledger = measuring.studied, measuring.ledger
+    records = ledger.get("ranges", "all")
+    measured = {each.name: ledger.get("config", named(each.solution.encodings)) for each in studied.space.uniforms}
+    known = {name: Measured(*record) for name, record in measured.items() if record is not None}
+    if records is not None and len(known) == len(measured):
+        return Calibrated(_roundings(records, studied), known, 0)
+
+    def measure(uniform: Uniform, model: GraphModule) -> Measured:
+        return measuring.converted(uniform.solution.encodings, model)
+
+    found = calibrated(studied.model, studied.space, studied.samples, stages, measure)
+    ledger.put("ranges", "all", _records(found.roundings))
+    return found
+
+
+def _records(roundings: Mapping[Key, Rounding]) -> dict[str, Any]:
+    """Each rounding once, and by site and encoding which it is."""
+    places: dict[int, int] = {}
+    each: list[dict[str, Any]] = []
+    at = []
+    for (site, encoding), rounding in roundings.items():
+        if id(rounding) not in places:
+            places[id(rounding)] = len(each)
+            each.append(rounding_record(rounding))
+        at.append([site.node, site.user, encoding.name, places[id(rounding)]])
+    return {"roundings": each, "at": at}
+
+
+def _roundings(records: Mapping[str, Any], studied: Studied) -> dict[Key, Rounding]:
+    domains = studied.space.problem.domains
+    found: dict[Key, Rounding] = {}
+    known: dict[tuple[int, Encoding], Rounding] = {}
+    for node, user, name, place in records["at"]:
+        site = Site(node, user)
+        encoding = next(each for each in domains[site] if each.name == name)
+        if (place, encoding) not in known:
+            known[place, encoding] = rounding_from(encoding, records["roundings"][place])
+        found[site, encoding] = known[place, encoding]
+    return found
