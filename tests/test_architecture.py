@@ -94,6 +94,8 @@ MAY_IMPORT = {
 
 EAGER = (
     "search.calibrating",
+    "search.keeping",
+    "search.ledgers",
     "search.measuring",
     "search.rounding",
     "search.seeing",

@@ -64,7 +64,7 @@ def kept_ranges(measuring: Measuring, stages: Stages) -> Calibrated:
         return Calibrated(_roundings(records, studied), known, 0)
 
     def measure(uniform: Uniform, model: GraphModule) -> Measured:
-        return measuring.converted(uniform.solution.encodings, model)
+        return known.get(uniform.name) or measuring.converted(uniform.solution.encodings, model)
 
     found = calibrated(studied.model, studied.space, studied.samples, stages, measure)
     ledger.put("ranges", "all", _records(found.roundings))
