@@ -101,6 +101,7 @@ EAGER = (
     "search.seeing",
     "search.sensitivity",
     "search.study",
+    "search.taps",
     "quantizer",
     "annotating",
     "rewriting",

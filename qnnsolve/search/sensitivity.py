@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import attrs
@@ -23,13 +22,12 @@ from qnnsolve.host.stages import Stages
 from qnnsolve.search.keeping import Ledger, Memory
 from qnnsolve.search.rounding import Rounding
 from qnnsolve.search.seeing import Seeing, States
+from qnnsolve.search.taps import Taps
 
 __all__ = ["DIRECTIONS", "Sensitivities", "Wanted", "reference", "sensitivities"]
 
 DIRECTIONS = 8
 """Backward passes per sample."""
-_CACHED = 2**30
-"""Bytes of rounding errors that are kept from one backward pass to the next; those beyond are computed again."""
 
 _ORTHOGONAL = 4096
 """Among more numbers than these, Gaussian directions are as good as orthogonal already."""
@@ -112,7 +110,7 @@ def sensitivities(
     Each sample is kept in ``ledger`` when it is done; those that are there already are not run again.
     """
     stages, ledger = stages or Stages(), ledger or Memory()
-    taps, states = _Taps.of(model, roundings), States(model)
+    taps, states = Taps.of(model, roundings), States(model)
     runner = Seeing(model, taps.sites, taps.see)
     stateful = any(getattr(getattr(node.target, "_schema", None), "is_mutable", False) for node in model.graph.nodes)
     forwards = backwards = 0
@@ -133,7 +131,7 @@ def sensitivities(
 
 
 def _of_sample(
-    runner: Seeing, taps: _Taps, sample: Sample, wanted: Wanted, directions: int, index: int
+    runner: Seeing, taps: Taps, sample: Sample, wanted: Wanted, directions: int, index: int
 ) -> dict[str, Any]:
     with torch.enable_grad():
         outputs = runner.outputs(sample)
@@ -162,127 +160,3 @@ def _directions(sizes: Sequence[int], count: int, seed: int) -> list[tuple[torch
     if 0 < total <= _ORTHOGONAL:
         drawn = torch.linalg.qr(drawn).Q * math.sqrt(total)
     return [tuple(column.split(list(sizes))) for column in drawn.T]
-
-
-@attrs.define(eq=False)
-class _Tap:
-    """A tensor that several sites may share, and the different roundings of it."""
-
-    roundings: list[Rounding] = attrs.field(factory=list)
-    now: list[float] = attrs.field(factory=list)
-    """Of this direction."""
-    sample: list[float] = attrs.field(factory=list)
-    """Squares, summed over the directions of this sample."""
-    squares: list[float] = attrs.field(factory=list)
-    """Over all samples."""
-    seen: bool = False
-    """Whether a gradient came in this sample."""
-    reached: bool = False
-
-    def place(self, rounding: Rounding) -> int:
-        for index, known in enumerate(self.roundings):
-            if known is rounding or known.same_steps(rounding):
-                return index
-        self.roundings.append(rounding)
-        for sums in (self.now, self.sample, self.squares):
-            sums.append(0.0)
-        return len(self.roundings) - 1
-
-
-class _Taps:
-    """The tensors that are looked at, and what was seen."""
-
-    def __init__(self) -> None:
-        self._taps: dict[Site, _Tap] = {}
-        self._places: dict[Key, tuple[Site, int]] = {}
-        self._derived: dict[Key, tuple[Key, float]] = {}
-        self._errors: dict[tuple[Site, int], torch.Tensor] = {}
-        self._bytes = 0
-
-    @classmethod
-    def of(cls, model: GraphModule, roundings: Mapping[Key, Rounding]) -> _Taps:
-        """One tap per tensor: an edge from a node that nobody else reads is the node's output."""
-        found = cls()
-        alone = {node.name for node in model.graph.nodes if len(node.users) == 1 and node.op != "get_attr"}
-        for (site, encoding), rounding in roundings.items():
-            narrow = _narrow(site, encoding, roundings)
-            if narrow is not None:
-                ratio = (rounding.step / roundings[narrow].step) ** 2
-                found._derived[site, encoding] = (narrow, ratio)
-                continue
-            at = Site(site.node) if site.user and site.node in alone else site
-            tap = found._taps.setdefault(at, _Tap())
-            found._places[site, encoding] = (at, tap.place(rounding))
-        return found
-
-    @property
-    def sites(self) -> tuple[Site, ...]:
-        return tuple(self._taps)
-
-    def see(self, site: Site, x: torch.Tensor) -> torch.Tensor:
-        """A tensor at ``site``: hand it on with an eye on its gradient."""
-        seen = x.view_as(x) if x.requires_grad else x.detach().requires_grad_()
-        seen.register_hook(partial(self._gradient, site, seen.detach()))  # type: ignore[no-untyped-call]
-        return seen
-
-    def _gradient(self, site: Site, x: torch.Tensor, gradient: torch.Tensor) -> None:
-        tap = self._taps[site]
-        flat = gradient.detach().reshape(-1)
-        tap.seen = tap.seen or bool(flat.any())
-        for index, rounding in enumerate(tap.roundings):
-            tap.now[index] += float(torch.dot(flat, self._error(site, index, rounding, x)))
-
-    def _error(self, site: Site, index: int, rounding: Rounding, x: torch.Tensor) -> torch.Tensor:
-        known = self._errors.get((site, index))
-        if known is None:
-            known = rounding.error(x).reshape(-1)
-            if self._bytes < _CACHED:
-                self._errors[site, index] = known
-                self._bytes += known.numel() * known.element_size()
-        return known
-
-    def end_direction(self) -> None:
-        for tap in self._taps.values():
-            for index, value in enumerate(tap.now):
-                tap.sample[index] += value * value
-                tap.now[index] = 0.0
-
-    def end_sample(self) -> dict[str, Any]:
-        """What the sample showed; the next one begins."""
-        self._errors.clear()
-        self._bytes = 0
-        record = {
-            "squares": [tap.sample[:] for tap in self._taps.values()],
-            "reached": [tap.seen for tap in self._taps.values()],
-        }
-        for tap in self._taps.values():
-            tap.sample[:] = [0.0] * len(tap.sample)
-            tap.seen = False
-        return record
-
-    def add(self, record: Mapping[str, Any]) -> None:
-        """Count a sample."""
-        for tap, squares, reached in zip(self._taps.values(), record["squares"], record["reached"], strict=True):
-            tap.squares[:] = [old + new for old, new in zip(tap.squares, squares, strict=True)]
-            tap.reached = tap.reached or reached
-
-    def noise(self, count: int) -> dict[Key, float]:
-        found = {key: self._taps[at].squares[index] / max(count, 1) for key, (at, index) in self._places.items()}
-        for key, (narrow, ratio) in self._derived.items():
-            found[key] = found[narrow] * ratio
-        return found
-
-    @property
-    def blind(self) -> tuple[Site, ...]:
-        found = {site for (site, _), (at, _) in self._places.items() if not self._taps[at].reached}
-        return tuple(sorted(found))
-
-
-def _narrow(site: Site, encoding: Encoding, roundings: Mapping[Key, Rounding]) -> Key | None:
-    """The 8-bit encoding from whose noise that of a 16-bit one follows, by the square of their steps."""
-    if encoding.bits != 16 or encoding.scale is not None:
-        return None
-    for key in roundings:
-        if key[0] == site and key[1].bits == 8 and key[1].scale is None and key[1].ch_axis == encoding.ch_axis:
-            return key
-    return None

@@ -1,0 +1,143 @@
+"""Eyes on the gradients that pass tensors, and what rounding each tensor would change: :class:`Taps`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import attrs
+import torch
+from torch.fx import GraphModule
+
+from qnnsolve.constraints import Site
+from qnnsolve.encodings import Encoding
+from qnnsolve.search.rounding import Rounding
+
+__all__ = ["Taps"]
+
+_CACHED = 2**30
+"""Bytes of rounding errors that are kept from one backward pass to the next; those beyond are computed again."""
+
+Key = tuple[Site, Encoding]
+
+
+@attrs.define(eq=False)
+class _Tap:
+    """A tensor that several sites may share, and the different roundings of it."""
+
+    roundings: list[Rounding] = attrs.field(factory=list)
+    now: list[float] = attrs.field(factory=list)
+    """Of this direction."""
+    sample: list[float] = attrs.field(factory=list)
+    """Squares, summed over the directions of this sample."""
+    squares: list[float] = attrs.field(factory=list)
+    """Over all samples."""
+    seen: bool = False
+    """Whether a gradient came in this sample."""
+    reached: bool = False
+
+    def place(self, rounding: Rounding) -> int:
+        for index, known in enumerate(self.roundings):
+            if known is rounding or known.same_steps(rounding):
+                return index
+        self.roundings.append(rounding)
+        for sums in (self.now, self.sample, self.squares):
+            sums.append(0.0)
+        return len(self.roundings) - 1
+
+
+class Taps:
+    """The tensors that are looked at, and what was seen: per sample, and over all that were added."""
+
+    def __init__(self) -> None:
+        self._taps: dict[Site, _Tap] = {}
+        self._places: dict[Key, tuple[Site, int]] = {}
+        self._derived: dict[Key, tuple[Key, float]] = {}
+        self._errors: dict[tuple[Site, int], torch.Tensor] = {}
+        self._bytes = 0
+
+    @classmethod
+    def of(cls, model: GraphModule, roundings: Mapping[Key, Rounding]) -> Taps:
+        """One tap per tensor: an edge from a node that nobody else reads is the node's output."""
+        found = cls()
+        alone = {node.name for node in model.graph.nodes if len(node.users) == 1 and node.op != "get_attr"}
+        narrows = {(s, e.ch_axis): (s, e) for s, e in roundings if e.bits == 8 and e.scale is None}
+        for (site, encoding), rounding in roundings.items():
+            # From the noise of an 8-bit encoding that of a 16-bit one follows, by the square of their steps.
+            wide = encoding.bits == 16 and encoding.scale is None
+            narrow = narrows.get((site, encoding.ch_axis)) if wide else None
+            if narrow is not None:
+                ratio = (rounding.step / roundings[narrow].step) ** 2
+                found._derived[site, encoding] = (narrow, ratio)
+                continue
+            at = Site(site.node) if site.user and site.node in alone else site
+            tap = found._taps.setdefault(at, _Tap())
+            found._places[site, encoding] = (at, tap.place(rounding))
+        return found
+
+    @property
+    def sites(self) -> tuple[Site, ...]:
+        """Where the tensors are."""
+        return tuple(self._taps)
+
+    def see(self, site: Site, x: torch.Tensor) -> torch.Tensor:
+        """A tensor at ``site``: hand it on with an eye on its gradient."""
+        seen = x.view_as(x) if x.requires_grad else x.detach().requires_grad_()
+        seen.register_hook(partial(self._gradient, site, seen.detach()))  # type: ignore[no-untyped-call]
+        return seen
+
+    def _gradient(self, site: Site, x: torch.Tensor, gradient: torch.Tensor) -> None:
+        tap = self._taps[site]
+        flat = gradient.detach().reshape(-1)
+        tap.seen = tap.seen or bool(flat.any())
+        for index, rounding in enumerate(tap.roundings):
+            tap.now[index] += float(torch.dot(flat, self._error(site, index, rounding, x)))
+
+    def _error(self, site: Site, index: int, rounding: Rounding, x: torch.Tensor) -> torch.Tensor:
+        known = self._errors.get((site, index))
+        if known is None:
+            known = rounding.error(x).reshape(-1)
+            if self._bytes < _CACHED:
+                self._errors[site, index] = known
+                self._bytes += known.numel() * known.element_size()
+        return known
+
+    def end_direction(self) -> None:
+        """Square what the direction summed up to; the next one begins."""
+        for tap in self._taps.values():
+            for index, value in enumerate(tap.now):
+                tap.sample[index] += value * value
+                tap.now[index] = 0.0
+
+    def end_sample(self) -> dict[str, Any]:
+        """What the sample showed; the next one begins."""
+        self._errors.clear()
+        self._bytes = 0
+        record = {
+            "squares": [tap.sample[:] for tap in self._taps.values()],
+            "reached": [tap.seen for tap in self._taps.values()],
+        }
+        for tap in self._taps.values():
+            tap.sample[:] = [0.0] * len(tap.sample)
+            tap.seen = False
+        return record
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Count a sample."""
+        for tap, squares, reached in zip(self._taps.values(), record["squares"], record["reached"], strict=True):
+            tap.squares[:] = [old + new for old, new in zip(tap.squares, squares, strict=True)]
+            tap.reached = tap.reached or reached
+
+    def noise(self, count: int) -> dict[Key, float]:
+        """The mean noise over ``count`` samples, by site and encoding."""
+        found = {key: self._taps[at].squares[index] / max(count, 1) for key, (at, index) in self._places.items()}
+        for key, (narrow, ratio) in self._derived.items():
+            found[key] = found[narrow] * ratio
+        return found
+
+    @property
+    def blind(self) -> tuple[Site, ...]:
+        """Sites that no gradient reached in any sample, or one of zeros alone."""
+        found = {site for (site, _), (at, _) in self._places.items() if not self._taps[at].reached}
+        return tuple(sorted(found))
