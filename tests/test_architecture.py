@@ -100,6 +100,7 @@ EAGER = (
     "search.rounding",
     "search.seeing",
     "search.sensitivity",
+    "search.shelf",
     "search.study",
     "search.taps",
     "quantizer",

@@ -22,6 +22,7 @@ from qnnsolve.host.stages import Stages
 from qnnsolve.search.keeping import Ledger, Memory
 from qnnsolve.search.rounding import Rounding
 from qnnsolve.search.seeing import Seeing, States
+from qnnsolve.search.shelf import MEMORY, Shelf
 from qnnsolve.search.taps import Taps
 
 __all__ = ["DIRECTIONS", "Sensitivities", "Wanted", "reference", "sensitivities"]
@@ -104,22 +105,25 @@ def sensitivities(
     directions: int = DIRECTIONS,
     stages: Stages | None = None,
     ledger: Ledger | None = None,
+    memory: int = MEMORY,
 ) -> Sensitivities:
     """The noise of each of ``roundings`` at the outputs of ``model``, in all ``samples``.
 
-    Each sample is kept in ``ledger`` when it is done; those that are there already are not run again.
+    Each sample is kept in ``ledger`` when it is done; those that are there already are not run again. Of a sample's
+    activations ``memory`` bytes are held, and the rest waits in files.
     """
     stages, ledger = stages or Stages(), ledger or Memory()
-    taps, states = Taps.of(model, roundings), States(model)
-    runner = Seeing(model, taps.sites, taps.see)
+    states = States(model)
     stateful = any(getattr(getattr(node.target, "_schema", None), "is_mutable", False) for node in model.graph.nodes)
     forwards = backwards = 0
-    with stages("sensitivities", len(samples)):
+    with stages("sensitivities", len(samples)), Shelf.open(model, memory) as shelf:
+        taps = Taps.of(model, roundings, shelf)
+        runner = Seeing(model, taps.sites, taps.see)
         for index, sample in enumerate(samples):
             stages.step("sensitivities", index, len(samples))
             record = ledger.get("sensitivity", str(index))
             if record is None:
-                record = _of_sample(runner, taps, sample, wanted, directions, index)
+                record = _of_sample(runner, taps, shelf, sample, wanted, directions, index)
                 ledger.put("sensitivity", str(index), record)
                 forwards, backwards = forwards + 1, backwards + record["backwards"]
             elif stateful:
@@ -131,9 +135,9 @@ def sensitivities(
 
 
 def _of_sample(
-    runner: Seeing, taps: Taps, sample: Sample, wanted: Wanted, directions: int, index: int
+    runner: Seeing, taps: Taps, shelf: Shelf, sample: Sample, wanted: Wanted, directions: int, index: int
 ) -> dict[str, Any]:
-    with torch.enable_grad():
+    with torch.enable_grad(), shelf.saving():
         outputs = runner.outputs(sample)
     reached = [name for name in wanted.counting if outputs[name].requires_grad]
     ends = [outputs[name] for name in reached]

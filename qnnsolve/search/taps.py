@@ -13,6 +13,7 @@ from torch.fx import GraphModule
 from qnnsolve.constraints import Site
 from qnnsolve.encodings import Encoding
 from qnnsolve.search.rounding import Rounding
+from qnnsolve.search.shelf import Packed, Shelf
 
 __all__ = ["Taps"]
 
@@ -50,7 +51,8 @@ class _Tap:
 class Taps:
     """The tensors that are looked at, and what was seen: per sample, and over all that were added."""
 
-    def __init__(self) -> None:
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
         self._taps: dict[Site, _Tap] = {}
         self._places: dict[Key, tuple[Site, int]] = {}
         self._derived: dict[Key, tuple[Key, float]] = {}
@@ -58,9 +60,9 @@ class Taps:
         self._bytes = 0
 
     @classmethod
-    def of(cls, model: GraphModule, roundings: Mapping[Key, Rounding]) -> Taps:
+    def of(cls, model: GraphModule, roundings: Mapping[Key, Rounding], shelf: Shelf) -> Taps:
         """One tap per tensor: an edge from a node that nobody else reads is the node's output."""
-        found = cls()
+        found = cls(shelf)
         alone = {node.name for node in model.graph.nodes if len(node.users) == 1 and node.op != "get_attr"}
         narrows = {(s, e.ch_axis): (s, e) for s, e in roundings if e.bits == 8 and e.scale is None}
         for (site, encoding), rounding in roundings.items():
@@ -84,24 +86,25 @@ class Taps:
     def see(self, site: Site, x: torch.Tensor) -> torch.Tensor:
         """A tensor at ``site``: hand it on with an eye on its gradient."""
         seen = x.view_as(x) if x.requires_grad else x.detach().requires_grad_()
-        seen.register_hook(partial(self._gradient, site, seen.detach()))  # type: ignore[no-untyped-call]
+        seen.register_hook(partial(self._gradient, site, self._shelf.put(seen.detach())))  # type: ignore[no-untyped-call]
         return seen
 
-    def _gradient(self, site: Site, x: torch.Tensor, gradient: torch.Tensor) -> None:
-        tap = self._taps[site]
+    def _gradient(self, site: Site, packed: Packed, gradient: torch.Tensor) -> None:
+        tap, x = self._taps[site], None
         flat = gradient.detach().reshape(-1)
         tap.seen = tap.seen or bool(flat.any())
         for index, rounding in enumerate(tap.roundings):
-            tap.now[index] += float(torch.dot(flat, self._error(site, index, rounding, x)))
+            known = self._errors.get((site, index))
+            if known is None:
+                x = self._shelf.take(packed) if x is None else x
+                known = self._kept(site, index, rounding.error(x).reshape(-1))
+            tap.now[index] += float(torch.dot(flat, known))
 
-    def _error(self, site: Site, index: int, rounding: Rounding, x: torch.Tensor) -> torch.Tensor:
-        known = self._errors.get((site, index))
-        if known is None:
-            known = rounding.error(x).reshape(-1)
-            if self._bytes < _CACHED:
-                self._errors[site, index] = known
-                self._bytes += known.numel() * known.element_size()
-        return known
+    def _kept(self, site: Site, index: int, error: torch.Tensor) -> torch.Tensor:
+        if self._bytes < _CACHED:
+            self._errors[site, index] = error
+            self._bytes += error.numel() * error.element_size()
+        return error
 
     def end_direction(self) -> None:
         """Square what the direction summed up to; the next one begins."""
