@@ -112,6 +112,7 @@ EAGER = (
     "verification",
     "solver.optimum.search",
     "runs.file",
+    "runs.measurements",
 )
 """Those that may import it when they are imported; the others only inside a function."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from qnnsolve.runs.columns import Column
-from qnnsolve.runs.schema import APPLICATION_ID, FORMAT, TABLES
+from qnnsolve.runs.schema import APPLICATION_ID, FORMATS, MEASUREMENTS, TABLES
 
 __all__ = ["runs_page"]
 
@@ -41,17 +41,23 @@ run.solve()  # solved again from the stored constraints: the same answer
   the same facts and wishes. `digest` is that of all tables, so that a damaged file is refused.
 - A file of another kind, of another format, or a damaged one is refused in one line (`RunError`, exit code 2). It is
   opened read-only, its schema has to be the one below word for word, and nothing in it is executed.
+- What a search measures is kept as it comes. Until the search ends, it stands in a file beside the run with `.search`
+  after its name: a search that was killed goes on from there, and a second search to the same run is refused while the
+  first one works. At its end the measurements stand in the run, so that a later search measures only what is new. A
+  value is used again only where all that it depends on is the same, by its `key`.
 
 ## The file
 
-SQLite, with `application_id` {application_id} and `user_version` {format} (the format). Ids are numbered from 0 on; a
-column of *ids* holds a JSON array of them. Text is JSON where the table says so."""
+SQLite, with `application_id` {application_id} and `user_version` {formats} (the format). Ids are numbered from 0
+on; a column of *ids* holds a JSON array of them. Text is JSON where the table says so."""
 
 
 def runs_page(made: str) -> Iterator[str]:
     """The lines of the page; ``made`` says that it is made."""
-    yield from _HOW.format(made=made, application_id=f"0x{APPLICATION_ID:08X}", format=FORMAT).splitlines()
-    for table in TABLES:
+    yield from _HOW.format(
+        made=made, application_id=f"0x{APPLICATION_ID:08X}", formats=" or ".join(map(str, FORMATS))
+    ).splitlines()
+    for table in (*TABLES, MEASUREMENTS):
         given = " *Given.*" if table.given else ""
         yield from ("", f"### {table.name}", "", f"{table.says}{given}", "", "| column | holds | is |", "|---|---|---|")
         yield from (f"| `{column.name}` | {_holds(column)} | {column.says} |" for column in table.columns)

@@ -20,9 +20,22 @@ from typing import Any, TypeAlias
 from qnnsolve.errors import RunError, UsageError
 from qnnsolve.foreign import printable
 from qnnsolve.runs.columns import Table
-from qnnsolve.runs.schema import APPLICATION_ID, FORMAT, TABLES
+from qnnsolve.runs.schema import APPLICATION_ID, FORMATS, MEASUREMENTS
 
-__all__ = ["Row", "Rows", "check_target", "digest", "is_run", "read", "write"]
+__all__ = [
+    "DAMAGED",
+    "LARGEST_CELL",
+    "Row",
+    "Rows",
+    "beside",
+    "check_target",
+    "digest",
+    "is_run",
+    "read",
+    "signed",
+    "verified",
+    "write",
+]
 
 Row: TypeAlias = tuple[Any, ...]
 Rows: TypeAlias = Mapping[str, Sequence[Row]]
@@ -30,17 +43,42 @@ Rows: TypeAlias = Mapping[str, Sequence[Row]]
 
 _MAGIC = b"SQLite format 3\0"
 _HEADER = 100
-_LARGEST_CELL = 1 << 26
-_DAMAGED = "the file is damaged: "
+LARGEST_CELL = 1 << 26
+"""Bytes that a cell may hold."""
+DAMAGED = "the file is damaged: "
+"""How a refusal of a damaged file begins."""
 
 
-def digest(rows: Rows, tables: Sequence[Table] = TABLES) -> str:
-    """SHA-256 over the rows of these tables, each as one line of JSON."""
+def _format(rows: Rows) -> int:
+    return 3 if MEASUREMENTS.name in rows else 2
+
+
+def digest(rows: Rows, tables: Sequence[Table] | None = None) -> str:
+    """SHA-256 over the rows of these tables (None: of all), each as one line of JSON."""
     found = hashlib.sha256()
-    for each in tables:
+    for each in FORMATS[_format(rows)] if tables is None else tables:
         found.update(json.dumps([each.name, rows[each.name]], separators=(",", ":")).encode())
         found.update(b"\n")
     return found.hexdigest()
+
+
+def signed(rows: Rows) -> Rows:
+    """The rows with their digest, in ``about``: what :func:`write` takes."""
+    return {**rows, "about": [*rows["about"], ("digest", digest(rows))]}
+
+
+def verified(path: str | os.PathLike[str]) -> dict[str, Sequence[Row]]:
+    """The rows of a kept run, without their digest: those that were written.
+
+    Raises:
+        RunError: there is no such file, it is of another kind or format, or it is damaged.
+    """
+    rows = dict(read(path))
+    told = [row[1] for row in rows["about"] if row[0] == "digest"]
+    rows["about"] = [row for row in rows["about"] if row[0] != "digest"]
+    if told != [digest(rows)]:
+        raise RunError(path, f"{DAMAGED}it is not what was written")
+    return rows
 
 
 def is_run(path: Path) -> bool:
@@ -75,6 +113,11 @@ def check_target(path: str | os.PathLike[str]) -> Path:
     return target
 
 
+def beside(target: Path) -> Path:
+    """A new name beside ``target``, for what is not whole yet."""
+    return target.with_name(f".{os.getpid()}.{secrets.token_hex(4)}.partial")
+
+
 def write(path: str | os.PathLike[str], rows: Rows) -> None:
     """Write a file of these rows: beside ``path``, then in its place.
 
@@ -82,7 +125,7 @@ def write(path: str | os.PathLike[str], rows: Rows) -> None:
         UsageError: it cannot be written.
     """
     target = check_target(path)
-    partial = target.with_name(f".{os.getpid()}.{secrets.token_hex(4)}.partial")
+    partial = beside(target)
     try:
         with contextlib.closing(sqlite3.connect(partial, isolation_level=None)) as connection:
             _fill(connection, rows)
@@ -98,9 +141,9 @@ def write(path: str | os.PathLike[str], rows: Rows) -> None:
 def _fill(connection: sqlite3.Connection, rows: Rows) -> None:
     connection.execute("PRAGMA journal_mode=OFF")  # what is not whole is thrown away
     connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version={FORMAT}")
+    connection.execute(f"PRAGMA user_version={_format(rows)}")
     connection.execute("BEGIN")
-    for each in TABLES:
+    for each in FORMATS[_format(rows)]:
         connection.execute(each.sql)
         marks = ", ".join("?" * len(each.columns))
         connection.executemany(f"INSERT INTO {each.name} VALUES ({marks})", rows[each.name])
@@ -113,23 +156,23 @@ def read(path: str | os.PathLike[str]) -> Rows:
     Raises:
         RunError: there is no such file, it is of another kind or format, or it is damaged.
     """
-    _check_header(path)
+    tables = FORMATS[_check_header(path)]
     try:
         with _opened(Path(path)) as connection:
-            _check_schema(path, connection)
+            _check_schema(path, connection, tables)
             told = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
             if told != "ok":
-                raise RunError(path, _DAMAGED + printable(str(told)))
-            rows = {each.name: connection.execute(_select(each)).fetchall() for each in TABLES}
+                raise RunError(path, DAMAGED + printable(str(told)))
+            rows = {each.name: connection.execute(_select(each)).fetchall() for each in tables}
     except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
-        raise RunError(path, _DAMAGED + printable(str(error))) from error
-    for each in TABLES:
+        raise RunError(path, DAMAGED + printable(str(error))) from error
+    for each in tables:
         _check_cells(path, each, rows)
     return rows
 
 
-def _check_header(path: str | os.PathLike[str]) -> None:
-    """What can be told from the first bytes, before SQLite sees the file."""
+def _check_header(path: str | os.PathLike[str]) -> int:
+    """The format of the file: what can be told from the first bytes, before SQLite sees it."""
     try:
         if not Path(path).is_file():
             raise RunError(path, "is no file" if Path(path).exists() else "there is no such file")
@@ -142,9 +185,11 @@ def _check_header(path: str | os.PathLike[str]) -> None:
     if header[68:72] != APPLICATION_ID.to_bytes(4, "big"):
         raise RunError(path, "is a database of another kind, and no kept run")
     version = int.from_bytes(header[60:64], "big")
-    if version != FORMAT:
-        by = "a newer" if version > FORMAT else "an older"
-        raise RunError(path, f"has format {version}, of {by} qnnsolve; this one reads format {FORMAT}: save it again")
+    if version not in FORMATS:
+        by = "a newer" if version > max(FORMATS) else "an older"
+        ours = " and ".join(map(str, FORMATS))
+        raise RunError(path, f"has format {version}, of {by} qnnsolve; this one reads {ours}: save it again")
+    return version
 
 
 @contextlib.contextmanager
@@ -152,15 +197,15 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     """Read-only, without looking for journals beside it; what a schema could call is switched off."""
     uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
     with contextlib.closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
-        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LARGEST_CELL)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST_CELL)
         for pragma in ("trusted_schema=OFF", "query_only=ON", "cell_size_check=ON", "mmap_size=0"):
             connection.execute(f"PRAGMA {pragma}")
         yield connection
 
 
-def _check_schema(path: str | os.PathLike[str], connection: sqlite3.Connection) -> None:
+def _check_schema(path: str | os.PathLike[str], connection: sqlite3.Connection, tables: Sequence[Table]) -> None:
     """Our tables, word for word, and nothing else: no view, no trigger, no index."""
-    wanted = [("table", each.name, each.name, each.sql) for each in TABLES]
+    wanted = [("table", each.name, each.name, each.sql) for each in tables]
     found = connection.execute(
         "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY rowid LIMIT ?", (len(wanted) + 1,)
     ).fetchall()
@@ -180,10 +225,10 @@ def _check_cells(path: str | os.PathLike[str], each: Table, rows: Mapping[str, S
     for column, cells in zip(each.columns, columns, strict=False):
         types = set(map(type, cells)) - {column.cell.type}
         if types - ({type(None)} if column.null else set()):
-            raise RunError(path, f"{_DAMAGED}{each.name}.{column.name} holds what is no {column.cell.value}")
+            raise RunError(path, f"{DAMAGED}{each.name}.{column.name} holds what is no {column.cell.value}")
         if column.name == "id" and list(cells) != list(range(len(cells))):
-            raise RunError(path, f"{_DAMAGED}the rows of {each.name} are not numbered")
+            raise RunError(path, f"{DAMAGED}the rows of {each.name} are not numbered")
         if column.of and not column.many:
             ids = [cell for cell in cells if cell is not None]
             if ids and not 0 <= min(ids) <= max(ids) < len(rows[column.of]):
-                raise RunError(path, f"{_DAMAGED}{each.name}.{column.name} names no row of {column.of}")
+                raise RunError(path, f"{DAMAGED}{each.name}.{column.name} names no row of {column.of}")

@@ -26,7 +26,7 @@ from qnnsolve.rules.base import Facts
 from qnnsolve.runs.answers import read_chosen, read_conflicts, read_placed, read_solution
 from qnnsolve.runs.asked import facts_of
 from qnnsolve.runs.converting import reader
-from qnnsolve.runs.file import Rows, digest, read
+from qnnsolve.runs.file import Rows, verified
 from qnnsolve.runs.graph import read_built, read_graph
 from qnnsolve.runs.ids import Known, parsed
 from qnnsolve.runs.operators import read_operators
@@ -44,13 +44,8 @@ def load_run(path: str | os.PathLike[str]) -> Run:
     Raises:
         RunError: there is no such file, it is of another kind or format, or it is damaged.
     """
-    rows = dict(read(path))
-    about: dict[str, str] = dict(rows["about"])
-    told = about.pop("digest", None)
-    rows["about"] = [row for row in rows["about"] if row[0] != "digest"]
-    if told != digest(rows):
-        raise RunError(path, "the file is damaged: it is not what was written")
-    return Run(os.fspath(path), about, rows)
+    rows = verified(path)
+    return Run(os.fspath(path), dict(rows["about"]), rows)
 
 
 class Run:

@@ -18,7 +18,7 @@ from qnnsolve.rules.base import Facts
 from qnnsolve.runs.answers import answer_rows
 from qnnsolve.runs.asked import asked_records
 from qnnsolve.runs.converting import writer
-from qnnsolve.runs.file import Row, digest, write
+from qnnsolve.runs.file import Row, Rows, digest, signed, write
 from qnnsolve.runs.graph import built_rows, graph_rows
 from qnnsolve.runs.ids import Met, compact
 from qnnsolve.runs.operators import operator_rows
@@ -65,7 +65,7 @@ def save_run(
     write(path, _rows(solved, model, export))
 
 
-def _rows(solved: Solved, model: str, export: ExportResult | None) -> dict[str, list[Row]]:
+def _rows(solved: Solved, model: str, export: ExportResult | None) -> Rows:
     facts, problem, result = solved.facts, solved.problem, solved.result
     met = Met()
     convert = writer(met)
@@ -84,7 +84,7 @@ def _rows(solved: Solved, model: str, export: ExportResult | None) -> dict[str, 
     rows["records"] = _records(solved, export, convert)
     rows |= met.rows()
     rows["about"] = _about(result, model, digest(rows, [each for each in TABLES if each.given]))
-    return rows | {"about": [*rows["about"], ("digest", digest(rows))]}
+    return signed(rows)
 
 
 def _given_records(solved: Solved, convert: Converter) -> dict[str, list[Row]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from qnnsolve import load_run
-from qnnsolve.runs import Run, Solved, save_run
+from qnnsolve.runs import Measurements, Run, Solved, save_run
 from tests.runs.kept import blocks, facts, solved
 
 
@@ -25,8 +25,18 @@ def run(made: Solved, tmp_path: Path) -> Run:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("runs") / "whole.qnn"
-    save_run(path, solved(facts(blocks(1))), model="blocks")
+    with Measurements.open(path, "a key") as measurements:
+        for at in range(20):
+            measurements.put("noise", f"linear_0 -> soft_{at}", [at, 2.5**-at])
+        measurements.finish(lambda partial: save_run(partial, solved(facts(blocks(1))), model="blocks"))
     return path
+
+
+@pytest.fixture
+def plain(made: Solved, tmp_path: Path) -> Path:
+    """A run without measurements."""
+    save_run(tmp_path / "plain.qnn", made)
+    return tmp_path / "plain.qnn"
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from qnnsolve import load_run
 from qnnsolve.errors import QnnSolveError, RunError, UsageError
 from qnnsolve.runs import check_target
-from qnnsolve.runs.schema import APPLICATION_ID, FORMAT
+from qnnsolve.runs.schema import APPLICATION_ID, FORMATS
 from tests.runs.damaged import changing, everything, refused
 
 
@@ -40,15 +40,23 @@ def test_other_databases(tmp_path: Path) -> None:
     refused(tmp_path / "other.db", "a database of another kind")
     with changing(tmp_path / "other.db") as connection:
         connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version={FORMAT}")
+        connection.execute(f"PRAGMA user_version={max(FORMATS)}")
     refused(tmp_path / "other.db", "its tables are not those of a kept run: nodes")
 
 
-@pytest.mark.parametrize(("version", "told"), [(FORMAT + 1, "a newer"), (0, "an older"), (2**31 - 1, "a newer")])
+@pytest.mark.parametrize(("version", "told"), [(max(FORMATS) + 1, "a newer"), (1, "an older"), (2**31 - 1, "a newer")])
 def test_files_of_other_formats(path: Path, version: int, told: str) -> None:
     with changing(path) as connection:
         connection.execute(f"PRAGMA user_version={version}")
-    refused(path, f"has format {version}, of {told} qnnsolve; this one reads format {FORMAT}")
+    refused(path, f"has format {version}, of {told} qnnsolve; this one reads 2 and 3: save it again")
+
+
+def test_each_format_has_its_own_tables(path: Path, plain: Path) -> None:
+    for file, version in ((path, 2), (plain, 3)):
+        everything(load_run(file))
+        with changing(file) as connection:
+            connection.execute(f"PRAGMA user_version={version}")
+        refused(file, "its tables are not those of a kept run")
 
 
 @pytest.mark.parametrize(
@@ -157,7 +165,7 @@ def test_what_is_checked_before_anything_is_made_of_it(path: Path, statement: st
 def test_a_cell_that_is_too_large(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with changing(path) as connection:
         connection.execute("UPDATE nodes SET args = ? WHERE id = 1", ("[" + "1," * 50_000 + "1]",))
-    monkeypatch.setattr("qnnsolve.runs.file._LARGEST_CELL", 50_000)
+    monkeypatch.setattr("qnnsolve.runs.file.LARGEST_CELL", 50_000)
     refused(path, "too big")
 
 

@@ -12,7 +12,7 @@ import pytest
 from qnnsolve import load_run
 from qnnsolve.errors import RunError
 from qnnsolve.runs import save_run
-from qnnsolve.runs.schema import TABLES
+from qnnsolve.runs.schema import FORMATS
 from tests.runs.damaged import changing, everything, refused, sign
 from tests.runs.kept import contradiction
 
@@ -23,7 +23,7 @@ NESTED = "'" + "[" * 5000 + "]" * 5000 + "'"
 
 
 def _columns() -> list[tuple[str, str]]:
-    return [(each.name, column.name) for each in TABLES for column in each.columns]
+    return [(each.name, column.name) for each in FORMATS[3] for column in each.columns]
 
 
 @pytest.mark.parametrize(("table", "column"), _columns(), ids=".".join)

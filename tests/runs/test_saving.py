@@ -95,7 +95,7 @@ def test_an_export_that_fails_leaves_the_earlier_run(
 def test_a_solve_without_solution_is_kept_by_both(
     tmp_path: Path, lowered: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def contradictory(facts: Facts) -> Problem:
+    def contradictory(facts: Facts, *_: object) -> Problem:
         found = problem_of(facts)
         relu = next(node.name for node in facts.graph if node.target == "aten.relu.default")
         pins = (pinned(relu, U8, "--pin a"), pinned(relu, FLOAT, "--pin b"))
