@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EXITS",
     "Parser",
+    "chip_arguments",
     "facts_arguments",
     "operator_arguments",
     "output_arguments",
@@ -34,7 +35,8 @@ EXITS = """exit codes:
   2  wrong usage or input
   3  this machine lacks what is needed (Qualcomm's HTP libraries), or the compiler failed
   4  the emulator disagrees with the converted model, by more than rounding; the .pte is kept
-  5  an output is less near to the float model than --min-sqnr; the .pte is kept"""
+  5  an output is less near to the float model than --min-sqnr; the .pte is kept. Or the point
+     that a search found measures less than --target"""
 
 _MODEL_HELP = """a .pt2 file of torch.export.save, or module:callable (also file.py:callable); the callable takes
 nothing and returns (nn.Module, example_inputs) or (nn.Module, example_inputs, iterable of calibration inputs)"""
@@ -58,14 +60,45 @@ class Parser(argparse.ArgumentParser):
 
 
 def request_arguments(parser: argparse.ArgumentParser) -> None:
-    """A model and what is asked of it: SoC, precision, backend, strictness."""
-    parser.add_argument("model", metavar="MODEL", help=_MODEL_HELP)
-    parser.add_argument("--soc", required=True, help="a chipset of ExecuTorch's table, such as SM8350 or SM8750")
+    """A model and what is asked of it: SoC, precision, backend, strictness; and what is kept of the solve."""
+    chip_arguments(parser)
     parser.add_argument(
         "--precision",
         help="8a8w, 16a8w, 16a4w, 16a4w_block, 16a16w, 8a4w, 16a2w or fp16a8w: bits of activations and of weights "
         f"(default: that of --recipe, or {PRECISION})",
     )
+    parser.add_argument(
+        "--recipe",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="wishes in a file (YAML, TOML or JSON), such as --save-recipe writes; may be repeated; --pin and --prefer "
+        "count over it",
+    )
+    parser.add_argument(
+        "--rules",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a Python file of rules of your own; may be repeated",
+    )
+    parser.add_argument(
+        "--save", metavar="RUN", help="keep the solve in this file, such as model.qnn; an earlier run there is replaced"
+    )
+    parser.add_argument(
+        "--save-recipe",
+        metavar="FILE",
+        help="write what was chosen as a recipe: .yaml, .toml or .json, or .py for ExecuTorch's QuantRecipe",
+    )
+    parser.add_argument(
+        "--report", metavar="FILE", help="write a page to look at, model.html: one file, which opens from disk"
+    )
+
+
+def chip_arguments(parser: argparse.ArgumentParser) -> None:
+    """A model, the chip, whose facts count, what must hold somewhere, strictness."""
+    parser.add_argument("model", metavar="MODEL", help=_MODEL_HELP)
+    parser.add_argument("--soc", required=True, help="a chipset of ExecuTorch's table, such as SM8350 or SM8750")
     parser.add_argument(
         "--block-size", type=whole_number("a block size"), metavar="N", help="weights per block, with 16a4w_block"
     )
@@ -83,15 +116,8 @@ def request_arguments(parser: argparse.ArgumentParser) -> None:
         action=_wish(Strength.PREFER),
         dest="wishes",
         metavar="WHERE=WHAT",
-        help="what is asked for somewhere in place of --precision: the nearest legal config; may be repeated",
-    )
-    parser.add_argument(
-        "--recipe",
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="wishes in a file (YAML, TOML or JSON), such as --save-recipe writes; may be repeated; --pin and --prefer "
-        "count over it",
+        help="what is asked for somewhere in place of what is asked for everywhere: the nearest legal config; may be "
+        "repeated",
     )
     parser.add_argument(
         "--unroll",
@@ -108,13 +134,6 @@ def request_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--backend", default="htp", help="htp, lpai or a plugin's (default: %(default)s)")
     facts_arguments(parser)
-    parser.add_argument(
-        "--rules",
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="a Python file of rules of your own; may be repeated",
-    )
     strictness = parser.add_mutually_exclusive_group()
     strictness.add_argument(
         "--strict", dest="strict", action="store_true", help="refuse ops without facts, and pins that cannot hold"
@@ -126,17 +145,6 @@ def request_arguments(parser: argparse.ArgumentParser) -> None:
         help="leave ops without facts float and give up pins that cannot hold, and say so (default)",
     )
     parser.set_defaults(strict=False)
-    parser.add_argument(
-        "--save", metavar="RUN", help="keep the solve in this file, such as model.qnn; an earlier run there is replaced"
-    )
-    parser.add_argument(
-        "--save-recipe",
-        metavar="FILE",
-        help="write what was chosen as a recipe: .yaml, .toml or .json, or .py for ExecuTorch's QuantRecipe",
-    )
-    parser.add_argument(
-        "--report", metavar="FILE", help="write a page to look at, model.html: one file, which opens from disk"
-    )
 
 
 def output_arguments(parser: argparse.ArgumentParser) -> None:

@@ -12,7 +12,7 @@ from qnnsolve.errors import UsageError
 from qnnsolve.foreign import printable
 from qnnsolve.host.outputs import spare_inputs
 
-__all__ = ["check_kept", "check_names", "check_output"]
+__all__ = ["check_chip", "check_kept", "check_names", "check_output"]
 
 
 def check_names(arguments: argparse.Namespace) -> None:
@@ -25,27 +25,39 @@ def check_names(arguments: argparse.Namespace) -> None:
         RecipeError: a recipe is malformed.
         PluginError: the distribution that offers the backend is broken.
     """
-    from qnnsolve.facts.backends import backend
-    from qnnsolve.facts.socs import soc
-    from qnnsolve.facts.user_file import read_user_facts
-    from qnnsolve.opinfo_facts import facts_source
     from qnnsolve.recipes import read_recipes
     from qnnsolve.rules import backend_rules
     from qnnsolve.rules.own_files import own_rules_in
     from qnnsolve.rules.request import precision
     from qnnsolve.rules.target import PRECISION
 
-    facts_source(arguments.facts_source)
-    backend(arguments.backend)
-    arguments.facts = read_user_facts(arguments.facts, arguments.backend)
+    check_chip(arguments)
     own_rules_in(arguments.rules, backend_rules(arguments.backend))
-    chip = soc(arguments.soc, arguments.facts.socs)
-    arguments.soc = chip.name
-    backend(arguments.backend).arch(chip)
     arguments.recipe = read_recipes(arguments.recipe)
     asked = precision(arguments.precision or arguments.recipe.precision or PRECISION)
     if arguments.block_size is not None and not asked.per_block:
         raise UsageError(f"--block-size goes with --precision 16a4w_block, not {asked.name}")
+
+
+def check_chip(arguments: argparse.Namespace) -> None:
+    """Check the names of the SoC, the backend and the source of facts, and read the user's facts.
+
+    Raises:
+        UsageError: an unknown SoC or backend, or a SoC without that backend's accelerator.
+        FactsError: a file of the user's facts says what cannot be.
+        PluginError: the distribution that offers the backend is broken.
+    """
+    from qnnsolve.facts.backends import backend
+    from qnnsolve.facts.socs import soc
+    from qnnsolve.facts.user_file import read_user_facts
+    from qnnsolve.opinfo_facts import facts_source
+
+    facts_source(arguments.facts_source)
+    backend(arguments.backend)
+    arguments.facts = read_user_facts(arguments.facts, arguments.backend)
+    chip = soc(arguments.soc, arguments.facts.socs)
+    arguments.soc = chip.name
+    backend(arguments.backend).arch(chip)
 
 
 def check_output(

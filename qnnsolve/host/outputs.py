@@ -15,7 +15,7 @@ from qnnsolve.errors import UsageError
 from qnnsolve.foreign import printable
 from qnnsolve.host.leftovers import removed_afterwards
 
-__all__ = ["check_writable", "put", "spare_inputs", "unfinished"]
+__all__ = ["check_writable", "folder_for", "put", "spare_inputs", "unfinished"]
 
 
 def check_writable(out: str | PathLike[str], what: str = "output") -> Path:
@@ -42,6 +42,26 @@ def check_writable(out: str | PathLike[str], what: str = "output") -> Path:
     except (OSError, ValueError) as error:  # a name that is too long, or holds what no name can
         raise UsageError(f"{what} {called} cannot be written: {getattr(error, 'strerror', None) or error}") from error
     return target
+
+
+def folder_for(path: str | PathLike[str], what: str) -> Path:
+    """The folder ``path``, which exists or can be made. Nothing is made.
+
+    Raises:
+        UsageError: it is a file, its own folder is missing, or it cannot be written to.
+    """
+    called = printable(os.fspath(path))
+    try:
+        folder = Path(path)
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(f"{what} {called}: it is a file, not a folder")
+        if not folder.parent.is_dir():
+            raise UsageError(f"{what} {called}: there is no folder {printable(str(folder.parent))}")
+        with tempfile.TemporaryFile(dir=folder if folder.exists() else folder.parent):
+            pass
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{what} {called} cannot be written: {getattr(error, 'strerror', None) or error}") from error
+    return folder
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ import attrs
 from qnnsolve.errors import UsageError, nearest
 from qnnsolve.foreign import foreign
 
-__all__ = ["CodeRef", "FileRef", "call", "kind_of", "locate", "missing_file", "source_of"]
+__all__ = ["CodeRef", "FileRef", "call", "kind_of", "locate", "missing_file", "resolve", "source_of"]
 
 
 @attrs.frozen
@@ -110,13 +110,18 @@ def call(ref: CodeRef, what: str) -> object:
         UsageError: it cannot be found, is not callable, or raises.
     """
     with foreign(f"{what} {ref.text} raised"):
-        returned = _resolve(ref, what)()
+        returned = resolve(ref, what)()
         if isinstance(returned, Coroutine):
             returned.close()  # of one that nobody awaits Python warns
         return returned
 
 
-def _resolve(ref: CodeRef, what: str) -> Callable[[], object]:
+def resolve(ref: CodeRef, what: str) -> Callable[..., object]:
+    """The callable that ``ref`` names.
+
+    Raises:
+        UsageError: it cannot be found, or is not callable.
+    """
     found: object = _import(ref, what)
     for part in ref.attribute.split("."):
         if not hasattr(found, part):

@@ -16,7 +16,17 @@ from qnnsolve.errors import QnnSolveError, UnsatisfiableError
 from qnnsolve.report.calibration import calibration_json
 from qnnsolve.results import Decibels, Deviation, ExportResult, NodeRecord, OutputCheck, SolveResult, Verification
 
-__all__ = ["ERROR_SCHEMA", "EXPORT_SCHEMA", "SOLVE_SCHEMA", "dumps", "error_json", "export_json", "solve_json"]
+__all__ = [
+    "ERROR_SCHEMA",
+    "EXPORT_SCHEMA",
+    "SOLVE_SCHEMA",
+    "dumps",
+    "error_json",
+    "export_json",
+    "number",
+    "seconds_of",
+    "solve_json",
+]
 
 SOLVE_SCHEMA = "qnnsolve/solve/1"
 EXPORT_SCHEMA = "qnnsolve/export/1"
@@ -27,7 +37,7 @@ Json: TypeAlias = dict[str, Any]
 
 def solve_json(result: SolveResult, model: str) -> Json:
     """The answer of ``qnnsolve solve`` (schema ``solve-1.json``); ``model`` as the user typed it."""
-    return {"schema": SOLVE_SCHEMA, "model": model, **_solve_fields(result), "timings": _timings(result.timings)}
+    return {"schema": SOLVE_SCHEMA, "model": model, **_solve_fields(result), "timings": seconds_of(result.timings)}
 
 
 def export_json(result: ExportResult, model: str) -> Json:
@@ -44,7 +54,7 @@ def export_json(result: ExportResult, model: str) -> Json:
         "converted": [{"index": check.index, "sqnr": _decibels(check.sqnr)} for check in result.converted],
         "verification": None if result.verification is None else _verification(result.verification),
         "unrunnable": [attrs.asdict(kernel) for kernel in result.unrunnable],
-        "timings": _timings(result.timings),
+        "timings": seconds_of(result.timings),
     }
 
 
@@ -117,9 +127,9 @@ def _verification(verification: Verification) -> Json:
     return {
         "agrees": verification.agrees,
         "verdict": None if verification.verdict is None else verification.verdict.value,
-        "emulator_vs_converted_max_rel": _number(verification.emulator_vs_converted_max_rel),
-        "sqnr_db": _number(verification.sqnr_db),
-        "tolerance": _number(verification.tolerance),
+        "emulator_vs_converted_max_rel": number(verification.emulator_vs_converted_max_rel),
+        "sqnr_db": number(verification.sqnr_db),
+        "tolerance": number(verification.tolerance),
         "samples": verification.samples,
         "outputs": [_output(output) for output in verification.outputs],
         "random_outputs": list(verification.random_outputs),
@@ -132,9 +142,9 @@ def _output(output: OutputCheck) -> Json:
         "index": output.index,
         "verdict": output.verdict.value,
         "place": output.place,
-        "max_abs": _number(output.max_abs),
-        "max_rel": _number(output.max_rel),
-        "sqnr_db": _number(output.sqnr_db),
+        "max_abs": number(output.max_abs),
+        "max_rel": number(output.max_rel),
+        "sqnr_db": number(output.sqnr_db),
         "emulator_sqnr": None if output.emulator is None else _decibels(output.emulator),
         "converted_sqnr": None if output.converted is None else _decibels(output.converted),
         "steps": output.steps,
@@ -146,10 +156,10 @@ def _output(output: OutputCheck) -> Json:
 
 def _decibels(sqnr: Decibels) -> Json:
     figures = {"together": sqnr.together, "worst": sqnr.worst, "median": sqnr.median}
-    return {name: _number(value) for name, value in figures.items()} | {"samples": sqnr.samples}
+    return {name: number(value) for name, value in figures.items()} | {"samples": sqnr.samples}
 
 
-def _timings(timings: tuple[tuple[str, float], ...]) -> dict[str, float]:
+def seconds_of(timings: tuple[tuple[str, float], ...]) -> dict[str, float]:
     """Seconds by stage, to the microsecond; a stage that ran twice is summed."""
     sums: dict[str, float] = {}
     for stage, seconds in timings:
@@ -157,7 +167,8 @@ def _timings(timings: tuple[tuple[str, float], ...]) -> dict[str, float]:
     return sums
 
 
-def _number(value: float) -> float | str:
+def number(value: float) -> float | str:
+    """The value; text where it is not finite."""
     return float(value) if math.isfinite(value) else str(float(value))
 
 
@@ -167,7 +178,7 @@ def _plain(value: object) -> Any:
         case None | bool() | int() | str():
             return value
         case float():
-            return _number(value)
+            return number(value)
         case Mapping():
             return {str(key): _plain(each) for key, each in value.items()}
         case list() | tuple():

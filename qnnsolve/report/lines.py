@@ -7,7 +7,7 @@ from typing import IO
 
 import attrs
 
-__all__ = ["Line", "count", "many", "paragraph", "percent", "print_lines", "section"]
+__all__ = ["Line", "count", "many", "paragraph", "percent", "print_lines", "section", "times"]
 
 
 @attrs.frozen
@@ -38,6 +38,16 @@ def paragraph(title: str) -> Iterator[Line]:
     """A blank line and the title."""
     yield Line("")
     yield Line(title, style="bold")
+
+
+def times(timings: Sequence[tuple[str, float]]) -> Iterator[Line]:
+    """A blank line and the seconds of each stage; of one that ran several times their sum."""
+    sums: dict[str, float] = {}
+    for stage, seconds in timings:
+        sums[stage] = sums.get(stage, 0.0) + seconds
+    if sums:
+        stages = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in sums.items())
+        yield from paragraph(f"Time: {sum(sums.values()):.1f} s ({stages})")
 
 
 def percent(fraction: float) -> str:

@@ -6,11 +6,9 @@ Lines are not wrapped where the output is no terminal, so that ``grep`` finds th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from qnnsolve.report.accuracy import LEAST_SQNR_DB, poor_lines
 from qnnsolve.report.calibration import calibration_lines
-from qnnsolve.report.lines import Line, paragraph, print_lines
+from qnnsolve.report.lines import Line, print_lines, times
 from qnnsolve.report.program import program
 from qnnsolve.report.solve import head, solve_body
 from qnnsolve.report.wishes import overridden_lines
@@ -22,7 +20,7 @@ __all__ = ["LEAST_SQNR_DB", "Line", "export_lines", "print_lines", "solve_lines"
 def solve_lines(result: SolveResult, model: str, *, verbose: bool = False) -> tuple[Line, ...]:
     """The report of a solve; ``model`` as the user typed it. ``verbose``: also which wishes gave way to later ones."""
     told = overridden_lines(result) if verbose else ()
-    return (*head(result, model), *solve_body(result), *told, *_times(result.timings))
+    return (*head(result, model), *solve_body(result), *told, *times(result.timings))
 
 
 def export_lines(
@@ -39,12 +37,5 @@ def export_lines(
         *(overridden_lines(result.solve) if verbose else ()),
         *calibration_lines(result.solve.calibration),
         *program(result),
-        *_times(result.timings),
+        *times(result.timings),
     )
-
-
-def _times(timings: tuple[tuple[str, float], ...]) -> Iterator[Line]:
-    if timings:
-        total = sum(seconds for _, seconds in timings)
-        stages = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in timings)
-        yield from paragraph(f"Time: {total:.1f} s ({stages})")

@@ -11,7 +11,7 @@ import attrs
 from qnnsolve.errors import UnknownNameError, UsageError
 from qnnsolve.search.costs import COSTS
 
-__all__ = ["Budget", "Target", "budgets_of", "target_of"]
+__all__ = ["Budget", "Target", "axis_of", "budgets_of", "target_of"]
 
 _SHARES = {"weights": "B", "activations": "B", "bit-ops": ""}
 """Costs of which a plain number is a share of the dearest uniform candidate's; and the unit of an amount."""
@@ -83,12 +83,26 @@ def _budget(name: str, text: str, words: str) -> Budget:
     return Budget(name, number * _FACTORS[match["factor"]], share)
 
 
+def axis_of(axis: str | None, budgets: Sequence[Budget]) -> str:
+    """The cost along which points lie: ``axis``, or that of the first budget, or ``bit-ops``.
+
+    Raises:
+        UnknownNameError: an unknown cost; names the nearest.
+    """
+    if axis is not None and axis not in COSTS:
+        raise UnknownNameError("cost", axis, COSTS)
+    return axis or next((each.cost for each in budgets), "bit-ops")
+
+
 def target_of(text: str) -> Target:
     """Read ``sqnr>=30``.
 
     Raises:
         UsageError: it is not of this form.
     """
+    name = text.partition(">=")[0].strip()
+    if ">=" in text and name != "sqnr":
+        raise UsageError(f"target {text}: a target of {name} is not supported; sqnr>=30 (decibel) is")
     match = re.fullmatch(r"\s*sqnr\s*>=\s*([0-9.]+)\s*", text)
     try:
         return Target(float(match[1] if match is not None else ""))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -12,6 +11,7 @@ import attrs
 from qnnsolve.errors import UsageError
 from qnnsolve.facts.fx import read_graph
 from qnnsolve.host.child import Progress
+from qnnsolve.host.outputs import folder_for
 from qnnsolve.host.quiet import quiet
 from qnnsolve.host.stages import Stages
 from qnnsolve.models.tracing import checked_samples, evaluating, example_inputs_of, exported, single
@@ -19,7 +19,7 @@ from qnnsolve.opinfo_facts import FactsSource
 from qnnsolve.results import SearchResult
 from qnnsolve.rules.target import FactFiles, Target, Texts, Wanted
 from qnnsolve.rules.wishes import Wish
-from qnnsolve.search.budgets import budgets_of, target_of
+from qnnsolve.search.budgets import axis_of, budgets_of, target_of
 from qnnsolve.search.candidates import DEFAULT, Candidates
 from qnnsolve.search.front import Front, refuse_impossible
 from qnnsolve.search.spaces import Space
@@ -97,12 +97,12 @@ def search_config(
     """
     chosen = Candidates.of(candidates, fixed, block_size)
     budgets, goal = budgets_of(budget), None if target is None else target_of(target)
-    along = _axis(axis, [each.cost for each in budgets])
+    along = axis_of(axis, budgets)
     if points < 1:
         raise UsageError(f"points {points}: a front has at least one point")
     if directions is not None and directions < 1:
         raise UsageError(f"directions {directions}: at least one backward pass per sample is needed")
-    folder = None if recipes is None else _folder(recipes)
+    folder = None if recipes is None else folder_for(recipes, "recipes")
     limits, stages = limits_of(time_limit), Stages(progress)
     wanted = Wanted.of(chosen.everywhere[0], block_size, prefer=prefer, pin=pin, wishes=wishes)
     with quiet():
@@ -129,21 +129,3 @@ def search_config(
     if folder is not None:
         answer.write_recipes(folder)
     return attrs.evolve(answer.result, soc=aim.soc.name, timings=stages.laps)
-
-
-def _axis(axis: str | None, budgets: Sequence[str]) -> str:
-    from qnnsolve.errors import UnknownNameError
-    from qnnsolve.search.costs import COSTS
-
-    if axis is not None and axis not in COSTS:
-        raise UnknownNameError("cost", axis, COSTS)
-    return axis or next(iter(budgets), "bit-ops")
-
-
-def _folder(path: str | PathLike[str]) -> Path:
-    folder = Path(path)
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"recipes {folder}: it is a file, and recipes go into a folder")
-    if not folder.parent.is_dir():
-        raise UsageError(f"recipes {folder}: there is no folder {folder.parent}")
-    return folder

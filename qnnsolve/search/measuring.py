@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import torch
@@ -17,6 +16,7 @@ from qnnsolve.encodings import Encoding
 from qnnsolve.errors import UsageError
 from qnnsolve.foreign import foreign
 from qnnsolve.host.stages import Stages
+from qnnsolve.models.locating import CodeRef, resolve
 from qnnsolve.search.calibrating import realised
 from qnnsolve.search.rounding import Rounding
 from qnnsolve.search.seeing import Seeing, States, float_leaves
@@ -39,24 +39,15 @@ class Measured:
 
 
 def metric_of(text: str) -> Metric:
-    """The function ``module:callable``.
+    """The function ``module:callable``, or ``file.py:callable``.
 
     Raises:
         UsageError: there is none.
     """
-    module, colon, name = text.partition(":")
+    module, colon, name = text.rpartition(":")
     if not colon or not module or not name:
         raise UsageError(f"metric {text}: a metric is module:callable")
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except ImportError as error:
-        raise UsageError(f"metric {text}: {error}") from error
-    except AttributeError:
-        raise UsageError(f"metric {text}: {module} has no {name}") from None
-    if not callable(found):
-        raise UsageError(f"metric {text}: {name} is not callable")
-    metric: Metric = found
-    return metric
+    return cast(Metric, resolve(CodeRef(text, module, name), "metric"))
 
 
 @attrs.frozen(eq=False)

@@ -18,6 +18,7 @@ from torch.fx import GraphModule
 
 from qnnsolve.constraints import Site
 from qnnsolve.encodings import Encoding
+from qnnsolve.errors import UsageError
 from qnnsolve.host.stages import Stages
 from qnnsolve.search.keeping import Ledger, Memory
 from qnnsolve.search.rounding import Rounding
@@ -67,7 +68,11 @@ class Wanted:
 
 
 def reference(model: GraphModule, samples: Sequence[Sample], weights: Mapping[str, float]) -> Wanted:
-    """What the float ``model`` returns for ``samples``; outputs without a weight in ``weights`` have 1."""
+    """What the float ``model`` returns for ``samples``; outputs without a weight in ``weights`` have 1.
+
+    Raises:
+        UsageError: a weight of an output that there is not, or no output that counts.
+    """
     states = States(model)
     runner = Seeing(model, (), lambda _, x: x)
     with torch.no_grad():
@@ -78,7 +83,14 @@ def reference(model: GraphModule, samples: Sequence[Sample], weights: Mapping[st
         for name in found[0]
         if all(bool(each[name].isfinite().all()) for each in found)
     }
-    return Wanted(power, dict(weights), tuple(found))
+    unknown = sorted(set(weights) - set(power))
+    if unknown:
+        known = ", ".join(power) or "none"
+        raise UsageError(f"weight of output {unknown[0]}: no such output of finite floats; these are: {known}")
+    wanted = Wanted(power, dict(weights), tuple(found))
+    if not wanted.counting:
+        raise UsageError("no output counts: each has weight 0, is 0 for every sample, or holds no finite floats")
+    return wanted
 
 
 @attrs.frozen(eq=False)

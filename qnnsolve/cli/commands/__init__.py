@@ -6,7 +6,7 @@ import argparse
 
 from qnnsolve import __version__
 from qnnsolve.cli.arguments import EXITS, Parser
-from qnnsolve.cli.commands import asking, facts, measuring, models, pages, questions, rules
+from qnnsolve.cli.commands import asking, facts, measuring, models, pages, questions, rules, searching
 from qnnsolve.cli.commands.groups import Group
 
 __all__ = ["parser"]
@@ -23,6 +23,7 @@ def parser() -> Parser:
     top.add_argument("--version", action="version", version=f"qnnsolve {__version__}")
     commands = Group(top.add_subparsers(dest="command", metavar="COMMAND", required=True))
     models.register(commands)
+    searching.register(commands)
     pages.register(commands)
     asking.register(commands)
     rules.register(commands)

@@ -18,12 +18,12 @@ from qnnsolve.errors import HostBackendError, MismatchError, PoorError
 if TYPE_CHECKING:
     from qnnsolve.results import ExportResult, SolveResult
 
-__all__ = ["register"]
+__all__ = ["CALIBRATION_HELP", "register"]
 
 DEFAULT_TOLERANCE = 0.01
 DEFAULT_SAMPLES = 2
 
-_CALIBRATION_HELP = """an .npz with one array per input (named like it, or arr_0, arr_1 ...; the first axis counts
+CALIBRATION_HELP = """an .npz with one array per input (named like it, or arr_0, arr_1 ...; the first axis counts
 samples), a .pt with a list of tuples of tensors or a dict of stacked tensors, or module:callable. Default: what
 MODEL's callable returns as its third item, else the example inputs"""
 
@@ -38,7 +38,7 @@ def register(group: Group) -> None:
     )
     request_arguments(export)
     export.add_argument("--out", "-o", required=True, metavar="FILE", help="the .pte to write; replaced only when done")
-    export.add_argument("--calibration", metavar="DATA", help=_CALIBRATION_HELP)
+    export.add_argument("--calibration", metavar="DATA", help=CALIBRATION_HELP)
     export.add_argument("--no-verify", action="store_true", help="do not run the .pte on the emulator")
     export.add_argument(
         "--tolerance",

@@ -1,0 +1,184 @@
+"""``qnnsolve search``: from a model to the front of its mixed-precision configs."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import math
+import sys
+from typing import IO, TYPE_CHECKING
+
+from qnnsolve.cli.arguments import chip_arguments, whole_number
+from qnnsolve.cli.checks import check_chip
+from qnnsolve.cli.commands.groups import Group
+from qnnsolve.cli.commands.models import CALIBRATION_HELP
+from qnnsolve.errors import PoorError
+from qnnsolve.host.outputs import folder_for
+
+if TYPE_CHECKING:
+    from qnnsolve.results import SearchResult
+
+__all__ = ["register"]
+
+POINTS = 10
+
+
+def register(group: Group) -> None:
+    """Add the command."""
+    search = group.add(
+        "search",
+        _search,
+        help="search mixed precision: the least noise within budgets",
+        description="Find legal configs that mix candidates, each with the least noise within a budget; predict and "
+        "measure them.",
+    )
+    chip_arguments(search)
+    search.add_argument(
+        "--candidates",
+        action="append",
+        default=[],
+        metavar="PRESETS",
+        help="presets that any op may have (8a8w,16a8w), or those of one place (lm_head=16a8w); may be repeated "
+        "(default: 8a8w,16a8w)",
+    )
+    search.add_argument(
+        "--fixed",
+        action="append",
+        default=[],
+        metavar="WHERE[=PRESET]",
+        help="a place without a choice: it has PRESET, or the first candidate; may be repeated",
+    )
+    search.add_argument(
+        "--budget",
+        action="append",
+        default=[],
+        metavar="COST=NUMBER",
+        help="the most of a cost: weights=0.6 (of the dearest candidate's), weights=1.5MB, activations, bit-ops=2G, "
+        "converts=10, wide-ops=0.1, weight-bits=5; may be repeated",
+    )
+    search.add_argument(
+        "--axis", metavar="COST", help="the cost along which points lie (default: that of the first budget, or bit-ops)"
+    )
+    how_many = search.add_mutually_exclusive_group()
+    how_many.add_argument(
+        "--points",
+        type=whole_number("a number of points"),
+        default=POINTS,
+        metavar="N",
+        help="points of the front, from the least of the axis to its budget (default: %(default)s)",
+    )
+    how_many.add_argument(
+        "--target", metavar="'sqnr>=DB'", help="instead of a front: the cheapest config that is predicted to reach this"
+    )
+    search.add_argument("--calibration", metavar="DATA", help=CALIBRATION_HELP)
+    search.add_argument(
+        "--directions",
+        type=whole_number("a number of backward passes"),
+        metavar="K",
+        help="backward passes per sample (default: 8)",
+    )
+    search.add_argument(
+        "--weight",
+        type=_weight,
+        action="append",
+        default=[],
+        dest="weights",
+        metavar="OUTPUT=NUMBER",
+        help="what an output counts in the noise, by its place from 0 (default: 1 each); may be repeated",
+    )
+    search.add_argument(
+        "--metric",
+        metavar="MODULE:CALLABLE",
+        help="a function that takes a converted model to call and returns a number, more is better; each point "
+        "is asked, and of two within the same budgets it decides",
+    )
+    search.add_argument("--no-measure", action="store_true", help="predict the points, do not convert and measure them")
+    search.add_argument("--recipes", metavar="DIR", help="write a recipe per point there: point-1.yaml ...")
+
+
+def _weight(text: str) -> tuple[int, float]:
+    place, _, number = text.partition("=")
+    with contextlib.suppress(ValueError):
+        value = float(number)
+        if place.strip().isdecimal() and math.isfinite(value) and value >= 0:
+            return int(place), value
+    raise argparse.ArgumentTypeError(f"{text} is no weight such as 0=1: the place of an output, and what it counts")
+
+
+def _search(arguments: argparse.Namespace, stdout: IO[str]) -> int:
+    from qnnsolve.models.locating import locate
+    from qnnsolve.search.budgets import axis_of, budgets_of, target_of
+    from qnnsolve.search.candidates import DEFAULT, Candidates
+
+    check_chip(arguments)
+    candidates = tuple(arguments.candidates) or DEFAULT
+    Candidates.of(candidates, arguments.fixed, arguments.block_size)
+    axis = axis_of(arguments.axis, budgets_of(arguments.budget))
+    target = None if arguments.target is None else target_of(arguments.target)
+    reference = locate(arguments.model, "model", (".pt2",))
+    data = locate(arguments.calibration, "calibration", (".npz", ".pt")) if arguments.calibration else None
+    if arguments.recipes is not None:
+        folder_for(arguments.recipes, "--recipes")
+
+    from qnnsolve.cli.terminal import progress_bar
+    from qnnsolve.models.files import load_model
+    from qnnsolve.models.samples import calibration_samples
+    from qnnsolve.report import json_results, json_search, searching, text
+    from qnnsolve.search import door
+
+    metric = None
+    if arguments.metric is not None:
+        from qnnsolve.search.measuring import metric_of
+
+        metric = metric_of(arguments.metric)
+    model = load_model(reference)
+    samples = calibration_samples(model, data)
+    with progress_bar() as progress:
+        result = door.search_config(
+            model.model,
+            samples[0] if model.varying else model.example_inputs or samples[0],
+            soc=arguments.soc,
+            candidates=candidates,
+            fixed=arguments.fixed,
+            budget=arguments.budget,
+            target=arguments.target,
+            points=1 if target is not None else arguments.points,
+            axis=axis,
+            calibration=samples,
+            weights=dict(arguments.weights),
+            directions=arguments.directions,
+            metric=metric,
+            measure=not arguments.no_measure,
+            backend=arguments.backend,
+            strict=arguments.strict,
+            block_size=arguments.block_size,
+            wishes=arguments.wishes,
+            unroll_limit=arguments.unroll,
+            time_limit=arguments.time_limit,
+            user_facts=arguments.facts,
+            facts_source=arguments.facts_source,
+            recipes=arguments.recipes,
+            progress=progress,
+        )
+    least = None if target is None else target.sqnr_db
+    asked = searching.Asked(arguments.model, axis, least, arguments.recipes)
+    if arguments.format == "json":
+        print(json_results.dumps(json_search.search_json(result, asked)), file=stdout)
+    else:
+        text.print_lines(searching.search_lines(result, asked, verbose=arguments.verbose), stdout)
+    return _search_exit(result, least)
+
+
+def _search_exit(result: SearchResult, least_db: float | None) -> int:
+    if not result.points:
+        print("error: no config was found; the report says what was asked", file=sys.stderr)
+        return 1
+    measured = result.points[0].measured_db
+    if least_db is None or measured is None or measured >= least_db:
+        return 0
+    print(
+        f"error: the point is predicted to reach {least_db:g} dB and measures {measured:.2f} dB; ask for more, such as "
+        f"--target 'sqnr>={2 * least_db - measured:.1f}'",
+        file=sys.stderr,
+    )
+    return PoorError.exit_code
