@@ -34,7 +34,7 @@ def tiny():
 SCHEMAS = Path(cli.__file__).parents[1] / "schema"
 
 
-def without_float(facts: Facts) -> Problem:
+def without_float(facts: Facts, *_: object) -> Problem:
     """The problem of a graph of which nothing may stay on the CPU, so that no config is found at once."""
     problem = problem_of(facts)
     why = Reason.in_words("QC000", "this test wants none")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from qnnsolve.reference.examples import BrokenConfig
 from qnnsolve.reference.operators import CaseView, OperatorView
 from qnnsolve.reference.rows import RowView
 from qnnsolve.reference.rules import RuleView
 from qnnsolve.reference.statements import Statement
 from qnnsolve.sources import Source
+
+if TYPE_CHECKING:
+    from qnnsolve.reference.examples import BrokenConfig
 
 __all__ = [
     "OPERATORS_SCHEMA",

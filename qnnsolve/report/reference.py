@@ -6,19 +6,21 @@ Tables fit a terminal; where the output is none they are as wide as their conten
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from qnnsolve.facts.backends import backend as backend_of
-from qnnsolve.reference.examples import BrokenConfig
 from qnnsolve.reference.operators import CaseView, OperatorView, axes_text
 from qnnsolve.reference.rows import RowView, archs_text, folded
 from qnnsolve.reference.rules import COMMON, RuleView
 from qnnsolve.reference.statements import cited
 from qnnsolve.report.folding import fold
+
+if TYPE_CHECKING:
+    from qnnsolve.reference.examples import BrokenConfig
 
 __all__ = ["operator_blocks", "operators_blocks", "print_blocks", "rule_blocks", "rules_blocks"]
 
