@@ -9,7 +9,7 @@ import sys
 from typing import IO, TYPE_CHECKING
 
 from qnnsolve.cli.arguments import chip_arguments, whole_number
-from qnnsolve.cli.checks import check_chip
+from qnnsolve.cli.checks import check_chip, check_output
 from qnnsolve.cli.commands.groups import Group
 from qnnsolve.cli.commands.models import CALIBRATION_HELP
 from qnnsolve.errors import PoorError
@@ -94,6 +94,7 @@ def register(group: Group) -> None:
     )
     search.add_argument("--no-measure", action="store_true", help="predict the points, do not convert and measure them")
     search.add_argument("--recipes", metavar="DIR", help="write a recipe per point there: point-1.yaml ...")
+    search.add_argument("--plot", metavar="FILE", help="draw the front: front.svg or front.png (needs matplotlib)")
 
 
 def _weight(text: str) -> tuple[int, float]:
@@ -106,7 +107,7 @@ def _weight(text: str) -> tuple[int, float]:
 
 
 def _search(arguments: argparse.Namespace, stdout: IO[str]) -> int:
-    from qnnsolve.models.locating import locate
+    from qnnsolve.models.locating import locate, source_of
     from qnnsolve.search.budgets import axis_of, budgets_of, target_of
     from qnnsolve.search.candidates import DEFAULT, Candidates
 
@@ -119,6 +120,13 @@ def _search(arguments: argparse.Namespace, stdout: IO[str]) -> int:
     data = locate(arguments.calibration, "calibration", (".npz", ".pt")) if arguments.calibration else None
     if arguments.recipes is not None:
         folder_for(arguments.recipes, "--recipes")
+    if arguments.plot is not None:
+        from qnnsolve.report.search_plot import check_plot
+
+        read = [("MODEL", source_of(reference)), ("the --calibration", source_of(data))]
+        read += [("a file of --facts", path) for path in arguments.facts.paths]
+        check_plot(arguments.plot)
+        check_output(arguments.plot, read, "--plot")
 
     from qnnsolve.cli.terminal import progress_bar
     from qnnsolve.models.files import load_model
@@ -162,6 +170,10 @@ def _search(arguments: argparse.Namespace, stdout: IO[str]) -> int:
         )
     least = None if target is None else target.sqnr_db
     asked = searching.Asked(arguments.model, axis, least, arguments.recipes)
+    if arguments.plot is not None:
+        from qnnsolve.report.search_plot import write_plot
+
+        write_plot(result, asked, arguments.plot)
     if arguments.format == "json":
         print(json_results.dumps(json_search.search_json(result, asked)), file=stdout)
     else:
