@@ -78,6 +78,8 @@ def _budget(name: str, text: str, words: str) -> Budget:
     if share and number > 1:
         unit = "1.5MB" if _SHARES[name] else "2G"
         raise UsageError(f"{words}: a plain number is a share of the dearest candidate's, at most 1; or write {unit}")
+    if name == "wide-ops" and number > 1:
+        raise UsageError(f"{words}: it is a share of the ops, at most 1")
     if said and (name not in _SHARES or match["unit"] != _SHARES[name]):
         raise UsageError(f"{words}: {name} has no unit {said}")
     return Budget(name, number * _FACTORS[match["factor"]], share)

@@ -49,9 +49,7 @@ class Candidates:
                 places.append((parse_where(where.strip(), words), _presets(names, words), words))
             else:
                 everywhere += _presets(text, words)
-        if len(set(everywhere)) < len(everywhere):
-            twice = next(name for name in everywhere if everywhere.count(name) > 1)
-            raise UsageError(f"candidates {','.join(everywhere)}: {twice} stands there twice")
+        _refuse_twice(everywhere, f"candidates {','.join(everywhere)}")
         everywhere = everywhere or list(DEFAULT)
         for text in _each(fixed):
             where, equals, name = text.rpartition("=")
@@ -106,7 +104,14 @@ def _presets(text: str, words: str) -> tuple[str, ...]:
                 f"{words}: {name} computes in half precision, and an ExecuTorch program cannot mix it with "
                 "quantized activations; leave it out"
             )
+    _refuse_twice(names, words)
     return names
+
+
+def _refuse_twice(names: Sequence[str], words: str) -> None:
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise UsageError(f"{words}: {twice} stands there twice")
 
 
 def _each(texts: str | Sequence[str]) -> Sequence[str]:

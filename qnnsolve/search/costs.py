@@ -139,7 +139,7 @@ def multiplications(facts: Facts, node: Node, built: Built) -> int:
     if first is None or second is None or not first.numel or not second.numel or not node.tensor.numel:
         return 0
     port = facts.port(found[1])
-    if port.role is Role.OPERAND:
+    if found[0] == found[1] or port.role is Role.OPERAND:
         return node.tensor.numel * (first.shape[-1] or 0)
     # Of a transposed convolution (channels on axis 1) each number of the input meets all of its channel's weights.
     times = first.numel if port.ch_axis == 1 else node.tensor.numel
