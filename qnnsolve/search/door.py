@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from qnnsolve.opinfo_facts import FactsSource
 from qnnsolve.results import SearchResult
 from qnnsolve.rules.target import FactFiles, Target, Texts, Wanted
 from qnnsolve.rules.wishes import Wish
+from qnnsolve.runs import Measurements, check_target, save_run
 from qnnsolve.search.budgets import axis_of, budgets_of, target_of
 from qnnsolve.search.candidates import DEFAULT, Candidates
 from qnnsolve.search.front import Front, refuse_impossible
@@ -59,6 +61,8 @@ def search_config(
     user_facts: FactFiles = (),
     facts_source: str | FactsSource = FactsSource.BOTH,
     recipes: str | PathLike[str] | None = None,
+    out: str | PathLike[str] | None = None,
+    model_name: str | None = None,
     progress: Progress | None = None,
 ) -> SearchResult:
     """The configs of ``model`` with the least noise within budgets, each legal on the chip.
@@ -84,6 +88,10 @@ def search_config(
             :func:`qnnsolve.solve`. What is preferred or pinned holds in every config.
         time_limit: seconds for each point; None means 120, infinity no limit.
         recipes: a folder for a recipe per point (``point-1.yaml`` ...), which ``solve`` and ``export`` take.
+        out: a file for the run of the last point and for all that was measured, each value as it comes. A search that
+            is killed goes on there; one with other budgets measures nothing again. An earlier run is replaced when all
+            is done.
+        model_name: what the kept run calls the model; None means its class.
         progress: called with a stage, the steps done and their number.
 
     Raises:
@@ -103,10 +111,13 @@ def search_config(
     if directions is not None and directions < 1:
         raise UsageError(f"directions {directions}: at least one backward pass per sample is needed")
     folder = None if recipes is None else folder_for(recipes, "recipes")
+    if out is not None:
+        check_target(out)
     limits, stages = limits_of(time_limit), Stages(progress)
     wanted = Wanted.of(chosen.everywhere[0], block_size, prefer=prefer, pin=pin, wishes=wishes)
     with quiet():
         from qnnsolve.quantizer import SolveQuantizer
+        from qnnsolve.search.keeping import Memory, key_of
         from qnnsolve.search.measuring import metric_of
         from qnnsolve.search.study import Asked, study
 
@@ -125,7 +136,20 @@ def search_config(
                 amounts = bare.amounts(budgets)
                 refuse_impossible(bare, amounts, limits)
             asked = Asked(along, points, amounts, goal, weights or {}, directions, measured_by, measure)
-            answer = study(graph, space, samples, asked, limits, stages)
+            more = {"weights": sorted((weights or {}).items()), "directions": directions, "metric": _name(metric)}
+            key = "" if out is None else key_of(graph, space, samples, more)
+            with contextlib.nullcontext(Memory()) if out is None else Measurements.open(out, key) as ledger:
+                answer = study(graph, space, samples, asked, limits, stages, ledger)
+                if isinstance(ledger, Measurements):
+                    kept = answer.solved(aim.soc.name, limits)
+                    ledger.finish(lambda path: save_run(path, kept, model=model_name or type(model).__name__))
     if folder is not None:
         answer.write_recipes(folder)
     return attrs.evolve(answer.result, soc=aim.soc.name, timings=stages.laps)
+
+
+def _name(metric: Any) -> str:
+    """What tells one task metric from another."""
+    if isinstance(metric, str):
+        return metric
+    return f"{getattr(metric, '__module__', '')}:{getattr(metric, '__qualname__', metric)}"

@@ -27,7 +27,7 @@ from qnnsolve.search.candidates import Candidates
 from qnnsolve.solver import Limits, Solution, Unknown, Unsatisfiable, solve
 from qnnsolve.sources import Source, SourceKind
 
-__all__ = ["Space", "Uniform", "solved_with"]
+__all__ = ["Space", "Uniform", "pinned_to", "solved_with"]
 
 _BY_USER = Source(SourceKind.USER, "the candidates of the search")
 
@@ -114,10 +114,14 @@ def solved_with(space: Space, config: Mapping[Site, Encoding], limits: Limits | 
         UnsatisfiableError: it is none.
         BudgetExceededError: a limit was hit.
     """
+    return _solved(pinned_to(space, config), limits or Limits())
+
+
+def pinned_to(space: Space, config: Mapping[Site, Encoding]) -> Problem:
+    """The problem of ``space`` in which each site has what ``config`` has there."""
     reason = Reason.of(PINNED, Says.PINNED, (_BY_USER,), what="what was found", words="the search")
     chosen = tuple(Allow(site, frozenset({encoding}), reason) for site, encoding in config.items())
-    problem = attrs.evolve(space.problem, constraints=(*space.problem.constraints, *chosen))
-    return _solved(problem, limits or Limits())
+    return attrs.evolve(space.problem, constraints=(*space.problem.constraints, *chosen))
 
 
 def _choices(site: Site, domain: tuple[Encoding, ...], uniforms: tuple[Uniform, ...]) -> frozenset[Encoding]:

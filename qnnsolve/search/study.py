@@ -11,10 +11,12 @@ from torch.fx import GraphModule
 
 from qnnsolve.constraints import Site
 from qnnsolve.encodings import Encoding
+from qnnsolve.explain import describe
 from qnnsolve.host.stages import Stages
 from qnnsolve.recipes.chosen import chosen
 from qnnsolve.recipes.writing import write_recipe
 from qnnsolve.results import SearchPoint, SearchResult, SensitivityRecord, UniformRecord, decibels
+from qnnsolve.runs import Solved
 from qnnsolve.search.budgets import Target
 from qnnsolve.search.front import Found, Front
 from qnnsolve.search.keeping import Ledger, Memory
@@ -22,7 +24,7 @@ from qnnsolve.search.ledgers import Measuring, kept_ranges
 from qnnsolve.search.measuring import Measured, Metric, Studied
 from qnnsolve.search.noises import NOISE, monotone, needed
 from qnnsolve.search.sensitivity import DIRECTIONS, Sensitivities, reference, sensitivities
-from qnnsolve.search.spaces import Space
+from qnnsolve.search.spaces import Space, pinned_to, solved_with
 from qnnsolve.solver import Limits
 
 __all__ = ["Answer", "Asked", "study"]
@@ -53,6 +55,12 @@ class Answer:
     space: Space
     result: SearchResult
     configs: tuple[Config, ...]
+
+    def solved(self, soc: str, limits: Limits) -> Solved:
+        """The last point as a solve that can be kept."""
+        facts, problem = self.space.facts, pinned_to(self.space, self.configs[-1])
+        solution = solved_with(self.space, self.configs[-1], limits)
+        return Solved(facts, problem, solution, describe(facts, problem, solution, soc=soc, timings=()), limits)
 
     def write_recipes(self, folder: Path) -> None:
         """A recipe per point: ``point-1.yaml`` and so on."""
