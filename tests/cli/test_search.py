@@ -39,7 +39,7 @@ def name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def test_a_front_is_told_kept_and_valid(ask: Ask, name: str) -> None:
     common = ("search", f"{name}:net", "--soc", "sm8750", *CANDIDATES, "--budget", "weights=0.9")
-    argv = (*common, "--points", "3", "--recipes", "kept", "--metric", f"{name}:minus")
+    argv = (*common, "--points", "3", "--recipes", "kept", "--out", "front.qnn", "--metric", f"{name}:minus")
     code, out, err = ask(*argv, "--format", "json")
     document = json.loads(out)
     assert (code, err) == (0, "")
@@ -50,6 +50,7 @@ def test_a_front_is_told_kept_and_valid(ask: Ask, name: str) -> None:
         assert point["measured_db"] is not None and point["metric"] < 0
     assert sorted(path.name for path in Path("kept").iterdir()) == ["point-1.yaml", "point-2.yaml", "point-3.yaml"]
     assert read_recipes(["kept/point-3.yaml"]).wishes
+    assert ask("ask", "front.qnn", 'node(N, "Conv2d")')[0] == 0
     code, out, err = ask(*common, "--target", "sqnr>=10", "--no-measure", "--axis", "bit-ops")
     assert (code, err) == (0, "")
     assert "the cheapest config in bit-ops is predicted to reach 10 dB" in out.splitlines()[1]

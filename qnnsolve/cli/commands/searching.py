@@ -93,6 +93,12 @@ def register(group: Group) -> None:
         "is asked, and of two within the same budgets it decides",
     )
     search.add_argument("--no-measure", action="store_true", help="predict the points, do not convert and measure them")
+    search.add_argument(
+        "--out",
+        metavar="FILE",
+        help="keep the run of the last point there, and all that is measured, each value as it comes: a search that was "
+        "killed goes on, one with other budgets measures nothing again",
+    )
     search.add_argument("--recipes", metavar="DIR", help="write a recipe per point there: point-1.yaml ...")
     search.add_argument("--plot", metavar="FILE", help="draw the front: front.svg or front.png (needs matplotlib)")
 
@@ -120,6 +126,13 @@ def _search(arguments: argparse.Namespace, stdout: IO[str]) -> int:
     data = locate(arguments.calibration, "calibration", (".npz", ".pt")) if arguments.calibration else None
     if arguments.recipes is not None:
         folder_for(arguments.recipes, "--recipes")
+    if arguments.out is not None:
+        from qnnsolve.runs import check_target
+
+        files = [("a file of --facts", path) for path in arguments.facts.paths]
+        inputs = [("MODEL", source_of(reference)), ("the --calibration", source_of(data)), *files]
+        check_output(arguments.out, [*inputs, ("the --plot", arguments.plot)], "--out")
+        check_target(arguments.out)
     if arguments.plot is not None:
         from qnnsolve.report.search_plot import check_plot
 
@@ -166,6 +179,8 @@ def _search(arguments: argparse.Namespace, stdout: IO[str]) -> int:
             user_facts=arguments.facts,
             facts_source=arguments.facts_source,
             recipes=arguments.recipes,
+            out=arguments.out,
+            model_name=arguments.model,
             progress=progress,
         )
     least = None if target is None else target.sqnr_db
