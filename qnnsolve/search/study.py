@@ -11,7 +11,6 @@ from torch.fx import GraphModule
 
 from qnnsolve.constraints import Site
 from qnnsolve.encodings import Encoding
-from qnnsolve.errors import UsageError
 from qnnsolve.explain import describe
 from qnnsolve.host.stages import Stages
 from qnnsolve.recipes.chosen import chosen
@@ -84,10 +83,6 @@ def study(
     ledger, weights = ledger or Memory(), {str(place): weight for place, weight in asked.weights.items()}
     with stages("reference"):
         wanted = reference(model, samples, weights)
-    if not wanted.counting:
-        raise UsageError(
-            "the model has no float output with a weight and a value other than 0: there is no noise to lessen"
-        )
     studied = Studied(model, space, samples, wanted, asked.metric)
     measuring = Measuring(studied, ledger)
     ranges = kept_ranges(measuring, stages)

@@ -35,7 +35,7 @@ def test_a_killed_search_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytes
     """Whatever it was doing: nothing is put twice, and the front is that of a search that nobody killed."""
     model, out = seeded(ConvNet), tmp_path / "run.qnn"
     whole = searched(model)
-    real = studying.study
+    real: Any = studying.study
     put: list[tuple[str, str]] = []
 
     def killed(*args: Any) -> Any:
@@ -113,5 +113,5 @@ def test_a_model_without_a_float_output_is_refused() -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return torch.relu(x).flatten(1).argmax(1)
 
-    with pytest.raises(UsageError, match="no float output"):
+    with pytest.raises(UsageError, match="no output counts"):
         searched(Picks())

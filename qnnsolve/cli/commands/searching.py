@@ -96,8 +96,8 @@ def register(group: Group) -> None:
     search.add_argument(
         "--out",
         metavar="FILE",
-        help="keep the run of the last point there, and all that is measured, each value as it comes: a search that was "
-        "killed goes on, one with other budgets measures nothing again",
+        help="keep the run of the last point there, and all that is measured, each value as it comes: a search that "
+        "was killed goes on, one with other budgets measures nothing again",
     )
     search.add_argument("--recipes", metavar="DIR", help="write a recipe per point there: point-1.yaml ...")
     search.add_argument("--plot", metavar="FILE", help="draw the front: front.svg or front.png (needs matplotlib)")
