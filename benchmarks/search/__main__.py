@@ -24,19 +24,26 @@ import attrs
 
 from benchmarks.search import installed
 from benchmarks.search.aimet import by_aimet
-from benchmarks.search.budgets import offers, repeatability
+from benchmarks.search.budgets import budgets, offers, repeatability
 from benchmarks.search.configs import Bench, Proposal, uniform
 from benchmarks.search.flips import by_executorch, by_layer, worst_share
 from benchmarks.search.metrics import of
 from benchmarks.search.networks import NETWORKS
+from benchmarks.search.ours import GREEDY, NAME, Search, by_greedy, cheapest, held
 from benchmarks.search.page import page
 
-TOOLS: Mapping[str, Callable[[Bench], Proposal]] = MappingProxyType(
+COSINE = 0.99
+"""What embeddings are to reach."""
+UNBOUND = 10**9
+"""Converts, where they are free."""
+
+TOOLS: Mapping[str, Callable[[Bench, Search], Proposal]] = MappingProxyType(
     {
-        "ExecuTorch PerLayerSqnrAnalyzer": by_executorch,
-        "worst ops first": by_layer,
-        "worst 10 %": lambda bench: worst_share(by_layer(bench)),
-        "AIMET choose_mixed_precision": by_aimet,
+        "ExecuTorch PerLayerSqnrAnalyzer": lambda bench, _: by_executorch(bench),
+        "worst ops first": lambda bench, _: by_layer(bench),
+        "worst 10 %": lambda bench, _: worst_share(by_layer(bench)),
+        "AIMET choose_mixed_precision": lambda bench, _: by_aimet(bench),
+        GREEDY: lambda _, search: by_greedy(search),
     }
 )
 
@@ -53,14 +60,34 @@ def about(bench: Bench) -> dict[str, Any]:
     }
 
 
-def offered(bench: Bench, make: Callable[[Bench], Proposal]) -> dict[str, Any]:
+def searched(search: Search, ranked: bool) -> dict[str, Any]:
+    """What the search has found by itself, converts free, and how well what it supposes holds."""
+    bench, low = search.bench, search.pool
+    target = cheapest(search, COSINE) if bench.network.name == "encoder" else None
+    return {
+        "passes": search.passes,
+        "seconds": round(search.seconds, 1),
+        "details": f"{len(low)} configs measured, converts free",
+        "offers": [
+            {"budget": each, "point": attrs.asdict(point)}
+            for each in budgets(bench)
+            if (point := search.within(each, UNBOUND)) is not None
+        ],
+        "held": held(search, ranked),
+        "cheapest": None if target is None else attrs.asdict(target),
+    }
+
+
+def offered(bench: Bench, search: Search, make: Callable[[Bench, Search], Proposal]) -> dict[str, Any]:
     """What a tool has found, and what it has within each budget."""
-    proposal = make(bench)
+    proposal = make(bench, search)
+    before = search.passes, search.seconds
     return {
         "passes": proposal.passes,
         "seconds": round(proposal.seconds, 1),
         "details": proposal.details,
-        "offers": [attrs.asdict(each) for each in offers(bench, proposal, None)],
+        "offers": [attrs.asdict(each) for each in offers(bench, proposal, search.within)],
+        "search_more": [search.passes - before[0], round(search.seconds - before[1], 1)],
     }
 
 
@@ -83,6 +110,7 @@ def main() -> None:
     parser.add_argument("--install", action="store_true", help="install what is missing, and do nothing else")
     parser.add_argument("--network", action="append", choices=tuple(NETWORKS), help="only this one; may be repeated")
     parser.add_argument("--tool", action="append", choices=tuple(TOOLS), help="only this one; may be repeated")
+    parser.add_argument("--unranked", action="store_true", help="do not measure every encoding at every site")
     parser.add_argument("--out", type=Path, help="results as JSON; what is there is kept")
     parser.add_argument("--page", type=Path, help="the page, in Markdown")
     options = parser.parse_args()
@@ -100,11 +128,17 @@ def main() -> None:
             kept["networks"][name] = about(bench)
             _write(options.out, kept)
             tools = kept["networks"][name]["tools"]
-        for tool in options.tool or TOOLS:
-            if tool not in tools:
-                print(f"{name}: {tool}", file=sys.stderr, flush=True)
-                tools[tool] = offered(bench, TOOLS[tool])
-                _write(options.out, kept)
+        missing = [tool for tool in options.tool or TOOLS if tool not in tools]
+        if not missing and NAME in kept["networks"][name]:
+            continue
+        search = Search(bench)
+        if NAME not in kept["networks"][name]:
+            kept["networks"][name][NAME] = searched(search, not options.unranked)
+            _write(options.out, kept)
+        for tool in missing:
+            print(f"{name}: {tool}", file=sys.stderr, flush=True)
+            tools[tool] = offered(bench, search, TOOLS[tool])
+            _write(options.out, kept)
     if options.page is not None:
         options.page.write_text(page(kept), encoding="utf-8")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from statistics import stdev
 
 import attrs
@@ -14,8 +14,8 @@ BUDGETS = 20
 
 @attrs.frozen
 class Offer:
-    """What a tool has within a budget of bit operations, and what the search has within the same costs: no more bit
-    operations and no more converts than that very config."""
+    """What a tool has within a budget of bit operations, and what the search has within that budget and with no more
+    converts."""
 
     tool: str
     budget: int
@@ -23,8 +23,8 @@ class Offer:
     ours: Point | None
 
 
-Within = Callable[[int, int], Sequence[Config]]
-"""Configs that the search offers within bit operations and converts; the best measured one counts."""
+Within = Callable[[int, int], Point | None]
+"""What the search takes within bit operations and converts."""
 
 
 def budgets(bench: Bench) -> tuple[int, ...]:
@@ -44,11 +44,8 @@ def offers(bench: Bench, proposal: Proposal, search: Within | None) -> Iterator[
     for budget in budgets(bench):
         config = within(bench, proposal, budget)
         if config is not None:
-            point, ours = bench.measured(config), None
-            if search is not None:
-                found = map(bench.measured, search(*bench.cost(config)))
-                ours = max(found, key=lambda each: each.sqnr, default=None)
-            yield Offer(proposal.tool, budget, point, ours)
+            point = bench.measured(config)
+            yield Offer(proposal.tool, budget, point, search(budget, point.converts) if search else None)
 
 
 def repeatability(bench: Bench) -> float:

@@ -150,16 +150,14 @@ class Bench:
             model, quantizer = self.converted(config)
             assert quantizer.solution is not None
             assert quantizer.solution.encodings == solution.encodings, f"{config.name} is solved in two ways"
-            found = answers(model, self.network.evaluation)
-            self._points[key] = Point(
-                config.name,
-                *self.cost(config),
-                costs.weight_bytes(self.graph, solution),
-                metrics.sqnr(self.network, found),
-                metrics.of(self.network, found),
-                time.process_time() - start,
-            )
+            figures, weights = self.figures(model), costs.weight_bytes(self.graph, solution)
+            self._points[key] = Point(config.name, *self.cost(config), weights, *figures, time.process_time() - start)
         return attrs.evolve(self._points[key], config=config.name)
+
+    def figures(self, model: torch.fx.GraphModule) -> tuple[float, float]:
+        """SQNR and metric of a converted model over the evaluation samples."""
+        found = answers(model, self.network.evaluation)
+        return metrics.sqnr(self.network, found), metrics.of(self.network, found)
 
     def repeated(self, config: Config, seeds: int = 4) -> tuple[float, ...]:
         """The SQNR of ``config`` in dB, calibrated on a random half of the samples, per seed."""
