@@ -24,9 +24,10 @@ import examples.models
 import examples.more_models
 from qnnsolve.facts.socs import soc as soc_of
 from qnnsolve.host.quiet import quiet
+from qnnsolve.host.stages import Stages
 from qnnsolve.lowering.lower import lower
-from qnnsolve.models.tracing import evaluating
-from qnnsolve.pipeline import _converted, _Stages
+from qnnsolve.models.tracing import evaluating, exported
+from qnnsolve.pipeline.steps import converted_model
 from qnnsolve.verification.verify import run_on_emulator
 
 QUANTIZE, DEQUANTIZE = "quantized_decomposed.quantize_per_tensor", "quantized_decomposed.dequantize_per_tensor"
@@ -121,7 +122,8 @@ def converted_example(name: str, soc: str, precision: str) -> tuple[GraphModule,
         from qnnsolve.quantizer import SolveQuantizer
 
         quantizer = SolveQuantizer("htp", soc, False, precision=precision)
-        return _converted(model, inputs, calibration, quantizer, _Stages(None)), inputs
+        samples = [inputs] if calibration is None else list(calibration)
+        return converted_model(exported(model, inputs), samples, quantizer, Stages()), inputs
 
 
 def compared(converted: GraphModule, inputs: tuple[Any, ...], soc: str) -> tuple[list[LocalError], torch.Tensor]:
