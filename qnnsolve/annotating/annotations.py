@@ -9,7 +9,6 @@ from typing import Any
 import attrs
 from torch.fx import GraphModule
 from torch.fx import Node as FxNode
-from torchao.quantization.pt2e.prepare import _create_obs_or_fq_from_qspec
 from torchao.quantization.pt2e.quantizer import QuantizationAnnotation, QuantizationSpecBase, SharedQuantizationSpec
 from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
 
@@ -18,7 +17,7 @@ from qnnsolve.annotating.groups import bounds_of, floors_of, halvings_of, named_
 from qnnsolve.annotating.masks import mask_bounds, softmax_inputs
 from qnnsolve.annotating.named_observers import NamedObservers
 from qnnsolve.annotating.observers import Bounds
-from qnnsolve.annotating.specs import bias_spec, concrete_spec, halved_spec
+from qnnsolve.annotating.specs import bias_spec, concrete_spec, halved_spec, made
 from qnnsolve.annotating.training import training_spec
 from qnnsolve.constraints import Derived, Problem, Same, Site
 from qnnsolve.encodings import Encoding
@@ -123,7 +122,7 @@ def _iteration_order(facts: Facts, encodings: Mapping[Site, Encoding]) -> Iterat
 def _try_observer(spec: QuantizationSpecBase, name: str, site: Site, encoding: Encoding) -> None:
     """Make the observer once, as torchao does: those of whole tensors raise where channels are observed."""
     try:
-        _create_obs_or_fq_from_qspec(spec, {}, False)
+        made(spec)
     except (NotImplementedError, TypeError) as error:
         why = " ".join(str(error).split())
         raise UsageError(f"observer {name} at {site}, which is {encoding.name}: {why}") from error

@@ -21,7 +21,7 @@ from qnnsolve.annotating.observers import Bounds, MaskObserver, TensorObserver
 from qnnsolve.annotating.scales import HalvedObserver, PerBlockObserver, PerChannelObserver
 from qnnsolve.encodings import DType, Encoding, QScheme
 
-__all__ = ["bias_spec", "concrete_spec", "halved_spec", "observer_of"]
+__all__ = ["bias_spec", "concrete_spec", "halved_spec", "made", "observer_of"]
 
 _TORCH_DTYPE = {
     DType.UINT8: torch.uint8,
@@ -86,7 +86,16 @@ def observer_of(encoding: Encoding) -> Any:
 
     A spec's own factory alone would not do: torchao tells it dtype and range only where it prepares a model.
     """
-    return _create_obs_or_fq_from_qspec(concrete_spec(encoding), {}, False)
+    return made(concrete_spec(encoding))
+
+
+def made(spec: QuantizationSpecBase) -> Any:
+    """The observer that torchao makes of ``spec`` where it prepares a model.
+
+    Raises:
+        NotImplementedError, TypeError: it cannot observe what the spec asks for.
+    """
+    return _create_obs_or_fq_from_qspec(spec, {}, False)
 
 
 def halved_spec(encoding: Encoding, halvings: int) -> QuantizationSpec:

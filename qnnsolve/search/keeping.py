@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -13,6 +13,7 @@ from torch.fx import GraphModule
 from qnnsolve import __version__
 from qnnsolve.constraints import Site
 from qnnsolve.encodings import Encoding
+from qnnsolve.runs import content_key
 from qnnsolve.search.rounding import Rounding
 from qnnsolve.search.spaces import Space
 
@@ -49,35 +50,28 @@ class Memory:
 def key_of(model: GraphModule, space: Space, samples: Sequence[Any], more: Mapping[str, Any]) -> str:
     """A hash of all that a measurement depends on: the graph, its weights and states, the samples, the candidates with
     what each of them has everywhere, the versions, and ``more``. A change of any of these is another key."""
-    found = hashlib.sha256()
-    _add(found, "versions", [__version__, *(f"{each} {importlib.metadata.version(each)}" for each in _DISTRIBUTIONS)])
-    _add(found, "graph", (repr(node) for node in space.facts.graph))
-    _add(found, "more", (f"{name}={value!r}" for name, value in sorted(more.items())))
+    parts: dict[str, str | bytes] = {
+        "versions": repr([__version__, *map(importlib.metadata.version, _DISTRIBUTIONS)]),
+        "graph": repr(list(space.facts.graph)),
+        "more": repr(sorted(more.items())),
+        "choices": repr([(str(s), sorted(e.name for e in each)) for s, each in sorted(space.choices.items())]),
+    }
     for uniform in space.uniforms:
-        had = (f"{site}={encoding.name}" for site, encoding in uniform.solution.encodings.items())
-        _add(found, uniform.name, [*had, repr(uniform.facts.wanted.all)])
-    _add(found, "choices", (f"{s}={sorted(e.name for e in each)}" for s, each in sorted(space.choices.items())))
-    _tensors(found, "weights", dict(model.state_dict(keep_vars=True)).items())
+        parts[f"uniform {uniform.name}"] = repr((uniform.facts.wanted.all, named(uniform.solution.encodings)))
+    for name, value in model.state_dict(keep_vars=True).items():
+        parts[f"weight {name}"] = _digest(value)
     for index, sample in enumerate(samples):
-        leaves = torch.utils._pytree.tree_leaves(sample)
-        _tensors(found, f"sample {index}", ((str(place), leaf) for place, leaf in enumerate(leaves)))
-    return found.hexdigest()
+        for place, leaf in enumerate(torch.utils._pytree.tree_leaves(sample)):
+            parts[f"sample {index} {place}"] = _digest(leaf)
+    return content_key(parts)
 
 
-def _add(found: Any, name: str, texts: Iterable[str]) -> None:
-    for text in (name, *texts):
-        data = text.encode()
-        found.update(len(data).to_bytes(8, "little"))
-        found.update(data)
-
-
-def _tensors(found: Any, kind: str, named_values: Iterable[tuple[str, Any]]) -> None:
-    for name, value in named_values:
-        if isinstance(value, torch.Tensor):
-            _add(found, kind, [name, str(value.dtype), str(tuple(value.shape))])
-            found.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-        else:
-            _add(found, kind, [name, repr(value)])
+def _digest(value: Any) -> str | bytes:
+    """Of a tensor its form and a hash of its values."""
+    if not isinstance(value, torch.Tensor):
+        return repr(value)
+    values = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+    return f"{value.dtype} {tuple(value.shape)} ".encode() + hashlib.sha256(values.data).digest()
 
 
 def named(config: Mapping[Site, Encoding]) -> str:

@@ -126,18 +126,16 @@ def _search(arguments: argparse.Namespace, stdout: IO[str]) -> int:
     data = locate(arguments.calibration, "calibration", (".npz", ".pt")) if arguments.calibration else None
     if arguments.recipes is not None:
         folder_for(arguments.recipes, "--recipes")
+    read = [("MODEL", source_of(reference)), ("the --calibration", source_of(data))]
+    read += [("a file of --facts", path) for path in arguments.facts.paths]
     if arguments.out is not None:
         from qnnsolve.runs import check_target
 
-        files = [("a file of --facts", path) for path in arguments.facts.paths]
-        inputs = [("MODEL", source_of(reference)), ("the --calibration", source_of(data)), *files]
-        check_output(arguments.out, [*inputs, ("the --plot", arguments.plot)], "--out")
+        check_output(arguments.out, [*read, ("the --plot", arguments.plot)], "--out")
         check_target(arguments.out)
     if arguments.plot is not None:
         from qnnsolve.report.search_plot import check_plot
 
-        read = [("MODEL", source_of(reference)), ("the --calibration", source_of(data))]
-        read += [("a file of --facts", path) for path in arguments.facts.paths]
         check_plot(arguments.plot)
         check_output(arguments.plot, read, "--plot")
 
