@@ -21,11 +21,11 @@ from qnnsolve.results import SearchResult
 from qnnsolve.rules.target import FactFiles, Target, Texts, Wanted
 from qnnsolve.rules.wishes import Wish
 from qnnsolve.runs import Measurements, check_target, save_run
-from qnnsolve.search.budgets import axis_of, budgets_of, target_of
+from qnnsolve.search.budgets import Budget, axis_of, budgets_of, target_of
 from qnnsolve.search.candidates import DEFAULT, Candidates
 from qnnsolve.search.front import Front, refuse_impossible
 from qnnsolve.search.spaces import Space
-from qnnsolve.solver import limits_of
+from qnnsolve.solver import Limits, limits_of
 
 if TYPE_CHECKING:
     import torch
@@ -132,9 +132,7 @@ def search_config(
             with stages("solve"):
                 graph = quantizer.transform_for_annotation(module)
                 space = Space.of(read_graph(graph), aim, chosen, wanted, limits)
-                bare = Front.of(space, None, limits)
-                amounts = bare.amounts(budgets)
-                refuse_impossible(bare, amounts, limits)
+                amounts = _possible(space, budgets, limits)
             asked = Asked(along, points, amounts, goal, weights or {}, directions, measured_by, measure)
             more = {"weights": sorted((weights or {}).items()), "directions": directions, "metric": _name(metric)}
             key = "" if out is None else key_of(graph, space, samples, more)
@@ -146,6 +144,16 @@ def search_config(
     if folder is not None:
         answer.write_recipes(folder)
     return attrs.evolve(answer.result, soc=aim.soc.name, timings=stages.laps)
+
+
+def _possible(space: Space, budgets: Sequence[Budget], limits: Limits) -> dict[str, float]:
+    """The budgets in the costs' own units, once some config is known to be within them."""
+    if not budgets:
+        return {}
+    front = Front.of(space, None, limits)
+    amounts = front.amounts(budgets)
+    refuse_impossible(front, amounts, limits)
+    return amounts
 
 
 def _name(metric: Any) -> str:
