@@ -25,7 +25,7 @@ def run(options: argparse.Namespace) -> list[Record]:
     for soc in options.soc or SOCS:
         with tempfile.TemporaryDirectory(prefix="boundaries-") as folder:
             child = "benchmarks.op_model_child"
-            workers = [Worker(role, Path(folder), child, role, "boundaries") for role in ("compile", "run")]
+            compiler, runner = (Worker(role, Path(folder), child, role, "boundaries") for role in ("compile", "run"))
             try:
                 for quantizer in options.quantizers:
                     for name, case in boundaries().items():
@@ -34,11 +34,11 @@ def run(options: argparse.Namespace) -> list[Record]:
                         unsaid = quantizer == "upstream" and settings_of(case) is None
                         if wanted and not unsaid and key(record) not in done:
                             job = {**record, "weighted_only": False}
-                            done[key(record)] = record | once(job, *workers, Path(folder))
+                            done[key(record)] = record | once(job, compiler, runner, Path(folder))
                             write(options.out, done[key(record)])
                             print(soc, quantizer, name, cell(done[key(record)]), file=sys.stderr)
             finally:
-                for worker in workers:
+                for worker in (compiler, runner):
                     worker.stop()
     return list(done.values())
 

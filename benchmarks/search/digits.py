@@ -54,7 +54,8 @@ class Block(nn.Module):
         scores = torch.matmul(query, key.transpose(2, 3)) * (query.shape[-1] ** -0.5)
         mixed = torch.matmul(torch.softmax(scores, -1), value).transpose(1, 2).reshape(x.shape)
         x = x + self.out(mixed)
-        return x + self.feed(self.behind(x))
+        made: torch.Tensor = x + self.feed(self.behind(x))
+        return made
 
 
 class ViT(nn.Module):
@@ -98,10 +99,10 @@ def trained(kind: type[nn.Module], folder: Path) -> nn.Module:
     optimizer = torch.optim.AdamW(model.parameters(), 3e-3)
     steps = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, EPOCHS * -(-TRAIN // 64))
     for _ in range(EPOCHS):
-        for batch in torch.randperm(TRAIN).split(64):
+        for batch in torch.split(torch.randperm(TRAIN), 64):
             loss = nn.functional.cross_entropy(model(pixels[batch]), labels[batch])
             optimizer.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             optimizer.step()
             steps.step()
     folder.mkdir(parents=True, exist_ok=True)

@@ -47,7 +47,8 @@ def of(network: Network, found: torch.Tensor) -> float:
 
 def of_labels(network: Network, logits: torch.Tensor) -> float:
     """The share of ``logits`` whose largest is at the true label."""
-    return float((logits.argmax(1) == network.truth).float().mean())
+    assert network.truth is not None, "it has labels"
+    return float(torch.eq(logits.argmax(1), network.truth).float().mean())
 
 
 def cosine(network: Network, embeddings: torch.Tensor) -> float:

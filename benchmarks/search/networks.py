@@ -149,7 +149,7 @@ def _tones(count: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _singly(batch: torch.Tensor) -> list[Sample]:
-    return [(each,) for each in batch.split(1)]
+    return [(each,) for each in torch.split(batch, 1)]
 
 
 _METRICS = "benchmarks.search.metrics"
