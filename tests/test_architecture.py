@@ -17,7 +17,6 @@ PACKAGE = Path(__file__).parents[1] / "qnnsolve"
 WINGS = (
     "__main__",
     "cli",
-    "report",
     "search",
     "pipeline",
     "executorch",
@@ -25,6 +24,7 @@ WINGS = (
     "quantizer",
     "annotating",
     "rewriting",
+    "report",
     "questions",
     "recipes",
     "asking",

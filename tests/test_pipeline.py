@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,6 +39,18 @@ def test_a_solve_is_handed_on_with_all_that_it_was_made_from() -> None:
     refused: list[Solved] = []
     pipeline.solve(seeded(ConvNet), EXAMPLE, soc="SM8450", pin="classify=16w", on_solved=refused.append)
     assert [solved.result.status for solved in refused] == [Status.UNSATISFIABLE]
+
+
+def test_a_solve_makes_its_page(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    pipeline.solve(seeded(ConvNet), EXAMPLE, report=page, model_name="a net")
+    assert '"title":"a net for SM8750' in page.read_text()
+    pipeline.solve(seeded(ConvNet), EXAMPLE, soc="SM8450", pin="classify=16w", report=page)
+    assert "unsatisfiable: 1 conflict" in page.read_text()
+    with pytest.raises(UsageError, match="would be overwritten"):
+        pipeline.solve(seeded(ConvNet), EXAMPLE, report=tmp_path / "both", save=tmp_path / "both")
+    with pytest.raises(UsageError, match="does not exist"):
+        pipeline.solve(seeded(ConvNet), EXAMPLE, report=tmp_path / "none" / "page.html")
 
 
 def test_wishes_go_in_by_the_library_s_door() -> None:

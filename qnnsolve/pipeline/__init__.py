@@ -55,9 +55,10 @@ def solve(given: SolveArguments) -> SolveResult:
         save: a file to keep the run in, for :func:`qnnsolve.load_run`; an earlier run there is replaced.
         save_recipe: a file for what was chosen, as a recipe: its name ends with ``.yaml``, ``.toml`` or ``.json``, or
             with ``.py`` for source of ExecuTorch's QuantRecipe. Nothing is written where there is no solution.
+        report: a file for a page to look at, one HTML file that opens from disk (:mod:`qnnsolve.report.page`).
         on_solved: called with the solve and all that it was made from, where a run is written: it takes what
             :func:`qnnsolve.runs.save_run` takes.
-        model_name: what the kept run and the recipe call the model; None means its class.
+        model_name: what the kept run, the recipe and the page call the model; None means its class.
         progress: called with a stage, the steps done and their number.
 
     Raises:
@@ -93,7 +94,7 @@ def export(given: ExportArguments) -> ExportResult:
     One that disagrees is kept, and the result says so: see :attr:`Verification.agrees`.
 
     Args: those of :func:`solve`, and these. Only the backend ``htp`` can be compiled for here. What ``save``,
-    ``save_recipe`` and ``on_solved`` ask for is done at the end, or when no legal config exists.
+    ``save_recipe``, ``report`` and ``on_solved`` ask for is done at the end, or when no legal config exists.
 
         out: the ``.pte``; an existing one is replaced only by a complete one, when its verification is done.
         calibration: positional inputs per sample, shaped like the example inputs, which are used where it is None.

@@ -61,6 +61,7 @@ class SolveArguments(_Model):
     rules: OwnRules = ()
     save: str | PathLike[str] | None = None
     save_recipe: str | PathLike[str] | None = None
+    report: str | PathLike[str] | None = None
     on_solved: Callable[[Solved], object] | None = None
     model_name: str | None = None
     progress: Progress | None = None

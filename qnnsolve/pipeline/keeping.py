@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from qnnsolve.errors import BudgetExceededError, UnsatisfiableError
 from qnnsolve.host.outputs import check_writable, spare_inputs
 from qnnsolve.pipeline.arguments import SolveArguments
 from qnnsolve.recipes import check_format, save_recipe
+from qnnsolve.report.page import write_page
 from qnnsolve.results import ExportResult
 from qnnsolve.runs import Solved, check_target, save_run
 from qnnsolve.solver import Solution
@@ -22,15 +23,17 @@ __all__ = ["Keeping"]
 
 @attrs.frozen
 class Keeping:
-    """The files of the run and of the recipe (None: there is none), what the model is called there, and who is told."""
+    """The files of the run, the recipe and the page (None: there is none), what the model is called there, and who is
+    told."""
 
     run: Path | None
     recipe: Path | None
+    page: Path | None
     model: str
     tell: Callable[[Solved], object] | None
 
     @classmethod
-    def of(cls, given: SolveArguments, others: Iterable[tuple[str, str | PathLike[str] | None]]) -> Keeping:
+    def of(cls, given: SolveArguments, others: Sequence[tuple[str, str | PathLike[str] | None]]) -> Keeping:
         """What the arguments ask for. ``others`` are read or written beside it: what each is for, and its path.
 
         Raises:
@@ -43,7 +46,10 @@ class Keeping:
             spare_inputs("save_recipe", recipe, [*others, ("the run", run)])
         if run is not None:
             spare_inputs("save", run, others)
-        return cls(run, recipe, given.model_name or type(given.model).__name__, given.on_solved)
+        page = None if given.report is None else check_writable(given.report, "page")
+        if page is not None:
+            spare_inputs("report", page, [*others, ("the run", run), ("the recipe", recipe)])
+        return cls(run, recipe, page, given.model_name or type(given.model).__name__, given.on_solved)
 
     def keep(self, solved: Solved | None, export: ExportResult | None = None) -> None:
         """Write what is to be kept, a recipe only where there is a solution; then tell."""
@@ -53,6 +59,8 @@ class Keeping:
             save_run(self.run, solved, model=self.model, export=export)
         if self.recipe is not None and isinstance(solved.outcome, Solution):
             save_recipe(self.recipe, solved, model=self.model)
+        if self.page is not None:
+            write_page(solved, self.page, model=self.model, export=export)
         if self.tell is not None:
             self.tell(solved)
 

@@ -23,6 +23,7 @@ from qnnsolve.questions.answers import (
 from qnnsolve.questions.differing import Config, difference, ports_of
 from qnnsolve.questions.opened import Opened
 from qnnsolve.questions.places import Place, places
+from qnnsolve.questions.priced import Price, Refusals, prices_of_all
 from qnnsolve.questions.repairs import Clashing, conflicts_of, repairs_of
 from qnnsolve.questions.what_if import what_if
 from qnnsolve.questions.why import why, why_not
@@ -38,6 +39,8 @@ __all__ = [
     "Moved",
     "Opened",
     "Place",
+    "Price",
+    "Refusals",
     "Repair",
     "Step",
     "Tip",
@@ -48,6 +51,7 @@ __all__ = [
     "difference",
     "places",
     "ports_of",
+    "prices_of_all",
     "repairs_of",
     "what_if",
     "why",

@@ -10,7 +10,7 @@ from qnnsolve.report.folding import fold, names_in_short
 from qnnsolve.report.lines import Line, count, many, paragraph, percent
 from qnnsolve.results import CpuOp, ExportResult, Verdict, Verification, in_words
 
-__all__ = ["program"]
+__all__ = ["agreement", "program"]
 
 
 def program(result: ExportResult) -> Iterator[Line]:
@@ -43,14 +43,15 @@ def _verification(result: ExportResult) -> Iterator[Line]:
         yield from accuracy(result)
         return
     yield Line("")
-    yield _agreement(verification)
+    yield agreement(verification)
     yield from accuracy(result)
     yield from output_lines(verification)
     if verification.note:
         yield from (Line(f"  {line}", style="yellow") for line in verification.note.splitlines())
 
 
-def _agreement(verification: Verification) -> Line:
+def agreement(verification: Verification) -> Line:
+    """Whether the emulator computes what the converted model does."""
     match verification.verdict:
         case None:
             return Line("Emulator: ran; every output is random, so there is nothing to compare", style="yellow")

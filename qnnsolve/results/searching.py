@@ -51,6 +51,8 @@ class SearchPoint:
     metric: float | None = None
     found_as: str = "optimum"
     """``optimum``; or another config that measured better within the same budgets: ``point 3``, ``16a8w``."""
+    differs: tuple[tuple[str, str], ...] = ()
+    """(site, encoding), wherever its config is not that of the last point."""
 
 
 @attrs.frozen
@@ -80,3 +82,7 @@ class SearchResult:
     ``measuring`` the points."""
     notes: tuple[str, ...]
     timings: tuple[tuple[str, float], ...]
+    axis: str = ""
+    """The cost along which the points lie."""
+    target_db: float | None = None
+    """The least SQNR that was asked for; None where a front was."""

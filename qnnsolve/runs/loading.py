@@ -21,7 +21,7 @@ from qnnsolve.explain import describe, node_records, notes_of_model, result_of
 from qnnsolve.facts.curated import Curated
 from qnnsolve.foreign import said
 from qnnsolve.host.stages import Stages
-from qnnsolve.results import CalibrationRecord, ExportResult, NodeRecord, SolveResult, Status
+from qnnsolve.results import CalibrationRecord, ExportResult, NodeRecord, SearchResult, SolveResult, Status
 from qnnsolve.rules.base import Facts
 from qnnsolve.runs.answers import read_chosen, read_conflicts, read_placed, read_solution
 from qnnsolve.runs.asked import facts_of
@@ -152,6 +152,12 @@ class Run:
             convert = reader(self._known)
             convert.register_structure_hook(SolveResult, lambda _, __: self.result)
             return convert.structure(record, ExportResult)
+
+    @cached_property
+    def search(self) -> SearchResult | None:
+        """What a search answered whose last point this is; None where there was none."""
+        with self._reading():
+            return self._record("search", SearchResult) if "search" in self._records else None
 
     def solve(self, limits: Limits | None = None) -> SolveResult:
         """The answer to the stored constraints, solved again: the same but for ``timings``.

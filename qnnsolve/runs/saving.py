@@ -13,7 +13,7 @@ from cattrs import Converter
 from qnnsolve import __version__
 from qnnsolve.constraints import Problem, Site
 from qnnsolve.encodings import Encoding
-from qnnsolve.results import ExportResult, SolveResult
+from qnnsolve.results import ExportResult, SearchResult, SolveResult
 from qnnsolve.rules.base import Facts
 from qnnsolve.runs.answers import answer_rows
 from qnnsolve.runs.asked import asked_records
@@ -49,7 +49,12 @@ class Solved:
 
 
 def save_run(
-    path: str | os.PathLike[str], solved: Solved, *, model: str = "", export: ExportResult | None = None
+    path: str | os.PathLike[str],
+    solved: Solved,
+    *,
+    model: str = "",
+    export: ExportResult | None = None,
+    search: SearchResult | None = None,
 ) -> None:
     """Write ``solved`` to ``path``; an earlier run there is replaced, and only by a complete one.
 
@@ -58,14 +63,15 @@ def save_run(
         solved: what is kept. There are no weights in it.
         model: what the model is called.
         export: what an export answered beside the solve.
+        search: what a search answered whose last point this is.
 
     Raises:
         UsageError: the file cannot be written, or something stands there that is no kept run.
     """
-    write(path, _rows(solved, model, export))
+    write(path, _rows(solved, model, {"export": export, "search": search}))
 
 
-def _rows(solved: Solved, model: str, export: ExportResult | None) -> Rows:
+def _rows(solved: Solved, model: str, more: Mapping[str, ExportResult | SearchResult | None]) -> Rows:
     facts, problem, result = solved.facts, solved.problem, solved.result
     met = Met()
     convert = writer(met)
@@ -81,7 +87,7 @@ def _rows(solved: Solved, model: str, export: ExportResult | None) -> Rows:
     rows |= _given_records(solved, convert)
     rows |= problem_rows(facts, problem, met, solved.encodings, shares)
     rows |= answer_rows(problem, solved.outcome, result, met)
-    rows["records"] = _records(solved, export, convert)
+    rows["records"] = _records(solved, more, convert)
     rows |= met.rows()
     rows["about"] = _about(result, model, digest(rows, [each for each in TABLES if each.given]))
     return signed(rows)
@@ -95,14 +101,14 @@ def _given_records(solved: Solved, convert: Converter) -> dict[str, list[Row]]:
     }
 
 
-def _records(solved: Solved, export: ExportResult | None, convert: Converter) -> list[Row]:
+def _records(solved: Solved, more: Mapping[str, ExportResult | SearchResult | None], convert: Converter) -> list[Row]:
     statistics = None if isinstance(solved.outcome, Unknown) else solved.outcome.statistics
     found: Mapping[str, Any] = {
         "calibration": convert.unstructure(solved.result.calibration),
-        "export": convert.unstructure(export),
         "notes": list(solved.result.notes),
         "statistics": convert.unstructure(statistics),
         "timings": list(solved.result.timings),
+        **{name: convert.unstructure(each) for name, each in more.items()},
     }
     return [(name, compact(record)) for name, record in found.items() if record is not None]
 

@@ -12,11 +12,12 @@ import attrs
 from qnnsolve.errors import UsageError
 from qnnsolve.facts.fx import read_graph
 from qnnsolve.host.child import Progress
-from qnnsolve.host.outputs import folder_for
+from qnnsolve.host.outputs import check_writable, folder_for, spare_inputs
 from qnnsolve.host.quiet import quiet
 from qnnsolve.host.stages import Stages
 from qnnsolve.models.tracing import checked_samples, evaluating, example_inputs_of, exported, single
 from qnnsolve.opinfo_facts import FactsSource
+from qnnsolve.report.page import write_page
 from qnnsolve.results import SearchResult
 from qnnsolve.rules.target import FactFiles, Target, Texts, Wanted
 from qnnsolve.rules.wishes import Wish
@@ -62,6 +63,7 @@ def search_config(
     facts_source: str | FactsSource = FactsSource.BOTH,
     recipes: str | PathLike[str] | None = None,
     out: str | PathLike[str] | None = None,
+    report: str | PathLike[str] | None = None,
     model_name: str | None = None,
     progress: Progress | None = None,
 ) -> SearchResult:
@@ -91,7 +93,8 @@ def search_config(
         out: a file for the run of the last point and for all that was measured, each value as it comes. A search that
             is killed goes on there; one with other budgets measures nothing again. An earlier run is replaced when all
             is done.
-        model_name: what the kept run calls the model; None means its class.
+        report: a file for a page to look at: the front, the sensitivities, and the last point node by node.
+        model_name: what the kept run and the page call the model; None means its class.
         progress: called with a stage, the steps done and their number.
 
     Raises:
@@ -113,6 +116,9 @@ def search_config(
     folder = None if recipes is None else folder_for(recipes, "recipes")
     if out is not None:
         check_target(out)
+    page = None if report is None else check_writable(report, "page")
+    if page is not None:
+        spare_inputs("report", page, [("the run", out)])
     limits, stages = limits_of(time_limit), Stages(progress)
     wanted = Wanted.of(chosen.everywhere[0], block_size, prefer=prefer, pin=pin, wishes=wishes)
     with quiet():
@@ -138,12 +144,16 @@ def search_config(
             key = "" if out is None else key_of(graph, space, samples, more)
             with contextlib.nullcontext(Memory()) if out is None else Measurements.open(out, key) as ledger:
                 answer = study(graph, space, samples, asked, limits, stages, ledger)
-                if isinstance(ledger, Measurements):
-                    kept = answer.solved(aim.soc.name, limits)
-                    ledger.finish(lambda path: save_run(path, kept, model=model_name or type(model).__name__))
+                found = attrs.evolve(answer.result, soc=aim.soc.name, timings=stages.laps)
+                name = model_name or type(model).__name__
+                kept = answer.solved(aim.soc.name, limits) if out is not None or page is not None else None
+                if isinstance(ledger, Measurements) and kept is not None:
+                    ledger.finish(lambda path: save_run(path, kept, model=name, search=found))
     if folder is not None:
         answer.write_recipes(folder)
-    return attrs.evolve(answer.result, soc=aim.soc.name, timings=stages.laps)
+    if page is not None and kept is not None:
+        write_page(kept, page, model=name, search=found)
+    return found
 
 
 def _possible(space: Space, budgets: Sequence[Budget], limits: Limits) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +101,7 @@ def study(
         candidates=space.candidates.names,
         samples=len(samples),
         directions=directions,
-        points=tuple(record for record, _ in kept),
+        points=tuple(_compared(kept)),
         uniforms=tuple(_uniforms(front, uniforms)),
         sensitivities=tuple(_records(space, noise)),
         passes={
@@ -111,6 +111,8 @@ def study(
         },
         notes=tuple(_notes(found, changed)),
         timings=(),
+        axis=asked.axis,
+        target_db=None if asked.target is None else asked.target.sqnr_db,
     )
     return Answer(space, result, tuple(config for _, config in kept))
 
@@ -194,6 +196,14 @@ def _kept(
         found_as=name,
     )
     return record, config
+
+
+def _compared(kept: Sequence[tuple[SearchPoint, Config]]) -> Iterator[SearchPoint]:
+    """Each point, with what its config has otherwise than that of the last, which is kept."""
+    for point, config in kept:
+        last = kept[-1][1]
+        differs = ((str(site), encoding.name) for site, encoding in sorted(config.items()) if last[site] != encoding)
+        yield attrs.evolve(point, differs=tuple(differs))
 
 
 def _better(one: Measured, other: Measured) -> bool:

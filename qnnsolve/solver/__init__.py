@@ -1,7 +1,8 @@
 """Picks one encoding per site at the least cost, with proof; or says which constraints cannot hold together.
 
 :func:`solve` goes: union-find over sharing, propagation with a trail, components, exact optimum by elimination
-(HiGHS where a component is too wide), cores. :func:`check` is an independent second opinion. :class:`Program` answers
+(HiGHS where a component is too wide), cores. :func:`check` is an independent second opinion, and :func:`regrets`
+prices every candidate at every site. :class:`Program` answers
 with the best config under budgets, where what counts is not the prices of the constraints but measures of a config.
 """
 
@@ -21,6 +22,7 @@ from qnnsolve.solver.candidates import also_left_out
 from qnnsolve.solver.check import Verdict, check
 from qnnsolve.solver.engine import solve
 from qnnsolve.solver.limits import TIME_LIMIT, Limits, Method, limits_of
+from qnnsolve.solver.regrets import regrets
 
 __all__ = [
     "TIME_LIMIT",
@@ -44,5 +46,6 @@ __all__ = [
     "also_left_out",
     "check",
     "limits_of",
+    "regrets",
     "solve",
 ]

@@ -72,6 +72,21 @@ class _Mortal(Memory):
         self._ledger.put(kind, name, json.loads(json.dumps(value)))
 
 
+def test_the_front_is_kept_and_in_the_page(tmp_path: Path) -> None:
+    out, page = tmp_path / "run.qnn", tmp_path / "page.html"
+    found = searched(seeded(ConvNet), out=out, report=page, model_name="a net")
+    run = load_run(out)
+    assert run.search == found and found.axis == "bit-ops"
+    assert found.points[0].differs and found.points[-1].differs == ()
+    assert {str(site): encoding.name for site, encoding in run.encodings.items()}.keys() >= dict(
+        found.points[0].differs
+    ).keys()
+    assert '"title":"a net for SM8750' in page.read_text() and '"axis":"bit-ops"' in page.read_text()
+    with pytest.raises(UsageError, match="would be overwritten"):
+        searched(seeded(ConvNet), out=out, report=out)
+    assert load_run(out).search == found
+
+
 def test_other_budgets_measure_nothing_again(tmp_path: Path) -> None:
     model, out = seeded(ConvNet), tmp_path / "run.qnn"
     first = searched(model, out=out)

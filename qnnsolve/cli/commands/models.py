@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 from qnnsolve.cli.arguments import request_arguments, whole_number
 from qnnsolve.cli.checks import check_kept, check_names, check_output
 from qnnsolve.cli.commands.groups import Group
-from qnnsolve.cli.commands.pages import check_report, page_of
+from qnnsolve.cli.commands.pages import check_report
 from qnnsolve.errors import HostBackendError, MismatchError, PoorError
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def _request(arguments: argparse.Namespace) -> dict[str, Any]:
         "rules": arguments.rules,
         "save": arguments.save,
         "save_recipe": arguments.save_recipe,
-        "on_solved": page_of(arguments),
+        "report": arguments.report,
         "model_name": arguments.model,
     }
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from os import PathLike
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 from qnnsolve.cli.checks import check_output
 from qnnsolve.cli.commands.groups import Group
 
-if TYPE_CHECKING:
-    from qnnsolve.runs import Solved
-
-__all__ = ["check_report", "page_of", "register"]
+__all__ = ["check_report", "register"]
 
 
 def register(group: Group) -> None:
@@ -51,16 +48,3 @@ def check_report(arguments: argparse.Namespace, others: Iterable[tuple[str, str 
     if arguments.report is not None:
         kept = [("the --save", arguments.save), ("the --save-recipe", arguments.save_recipe)]
         check_output(arguments.report, [*others, *kept], "--report")
-
-
-def page_of(arguments: argparse.Namespace) -> Callable[[Solved], None] | None:
-    """What makes the page of a solve, if one is asked for."""
-    if arguments.report is None:
-        return None
-
-    def page(solved: Solved) -> None:
-        from qnnsolve.report.page import write_page
-
-        write_page(solved, arguments.report, model=arguments.model)
-
-    return page

@@ -100,6 +100,9 @@ def register(group: Group) -> None:
         "was killed goes on, one with other budgets measures nothing again",
     )
     search.add_argument("--recipes", metavar="DIR", help="write a recipe per point there: point-1.yaml ...")
+    search.add_argument(
+        "--report", metavar="FILE", help="write a page to look at: the front, and the last point node by node"
+    )
     search.add_argument("--plot", metavar="FILE", help="draw the front: front.svg or front.png (needs matplotlib)")
 
 
@@ -133,6 +136,10 @@ def _search(arguments: argparse.Namespace, stdout: IO[str]) -> int:
 
         check_output(arguments.out, [*read, ("the --plot", arguments.plot)], "--out")
         check_target(arguments.out)
+    if arguments.report is not None:
+        check_output(
+            arguments.report, [*read, ("the --out", arguments.out), ("the --plot", arguments.plot)], "--report"
+        )
     if arguments.plot is not None:
         from qnnsolve.report.search_plot import check_plot
 
@@ -178,6 +185,7 @@ def _search(arguments: argparse.Namespace, stdout: IO[str]) -> int:
             facts_source=arguments.facts_source,
             recipes=arguments.recipes,
             out=arguments.out,
+            report=arguments.report,
             model_name=arguments.model,
             progress=progress,
         )

@@ -8,18 +8,28 @@ from qnnsolve.errors import UsageError
 from qnnsolve.host.outputs import check_writable, put, spare_inputs, unfinished
 from qnnsolve.report.page.document import PAGE_SCHEMA, document
 from qnnsolve.report.page.html import html
+from qnnsolve.results import ExportResult, SearchResult
 from qnnsolve.runs import Run, Solved
 
 __all__ = ["PAGE_SCHEMA", "document", "html", "write_page"]
 
 
-def write_page(solved: Solved | Run, out: str | os.PathLike[str], *, model: str = "") -> None:
+def write_page(
+    solved: Solved | Run,
+    out: str | os.PathLike[str],
+    *,
+    model: str = "",
+    export: ExportResult | None = None,
+    search: SearchResult | None = None,
+) -> None:
     """Write the page of a solve to ``out``; an existing file is replaced only by a whole one.
 
     Args:
         solved: a solve, or a run that was kept.
         out: the file.
-        model: what the model is called; a kept run knows its own.
+        model: what the model is called; a kept run knows its own, and what follows, too.
+        export: what an export answered beside the solve.
+        search: what a search answered whose last point this is.
 
     Raises:
         UsageError: it cannot be written there, or ``out`` is the run itself.
@@ -28,7 +38,7 @@ def write_page(solved: Solved | Run, out: str | os.PathLike[str], *, model: str 
     target = check_writable(out, "page")
     if isinstance(solved, Run):
         spare_inputs("out", target, [("the run", solved.path)])
-    text = html(document(solved, model))
+    text = html(document(solved, model, export, search))
     with unfinished(target) as partial:
         try:
             partial.write_text(text, encoding="utf-8")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import attrs
 
@@ -15,9 +15,11 @@ from qnnsolve.questions import Clash
 from qnnsolve.report.page.costs import cost_by_node
 from qnnsolve.report.page.explaining import clashes, explain
 from qnnsolve.report.page.modules import module_tree, modules_json
+from qnnsolve.report.page.once import Once
+from qnnsolve.report.page.outcomes import export_part, search_part
 from qnnsolve.report.questions import repair_lines, step_lines
 from qnnsolve.report.solve import head
-from qnnsolve.results import Deviation, NodeRecord, Placement, SourceRecord
+from qnnsolve.results import Deviation, ExportResult, NodeRecord, Placement, SearchResult, SourceRecord
 from qnnsolve.rules.builders import Built, Input
 from qnnsolve.runs import Run, Solved
 
@@ -25,18 +27,15 @@ __all__ = ["PAGE_SCHEMA", "document"]
 
 PAGE_SCHEMA = "qnnsolve/page-document/1"
 Json: TypeAlias = dict[str, Any]
-T = TypeVar("T", bound=Hashable)
+_UNDECIDED: Json = {**dict.fromkeys(("asked", "chosen", "set")), "why": []}
+"""Of a port where nothing is decided."""
 
 
-class _Once(dict[T, int]):
-    """Things by number, in the order in which they were met."""
-
-    def of(self, thing: T) -> int:
-        return self.setdefault(thing, len(self))
-
-
-def document(solved: Solved | Run, model: str = "") -> Json:
-    """What the page of a solve of ``model``, or of a run that was kept, shows.
+def document(
+    solved: Solved | Run, model: str = "", export: ExportResult | None = None, search: SearchResult | None = None
+) -> Json:
+    """What the page of a solve of ``model``, or of a run that was kept, shows, and what came of it beside: the program
+    of an export, the front of a search. A kept run knows these itself.
 
     Encodings, sets of candidates, sources and source lines are listed once and stand as their numbers elsewhere, as
     nodes do. ``nodes`` are the graph's inputs and calls in topological order. A port has what was asked for and chosen,
@@ -48,12 +47,12 @@ def document(solved: Solved | Run, model: str = "") -> Json:
     made = _Document.of(solved)
     result = solved.result
     if isinstance(solved, Run):
-        model = solved.about["model"]
+        model, export, search = solved.about["model"], solved.export, solved.search
     nodes = made.nodes()
     lines = [line.text for line in head(result, model)]
     top = module_tree(solved.facts.graph[each["name"]].module_path for each in nodes)
     looks: list[Hashable] = [_look(each) for each in nodes]
-    explain(solved, nodes, looks)
+    explained = explain(solved, nodes, looks)
     converts = [
         attrs.asdict(each) | {"sources": made.cited(each.sources), "at": made.at.get(each.user)}
         for each in result.converts
@@ -84,6 +83,9 @@ def document(solved: Solved | Run, model: str = "") -> Json:
         "modules": modules_json(top, looks),
         "converts": converts,
         "timings": [list(each) for each in result.timings],
+        "export": None if export is None else export_part(export),
+        "search": None if search is None else search_part(search, made.at),
+        **explained,
         **made.tables(),
     }
 
@@ -114,10 +116,10 @@ class _Document:
     records: dict[str, NodeRecord]
     costs: dict[str, int]
     at: dict[str, int]
-    encodings: _Once[Encoding] = attrs.field(factory=lambda: _Once[Encoding]())
-    sets: _Once[tuple[int, ...]] = attrs.field(factory=lambda: _Once[tuple[int, ...]]())
-    sources: _Once[SourceRecord] = attrs.field(factory=lambda: _Once[SourceRecord]())
-    lines: _Once[tuple[str, int, str]] = attrs.field(factory=lambda: _Once[tuple[str, int, str]]())
+    encodings: Once[Encoding] = attrs.field(factory=lambda: Once[Encoding]())
+    sets: Once[tuple[int, ...]] = attrs.field(factory=lambda: Once[tuple[int, ...]]())
+    sources: Once[SourceRecord] = attrs.field(factory=lambda: Once[SourceRecord]())
+    lines: Once[tuple[str, int, str]] = attrs.field(factory=lambda: Once[tuple[str, int, str]]())
 
     @classmethod
     def of(cls, solved: Solved | Run) -> _Document:
@@ -161,7 +163,7 @@ class _Document:
             assert entry.ref is not None
             read = {"from": self.at.get(entry.ref), "name": str(entry.ref), "role": entry.role.value}
             shape = " ".join(_shape(self.graph[entry.ref]))
-            port = self._port(Site(entry.ref, node.name)) or {"asked": None, "chosen": None, "set": None, "why": []}
+            port = self._port(Site(entry.ref, node.name)) or {**_UNDECIDED}
             found.append({**read, "shape": shape, **port})
         return found
 

@@ -1,14 +1,31 @@
-"""Why ports are not what was asked for, as steps in a page's document."""
+"""Why ports are what they are, and why not something else, in a page's document."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
 import attrs
 
+from qnnsolve.encodings import FLOAT, Encoding
 from qnnsolve.errors import UsageError
-from qnnsolve.questions import Clash, Clashing, Opened, Place, Repair, Step, Verdict, conflicts_of, repairs_of, why
+from qnnsolve.questions import (
+    Clash,
+    Clashing,
+    Opened,
+    Place,
+    Price,
+    Refusals,
+    Repair,
+    Step,
+    Verdict,
+    conflicts_of,
+    prices_of_all,
+    repairs_of,
+    why,
+)
+from qnnsolve.report.page.once import Once
+from qnnsolve.report.questions import step_lines
 from qnnsolve.results import Status
 from qnnsolve.rules.wishes import Strength
 from qnnsolve.runs import Run, Solved
@@ -17,33 +34,129 @@ from qnnsolve.solver import limits_of
 __all__ = ["clashes", "explain"]
 
 MOST_QUESTIONS = 40
-"""That a page asks: each is a solve."""
+"""Deviations that a page asks about: each is a solve."""
 SECONDS = 2.0
 """That one may take; the first that takes longer is the last."""
+MOST_REFUSALS = 1000
+"""Refused candidates whose steps are in a page."""
+_REFUSED = (Verdict.OFF, Verdict.IMPOSSIBLE)
+
+Json = dict[str, Any]
 
 
-def explain(solved: Solved | Run, nodes: Iterable[dict[str, Any]], looks: Iterable[Hashable]) -> None:
-    """Fill ``why`` of ports that deviate, as far as :data:`MOST_QUESTIONS` go; a node that looks like one before it
-    names that one."""
-    if solved.result.status is not Status.SATISFIABLE or solved.result.proof != "optimal":
-        return
-    opened = attrs.evolve(Opened.of(solved), limits=limits_of(SECONDS))
+def explain(solved: Solved | Run, nodes: Sequence[Json], looks: Sequence[Hashable]) -> Json:
+    """Fill in why ports deviate (``why``), what each candidate costs (``prices``) and why one is refused
+    (``refused``). A node that looks like one before it names that one.
+
+    Answers the tables of it: ``prices``, ``refusals``, and in ``unpriced`` what is left out.
+    """
+    prices, refusals = Once[tuple[Any, ...]](), Once[tuple[str, ...]]()
+    if solved.result.status is not Status.SATISFIABLE:
+        return {"prices": [], "refusals": [], "unpriced": []}
+    opened = Opened.of(solved)
+    if opened.solution.proof != "optimal":
+        left_out = ["What other candidates would cost is not known: the answer is not proven to be the best"]
+        return {"prices": [], "refusals": [], "unpriced": left_out}
+    _deviations(opened, nodes, looks)
+    left_out = list(_prices(opened, nodes, looks, prices, refusals))
+    return {
+        "prices": [[list(each) if isinstance(each, tuple) else each for each in row] for row in prices],
+        "refusals": [list(each) for each in refusals],
+        "unpriced": left_out,
+    }
+
+
+def _ports(opened: Opened, node: Json) -> Iterator[tuple[int, Place, Json]]:
+    """The ports of a node that have a choice, by number, each with what stands for it in the document."""
+    for at, (port, site) in enumerate(opened.sites_of.get(node["name"], ())):
+        read = next((each for each in node["inputs"] if each["name"] == site.node), None)
+        shown = read if site.user else node["output"]
+        if shown is not None and shown["chosen"] is not None:
+            yield at, Place(opened.facts.graph[node["name"]], port, site), shown
+
+
+def _deviations(opened: Opened, nodes: Sequence[Json], looks: Sequence[Hashable]) -> None:
+    """The steps to what is not as asked for, as far as :data:`MOST_QUESTIONS` go."""
+    opened = attrs.evolve(opened, limits=limits_of(SECONDS))
     told: dict[Hashable, str] = {}
     for node, look in zip(nodes, looks, strict=True):
-        for at, (port, site) in enumerate(opened.sites_of.get(node["name"], ())):
-            shown = next((each for each in node["inputs"] if each["name"] == site.node), None)
-            shown = shown if site.user else node["output"]
-            if shown is None or shown["chosen"] in (None, shown["asked"]):
+        for at, place, shown in _ports(opened, node):
+            if shown["chosen"] == shown["asked"]:
                 continue
             key = (look, at)
             if key in told:
                 shown["why"] = [f"its steps stand at {told[key]}, a node that looks like this one"]
             elif len(told) < MOST_QUESTIONS:
-                answers = why(opened, Place(solved.facts.graph[node["name"]], port, site))
+                answers = why(opened, place)
                 if any(each.verdict is Verdict.OPEN for each in answers):
                     return
                 shown["why"] = [line for each in answers for line in (each.sentence, *map(_line, each.steps))]
                 told[key] = node["name"]
+
+
+def _prices(
+    opened: Opened,
+    nodes: Sequence[Json],
+    looks: Sequence[Hashable],
+    prices: Once[tuple[Any, ...]],
+    refusals: Once[tuple[str, ...]],
+) -> Iterator[str]:
+    """Fill in prices and refusals; yields what is left out."""
+    known, refused = prices_of_all(opened), Refusals.of(opened)
+    told: dict[Hashable, int] = {}
+    unpriced = untold = asked = 0
+    for number, (node, look) in enumerate(zip(nodes, looks, strict=True)):
+        for at, place, shown in _ports(opened, node):
+            assert place.site is not None
+            costs = known.get(place.site)
+            if costs is None:
+                unpriced += 1
+                continue
+            offers = [costs[each] for each in opened.problem.domains[place.site]]
+            shown["prices"] = prices.of(tuple(map(_coded, offers)))
+            wanted = [each for each in costs if costs[each].verdict in _REFUSED and each != FLOAT]
+            key = (look, at, shown["prices"])
+            if not wanted:
+                continue
+            if key in told:
+                shown["alike"] = told[key]
+            elif asked + len(wanted) <= MOST_REFUSALS:
+                told[key] = number
+                asked += len(wanted)
+                shown["refused"] = _refused(refused, place, wanted, costs, refusals)
+            else:
+                untold += 1
+    if unpriced:
+        yield f"What others would cost is not known at {unpriced:,} ports: their part of the graph is too wide"
+    if untold:
+        yield f"Why candidates are refused is told at the first {MOST_REFUSALS:,}; {untold:,} ports are left out"
+
+
+def _refused(
+    found: Refusals, place: Place, wanted: Sequence[Encoding], costs: dict[Encoding, Price], refusals: Once[Any]
+) -> Json:
+    """By the number of the candidate among all of its site, the number of its steps."""
+    assert place.site is not None
+    domain = found.opened.problem.domains[place.site]
+    told = {}
+    for each in wanted:
+        steps = found.steps(place.site, each, staying=costs[each].verdict is Verdict.OFF)
+        lines = tuple(line.text.strip() for line in step_lines([*map(_without_question, steps[1:])]))
+        if lines:
+            told[str(domain.index(each))] = refusals.of(lines)
+    return told
+
+
+def _without_question(step: Step) -> Step:
+    """A step, where the first one, what is asked for, stands above the others."""
+    return attrs.evolve(step, needs=tuple(each - 1 for each in step.needs if each))
+
+
+def _coded(price: Price) -> Any:
+    """A number: so much more; in brackets: and more ops go to the CPU; False: no config has it."""
+    if price.verdict is Verdict.IMPOSSIBLE:
+        return False
+    return (price.more,) if price.verdict is Verdict.OFF else price.more
 
 
 def clashes(solved: Solved | Run) -> tuple[tuple[Clash, ...], tuple[Repair, ...]]:

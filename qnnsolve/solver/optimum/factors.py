@@ -75,6 +75,7 @@ class Factors:
         self._numbers: dict[tuple[object, ...], int] = {}
         self._eliminated: dict[Key, Eliminated] = {}
         self._added: dict[tuple[int, int], tuple[int, int]] = {}
+        self._projected: dict[tuple[Key, tuple[int, ...]], int | None] = {}
 
     def number(self, table: Table) -> tuple[int, int] | None:
         """(what was taken off, number; -1 if the rest is all zero), or ``None`` if every entry is forbidden.
@@ -151,6 +152,26 @@ class Factors:
                 self._bytes += choice.nbytes
             self._eliminated[bucket] = known
         return known
+
+    def project(self, bucket: Key, kept: tuple[int, ...]) -> int | None:
+        """The least of the bucket's sum for all values at the places ``kept``, as a factor over these; what they all
+        have in common is taken off. None: nothing is possible.
+
+        Raises:
+            MemoryReached, Overflow: as :meth:`eliminate`.
+        """
+        key = bucket, kept
+        if key not in self._projected:
+            if len(bucket) > self.MOST and self.arithmetic.dtype is not object:
+                raise Overflow
+            self._check_room(bucket)
+            total = self._sum([self._spread(factor, axes, bucket) for factor, axes in bucket])
+            gone = tuple(axis for axis in range(total.ndim) if axis not in kept)
+            left: Table = np.asarray(total.min(axis=gone), dtype=self.arithmetic.dtype)
+            rising = sorted(kept)
+            outcome = self.number(left.transpose([rising.index(place) for place in kept]))
+            self._projected[key] = None if outcome is None else outcome[1]
+        return self._projected[key]
 
     def _check_room(self, bucket: Key) -> None:
         """Before the table of a bucket is built: it, and two more of its size while it is summed."""

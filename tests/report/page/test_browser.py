@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from qnnsolve.runs import load_run, save_run
 from tests.report.page.browser import BAD_NAMES, hostile, kept, opened, without_modules, written
+from tests.report.page.outcomes import exported, searched
 from tests.runs.kept import blocks, contradiction, facts, solved
 
 pytestmark = pytest.mark.slow
@@ -32,6 +34,13 @@ def page(path: Path) -> Iterator[Any]:
 def _about(page: Any) -> str:
     text: str = page.inner_text("#about")
     return text
+
+
+def _axe(page: Any) -> list[Any]:
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page).response["violations"]
+    return [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]
 
 
 def _focus(page: Any) -> str:
@@ -116,18 +125,12 @@ def test_the_keyboard_alone_gets_everywhere(page: Any) -> None:
 
 
 def test_contrast_names_and_roles_pass_axe(page: Any) -> None:
-    from axe_playwright_python.sync_playwright import Axe
-
-    def check() -> None:
-        found = Axe().run(page).response["violations"]
-        assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found] == []
-
-    check()
+    assert _axe(page) == []
     page.fill("#search", "mixed_0")
     page.keyboard.press("Enter")
-    page.click("#panel summary")
-    assert "cannot be s16 on V68" in page.inner_text("#panel details")
-    check()
+    page.click("#panel details:not(.not) summary")
+    assert "cannot be s16 on V68" in page.inner_text("#panel details:not(.not)")
+    assert _axe(page) == []
 
 
 def test_a_conflict_is_told_first(tmp_path: Path) -> None:
@@ -136,6 +139,40 @@ def test_a_conflict_is_told_first(tmp_path: Path) -> None:
         assert "--pin a" in page.inner_text(".conflict")
         page.click(".conflict .link")
         assert "Conflicts" in page.inner_text("#panel")
+
+
+def test_other_candidates_say_what_they_would_cost(page: Any) -> None:
+    page.fill("#search", "mixed_7 matmul")
+    page.click(".hit")
+    page.locator("#panel details.not summary").nth(1).click()
+    told = page.locator("#panel details.not").nth(1).inner_text()
+    assert "s8: legal, the best config that has it costs 48 more" in told and "s16: no config has it" in told
+    assert "float: only with more ops on the CPU, and 1,073,738,763 more" in told
+    page.locator("#panel details.not .link:visible").click()
+    assert _about(page) == "MatMul mixed_0"
+    page.locator("#panel details.not summary").nth(1).click()
+    assert "because MatMul on V68 with s16 at mixed_0 in[1] takes no" in page.inner_text("#panel")
+
+
+def test_the_program_and_the_front_are_seen_and_clicked(tmp_path: Path) -> None:
+    save_run(tmp_path / "run.qnn", solved(facts(blocks(1))), model="m", export=exported(), search=searched())
+    with opened(written(load_run(tmp_path / "run.qnn"), tmp_path)) as page:
+        told = page.inner_text("#panel")
+        assert "Emulator agrees with the converted model but for rounding" in told and "30.0 dB (worst 29.0)" in told
+        assert "nobody <b>knows</b>" in told
+        assert page.locator("#front .mark").count() == 3
+        assert "30.00 dB" in page.inner_text("#point")
+        page.locator("#front [data-name='point 1']").click()
+        assert "20.00 dB" in page.inner_text("#point") and "1 kB" in page.inner_text("#point")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        assert page.inner_text("#point h3") == "point 2"
+        page.locator("#front [data-name='point 1']").focus()
+        page.keyboard.press("Enter")
+        page.click("#point summary")
+        assert _axe(page) == []
+        page.click("#point details .link")
+        assert _about(page) == "Gelu gelu_0"
 
 
 def test_bad_names_are_shown_and_never_run(tmp_path: Path) -> None:

@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 
 from qnnsolve.errors import UsageError
+from qnnsolve.questions import Opened, Verdict, places, why_not
 from qnnsolve.report.page import document, html, write_page
 from qnnsolve.report.page.html import embedded
 from qnnsolve.results import Status
 from qnnsolve.rules.wish_text import parse_wish
 from qnnsolve.rules.wishes import Strength
-from qnnsolve.runs import Solved
+from qnnsolve.runs import Solved, load_run, save_run
 from tests.report.page.browser import BAD_NAMES, hostile, kept, renamed, without_modules
+from tests.report.page.outcomes import exported, searched
 from tests.runs.kept import OPS, blocks, contradiction, facts, solved
 
 
@@ -64,6 +66,58 @@ def test_a_port_that_deviates_says_why(shown: Any) -> None:
     assert mixed["mixed_1"] == ["its steps stand at mixed_0, a node that looks like this one"]
 
 
+def test_every_candidate_has_a_price_and_what_is_refused_has_steps(tmp_path: Path) -> None:
+    run = kept(solved(facts(blocks(2))), tmp_path)
+    shown = document(run)
+    nodes = {node["name"]: node for node in shown["nodes"]}
+    names = [each["name"] for each in shown["encodings"]]
+    port = nodes["mixed_0"]["inputs"][1]
+    offers = dict(zip((names[at] for at in shown["sets"][port["set"]]), shown["prices"][port["prices"]], strict=True))
+    opened = Opened.of(run)
+    (place,) = places(opened, "mixed_0.in[1]")
+    for name, offer in offers.items():
+        answer = why_not(opened, place, name)
+        if answer.verdict is Verdict.OFF:
+            assert offer == [answer.price]
+        else:
+            assert offer == (False if answer.verdict is Verdict.IMPOSSIBLE else answer.price or 0)
+    steps = {names[shown["sets"][port["set"]][int(at)]]: shown["refusals"][of] for at, of in port["refused"].items()}
+    assert "s16" in steps and "takes no" in steps["s16"][0] and "(measured with QNN" in steps["s16"][0]
+    assert "by (1)" not in steps["s16"][0]
+    assert shown["nodes"][nodes["mixed_1"]["inputs"][1]["alike"]]["name"] == "mixed_0"
+    assert shown["unpriced"] == []
+
+
+def test_what_is_not_priced_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = kept(solved(facts(blocks(1))), tmp_path)
+    monkeypatch.setattr("qnnsolve.report.page.explaining.MOST_REFUSALS", 2)
+    left_out = document(run)["unpriced"]
+    assert len(left_out) == 1 and left_out[0].startswith("Why candidates are refused is told at the first 2; ")
+    monkeypatch.setattr("qnnsolve.report.page.explaining.prices_of_all", lambda opened: {})
+    assert "is not known at" in document(run)["unpriced"][0]
+
+
+def test_what_came_of_an_export_and_a_search_is_there(tmp_path: Path) -> None:
+    save_run(tmp_path / "run.qnn", solved(facts(blocks(1))), model="m", export=exported(), search=searched())
+    run = load_run(tmp_path / "run.qnn")
+    assert run.search == searched()
+    shown = document(run)
+    assert shown["export"]["verdict"] == "rounding" and shown["export"]["delegates"] == 1
+    assert shown["export"]["said"][0].startswith("Emulator agrees with the converted model but for rounding")
+    (output,) = shown["export"]["outputs"]
+    assert output["emulator"] == "30.0 dB (worst 29.0), 2 samples" and output["error"].startswith("2 % of its range")
+    front = shown["search"]
+    assert [point["x"] for point in front["points"]] == [1000.0, 2000.0] and front["axis"] == "weights"
+    assert front["points"][0]["differs"] == [[names(shown).index("gelu_0"), "gelu_0", "u8"]]
+    assert front["uniforms"][0]["measured"] == "inf" and front["sensitivities"][0][0] == names(shown).index("mixed_0")
+    assert json.loads(embedded(shown)) == shown
+    assert document(solved(facts(blocks(1))))["search"] is None
+
+
+def names(shown: Any) -> list[str]:
+    return [node["name"] for node in shown["nodes"]]
+
+
 def test_deviations_cite_their_sources(shown: Any) -> None:
     found = [each for node in shown["nodes"] for each in node["deviations"]]
     assert found and all(each["sources"] for each in found if each["rule"] == "QC001")
@@ -108,7 +162,7 @@ def test_no_name_can_end_the_script(tmp_path: Path) -> None:
     assert inside is not None and json.loads(inside[1]) == shown
     assert not set(inside[1]) & set("<>&\u2028\u2029")
     assert any(name in json.loads(inside[1])["modules"][3]["path"] for name in BAD_NAMES)
-    assert page.count("<script") == 8 and page.count("</script>") == 8
+    assert page.count("<script") == 9 and page.count("</script>") == 9
 
 
 def test_half_a_surrogate_pair_is_text_too() -> None:
@@ -118,7 +172,7 @@ def test_half_a_surrogate_pair_is_text_too() -> None:
 def test_the_policy_lets_only_our_scripts_run(shown: Any) -> None:
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', html(shown))
     assert policy is not None and policy[1].startswith("default-src 'none'; script-src 'sha256-")
-    assert "unsafe" not in policy[1] and "http" not in policy[1] and policy[1].count("sha256-") == 8
+    assert "unsafe" not in policy[1] and "http" not in policy[1] and policy[1].count("sha256-") == 9
     assert "Chris Pettitt" in html(shown)
 
 

@@ -21,13 +21,32 @@ const conflictCard = (each) => make("div", { class: "card conflict" }, make("p",
   make("p", {}, "at ", each.nodes.map((name, at) => [at ? ", " : "", link(name)])),
   make("ol", {}, each.constraints.map((one) => make("li", {}, one))), cited(each.sources));
 
+/** What a candidate costs more than the answer: see `_coded` in explaining.py. */
+function offer(price) {
+  if (price === false) return "no config has it";
+  if (Array.isArray(price)) return `only with more ops on the CPU, and ${price[0].toLocaleString("en")} more`;
+  return price ? `legal, the best config that has it costs ${price.toLocaleString("en")} more` : "legal, at the same cost";
+}
+function whyNot(port) {
+  if (port.prices === undefined || doc.sets[port.set].length < 2) return null;
+  const told = doc.sets[port.set].map((encoding, place) => {
+    if (encoding === port.chosen) return null;
+    const steps = (port.refused || {})[place];
+    return make("li", {}, make("strong", {}, nameOf(encoding)), `: ${offer(doc.prices[port.prices][place])}`,
+      steps === undefined ? null : make("ol", {}, doc.refusals[steps].map((step) => make("li", {}, step))));
+  });
+  const alike = port.alike === undefined ? null
+    : make("p", { class: "quiet" }, "the steps stand at ", link(doc.nodes[port.alike].name), ", a node that looks like this one");
+  return make("details", { class: "not" }, make("summary", {}, "why not"), make("ul", {}, told), alike);
+}
 function portRow(title, port, kind) {
   const candidates = port.set === null ? "" : doc.sets[port.set].map(nameOf).join(", ");
   return [make("tr", {},
     make("th", { scope: "row" }, title, kind ? make("span", { class: "quiet" }, kind) : null),
     make("td", {}, nameOf(port.chosen) || "–"), make("td", {}, nameOf(port.asked) || "–"), make("td", {}, candidates || "–")),
-  port.why.length ? make("tr", {}, make("td", { colspan: 4 }, make("details", {}, make("summary", {}, "why"),
-    make("ol", {}, port.why.map((step) => make("li", {}, step)))))) : null];
+  make("tr", {}, make("td", { colspan: 4 },
+    port.why.length ? make("details", {}, make("summary", {}, "why"), make("ol", {}, port.why.map((step) => make("li", {}, step)))) : null,
+    whyNot(port)))];
 }
 function drawPanel() {
   byId("panel").replaceChildren(...(state.node === null ? summary() : aboutNode(doc.nodes[state.node], state.node)).flat(9).filter((each) => each !== null));
@@ -58,6 +77,9 @@ function summary() {
     facts([["chipset", `${doc.soc} (${doc.backend} ${doc.arch})`], ["precision", doc.precision], ["cost", cost], ...doc.breakdown.map(([name, sum]) => [name, sum.toLocaleString("en")]),
       ["stopped by", doc.limit], ["made by", doc.made_by]]),
     doc.notes.map((note) => make("p", {}, note)),
+    doc.unpriced.map((note) => make("p", { class: "quiet" }, note)),
+    program(),
+    front(),
     section("Conflicts", doc.conflicts.map(conflictCard)),
     section("Ways out", doc.ways_out.map((each) => make("p", {}, each))),
     section("Wishes", wishes),
