@@ -15,6 +15,7 @@ from qnnsolve.logic.proving import Proven, Prover
 from qnnsolve.logic.reading import read_question, read_rules, split_where
 from qnnsolve.logic.relations import REACHES, Database, Given, Relation, Support
 from qnnsolve.logic.terms import Clause, Question, Row, Value, quoted
+from qnnsolve.results import Shown
 
 __all__ = [
     "REACHES",
@@ -49,7 +50,7 @@ class Answer:
 
 
 @attrs.frozen
-class Answers:
+class Answers(Shown):
     """What a question was answered: ``total`` counts the answers, of which ``answers`` are the first ones."""
 
     question: str

@@ -6,7 +6,7 @@ import enum
 
 import attrs
 
-from qnnsolve.results import ConvertRecord, SourceRecord
+from qnnsolve.results import ConvertRecord, Shown, SourceRecord
 
 __all__ = [
     "Alternative",
@@ -83,7 +83,7 @@ class Tip:
 
 
 @attrs.frozen
-class Difference:
+class Difference(Shown):
     """What is otherwise in one answer than in another. Costs are None where there is no config."""
 
     changes: tuple[Change, ...]
@@ -100,7 +100,7 @@ class Difference:
 
 
 @attrs.frozen
-class Clash:
+class Clash(Shown):
     """Pins that cannot all hold, by their words, and the steps that show it. Without any one of its members there is no
     such conflict."""
 
@@ -111,7 +111,7 @@ class Clash:
 
 
 @attrs.frozen
-class Repair:
+class Repair(Shown):
     """A way out, proven by a solve: pins to ``give_up``, by their words, or another ``soc`` on which all hold.
 
     ``lost`` says what the ``ports`` have then that cannot be as pinned; ``cost`` is that of the config.
@@ -136,7 +136,7 @@ class Alternative:
 
 
 @attrs.frozen
-class Alternatives:
+class Alternatives(Shown):
     """The legal configs ``found`` around a node, the cheapest first. ``tried`` of them were solved; none is dearer than
     ``within`` (None: at any price), and ``limit`` are told at most. ``cut_off`` says why there may be more."""
 
@@ -152,7 +152,7 @@ class Alternatives:
 
 
 @attrs.frozen
-class WhyNot:
+class WhyNot(Shown):
     """What came of asking for ``asked`` at ``port`` of ``node`` (no port: the whole node).
 
     ``steps`` lead from what was asked to the verdict. Where it is legal, ``price`` is what the best config that has it

@@ -9,7 +9,7 @@ import attrs
 from qnnsolve.report.lines import Line, count, paragraph, percent, section, times
 from qnnsolve.results import SearchPoint, SearchResult, SensitivityRecord, UniformRecord
 
-__all__ = ["Asked", "amount", "search_lines"]
+__all__ = ["Asked", "amount", "search_head", "search_lines"]
 
 LISTED_SITES = 10
 _BYTES = ("weights", "activations")
@@ -44,7 +44,7 @@ def amount(cost: str, value: float) -> str:
 def search_lines(result: SearchResult, asked: Asked, *, verbose: bool = False) -> tuple[Line, ...]:
     """The report of a search; ``verbose``: all sensitivities, not only the largest."""
     return (
-        *_head(result, asked),
+        *search_head(result, asked),
         *_uniforms(result, asked),
         *_points(result, asked),
         *_prices(result.points),
@@ -56,7 +56,8 @@ def search_lines(result: SearchResult, asked: Asked, *, verbose: bool = False) -
     )
 
 
-def _head(result: SearchResult, asked: Asked) -> Iterator[Line]:
+def search_head(result: SearchResult, asked: Asked) -> Iterator[Line]:
+    """What was searched, the best that was found, and how far it may be from the best there is."""
     candidates = ", ".join(result.candidates)
     yield Line(f"{asked.model} for {result.soc}: mixed precision of {candidates}", style="bold")
     if not result.points:

@@ -9,7 +9,7 @@ from qnnsolve.report.lines import Line, count, many, section
 from qnnsolve.report.wishes import wish_lines
 from qnnsolve.results import ConflictRecord, ConvertRecord, Deviation, NodeRecord, Placement, SolveResult, Status
 
-__all__ = ["head", "solve_body"]
+__all__ = ["cost_line", "head", "solve_body"]
 
 
 def head(result: SolveResult, model: str) -> Iterator[Line]:
@@ -51,7 +51,7 @@ def _changed(result: SolveResult) -> list[tuple[NodeRecord, Deviation]]:
 def solve_body(result: SolveResult) -> Iterator[Line]:
     """The cost, and every section that is not empty."""
     if result.cost is not None:
-        yield Line(_cost(result))
+        yield cost_line(result)
     yield from section(f"Conflicts ({len(result.conflicts)})", _conflicts(result.conflicts))
     yield from wish_lines(result)
     deviations = _changed(result)
@@ -70,10 +70,11 @@ def _facts(result: SolveResult) -> list[Line]:
     ]
 
 
-def _cost(result: SolveResult) -> str:
+def cost_line(result: SolveResult) -> Line:
+    """The cost, whether it is proven, and what it is for."""
     proof = "" if result.proof is None else f", {_proof(result.proof, result.limit)}"
     parts = ", ".join(f"{entry} {cost:,}" for entry, cost in result.breakdown)
-    return f"cost {result.cost:,}{proof}" + (f": {parts}" if parts else "")
+    return Line(f"cost {result.cost:,}{proof}" + (f": {parts}" if parts else ""))
 
 
 def _conflicts(conflicts: Sequence[ConflictRecord]) -> list[Line]:

@@ -7,6 +7,7 @@ from qnnsolve.results.calibration import CalibrationRecord, InfiniteValues, Join
 from qnnsolve.results.checks import ConvertedCheck, Decibels, OutputCheck, Verdict, Verification, in_words
 from qnnsolve.results.exporting import AT_BORDER, CpuOp, ExportResult, Stand, Unrunnable
 from qnnsolve.results.searching import SearchPoint, SearchResult, SensitivityRecord, UniformRecord, decibels
+from qnnsolve.results.showing import Shown
 from qnnsolve.results.solving import (
     ConflictRecord,
     ConvertRecord,
@@ -43,6 +44,7 @@ __all__ = [
     "SearchPoint",
     "SearchResult",
     "SensitivityRecord",
+    "Shown",
     "SolveResult",
     "SourceRecord",
     "Stand",

@@ -7,6 +7,7 @@ import enum
 import attrs
 
 from qnnsolve.results.checks import ConvertedCheck, Verification
+from qnnsolve.results.showing import Shown
 from qnnsolve.results.solving import SolveResult
 
 __all__ = ["AT_BORDER", "CpuOp", "ExportResult", "Stand", "Unrunnable"]
@@ -51,7 +52,7 @@ class Unrunnable:
 
 
 @attrs.frozen
-class ExportResult:
+class ExportResult(Shown):
     """A solve, and the program that came of it. ``timings`` cover every stage, the solve included.
 
     ``verification`` is None where it was not asked for, or where the program is ``unrunnable`` here.

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 
 import attrs
 
+from qnnsolve.results.showing import Shown
+
 __all__ = ["SearchPoint", "SearchResult", "SensitivityRecord", "UniformRecord", "decibels"]
 
 
@@ -66,7 +68,7 @@ class SensitivityRecord:
 
 
 @attrs.frozen
-class SearchResult:
+class SearchResult(Shown):
     """A front of points, from few to much of the first budget, and what it was found from."""
 
     soc: str

@@ -7,6 +7,7 @@ import enum
 import attrs
 
 from qnnsolve.results.calibration import CalibrationRecord
+from qnnsolve.results.showing import Shown
 
 __all__ = [
     "ConflictRecord",
@@ -139,7 +140,7 @@ class ConflictRecord:
 
 
 @attrs.frozen
-class SolveResult:
+class SolveResult(Shown):
     """The answer of one solve. ``proof`` is ``optimal``, or the gap as a fraction of the cost."""
 
     status: Status

@@ -21,7 +21,7 @@ from qnnsolve.explain import describe, node_records, notes_of_model, result_of
 from qnnsolve.facts.curated import Curated
 from qnnsolve.foreign import said
 from qnnsolve.host.stages import Stages
-from qnnsolve.results import CalibrationRecord, ExportResult, NodeRecord, SearchResult, SolveResult, Status
+from qnnsolve.results import CalibrationRecord, ExportResult, NodeRecord, SearchResult, Shown, SolveResult, Status
 from qnnsolve.rules.base import Facts
 from qnnsolve.runs.answers import read_chosen, read_conflicts, read_placed, read_solution
 from qnnsolve.runs.asked import facts_of
@@ -48,7 +48,7 @@ def load_run(path: str | os.PathLike[str]) -> Run:
     return Run(os.fspath(path), dict(rows["about"]), rows)
 
 
-class Run:
+class Run(Shown):
     """A solve that was kept. Each part of the file is turned into records when it is first asked for.
 
     Args:
