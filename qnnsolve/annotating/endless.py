@@ -11,7 +11,8 @@ from torch.fx import Node as FxNode
 from qnnsolve.constraints import Site
 from qnnsolve.encodings import DType, Encoding
 from qnnsolve.errors import UnsupportedGraphError
-from qnnsolve.rewriting.masking import ENDLESS, constant_of, masking, op_name
+from qnnsolve.rewriting.masked_values import ENDLESS
+from qnnsolve.rewriting.masking import constant_of, masking, op_name
 
 __all__ = ["refuse_endless"]
 

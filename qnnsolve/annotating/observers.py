@@ -10,7 +10,7 @@ import torch
 from torchao.quantization.pt2e import MinMaxObserver, ObserverBase
 
 from qnnsolve.annotating.scales import Scaled
-from qnnsolve.rewriting.masking import masked_from
+from qnnsolve.rewriting.masked_values import masked_from
 
 __all__ = ["Bounded", "Bounds", "MaskObserver", "TensorObserver", "Unobserved", "Way"]
 

@@ -16,6 +16,7 @@ from qnnsolve.rewriting.composites import expand_composites
 from qnnsolve.rewriting.constants import fold_constants
 from qnnsolve.rewriting.infinities import bound_infinities
 from qnnsolve.rewriting.leading import move_leading
+from qnnsolve.rewriting.mask_copies import copy_masks
 from qnnsolve.rewriting.norms import flatten_norms
 from qnnsolve.rewriting.ranks import lower_ranks
 from qnnsolve.rewriting.recurrent import UNROLL_LIMIT, unroll
@@ -50,6 +51,7 @@ def _after_passes(half: bool, trained: bool) -> tuple[Step, ...]:
         lambda model: fold_constants(model, trained),  # both of which leaves constants to fold
         move_tiles,  # sums of tensors that are tiled along the last dimension come out wrong
         move_leading,  # putting a dimension of size one in front costs 8-bit values a step
+        copy_masks,  # scores and what a mask writes over them need two ranges
         lambda model: bound_infinities(model, half),  # minus infinity has no encoding
     )
 

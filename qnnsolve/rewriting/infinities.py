@@ -16,7 +16,8 @@ import torch
 from torch.fx import GraphModule
 from torch.fx import Node as FxNode
 
-from qnnsolve.rewriting.masking import ENDLESS, masking
+from qnnsolve.rewriting.masked_values import ENDLESS
+from qnnsolve.rewriting.masking import masking
 
 __all__ = ["HALF_MASK", "MASK", "bound_infinities"]
 

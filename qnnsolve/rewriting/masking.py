@@ -15,23 +15,19 @@ import torch
 from torch.fx import GraphModule
 from torch.fx import Node as FxNode
 
+from qnnsolve.rewriting.masked_values import ENDLESS, MASKED_FROM, masked_from
+
 __all__ = [
     "BESIDE",
-    "ENDLESS",
-    "MASKED_FROM",
     "Masking",
+    "carries",
     "constant_of",
     "factor_of",
-    "masked_from",
+    "hiding",
     "masking",
     "moved",
     "op_name",
 ]
-
-ENDLESS = 1e30
-"""No activation is as large. Infinity is, and masks written as the least float32 or bfloat16 are."""
-MASKED_FROM = 1000.0
-"""Masks lie at -1e4, -65504, -1e9, and no score that is added to one does."""
 
 
 def _names(listed: str) -> frozenset[str]:
@@ -101,38 +97,13 @@ def moved(user: FxNode, node: FxNode) -> bool:
     return op_name(user) in _MOVES | {"getitem"} and user.args[0] is node
 
 
-def masked_from(values: torch.Tensor, level: float) -> float:
-    """The largest of ``values`` that is masked, minus infinity where none is.
-
-    What is masked is at most ``-level`` and at least four times as low as what is not: a bias that falls off steadily
-    is no mask.
-    """
-    low = values[values <= -level]
-    if not low.numel():
-        return -torch.inf
-    rest = values[values > -level]
-    least = rest.min().clamp(max=-1.0) if rest.numel() else low.new_tensor(-1.0)
-    ladder = torch.cat((torch.unique(low.clamp(min=-_FAR)), least.reshape(1)))
-    jumps = (ladder[:-1] <= _APART * ladder[1:]).nonzero()
-    return float(ladder[jumps.max()]) if jumps.numel() else -torch.inf
-
-
-_APART = 4
-_FAR = 1e37
-"""So many times as much is still a float32."""
-
-
 def masking(model: GraphModule) -> Masking:
     """Which nodes of ``model`` only softmaxes and the like read, and in which of them a mask can be. Changes
     nothing."""
-    fed = _fed(model)
     hidden: dict[FxNode, int] = {}
     meeting: dict[FxNode, bool] = {}
-    for node in reversed(model.graph.nodes):
-        signs = {_sign(user, node, hidden, meeting) for user in node.users if user.op != "call_module"}  # guards
-        if len(signs) == 1 and (sign := signs.pop()) and node.op != "output":
-            hidden[node] = sign
-            meeting[node] = any(meeting.get(user) or _meets(user, node, fed) for user in node.users if user in hidden)
+    for _ in _hiding(model, hidden, meeting):
+        pass
     levels: dict[FxNode, float] = {}
     for node in model.graph.nodes:
         if node in hidden:
@@ -140,6 +111,26 @@ def masking(model: GraphModule) -> Masking:
             if found:
                 levels[node] = min(found)
     return Masking(hidden, levels)
+
+
+def hiding(model: GraphModule) -> list[tuple[FxNode, dict[FxNode, int]]]:
+    """From the last node to the first, who does not see how low (1) or how high (-1) it is. Changes nothing."""
+    return list(_hiding(model, {}, {}))
+
+
+def _hiding(
+    model: GraphModule, hidden: dict[FxNode, int], meeting: dict[FxNode, bool]
+) -> Iterator[tuple[FxNode, dict[FxNode, int]]]:
+    """The same for nodes that have any; fills ``hidden``, and ``meeting`` with which of it meets scores."""
+    fed = _fed(model)
+    for node in reversed(model.graph.nodes):
+        read = [user for user in node.users if user.op != "call_module"]  # guards
+        signs = {user: _sign(user, node, hidden, meeting) for user in read}
+        if len(set(signs.values())) == 1 and (sign := signs[read[0]]) and node.op != "output":
+            hidden[node] = sign
+            meeting[node] = any(meeting.get(user) or _meets(user, node, fed) for user in node.users if user in hidden)
+        elif any(signs.values()):
+            yield node, {user: sign for user, sign in signs.items() if sign}
 
 
 def _fed(model: GraphModule) -> set[FxNode]:
@@ -160,6 +151,11 @@ def _sign(user: FxNode, node: FxNode, hidden: Mapping[FxNode, int], meeting: Map
         largest = user.args[3] if len(user.args) > 3 else user.kwargs.get("largest", True)
         return 1 if largest else -1
     return _carried(user, node, hidden[user], meeting) if user in hidden else 0
+
+
+def carries(user: FxNode, node: FxNode, sign: int) -> int:
+    """The sign of a mask of ``node`` where that of ``user`` is ``sign``; 0 where ``user`` takes none on."""
+    return _carried(user, node, sign, {})
 
 
 def _carried(user: FxNode, node: FxNode, sign: int, meeting: Mapping[FxNode, bool]) -> int:
@@ -213,9 +209,11 @@ def _levels(
 ) -> Iterator[float]:
     """How far out the masks lie that ``node`` can hold, at least: half of what it is known to write."""
     value, sign = constant_of(node), hidden[node]
+    added = all(_is_added(user, node) for user in node.users)
     if value is not None:
-        masked = masked_from(value.detach() * sign, MASKED_FROM)
-        if masked > -torch.inf:
+        values = value.detach() * sign
+        masked = masked_from(values, MASKED_FROM)
+        if masked > -torch.inf and not (added and bool((values <= masked).all())):
             yield -masked / 2
     if node.op == "placeholder":
         yield MASKED_FROM if meeting[node] else ENDLESS
@@ -224,12 +222,20 @@ def _levels(
     if op_name(node) == "log":
         yield ENDLESS
     numbers = [each for each in (*node.args, *node.kwargs.values()) if isinstance(each, float)]
-    if op_name(node) not in ("clamp", "clamp_min", "mul", "div", "add", "sub", "rsub"):
+    moves_all = added and not node.all_input_nodes
+    if not moves_all and op_name(node) not in ("clamp", "clamp_min", "mul", "div", "add", "sub", "rsub"):
         yield from (-sign * each / 2 for each in numbers if sign * each <= -MASKED_FROM)
     for source in node.all_input_nodes:
         if source in levels and _carried(node, source, sign, meeting):
             factor = 1.0 if _multiplies(node, source) else factor_of(node, source)
             yield levels[source] * abs(factor or 1.0)
+
+
+def _is_added(user: FxNode, node: FxNode) -> bool:
+    """Whether ``user`` adds ``node`` to something, in whatever shape: what is low all over moves every score alike."""
+    if moved(user, node):
+        return all(_is_added(each, user) for each in user.users)
+    return op_name(user) in ("add", "sub", "rsub")
 
 
 def _multiplies(user: FxNode, node: FxNode) -> bool:

@@ -13,7 +13,7 @@ from qnnsolve.annotating.observers import Bounds
 from qnnsolve.annotating.specs import concrete_spec, halved_spec
 from qnnsolve.encodings import DType, Encoding
 from qnnsolve.opinfo_facts import operator_facts
-from qnnsolve.rewriting.masking import ENDLESS
+from qnnsolve.rewriting.masked_values import ENDLESS
 
 U8, U16 = Encoding.affine(DType.UINT8), Encoding.affine(DType.UINT16)
 S8C = Encoding.symmetric(DType.INT8, 8, ch_axis=0)

@@ -13,7 +13,9 @@ from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
 from qnnsolve import SolveQuantizer
 from qnnsolve.errors import UnsupportedGraphError, UsageError
-from qnnsolve.rewriting.masking import masked_from, masking
+from qnnsolve.rewriting.mask_copies import copy_masks
+from qnnsolve.rewriting.masked_values import masked_from
+from qnnsolve.rewriting.masking import masking
 
 T = 8
 LEAST = torch.finfo(torch.float32).min
@@ -123,6 +125,8 @@ CASES: dict[str, tuple[nn.Module, Samples, float, float]] = {
     "the largest": (Net(lambda x, m: x.masked_fill(m, -math.inf).amax(-1)), scores(FUTURE), 80, 38),
     "the smallest": (Net(lambda x, m: x.masked_fill(m, math.inf).amin(-1)), scores(FUTURE), 80, 38),
     "where the largest is": (Net(lambda x, m: x.masked_fill(m, -math.inf).argmax(-1)), scores(FUTURE), 100, 5),
+    "an offset": (Net(lambda x: softmax(x - 1000.0)), scores(factor=50.0), 60, 8),
+    "an offset of many": (Net(lambda x: softmax(x + torch.full((T,), -2000.0))), scores(factor=50.0), 60, 5),
     "gates": (Net(lambda x, m: torch.sigmoid(x.masked_fill(m, -1e9))), scores(FUTURE), 80, 35),
 }
 """By name: a model, its samples, and the decibel that it has at least at 16 and at 8 bits."""
@@ -133,6 +137,50 @@ CASES: dict[str, tuple[nn.Module, Samples, float, float]] = {
 def test_huge_numbers_and_low_scores_come_out_right(name: str, precision: str) -> None:
     model, samples, wide, narrow = CASES[name]
     assert decibel(model, samples, precision) > (wide if precision == "16a8w" else narrow)
+
+
+def softmax_and(reader: Callable[[torch.Tensor], torch.Tensor]) -> Callable[..., Any]:
+    return lambda masked: (softmax(masked), reader(masked))
+
+
+BOTH: dict[str, tuple[nn.Module, Samples]] = {
+    "filled and returned": (
+        Net(lambda x: softmax_and(lambda y: y)(x.masked_fill(x > 4, -1e9))), scores(),
+    ),
+    "added and summed": (Net(lambda x, m: softmax_and(lambda y: y.sum(-1))(x + m), causal(-1e9)), scores()),
+    "chosen, moved and scaled": (
+        Net(lambda x, k: softmax_and(lambda y: y * 1e-9)(torch.where(k, x, -1e9).transpose(1, 2))), scores(FUTURE),
+    ),
+    "multiplied": (Net(lambda x, k: softmax_and(lambda y: y)(x + (1.0 - k) * -1e4)), scores((~FUTURE).float())),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("precision", ["16a8w", "8a8w"])
+@pytest.mark.parametrize("name", BOTH)
+def test_a_softmax_reads_scores_of_its_own_where_others_see_the_mask(name: str, precision: str) -> None:
+    model, samples = BOTH[name]
+    first = Net(lambda *inputs: model(*inputs)[0])
+    graph = torch.export.export(model.eval(), samples[0]).module()
+    prepared = prepare_pt2e(graph, SolveQuantizer("htp", "SM8750", strict=False, precision=precision))
+    with torch.no_grad():
+        for sample in samples:
+            prepared(*sample)
+        converted = convert_pt2e(prepared)
+        exact = torch.cat([first(*sample).flatten().double() for sample in samples])
+        found = torch.cat([converted(*sample)[0].flatten().double() for sample in samples])
+    noise = (exact - found).pow(2).mean()
+    assert 10 * torch.log10(exact.pow(2).mean() / noise) > (70 if precision == "16a8w" else 28)
+
+
+def test_masked_scores_that_only_softmaxes_read_are_not_copied() -> None:
+    def function(x: torch.Tensor, m: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        masked = x.masked_fill(m, -1e9)
+        return softmax(masked), masked.argmax(-1), x * 2.0
+
+    graph = torch.export.export(Net(function), scores(FUTURE)[0]).module()
+    assert isinstance(graph, torch.fx.GraphModule)
+    before = len(graph.graph.nodes)
+    assert len(copy_masks(graph).graph.nodes) == before
 
 
 def logarithms(x: torch.Tensor) -> torch.Tensor:
