@@ -12,8 +12,21 @@ from scipy import optimize
 from benchmarks.synthetic import synthetic
 from qnnsolve.constraints import Problem
 from qnnsolve.encodings import Encoding
-from qnnsolve.solver import Limits, Method, Solution, Unknown, Unsatisfiable, check, solve
+from qnnsolve.solver import (
+    Best,
+    Limits,
+    Measure,
+    Method,
+    Program,
+    Solution,
+    Term,
+    Unknown,
+    Unsatisfiable,
+    check,
+    solve,
+)
 from tests.solver.problems import (
+    S8,
     U8,
     U16,
     alternating,
@@ -88,23 +101,42 @@ def test_the_search_for_a_first_solution_looks_at_the_clock(ticks: Ticks) -> Non
     assert answer.limit == "seconds=0.05" and ticks.looks < 80
 
 
-def test_what_the_import_of_highs_takes_counts(ticks: Ticks, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second, where a user may give three."""
+@pytest.fixture
+def ends(ticks: Ticks, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """When each run of HiGHS would end by the time it is given, where its import takes a tenth of a second."""
     given: list[float] = []
 
     class Slow(ModuleType):
         def __getattr__(self, name: str) -> object:
             ticks.looks += 100
-            return recorded if name == "milp" else getattr(optimize, name)
+            wanted = getattr(optimize, name)
+            return recorded(wanted) if name in ("milp", "linprog") else wanted
 
-    def recorded(*args: Any, options: dict[str, float], **others: Any) -> Any:
-        given.append(options["time_limit"] + ticks.looks / 1000)
-        return milp(*args, **others)
+    def recorded(run: Any) -> Any:
+        def running(*args: Any, options: dict[str, float], **others: Any) -> Any:
+            given.append(options["time_limit"] + ticks.looks / 1000)
+            return run(*args, options=options, **others)
 
-    milp = optimize.milp
+        return running
+
     monkeypatch.setitem(sys.modules, "scipy.optimize", Slow("scipy.optimize"))
+    return given
+
+
+def test_what_the_import_of_highs_takes_counts(ends: list[float]) -> None:
+    """A second, where a user may give three."""
     solution(grid(3), Limits(seconds=100, table_entries=0))
-    assert given and max(given) <= 100.01
+    assert ends and max(ends) <= 100.01
+
+
+def test_what_the_import_of_highs_takes_counts_under_a_budget(ends: list[float]) -> None:
+    problem = grid(2)
+    each = tuple(Term((site,), {(e,): float(e.bits) for e in (U8, U16, S8)}) for site in problem.domains)
+    narrow = tuple(Term((site,), {(U8,): 1.0}) for site in problem.domains)
+    program = Program.of(problem, (Measure("bits", each), Measure("narrow", narrow)), Limits(method=Method.MILP))
+    assert isinstance(program, Program)
+    assert isinstance(program.least({"narrow": 1.0}, {"bits": 40}, limits=Limits(seconds=100)), Best)
+    assert len(ends) >= 2 and max(ends) <= 100.01
 
 
 def test_minimising_a_conflict_looks_at_the_clock_and_says_so(ticks: Ticks) -> None:

@@ -52,7 +52,7 @@ def least(
     for _ in range(_REPEATS):
         mixed = Mixed.of(query, objective)
         enough = (1 - _NEAR) * query.step / (objective - mixed.base) if objective > mixed.base else 0.0
-        answer = mixed.solve(clock.remaining, max(gap, enough))
+        answer = mixed.solve(clock, max(gap, enough))
         if answer.impossible and best is None:
             return Impossible()
         bound, finished = max(bound, query.reached(answer.bound)), answer.finished
@@ -69,7 +69,7 @@ def least(
             break
     prices = np.zeros(len(query.limits))
     if multipliers and best is not None and len(prices):
-        prices = Mixed.of(query, objective).multipliers(clock.remaining)
+        prices = Mixed.of(query, objective).multipliers(clock)
     return Outcome(best, objective, min(bound, objective), prices, "milp", finished)
 
 
@@ -127,8 +127,8 @@ class Mixed:
             starts, costs * scale, scale, base, equal, right, below, np.append(left * scales, most), scales, upper
         )
 
-    def solve(self, seconds: float | None, gap: float = 0.0) -> Answer:
-        """Run HiGHS until the relative gap is at most ``gap``."""
+    def solve(self, clock: Clock, gap: float = 0.0) -> Answer:
+        """Run HiGHS until the relative gap is at most ``gap``, or the time is over."""
         from scipy.optimize import Bounds, LinearConstraint, milp  # a second to import
 
         if (self.most < 0).any():
@@ -138,8 +138,10 @@ class Mixed:
             constraints.append(LinearConstraint(self.below, -np.inf, self.most))
         integral = np.zeros(len(self.costs))
         integral[: self.starts[-1]] = 1
-        options = {"mip_rel_gap": gap} | ({} if seconds is None else {"time_limit": seconds})
         bounds = Bounds(0.0, self.upper)
+        options = {"mip_rel_gap": gap}
+        if (seconds := clock.remaining) is not None:  # what the import took is gone from it
+            options["time_limit"] = seconds
         with muted():
             result = milp(self.costs, integrality=integral, bounds=bounds, constraints=constraints, options=options)
         if result.status == 2:
@@ -157,10 +159,11 @@ class Mixed:
         slack = _DUAL * (len(self.starts) + _SCALE)
         return self.base + max(0.0, bound - slack) / self.scale
 
-    def multipliers(self, seconds: float | None) -> Floats:
+    def multipliers(self, clock: Clock) -> Floats:
         """How much the objective of the linear relaxation falls per unit of each limit; zeros if time is too short."""
         from scipy.optimize import linprog
 
+        seconds = clock.remaining
         options = {} if seconds is None else {"time_limit": max(seconds, 1e-3)}
         bounds = np.stack([np.zeros_like(self.upper), self.upper], axis=1)
         result = linprog(
