@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from qnnsolve.host.collecting import collect_seldom
 from qnnsolve.host.stopping import Stop, stoppable
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Little is imported before signals are taken care of.
     """
+    if argv is None:  # the process is ours
+        collect_seldom()
     _open_streams()
     typed = list(sys.argv[1:] if argv is None else argv)
     with stoppable(restore=argv is not None) as stop:

@@ -24,6 +24,7 @@ from typing import IO, Any, TypeAlias
 
 from qnnsolve.errors import HostBackendError, QnnSolveError, UsageError
 from qnnsolve.foreign import said
+from qnnsolve.host.collecting import collect_seldom
 from qnnsolve.host.leftovers import removed_afterwards
 
 __all__ = ["Progress", "Reply", "Report", "errors_in", "run", "serve"]
@@ -203,6 +204,7 @@ def serve(work: Callable[[Mapping[str, Any], Report], Reply], bounded: bool = Fa
     code that nobody knows: it takes no more memory than :data:`MOST_MEMORY`, and says no more than :data:`MOST_SAID`.
     """
     _die_with_parent(int(sys.argv[3]))
+    collect_seldom()
     if bounded:
         _bound()
     reports = os.fdopen(os.dup(1), "w", encoding="utf-8")
