@@ -9,14 +9,15 @@ reaches the backend: dtype, range, scheme, axis and block; a shared one counts a
 from __future__ import annotations
 
 import argparse
-import copy
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
 import attrs
 import torch
 from torch import nn
+from torch.export import ExportedProgram
 from torchao.quantization.pt2e.quantizer import (
     DerivedQuantizationSpec,
     FixedQParamsQuantizationSpec,
@@ -25,7 +26,6 @@ from torchao.quantization.pt2e.quantizer import (
 from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
 
 from benchmarks.boundaries.case import Named
-from benchmarks.op_model_cases import OpModel
 from qnnsolve import SolveQuantizer
 from qnnsolve.executorch import _original
 
@@ -65,11 +65,11 @@ MODELS: Mapping[str, _Op] = MappingProxyType(
 """By name how a model of one op is built, and the shapes of its inputs."""
 
 
-def model_of(name: str) -> OpModel:
-    """One of :data:`MODELS`, with one scale per channel of each weight."""
+@cache
+def model_of(name: str) -> ExportedProgram:
+    """One of :data:`MODELS`, exported."""
     build, shapes = MODELS[name]
-    inputs = tuple(torch.ones(shape) for shape in shapes)
-    return OpModel(name, build().eval(), inputs, {"per_channel_conv": True, "per_channel_linear": True})
+    return torch.export.export(build().eval(), tuple(torch.ones(shape) for shape in shapes), strict=True)
 
 
 @attrs.frozen
@@ -82,10 +82,9 @@ class Difference:
     theirs: str
 
 
-def specs_of(quantizer: Any, model: OpModel) -> dict[tuple[str, str, str], str]:
+def specs_of(quantizer: Any, model: ExportedProgram) -> dict[tuple[str, str, str], str]:
     """By node, target and port the short name of its spec."""
-    graph = torch.export.export(copy.deepcopy(model.module), model.inputs, strict=True).module()
-    graph = quantizer.transform_for_annotation(graph)
+    graph = quantizer.transform_for_annotation(model.module())
     quantizer.annotate(graph)
     found: dict[tuple[str, str, str], str] = {}
     for node in graph.graph.nodes:
@@ -129,16 +128,16 @@ def name_of(spec: Any, graph: Any) -> str:
     return f"{'s' if low < 0 else 'u'}{bits}{symmetric}{f'/{axis}' if per_channel else ''}{fixed}"
 
 
-def differences(model: OpModel, soc: str, precision: str) -> Iterator[Difference]:
-    """Where the two have another spec at one port of a node."""
+def differences(model: ExportedProgram, soc: str, precision: str) -> Iterator[Difference]:
+    """Where the two have another spec at one port of a node, with one scale per channel of each weight."""
     from executorch.backends.qualcomm.quantizer.quantizer import QuantDtype
     from executorch.backends.qualcomm.serialization.qc_schema import QcomChipset, QnnExecuTorchBackendType
 
-    settings = {f"is_{key.removeprefix('per_channel_')}_per_channel": value for key, value in model.settings.items()}
+    each = {"is_conv_per_channel": True, "is_linear_per_channel": True}
     both = []
     for kind in (SolveQuantizer, _original()):
         quantizer = kind(QnnExecuTorchBackendType.kHtpBackend, QcomChipset[soc], strict=False)
-        quantizer.set_default_quant_config(QuantDtype[f"use_{precision}"], **settings)
+        quantizer.set_default_quant_config(QuantDtype[f"use_{precision}"], **each)
         both.append(specs_of(quantizer, model))
     ours, theirs = both
     for (name, target, port), spec in ours.items():

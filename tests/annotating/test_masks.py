@@ -110,6 +110,7 @@ def test_what_else_is_read_keeps_its_range() -> None:
     assert scales(Low(), square, causal(-900.0))["add[1]"] == pytest.approx(900 / 65535, rel=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["16a8w", "8a8w"])
 def test_the_emulator_computes_a_mask_of_a_billion(precision: str, tmp_path: Path) -> None:
     result = export(Masked(), (X, causal(-1e9)), out=tmp_path / "m.pte", soc="SM8750", precision=precision)

@@ -105,6 +105,7 @@ def _command(code: str, cwd: Path, *argv: str) -> subprocess.CompletedProcess[st
 REQUEST = ("small_model:tiny", "--soc", "SM8350", "--precision", "16a8w")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [WITHOUT_PACKAGE, ELSEWHERE], ids=["no package", "macOS"])
 def test_solve_works_without_the_libraries(tmp_path: Path, code: str) -> None:
     done = _command(code, tmp_path, "solve", *REQUEST)

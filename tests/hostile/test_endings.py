@@ -155,9 +155,6 @@ def command(shell: str, folder: Path, **more: str) -> subprocess.CompletedProces
         ("qnnsolve --version >/dev/full", 2, b"error: stdout cannot be written: No space left on device\n"),
         ("qnnsolve --version >&-", 2, b"error: stdout is closed: there is nowhere to write the report\n"),
         ("qnnsolve --help 2>&- >/dev/null", 0, b""),
-        ("qnnsolve solve chatty.py:net --soc SM8750 2>/dev/full >/dev/null", 0, b""),
-        ("qnnsolve solve chatty.py:net --soc SM8750 2> >(true) >/dev/null", 0, b""),
-        ("qnnsolve solve chatty.py:closing --soc SM8750 2>/dev/full >/dev/null", 0, b""),
     ],
 )
 @pytest.mark.parametrize("buffered", [True, False])
@@ -168,11 +165,26 @@ def test_streams_that_take_nothing(shell: str, code: int, said: bytes, buffered:
         assert done.stdout == b""
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("solve", "buffered"),
+    [
+        ("chatty.py:net --soc SM8750 2>/dev/full", True),
+        ("chatty.py:net --soc SM8750 2> >(true)", False),
+        ("chatty.py:closing --soc SM8750 2>/dev/full", True),
+    ],
+)
+def test_a_model_may_say_much_where_nobody_takes_it(solve: str, buffered: bool, folder: Path) -> None:
+    done = command(f"qnnsolve solve {solve} >/dev/null", folder, PYTHONUNBUFFERED="" if buffered else "1")
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_the_error_is_on_stdout_where_stderr_takes_nothing(folder: Path) -> None:
     done = command("qnnsolve solve nothing --soc SM8750 --format json 2>/dev/full", folder)
     assert done.returncode == 2 and json.loads(done.stdout)["error"]["exit_code"] == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [b"caf\xe9", b"a\nb '$(touch x)"])
 def test_a_folder_for_temporary_files_with_any_name(name: bytes, folder: Path) -> None:
     """torch cannot take one that is no UTF-8: that is told before any work. Solving needs none."""

@@ -91,7 +91,6 @@ INSIDE = {  # how it begins, and what is done in place of an answer: of it, of i
     "exit": ("import os", "os._exit(0)", "ended without an answer"),
     "exit 3": ("import os", "os._exit(3)", "ended with exit code 3"),
     "system exit": ("import sys", "sys.exit(0)", "SystemExit"),
-    "hang": ("import time", "time.sleep(60)", "did not finish within 5 s"),
     "spin": ("", "[0 for _ in iter(int, 1)]", "did not finish within 5 s"),
     "memory": ("", "bytearray(2**45)", "MemoryError"),
     "deaf": ("import os, signal, time", "[signal.pthread_sigmask(0, range(1, 32)), time.sleep(60)]", "within 5 s"),

@@ -132,6 +132,7 @@ def test_what_may_not_be_read_or_written(command: str, said: str, theirs: Path) 
     assert found == {"old.pte": b"old", "protected.pte": b"old"}
 
 
+@pytest.mark.slow
 def test_solving_needs_no_folder_to_write_to(theirs: Path) -> None:
     code, out, err = run("solve nets.py:small", theirs, tmp="closed")
     assert (code, err) == (0, "") and "satisfiable" in out
