@@ -106,7 +106,7 @@ def _allow_no_partition() -> None:
 
 
 def _tell_vendor() -> None:
-    """Tell ExecuTorch who made the CPU, as Linux says: it would start a process to ask, which takes a second (1.5.1)."""
+    """Tell ExecuTorch who made the CPU, as Linux says: 1.5.1 starts a process to ask, which takes a second."""
     from executorch.backends.qualcomm.utils import qnn_sdk_setup
 
     with contextlib.suppress(OSError):
