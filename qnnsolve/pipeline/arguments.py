@@ -1,10 +1,10 @@
-"""What the two doors take: one list of arguments, which :func:`takes` makes the signature of a function."""
+"""What the doors take: one list of arguments, which :func:`takes` makes the signature of a function."""
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     import torch
     from torch.export import ExportedProgram
 
-__all__ = ["ExportArguments", "SolveArguments", "takes"]
+__all__ = ["CANDIDATES", "ExportArguments", "SearchArguments", "SolveArguments", "takes"]
+
+CANDIDATES = ("8a8w", "16a8w")
+"""What a search chooses from where nothing else is named."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -42,29 +45,35 @@ class _Model:
 
 
 @attrs.frozen(eq=False, kw_only=True)
-class SolveArguments(_Model):
-    """The arguments of :func:`qnnsolve.pipeline.solve`, which says what each means."""
+class _Aim(_Model):
+    """What is wished, of which chip, and on whose word: what every door takes."""
 
     soc: str = "SM8750"
-    precision: str | None = None
     backend: str = "htp"
     strict: bool = True
     block_size: int | None = None
     prefer: Texts = ()
     pin: Texts = ()
     wishes: Sequence[Wish] = ()
-    recipe: Recipes = ()
     unroll_limit: int | None = None
     time_limit: float | None = None
     user_facts: FactFiles = ()
     facts_source: str | FactsSource = FactsSource.BOTH
+    model_name: str | None = None
+    progress: Progress | None = None
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class SolveArguments(_Aim):
+    """The arguments of :func:`qnnsolve.pipeline.solve`, which says what each means."""
+
+    precision: str | None = None
+    recipe: Recipes = ()
     rules: OwnRules = ()
     save: str | PathLike[str] | None = None
     save_recipe: str | PathLike[str] | None = None
     report: str | PathLike[str] | None = None
     on_solved: Callable[[Solved], object] | None = None
-    model_name: str | None = None
-    progress: Progress | None = None
 
     def wanted(self, recipe: Recipe) -> Wanted:
         """What is asked for: what ``recipe``, which was read, says, and over it the other arguments.
@@ -101,6 +110,27 @@ class ExportArguments(SolveArguments):
     verify: bool = True
     verify_samples: int = VERIFIED_SAMPLES
     tolerance: float = 0.01
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class SearchArguments(_Aim):
+    """The arguments of :func:`qnnsolve.search_config`, which says what each means."""
+
+    candidates: Texts = CANDIDATES
+    fixed: Texts = ()
+    budget: Texts = ()
+    target: str | None = None
+    points: int = 1
+    alternatives: int = 0
+    axis: str | None = None
+    calibration: Iterable[tuple[Any, ...]] | None = None
+    weights: Mapping[int, float] | None = None
+    directions: int | None = None
+    metric: Any = None
+    measure: bool = True
+    recipes: str | PathLike[str] | None = None
+    out: str | PathLike[str] | None = None
+    report: str | PathLike[str] | None = None
 
 
 def takes(arguments: Callable[P, T]) -> Callable[[Callable[[T], R]], Callable[P, R]]:

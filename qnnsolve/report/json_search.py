@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import attrs
+
 from qnnsolve.report.json_results import number, seconds_of
 from qnnsolve.report.searching import Asked
 from qnnsolve.results import SearchPoint, SearchResult, UniformRecord
@@ -23,8 +25,8 @@ def search_json(result: SearchResult, asked: Asked) -> Json:
         "model": asked.model,
         "soc": result.soc,
         "candidates": list(result.candidates),
-        "axis": asked.axis,
-        "target_db": asked.least_db,
+        "axis": result.axis,
+        "target": None if result.target is None else attrs.asdict(result.target),
         "samples": result.samples,
         "directions": result.directions,
         "points": [_point(point) for point in result.points],

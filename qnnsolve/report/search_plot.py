@@ -49,8 +49,8 @@ def write_plot(result: SearchResult, asked: Asked, file: str) -> None:
         figure = Figure(figsize=(7, 4.5), layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.add_subplot()
-        measured = _series(result.points, asked.axis, measured=True)
-        predicted = _series(result.points, asked.axis, measured=False)
+        measured = _series(result.points, result.axis, measured=True)
+        predicted = _series(result.points, result.axis, measured=False)
         if measured:
             axes.plot(*zip(*measured, strict=True), "o-", color="tab:blue", label="points, measured", gid="measured")
         if predicted:
@@ -59,13 +59,13 @@ def write_plot(result: SearchResult, asked: Asked, file: str) -> None:
             )
         uniforms = [each for each in result.uniforms if math.isfinite(each.measured_db)]
         if uniforms:
-            places = _series(uniforms, asked.axis, measured=True)
+            places = _series(uniforms, result.axis, measured=True)
             axes.plot(*zip(*places, strict=True), "s", color="tab:orange", label="uniform, measured", gid="uniform")
             for each in uniforms:
-                place = (each.amounts[asked.axis], each.measured_db)
+                place = (each.amounts[result.axis], each.measured_db)
                 axes.annotate(each.name, place, xytext=(5, 5), textcoords="offset points")
-        unit = _UNITS.get(asked.axis, "")
-        axes.set_xlabel(f"{asked.axis} ({unit})" if unit else asked.axis)
+        unit = _UNITS.get(result.axis, "")
+        axes.set_xlabel(f"{result.axis} ({unit})" if unit else result.axis)
         axes.set_ylabel("SQNR at the outputs (dB)")
         axes.set_title(f"{asked.model} for {result.soc}", parse_math=False)
         axes.grid(visible=True, alpha=0.3)

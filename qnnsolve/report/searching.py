@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import attrs
 
 from qnnsolve.report.lines import Line, count, paragraph, percent, section, times
-from qnnsolve.results import SearchPoint, SearchResult, SensitivityRecord, UniformRecord
+from qnnsolve.results import SearchPoint, SearchResult, SearchTarget, SensitivityRecord, UniformRecord
 
 __all__ = ["Asked", "amount", "search_head", "search_lines"]
 
@@ -19,12 +19,9 @@ _COUNTS = ("converts",)
 
 @attrs.frozen
 class Asked:
-    """The words of the user that a result does not hold: the model, the cost along which points lie, the least SQNR
-    of a target, and the folder of recipes."""
+    """The words of the user that a result does not hold: the model, and the folder of recipes."""
 
     model: str
-    axis: str
-    least_db: float | None = None
     recipes: str | None = None
 
 
@@ -45,8 +42,8 @@ def search_lines(result: SearchResult, asked: Asked, *, verbose: bool = False) -
     """The report of a search; ``verbose``: all sensitivities, not only the largest."""
     return (
         *search_head(result, asked),
-        *_uniforms(result, asked),
-        *_points(result, asked),
+        *_uniforms(result),
+        *_points(result),
         *_prices(result.points),
         *_sites(result.sensitivities, verbose),
         *section("Notes", [Line(f"  {note}") for note in result.notes]),
@@ -62,31 +59,39 @@ def search_head(result: SearchResult, asked: Asked) -> Iterator[Line]:
     yield Line(f"{asked.model} for {result.soc}: mixed precision of {candidates}", style="bold")
     if not result.points:
         yield Line("no config was found", style="bold red")
-    elif asked.least_db is not None:
-        yield from _reached(result.points[0], asked, asked.least_db)
+    elif result.target is not None:
+        yield from _reached(result.points[0], result.axis, result.target)
     else:
         number = _best(result.points)
         best = result.points[number - 1]
-        found = f"{count(len(result.points), 'point')} along {asked.axis}; the best is point {number}: {_figures(best)}"
-        yield Line(f"{found} at {_at(asked.axis, best)}", style="green")
-    yield from _proof(result.points, asked)
+        found = (
+            f"{count(len(result.points), 'point')} along {result.axis}; the best is point {number}: {_figures(best)}"
+        )
+        yield Line(f"{found} at {_at(result.axis, best)}", style="green")
+    yield from _proof(result)
     yield Line("costs are counted from shapes and widths: all but weights are estimates of what the chip spends")
 
 
-def _reached(point: SearchPoint, asked: Asked, least_db: float) -> Iterator[Line]:
-    missed = point.measured_db is not None and point.measured_db < least_db
-    said = "is predicted to reach" if point.measured_db is None else "misses" if missed else "reaches"
-    text = f"the cheapest config in {asked.axis} {said} {least_db:g} dB: {_figures(point)} at {_at(asked.axis, point)}"
-    yield Line(text, style="bold red" if missed else "green")
+def _reached(point: SearchPoint, axis: str, target: SearchTarget) -> Iterator[Line]:
+    who, said = f"the cheapest config in {axis}", {None: "is predicted to reach", True: "reaches"}.get(target.reached)
+    if said is None:
+        who, said = "the nearest config", "misses"
+    text = f"{who} {said} {target}: {_figures(point)} at {_at(axis, point)}"
+    yield Line(text, style="bold red" if target.reached is False else "green")
 
 
-def _proof(points: Sequence[SearchPoint], asked: Asked) -> Iterator[Line]:
-    gap = max((point.gap for point in points), default=0.0)
+def _proof(result: SearchResult) -> Iterator[Line]:
+    points, target = result.points, result.target
+    if target is not None and target.reached is not None:
+        if target.reached:
+            yield Line("it is the cheapest of those that were measured; there may be cheaper ones")
+        return
+    gap = max((point.gap for point in points if point.found_as == "optimum"), default=0.0)
     least, budget = "the least predicted noise", "within its budget"
-    if asked.least_db is not None:
-        least, budget = f"the least {asked.axis}", "of all configs that are predicted to reach it"
+    if target is not None:
+        least, budget = f"the least {result.axis}", "of all configs that are predicted to reach it"
     others = [number for number, point in enumerate(points, 1) if point.found_as != "optimum"]
-    but = f", but for {count(len(others), 'point')} where another config measured better" if others else ""
+    but = f", but for {count(len(others), 'point')} where another config did better" if others else ""
     if points:
         proven = f"a point has {least} {budget}, proven" if gap == 0 else ""
         yield Line((proven or f"a point lies at most {percent(gap)} above {least} {budget}") + but)
@@ -114,20 +119,24 @@ def _at(axis: str, point: SearchPoint) -> str:
     return f"{amount(axis, point.amounts[axis])} of {axis}"
 
 
-def _uniforms(result: SearchResult, asked: Asked) -> Iterator[Line]:
-    rows = [(each.name, *_cells(each, result, asked)) for each in result.uniforms]
-    header = ("", *_columns(result, asked))
+def _uniforms(result: SearchResult) -> Iterator[Line]:
+    rows = [(each.name, *_cells(each, result)) for each in result.uniforms]
+    header = ("", *_columns(result))
     yield from section("Uniform: one candidate everywhere, as near as the chip allows", _table(header, rows))
 
 
-def _points(result: SearchResult, asked: Asked) -> Iterator[Line]:
-    header = ("", *(f"{cost} at most" for cost in _limited(result)), *_columns(result, asked), "gap", "")
+def _points(result: SearchResult) -> Iterator[Line]:
+    header = ("", *(f"{cost} at most" for cost in _limited(result)), *_columns(result), "gap", "")
     rows = []
     for number, point in enumerate(result.points, 1):
         most = [amount(cost, point.budgets[cost]) for cost in _limited(result)]
-        other = "" if point.found_as == "optimum" else f"  {point.found_as} measured better within this budget"
-        rows.append((f"point {number}", *most, *_cells(point, result, asked), percent(point.gap), other))
+        rows.append((f"point {number}", *most, *_cells(point, result), percent(point.gap), _found_as(point)))
     yield from section("Points", _table(header, rows))
+
+
+def _found_as(point: SearchPoint) -> str:
+    own = {"optimum": "", "alternative": "  alternative", "near-optimal": "  a near-optimal config did better"}
+    return own.get(point.found_as, f"  {point.found_as} measured better within this budget")
 
 
 def _limited(result: SearchResult) -> tuple[str, ...]:
@@ -139,18 +148,18 @@ def _order(amounts: Mapping[str, float], axis: str) -> tuple[str, ...]:
     return (axis, *(cost for cost in amounts if cost != axis))
 
 
-def _columns(result: SearchResult, asked: Asked) -> tuple[str, ...]:
+def _columns(result: SearchResult) -> tuple[str, ...]:
     known: list[SearchPoint | UniformRecord] = [*result.points, *result.uniforms]
     metric = ["metric"] if any(each.metric is not None for each in known) else []
-    costs = _order(known[0].amounts, asked.axis) if known else ()
+    costs = _order(known[0].amounts, result.axis) if known else ()
     return (*costs, "predicted", "measured", *metric)
 
 
-def _cells(each: SearchPoint | UniformRecord, result: SearchResult, asked: Asked) -> Iterator[str]:
-    yield from (amount(cost, each.amounts[cost]) for cost in _order(each.amounts, asked.axis))
+def _cells(each: SearchPoint | UniformRecord, result: SearchResult) -> Iterator[str]:
+    yield from (amount(cost, each.amounts[cost]) for cost in _order(each.amounts, result.axis))
     yield f"{each.predicted_db:.2f} dB"
     yield "-" if each.measured_db is None else f"{each.measured_db:.2f} dB"
-    if "metric" in _columns(result, asked):
+    if "metric" in _columns(result):
         yield "-" if each.metric is None else f"{each.metric:.6g}"
 
 
@@ -190,7 +199,8 @@ def _passes(result: SearchResult) -> Iterator[Line]:
     passes = result.passes
     by = f"{count(result.samples, 'sample')}, {count(result.directions, 'direction')}"
     found = f"{passes['forward']} forward and {passes['backward']} backward to find the points"
-    yield from paragraph(f"Passes over one sample ({by}): {found}, {passes['measuring']} to measure")
+    then = f"{passes['trying']} to try near-optimal configs, {passes['measuring']} to measure"
+    yield from paragraph(f"Passes over one sample ({by}): {found}, {then}")
 
 
 def _taking(result: SearchResult, asked: Asked) -> Iterator[Line]:

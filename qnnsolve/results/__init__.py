@@ -6,7 +6,14 @@ No torch here, so that a saved run can be read anywhere.
 from qnnsolve.results.calibration import CalibrationRecord, InfiniteValues, JoinedPart, JoinRecord, Outlier
 from qnnsolve.results.checks import ConvertedCheck, Decibels, OutputCheck, Verdict, Verification, in_words
 from qnnsolve.results.exporting import AT_BORDER, CpuOp, ExportResult, Stand, Unrunnable
-from qnnsolve.results.searching import SearchPoint, SearchResult, SensitivityRecord, UniformRecord, decibels
+from qnnsolve.results.searching import (
+    SearchPoint,
+    SearchResult,
+    SearchTarget,
+    SensitivityRecord,
+    UniformRecord,
+    decibels,
+)
 from qnnsolve.results.showing import Shown
 from qnnsolve.results.solving import (
     ConflictRecord,
@@ -43,6 +50,7 @@ __all__ = [
     "Placement",
     "SearchPoint",
     "SearchResult",
+    "SearchTarget",
     "SensitivityRecord",
     "Shown",
     "SolveResult",

@@ -13,7 +13,7 @@ import attrs
 
 from qnnsolve.results.showing import Shown
 
-__all__ = ["SearchPoint", "SearchResult", "SensitivityRecord", "UniformRecord", "decibels"]
+__all__ = ["SearchPoint", "SearchResult", "SearchTarget", "SensitivityRecord", "UniformRecord", "decibels"]
 
 
 def decibels(noise: float) -> float:
@@ -52,7 +52,8 @@ class SearchPoint:
     measured_db: float | None = None
     metric: float | None = None
     found_as: str = "optimum"
-    """``optimum``; or another config that measured better within the same budgets: ``point 3``, ``16a8w``."""
+    """``optimum``; ``near-optimal``, where a config of nearly the least predicted noise did better in a trial;
+    ``alternative``; or another config that measured better within the same budgets: ``point 3``, ``16a8w``."""
     differs: tuple[tuple[str, str], ...] = ()
     """(site, encoding), wherever its config is not that of the last point."""
 
@@ -68,11 +69,27 @@ class SensitivityRecord:
 
 
 @attrs.frozen
+class SearchTarget:
+    """What a config was to reach: the least of ``sqnr`` (in decibel) or of the task metric ``of``; ``reached``: whether
+    the point measures it, None where nothing was measured."""
+
+    of: str
+    least: float
+    reached: bool | None
+
+    def __str__(self) -> str:
+        return f"{self.least:g} dB" if self.of == "sqnr" else f"{self.of} {self.least:g}"
+
+
+@attrs.frozen
 class SearchResult(Shown):
-    """A front of points, from few to much of the first budget, and what it was found from."""
+    """A front of points along the cost ``axis``, or the cheapest point in ``axis`` for a ``target``, and what it was
+    found from."""
 
     soc: str
     candidates: tuple[str, ...]
+    axis: str
+    target: SearchTarget | None
     samples: int
     directions: int
     points: tuple[SearchPoint, ...]
@@ -80,11 +97,7 @@ class SearchResult(Shown):
     sensitivities: tuple[SensitivityRecord, ...]
     """Those of the sites that a choice exists for, the most noise first."""
     passes: Mapping[str, int]
-    """Passes over one sample: ``forward`` and ``backward`` for calibration, reference and sensitivities, and
-    ``measuring`` the points."""
+    """Passes over one sample: ``forward`` and ``backward`` for calibration, reference and sensitivities, ``trying``
+    configs with simulated roundings, and ``measuring`` converted ones, their calibration included."""
     notes: tuple[str, ...]
     timings: tuple[tuple[str, float], ...]
-    axis: str = ""
-    """The cost along which the points lie."""
-    target_db: float | None = None
-    """The least SQNR that was asked for; None where a front was."""

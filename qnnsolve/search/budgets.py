@@ -1,4 +1,5 @@
-"""Budgets and targets as people type them: ``weights=0.6``, ``weights=1.5MB``, ``converts=10``, ``sqnr>=30``."""
+"""Budgets and targets as people type them: ``weights=0.6``, ``weights=1.5MB``, ``converts=10``, ``sqnr>=30``,
+``my_metrics:accuracy>=0.97``."""
 
 from __future__ import annotations
 
@@ -11,7 +12,9 @@ import attrs
 from qnnsolve.errors import UnknownNameError, UsageError
 from qnnsolve.search.costs import COSTS
 
-__all__ = ["Budget", "Target", "axis_of", "budgets_of", "target_of"]
+__all__ = ["SQNR", "Budget", "Target", "axis_of", "budgets_of", "target_of"]
+
+SQNR = "sqnr"
 
 _SHARES = {"weights": "B", "activations": "B", "bit-ops": ""}
 """Costs of which a plain number is a share of the dearest uniform candidate's; and the unit of an amount."""
@@ -34,14 +37,15 @@ class Budget:
 
 @attrs.frozen
 class Target:
-    """The least SQNR, in decibel."""
+    """The least of ``of``: ``sqnr`` in decibel, or a task metric ``module:callable``."""
 
-    sqnr_db: float
+    of: str
+    least: float
 
     @property
-    def noise(self) -> float:
-        """The most relative noise power."""
-        return float(10 ** (-self.sqnr_db / 10))
+    def metric(self) -> str | None:
+        """The task metric, where it is one."""
+        return None if self.of == SQNR else self.of
 
 
 def budgets_of(texts: str | Sequence[str]) -> tuple[Budget, ...]:
@@ -97,16 +101,19 @@ def axis_of(axis: str | None, budgets: Sequence[Budget]) -> str:
 
 
 def target_of(text: str) -> Target:
-    """Read ``sqnr>=30``.
+    """Read ``sqnr>=30`` or ``module:callable>=0.97``.
 
     Raises:
         UsageError: it is not of this form.
     """
-    name = text.partition(">=")[0].strip()
-    if ">=" in text and name != "sqnr":
-        raise UsageError(f"target {text}: a target of {name} is not supported; sqnr>=30 (decibel) is")
-    match = re.fullmatch(r"\s*sqnr\s*>=\s*([0-9.]+)\s*", text)
+    name, reached, number = (each.strip() for each in text.rpartition(">="))
     try:
-        return Target(float(match[1] if match is not None else ""))
+        least = float(number)
     except ValueError:
-        raise UsageError(f"target {text}: a target is like sqnr>=30 (decibel)") from None
+        least = math.nan
+    module, colon, function = name.rpartition(":")
+    if name == SQNR and least < 0:
+        least = math.nan
+    if not reached or not math.isfinite(least) or not (name == SQNR or (module and colon and function)):
+        raise UsageError(f"target {text}: a target is like sqnr>=30 (decibel) or my_metrics:accuracy>=0.97")
+    return Target(name, least)

@@ -7,14 +7,13 @@ from collections.abc import Iterator, Sequence
 import attrs
 
 from qnnsolve.errors import UsageError
+from qnnsolve.pipeline.arguments import CANDIDATES
 from qnnsolve.rules.request import Granularity, Request, precision
 from qnnsolve.rules.target import BLOCK_SIZE
 from qnnsolve.rules.wish_text import parse_where
 from qnnsolve.rules.wishes import What, Where, Wish
 
 __all__ = ["Candidates"]
-
-DEFAULT = ("8a8w", "16a8w")
 
 
 @attrs.frozen
@@ -31,7 +30,7 @@ class Candidates:
 
     @classmethod
     def of(
-        cls, texts: str | Sequence[str] = DEFAULT, fixed: str | Sequence[str] = (), block_size: int | None = None
+        cls, texts: str | Sequence[str] = CANDIDATES, fixed: str | Sequence[str] = (), block_size: int | None = None
     ) -> Candidates:
         """Read ``8a8w,16a8w`` and ``WHERE=16a8w``, in any number and order; ``fixed`` are ``WHERE`` or
         ``WHERE=PRESET`` with one preset, which is the first candidate where none is named.
@@ -50,7 +49,7 @@ class Candidates:
             else:
                 everywhere += _presets(text, words)
         _refuse_twice(everywhere, f"candidates {','.join(everywhere)}")
-        everywhere = everywhere or list(DEFAULT)
+        everywhere = everywhere or list(CANDIDATES)
         for text in _each(fixed):
             where, equals, name = text.rpartition("=")
             words = f"fixed {text}"

@@ -3,70 +3,37 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
-from os import PathLike
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from qnnsolve.errors import UsageError
 from qnnsolve.facts.fx import read_graph
-from qnnsolve.host.child import Progress
 from qnnsolve.host.outputs import check_writable, folder_for, spare_inputs
 from qnnsolve.host.quiet import quiet
 from qnnsolve.host.stages import Stages
 from qnnsolve.models.tracing import checked_samples, evaluating, example_inputs_of, exported, single
-from qnnsolve.opinfo_facts import FactsSource
+from qnnsolve.pipeline.arguments import SearchArguments, takes
 from qnnsolve.report.page import write_page
 from qnnsolve.results import SearchResult
-from qnnsolve.rules.target import FactFiles, Target, Texts, Wanted
-from qnnsolve.rules.wishes import Wish
+from qnnsolve.rules.target import Target, Wanted
 from qnnsolve.runs import Measurements, check_target, save_run
 from qnnsolve.search.budgets import Budget, axis_of, budgets_of, target_of
-from qnnsolve.search.candidates import DEFAULT, Candidates
+from qnnsolve.search.budgets import Target as Aim
+from qnnsolve.search.candidates import Candidates
 from qnnsolve.search.front import Front, refuse_impossible
 from qnnsolve.search.spaces import Space
 from qnnsolve.solver import Limits, limits_of
 
 if TYPE_CHECKING:
-    import torch
-    from torch.export import ExportedProgram
+    pass
 
 __all__ = ["search_config"]
 
 
-def search_config(
-    model: torch.nn.Module | ExportedProgram,
-    example_inputs: tuple[Any, ...] | None = None,
-    *,
-    soc: str = "SM8750",
-    candidates: Texts = DEFAULT,
-    fixed: Texts = (),
-    budget: Texts = (),
-    target: str | None = None,
-    points: int = 1,
-    axis: str | None = None,
-    calibration: Iterable[tuple[Any, ...]] | None = None,
-    weights: Mapping[int, float] | None = None,
-    directions: int | None = None,
-    metric: Any = None,
-    measure: bool = True,
-    backend: str = "htp",
-    strict: bool = True,
-    block_size: int | None = None,
-    prefer: Texts = (),
-    pin: Texts = (),
-    wishes: Sequence[Wish] = (),
-    unroll_limit: int | None = None,
-    time_limit: float | None = None,
-    user_facts: FactFiles = (),
-    facts_source: str | FactsSource = FactsSource.BOTH,
-    recipes: str | PathLike[str] | None = None,
-    out: str | PathLike[str] | None = None,
-    report: str | PathLike[str] | None = None,
-    model_name: str | None = None,
-    progress: Progress | None = None,
-) -> SearchResult:
+@takes(SearchArguments)
+def search_config(given: SearchArguments) -> SearchResult:
     """The configs of ``model`` with the least noise within budgets, each legal on the chip.
 
     Args:
@@ -78,14 +45,16 @@ def search_config(
         fixed: places that the search leaves out: ``WHERE=PRESET``, or ``WHERE`` for the first candidate.
         budget: the most of a cost (:mod:`qnnsolve.search.costs`): ``weights=0.6`` (a share of the dearest candidate's),
             ``weights=1.5MB``, ``bit-ops=0.7``, ``converts=10``, ``wide-ops=0.1``.
-        target: ``sqnr>=30``: the cheapest config that is predicted to reach it, by the cost ``axis``.
-        points: how many points the front has, along ``axis``.
+        target: ``sqnr>=30`` or ``my_metrics:accuracy>=0.97`` instead of a front: the cheapest config by the cost
+            ``axis`` that measures it, of some that are measured; without ``measure``, that is predicted to.
+        points: how many points the front has, along ``axis``; of neighbours with the same config one is listed.
+        alternatives: so many other configs for each point, the next best; all are measured as they are.
         axis: a cost; None means that of the first budget, or ``bit-ops``.
         calibration: positional inputs per sample, shaped like the example inputs, which are used where it is None.
         weights: what each output counts, by its place; those that are not named count 1.
-        directions: backward passes per sample; None means 8.
+        directions: backward passes per sample; None means 8, and fewer from 17 samples on, down to 2.
         metric: a task metric: a function that takes the model to call and answers a number, or ``module:callable``.
-        measure: convert and measure each point over the samples.
+        measure: try near-optimal configs of each point, convert and measure the best over the samples.
         backend, strict, block_size, prefer, pin, wishes, unroll_limit, user_facts, facts_source: as in
             :func:`qnnsolve.solve`. What is preferred or pinned holds in every config.
         time_limit: seconds for each point; None means 120, infinity no limit.
@@ -106,47 +75,57 @@ def search_config(
         UnverifiedError: strict, and there are ops without facts.
         BudgetExceededError: a solve hit its limit.
     """
-    chosen = Candidates.of(candidates, fixed, block_size)
-    budgets, goal = budgets_of(budget), None if target is None else target_of(target)
-    along = axis_of(axis, budgets)
-    if points < 1:
-        raise UsageError(f"points {points}: a front has at least one point")
-    if directions is not None and directions < 1:
-        raise UsageError(f"directions {directions}: at least one backward pass per sample is needed")
-    folder = None if recipes is None else folder_for(recipes, "recipes")
-    if out is not None:
-        check_target(out)
-    page = None if report is None else check_writable(report, "page")
+    chosen = Candidates.of(given.candidates, given.fixed, given.block_size)
+    budgets, goal = budgets_of(given.budget), None if given.target is None else target_of(given.target)
+    along, metric = axis_of(given.axis, budgets), _metric(given, goal)
+    _check_counts(given)
+    folder = None if given.recipes is None else folder_for(given.recipes, "recipes")
+    if given.out is not None:
+        check_target(given.out)
+    page = None if given.report is None else check_writable(given.report, "page")
     if page is not None:
-        spare_inputs("report", page, [("the run", out)])
-    limits, stages = limits_of(time_limit), Stages(progress)
-    wanted = Wanted.of(chosen.everywhere[0], block_size, prefer=prefer, pin=pin, wishes=wishes)
+        spare_inputs("report", page, [("the run", given.out)])
+    limits, stages = limits_of(given.time_limit), Stages(given.progress)
+    wanted = Wanted.of(chosen.everywhere[0], given.block_size, prefer=given.prefer, pin=given.pin, wishes=given.wishes)
     with quiet():
         from qnnsolve.quantizer import SolveQuantizer
         from qnnsolve.search.keeping import Memory, key_of
         from qnnsolve.search.measuring import metric_of
         from qnnsolve.search.study import Asked, study
 
-        aim = Target.of(backend, soc, strict=strict, user_facts=user_facts, source=facts_source)
+        aim = Target.of(
+            given.backend, given.soc, strict=given.strict, user_facts=given.user_facts, source=given.facts_source
+        )
         measured_by = metric_of(metric) if isinstance(metric, str) else metric
-        with evaluating(model):
-            examples = example_inputs_of(model, example_inputs)
-            samples = [single(sample) for sample in checked_samples(calibration, examples)]
+        with evaluating(given.model):
+            examples = example_inputs_of(given.model, given.example_inputs)
+            samples = [single(sample) for sample in checked_samples(given.calibration, examples)]
             with stages("export"):
-                module = exported(model, examples)
-            quantizer = SolveQuantizer.of(aim, wanted, limits, unroll_limit)
+                module = exported(given.model, examples)
+            quantizer = SolveQuantizer.of(aim, wanted, limits, given.unroll_limit)
             with stages("solve"):
                 graph = quantizer.transform_for_annotation(module)
                 space = Space.of(read_graph(graph), aim, chosen, wanted, limits)
                 amounts = _possible(space, budgets, limits)
-            asked = Asked(along, points, amounts, goal, weights or {}, directions, measured_by, measure)
-            more = {"weights": sorted((weights or {}).items()), "directions": directions, "metric": _name(metric)}
-            key = "" if out is None else key_of(graph, space, samples, more)
-            with contextlib.nullcontext(Memory()) if out is None else Measurements.open(out, key) as ledger:
+            weights = dict(given.weights or {})
+            asked = Asked(
+                axis=along,
+                points=given.points,
+                budgets=amounts,
+                target=goal,
+                weights=weights,
+                directions=given.directions,
+                metric=measured_by,
+                measure=given.measure,
+                alternatives=given.alternatives,
+            )
+            more = {"weights": sorted(weights.items()), "directions": given.directions, "metric": _name(metric)}
+            key = "" if given.out is None else key_of(graph, space, samples, more)
+            with contextlib.nullcontext(Memory()) if given.out is None else Measurements.open(given.out, key) as ledger:
                 answer = study(graph, space, samples, asked, limits, stages, ledger)
                 found = attrs.evolve(answer.result, soc=aim.soc.name, timings=stages.laps)
-                name = model_name or type(model).__name__
-                kept = answer.solved(aim.soc.name, limits) if out is not None or page is not None else None
+                name = given.model_name or type(given.model).__name__
+                kept = answer.solved(aim.soc.name, limits) if given.out is not None or page is not None else None
                 if isinstance(ledger, Measurements) and kept is not None:
                     ledger.finish(lambda path: save_run(path, kept, model=name, search=found))
     if folder is not None:
@@ -154,6 +133,27 @@ def search_config(
     if page is not None and kept is not None:
         write_page(kept, page, model=name, search=found)
     return found
+
+
+def _metric(given: SearchArguments, goal: Aim | None) -> Any:
+    """The task metric, which a target may name."""
+    named = None if goal is None else goal.metric
+    if named is None:
+        return given.metric
+    if given.metric is not None and given.metric != named:
+        raise UsageError(f"target {given.target}: another metric is asked for, {_name(given.metric)}; name one of them")
+    if not given.measure:
+        raise UsageError(f"target {given.target}: a task metric has to be measured; without --no-measure it is")
+    return named
+
+
+def _check_counts(given: SearchArguments) -> None:
+    if given.points < 1:
+        raise UsageError(f"points {given.points}: a front has at least one point")
+    if given.directions is not None and given.directions < 1:
+        raise UsageError(f"directions {given.directions}: at least one backward pass per sample is needed")
+    if given.alternatives < 0 or (given.alternatives and given.target is not None):
+        raise UsageError(f"alternatives {given.alternatives}: so many more configs for each point; not with a target")
 
 
 def _possible(space: Space, budgets: Sequence[Budget], limits: Limits) -> dict[str, float]:

@@ -15,9 +15,9 @@ from qnnsolve.encodings import Encoding
 from qnnsolve.errors import BudgetExceededError, QnnSolveError, UnsatisfiableError, UsageError
 from qnnsolve.explain import conflict_in_words
 from qnnsolve.results import decibels
-from qnnsolve.search.budgets import Budget, Target
-from qnnsolve.search.costs import costs
-from qnnsolve.search.noises import NOISE, noise_measure
+from qnnsolve.search.budgets import Budget
+from qnnsolve.search.costs import COSTS, costs
+from qnnsolve.search.noises import NOISE, noise_measure, varied
 from qnnsolve.search.spaces import Space
 from qnnsolve.solver import Best, Limits, Measure, OverBudget, Program, Unknown, Unsatisfiable
 
@@ -25,6 +25,8 @@ __all__ = ["Found", "Front", "refuse_impossible"]
 
 WITHIN = 0.023
 """Of configs whose noise is so near to the least (0.1 dB) the one with the fewest converts is taken."""
+VARIED = 6
+"""So many guesses of the noise are made beside the one that was found, each as likely."""
 
 Key = tuple[Site, Encoding]
 
@@ -55,6 +57,8 @@ class Front:
     program: Program
     dearest: Mapping[str, float]
     """Of each cost, what the dearest uniform config has."""
+    guesses: tuple[str, ...]
+    """Measures of the program: the noise, with each site's off by as much as a prediction may be."""
 
     @classmethod
     def of(cls, space: Space, noise: Mapping[Key, float] | None, limits: Limits | None = None) -> Front:
@@ -63,9 +67,11 @@ class Front:
         Raises:
             UnsatisfiableError, BudgetExceededError: see :meth:`Space.of`.
         """
-        measures: tuple[Measure, ...] = costs(space)
+        measures, guesses = list[Measure](costs(space)), dict[str, Measure]()
         if noise is not None:
-            measures = (noise_measure(space, noise), *measures)
+            names = [f"{NOISE} {seed}" for seed in range(VARIED)]
+            guesses = {name: noise_measure(space, varied(noise, seed), name) for seed, name in enumerate(names)}
+            measures = [noise_measure(space, noise), *measures, *guesses.values()]
         program = Program.of(space.problem, measures, limits or Limits())
         if isinstance(program, Unsatisfiable):
             raise UnsatisfiableError(program.conflicts, tuple(map(conflict_in_words, program.conflicts)))
@@ -75,11 +81,24 @@ class Front:
             name: max(measure.of(each.solution.encodings) for each in space.uniforms)
             for name, measure in program.measures.items()
         }
-        return cls(space, program, dearest)
+        return cls(space, program, dearest, tuple(guesses))
 
     def amounts(self, budgets: Sequence[Budget]) -> dict[str, float]:
         """Budgets in the costs' own units."""
         return {budget.cost: budget.amount(self.dearest) for budget in budgets}
+
+    def costs_of(self, config: Mapping[Site, Encoding]) -> dict[str, float]:
+        """What a config costs, by the names of costs."""
+        return {name: self.program.measures[name].of(config) for name in COSTS}
+
+    def noise_of(self, config: Mapping[Site, Encoding]) -> float:
+        """Its relative noise power, as the sensitivities add up."""
+        return self.program.measures[NOISE].of(config)
+
+    def fits(self, config: Mapping[Site, Encoding], budgets: Mapping[str, float]) -> bool:
+        """Whether a config is within the budgets of costs."""
+        costs = self.costs_of(config)
+        return all(costs[cost] <= most * (1 + 1e-9) for cost, most in budgets.items() if cost != NOISE)
 
     def best(
         self, budgets: Mapping[str, float], limits: Limits, *, others: Sequence[Mapping[Site, Encoding]] = ()
@@ -95,13 +114,19 @@ class Front:
         )
         return self._found(answer, budgets)
 
-    def cheapest(self, cost: str, target: Target, budgets: Mapping[str, float], limits: Limits) -> Found | None:
-        """The least of ``cost`` with an SQNR that reaches ``target``, as predicted, within ``budgets``.
+    def nearly(self, budgets: Mapping[str, float], limits: Limits) -> list[Mapping[Site, Encoding]]:
+        """Configs within ``budgets`` that may be better than the one with the least predicted noise: each is the best
+        by one of the guesses. Configs may repeat."""
+        found = [self.program.least({guess: 1.0}, budgets, gap=1e-3, limits=limits) for guess in self.guesses]
+        return [answer.encodings for answer in found if isinstance(answer, Best)]
+
+    def cheapest(self, cost: str, least_db: float, budgets: Mapping[str, float], limits: Limits) -> Found | None:
+        """The least of ``cost`` with an SQNR of at least ``least_db``, as predicted, within ``budgets``.
 
         Raises:
             UsageError: nothing reaches it; with the most that can be.
         """
-        asked = {**budgets, NOISE: target.noise}
+        asked = {**budgets, NOISE: 10 ** (-least_db / 10)}
         answer = self.program.least({cost: 1.0}, asked, then=NOISE, limits=limits)
         return self._found(answer, asked)
 

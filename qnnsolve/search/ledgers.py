@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch.fx import GraphModule
@@ -22,12 +22,12 @@ Key = tuple[Site, Encoding]
 
 
 class Measuring:
-    """What configs and single roundings measure. ``passes`` and ``simulations`` count those over a sample that were run
-    now: for whole configs, and for single roundings."""
+    """What configs and single roundings measure. ``passes``, ``trials`` and ``simulations`` count those over a sample
+    that were run now: for converted configs, for whole configs that are simulated, and for single roundings."""
 
     def __init__(self, studied: Studied, ledger: Ledger) -> None:
         self.studied, self.ledger = studied, ledger
-        self.passes = self.simulations = 0
+        self.passes = self.trials = self.simulations = 0
 
     def of(self, config: Mapping[Site, Encoding]) -> Measured:
         """Of the converted model of ``config``."""
@@ -42,6 +42,18 @@ class Measuring:
         self.passes += calibrating + len(self.studied.samples)
         self.ledger.put("config", named(config), [found.noise, found.metric])
         return found
+
+    def trial(self, keys: Sequence[Key], roundings: Mapping[Key, Rounding]) -> float:
+        """The noise where the tensors at all these sites are rounded, over so many samples that the outputs have enough
+        numbers: no calibration, one pass over each."""
+        name, count = named(dict(keys)), self.studied.enough
+        found = self.ledger.get("trial", name)
+        if found is None:
+            applied = {site: roundings[site, encoding] for site, encoding in keys if (site, encoding) in roundings}
+            found = self.studied.simulated(applied, count)
+            self.trials += count
+            self.ledger.put("trial", name, found)
+        return float(found)
 
     def alone(self, site: Site, encoding: Encoding, roundings: Mapping[Key, Rounding]) -> float:
         """The noise where the tensor at ``site`` alone is rounded."""

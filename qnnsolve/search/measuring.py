@@ -23,7 +23,10 @@ from qnnsolve.search.seeing import Seeing, States, float_leaves
 from qnnsolve.search.sensitivity import Wanted
 from qnnsolve.search.spaces import Space, solved_with
 
-__all__ = ["Measured", "Metric", "Studied", "metric_of"]
+__all__ = ["Measured", "Metric", "Studied", "better", "metric_of"]
+
+NUMBERS = 2000
+"""So many numbers at the outputs tell a noise power to 0.14 dB (a standard deviation, where each has its own error)."""
 
 Sample = tuple[Any, ...]
 Metric = Callable[[Callable[..., Any]], float]
@@ -36,6 +39,13 @@ class Measured:
 
     noise: float
     metric: float | None = None
+
+
+def better(one: Measured, other: Measured) -> bool:
+    """Whether ``one`` is the better: by the task metric where both have one and differ."""
+    if one.metric is not None and other.metric is not None and one.metric != other.metric:
+        return one.metric > other.metric
+    return one.noise < other.noise
 
 
 def metric_of(text: str) -> Metric:
@@ -59,6 +69,12 @@ class Studied:
     samples: Sequence[Sample]
     wanted: Wanted
     metric: Metric | None = None
+
+    @property
+    def enough(self) -> int:
+        """How many samples have :data:`NUMBERS` numbers at the outputs that count; all, where these are fewer."""
+        numbers = sum(self.wanted.outputs[0][name].numel() for name in self.wanted.counting)
+        return min(len(self.samples), -(-NUMBERS // numbers))
 
     def converted(self, config: Mapping[Site, Encoding], stages: Stages | None = None) -> GraphModule:
         """The converted model of ``config``, calibrated over all samples."""
@@ -86,13 +102,14 @@ class Studied:
             raise UsageError(f"the metric answers {value}, which is no number to compare")
         return value
 
-    def simulated(self, applied: Mapping[Site, Rounding]) -> float:
-        """The noise where the tensors at these sites are rounded so, and all others are exact: a forward pass per
-        sample."""
+    def simulated(self, applied: Mapping[Site, Rounding], count: int | None = None) -> float:
+        """The noise where the tensors at these sites are rounded so, and all others are exact: a forward pass for each
+        of the first ``count`` samples, or of all."""
         runner = Seeing(self.model, applied, lambda site, x: applied[site](x))
+        samples = self.samples[:count]
         states, total = States(self.model), 0.0
         with torch.no_grad():
-            for index, sample in enumerate(self.samples):
+            for index, sample in enumerate(samples):
                 total += self.wanted.noise(index, runner.outputs(sample))
             states.restore()
-        return total / len(self.samples)
+        return total / len(samples)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 from collections.abc import Iterator, Mapping
 
 from qnnsolve.constraints import Site
@@ -11,10 +12,13 @@ from qnnsolve.search.origins import converted_edges, origins
 from qnnsolve.search.spaces import Space
 from qnnsolve.solver import Measure, Term
 
-__all__ = ["NOISE", "monotone", "needed", "noise_measure"]
+__all__ = ["NOISE", "SPREAD_DB", "monotone", "needed", "noise_measure", "varied"]
 
 NOISE = "noise"
 """Its name."""
+SPREAD_DB = 1.5
+"""By how much a site's noise may be off: the standard deviation in decibel. Predicted and measured noise of whole
+configs differ by 0.3 to 1.3 dB rms (`benchmarks.search`)."""
 
 Key = tuple[Site, Encoding]
 
@@ -39,9 +43,18 @@ def monotone(noise: Mapping[Key, float]) -> tuple[dict[Key, float], int]:
     return found, changed
 
 
-def noise_measure(space: Space, noise: Mapping[Key, float]) -> Measure:
+def noise_measure(space: Space, noise: Mapping[Key, float], name: str = NOISE) -> Measure:
     """The relative noise power at the outputs, to first order; what is not in ``noise`` makes none."""
-    return Measure(NOISE, tuple(_terms(space, noise)))
+    return Measure(name, tuple(_terms(space, noise)))
+
+
+def varied(noise: Mapping[Key, float], seed: int) -> dict[Key, float]:
+    """``noise`` as it may be as well: all encodings of a site times one log-normal factor. It depends on ``seed``
+    alone."""
+    drawn = random.Random(seed)
+    sites = sorted({site for site, _ in noise})
+    factors = {site: 10 ** (drawn.gauss(0.0, SPREAD_DB) / 10) for site in sites}
+    return {(site, encoding): value * factors[site] for (site, encoding), value in noise.items()}
 
 
 def _terms(space: Space, noise: Mapping[Key, float]) -> Iterator[Term]:

@@ -6,15 +6,18 @@ arises at the one where values are computed, or where a tensor comes in; and on 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+
+import attrs
 
 from qnnsolve.constraints import Convertible, Derived, Same, Site
+from qnnsolve.encodings import Encoding
 from qnnsolve.facts.graph import NodeKind
 from qnnsolve.rules.builders import Fate
 from qnnsolve.search.spaces import Space
 from qnnsolve.solver.union_find import UnionFind
 
-__all__ = ["converted_edges", "origins"]
+__all__ = ["Roundings", "converted_edges", "origins"]
 
 
 def origins(space: Space) -> tuple[Site, ...]:
@@ -59,3 +62,22 @@ def converted_edges(space: Space) -> tuple[Convertible, ...]:
         for c in space.problem.constraints
         if isinstance(c, Convertible) and len(space.choices[c.source] | space.choices[c.target]) > 1
     )
+
+
+@attrs.frozen(eq=False)
+class Roundings:
+    """Where a config of a space rounds."""
+
+    sites: tuple[Site, ...]
+    edges: tuple[Convertible, ...]
+
+    @classmethod
+    def of(cls, space: Space) -> Roundings:
+        """Those of ``space``."""
+        return cls(origins(space), converted_edges(space))
+
+    def in_(self, config: Mapping[Site, Encoding]) -> tuple[tuple[Site, Encoding], ...]:
+        """Site and encoding of each rounding that ``config`` has. Two configs with the same ones compute the same."""
+        found = [(site, config[site]) for site in self.sites]
+        found += [(c.target, config[c.target]) for c in self.edges if config[c.source] != config[c.target]]
+        return tuple((site, encoding) for site, encoding in found if encoding.quantized)

@@ -26,16 +26,24 @@ from qnnsolve.search.seeing import Seeing, States
 from qnnsolve.search.shelf import MEMORY, Shelf
 from qnnsolve.search.taps import Taps
 
-__all__ = ["DIRECTIONS", "Sensitivities", "Wanted", "reference", "sensitivities"]
+__all__ = ["DIRECTIONS", "Sensitivities", "Wanted", "directions_for", "reference", "sensitivities"]
 
 DIRECTIONS = 8
-"""Backward passes per sample."""
+"""Backward passes per sample, at most."""
+_FEWEST, _BACKWARD = 2, 128
+"""Of many samples each needs fewer: 128 backward passes in all rank the encodings of the benchmark's networks as
+measuring them does, up to 0.997 (`benchmarks.search`)."""
 
 _ORTHOGONAL = 4096
 """Among more numbers than these, Gaussian directions are as good as orthogonal already."""
 
 Sample = tuple[Any, ...]
 Key = tuple[Site, Encoding]
+
+
+def directions_for(samples: int) -> int:
+    """How many backward passes each of so many samples gets."""
+    return min(DIRECTIONS, max(_FEWEST, -(-_BACKWARD // samples)))
 
 
 @attrs.frozen(eq=False)

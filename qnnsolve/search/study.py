@@ -15,16 +15,20 @@ from qnnsolve.explain import describe
 from qnnsolve.host.stages import Stages
 from qnnsolve.recipes.chosen import chosen
 from qnnsolve.recipes.writing import write_recipe
-from qnnsolve.results import SearchPoint, SearchResult, SensitivityRecord, UniformRecord, decibels
+from qnnsolve.results import SearchPoint, SearchResult, SearchTarget
 from qnnsolve.runs import Solved
 from qnnsolve.search.budgets import Target
+from qnnsolve.search.calibrating import Calibrated
 from qnnsolve.search.front import Found, Front
 from qnnsolve.search.keeping import Ledger, Memory
 from qnnsolve.search.ledgers import Measuring, kept_ranges
-from qnnsolve.search.measuring import Measured, Metric, Studied
-from qnnsolve.search.noises import NOISE, monotone, needed
-from qnnsolve.search.sensitivity import DIRECTIONS, Sensitivities, reference, sensitivities
+from qnnsolve.search.measuring import Metric, Studied
+from qnnsolve.search.noises import monotone, needed
+from qnnsolve.search.picking import Pick, all_measured, alternatives, distinct, measured_best, tried
+from qnnsolve.search.reaching import predicted_to_reach, reached
+from qnnsolve.search.sensitivity import Sensitivities, directions_for, reference, sensitivities
 from qnnsolve.search.spaces import Space, pinned_to, solved_with
+from qnnsolve.search.telling import point_record, sensitivity_records, uniform_records
 from qnnsolve.solver import Limits
 
 __all__ = ["Answer", "Asked", "study"]
@@ -46,6 +50,7 @@ class Asked:
     directions: int | None
     metric: Metric | None
     measure: bool
+    alternatives: int = 0
 
 
 @attrs.frozen(eq=False)
@@ -87,34 +92,33 @@ def study(
     measuring = Measuring(studied, ledger)
     ranges = kept_ranges(measuring, stages)
     keys = {key: ranges.roundings[key] for key in needed(space) if key in ranges.roundings}
-    directions = asked.directions or DIRECTIONS
+    directions = asked.directions or directions_for(len(samples))
     found = sensitivities(model, samples, wanted, keys, directions=directions, stages=stages, ledger=ledger)
     noise, changed = monotone(_with_blind(measuring, ranges.roundings, found))
     front = Front.of(space, noise, limits)
-    with stages("optimum", asked.points):
-        points = _points(front, asked, limits, stages)
-    uniforms = ranges.converted
-    measured = _measured(measuring, points, stages) if asked.measure else {}
-    kept = [_kept(point, points, front, uniforms, measured) for point in points]
+    picks, is_reached = _picks(front, asked, ranges, measuring, limits, stages)
+    kept = [*distinct(picks)]
+    goal = asked.target
     result = SearchResult(
         soc=space.facts.operators.arch,
         candidates=space.candidates.names,
+        axis=asked.axis,
+        target=None if goal is None else SearchTarget(goal.of, goal.least, is_reached),
         samples=len(samples),
         directions=directions,
-        points=tuple(_compared(kept)),
-        uniforms=tuple(_uniforms(front, uniforms)),
-        sensitivities=tuple(_records(space, noise)),
+        points=tuple(_compared(front, kept)),
+        uniforms=tuple(uniform_records(front, ranges.converted)),
+        sensitivities=tuple(sensitivity_records(space, noise)),
         passes={
             "forward": len(samples) + ranges.passes + found.forwards + measuring.simulations,
             "backward": found.backwards,
+            "trying": measuring.trials,
             "measuring": measuring.passes,
         },
-        notes=tuple(_notes(found, changed)),
+        notes=tuple(_notes(found, changed, len(picks) - len(kept))),
         timings=(),
-        axis=asked.axis,
-        target_db=None if asked.target is None else asked.target.sqnr_db,
     )
-    return Answer(space, result, tuple(config for _, config in kept))
+    return Answer(space, result, tuple(pick.config for pick in kept))
 
 
 def _with_blind(
@@ -127,111 +131,50 @@ def _with_blind(
     }
 
 
-def _uniforms(front: Front, measured: Mapping[str, Measured]) -> list[UniformRecord]:
-    return [
-        UniformRecord(
-            each.name,
-            _amounts(front, each.solution.encodings),
-            decibels(front.program.measures[NOISE].of(each.solution.encodings)),
-            decibels(measured[each.name].noise),
-            measured[each.name].metric,
-        )
-        for each in front.space.uniforms
-    ]
+def _picks(
+    front: Front,
+    asked: Asked,
+    ranges: Calibrated,
+    measuring: Measuring,
+    limits: Limits,
+    stages: Stages,
+) -> tuple[list[Pick], bool | None]:
+    """The config of each point; and whether the target is reached, where there is one and something was measured."""
+    uniforms = ranges.converted
+    if asked.target is not None and asked.measure:
+        found = reached(front, asked.axis, asked.target, asked.budgets, uniforms, measuring, limits, stages)
+        return ([], False) if found is None else ([found.pick], found.reached)
+    with stages("optimum", asked.points):
+        if asked.target is not None:
+            return predicted_to_reach(front, asked.axis, asked.target, asked.budgets, limits), None
+        points = _points(front, asked, limits, stages)
+    picks = [Pick(point, point.encodings) for point in points]
+    if asked.alternatives:
+        picks = [*alternatives(front, points, asked.alternatives, limits, stages)]
+        return (all_measured(picks, measuring, stages) if asked.measure else picks), None
+    if not asked.measure:
+        return picks, None
+    picks = tried(front, points, measuring, ranges.roundings, limits, stages)
+    return measured_best(front, picks, uniforms, measuring, stages), None
 
 
 def _points(front: Front, asked: Asked, limits: Limits, stages: Stages) -> list[Found]:
-    if asked.target is not None:
-        found = [front.cheapest(asked.axis, asked.target, asked.budgets, limits)]
-    else:
-        found = []
-        for done, budgets in enumerate(front.axis(asked.axis, asked.points, asked.budgets, limits)):
-            stages.step("optimum", done, asked.points)
-            found.append(front.best(budgets, limits))
+    found = []
+    for done, budgets in enumerate(front.axis(asked.axis, asked.points, asked.budgets, limits)):
+        stages.step("optimum", done, asked.points)
+        found.append(front.best(budgets, limits))
     return [each for each in found if each is not None]
 
 
-def _measured(measuring: Measuring, points: Sequence[Found], stages: Stages) -> dict[int, Measured]:
-    """By point, what its converted model measures."""
-    found: dict[int, Measured] = {}
-    with stages("measure", len(points)):
-        for index, point in enumerate(points):
-            stages.step("measure", index, len(points))
-            found[index] = measuring.of(point.encodings)
-    return found
-
-
-def _kept(
-    point: Found,
-    points: Sequence[Found],
-    front: Front,
-    uniforms: Mapping[str, Measured],
-    measured: Mapping[int, Measured],
-) -> tuple[SearchPoint, Config]:
-    """What a user gets for a point's budgets: its config, or another one within them that measured better."""
-    index = points.index(point)
-    config, name, own = point.encodings, "optimum", measured.get(index)
-    others = [(f"point {at + 1}", points[at].encodings, each) for at, each in measured.items()]
-    others += [(each.name, each.solution.encodings, uniforms[each.name]) for each in front.space.uniforms]
-    for other, encodings, value in others if own is not None else ():
-        amounts = _amounts(front, encodings)
-        fits = all(amounts[cost] <= most * (1 + 1e-9) for cost, most in point.budgets.items() if cost != NOISE)
-        if own is not None and fits and _better(value, own):
-            config, name, own = encodings, other, value
-    amounts = _amounts(front, config)
-    record = SearchPoint(
-        budgets={cost: most for cost, most in point.budgets.items() if cost != NOISE},
-        amounts=amounts,
-        predicted_db=decibels(front.program.measures[NOISE].of(config)),
-        bound_db=decibels(point.best.bound) if NOISE not in point.budgets else point.predicted_db,
-        gap=point.best.gap,
-        prices={
-            cost: _decibels_per_percent(point, cost, price)
-            for cost, price in point.best.prices.items()
-            if cost != NOISE
-        },
-        how=point.best.how,
-        measured_db=None if own is None else decibels(own.noise),
-        metric=None if own is None else own.metric,
-        found_as=name,
-    )
-    return record, config
-
-
-def _compared(kept: Sequence[tuple[SearchPoint, Config]]) -> Iterator[SearchPoint]:
+def _compared(front: Front, picks: Sequence[Pick]) -> Iterator[SearchPoint]:
     """Each point, with what its config has otherwise than that of the last, which is kept."""
-    for point, config in kept:
-        last = kept[-1][1]
-        differs = ((str(site), encoding.name) for site, encoding in sorted(config.items()) if last[site] != encoding)
-        yield attrs.evolve(point, differs=tuple(differs))
+    for pick in picks:
+        last = picks[-1].config
+        differs = ((str(site), each.name) for site, each in sorted(pick.config.items()) if last[site] != each)
+        yield attrs.evolve(point_record(front, pick), differs=tuple(differs))
 
 
-def _better(one: Measured, other: Measured) -> bool:
-    if one.metric is not None and other.metric is not None and one.metric != other.metric:
-        return one.metric > other.metric
-    return one.noise < other.noise
-
-
-def _decibels_per_percent(point: Found, cost: str, price: float) -> float:
-    """By how much the SQNR rises for one percent more of a budget, by its price in noise."""
-    noise = point.best.amounts[NOISE]
-    return 0.0 if noise <= 0 else 4.342944819 * price * point.budgets[cost] * 0.01 / noise
-
-
-def _amounts(front: Front, config: Config) -> dict[str, float]:
-    return {name: measure.of(config) for name, measure in front.program.measures.items() if name != NOISE}
-
-
-def _records(space: Space, noise: Mapping[tuple[Site, Encoding], float]) -> list[SensitivityRecord]:
-    found = [
-        SensitivityRecord(str(site), encoding.name, value, decibels(value))
-        for (site, encoding), value in noise.items()
-        if len(space.choices[site]) > 1
-    ]
-    return sorted(found, key=lambda each: (-each.noise, each.site, each.encoding))
-
-
-def _notes(found: Sensitivities, changed: int) -> list[str]:
+def _notes(found: Sensitivities, changed: int, repeated: int) -> list[str]:
     notes = []
     if found.blind:
         names = ", ".join(map(str, found.blind[:3])) + (" ..." if len(found.blind) > 3 else "")
@@ -240,4 +183,6 @@ def _notes(found: Sensitivities, changed: int) -> list[str]:
         notes.append(
             f"{changed} noise values of a wider encoding were above those of a narrower one, and were evened out"
         )
+    if repeated:
+        notes.append(f"{repeated} of the points asked for had the config of the one before, and are not listed again")
     return notes

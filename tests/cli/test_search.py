@@ -44,12 +44,14 @@ def test_a_front_is_told_kept_and_valid(ask: Ask, name: str) -> None:
     document = json.loads(out)
     assert (code, err) == (0, "")
     hold(document)
-    assert (document["soc"], document["axis"], len(document["points"])) == ("SM8750", "weights", 3)
+    assert (document["soc"], document["axis"]) == ("SM8750", "weights")
+    count = len(document["points"])
+    assert 1 <= count <= 3, "of neighbours with the same config one is listed"
     for point in document["points"]:
         assert point["amounts"]["weights"] <= point["budgets"]["weights"] * (1 + 1e-9)
         assert point["measured_db"] is not None and point["metric"] < 0
-    assert sorted(path.name for path in Path("kept").iterdir()) == ["point-1.yaml", "point-2.yaml", "point-3.yaml"]
-    assert read_recipes(["kept/point-3.yaml"]).wishes
+    assert sorted(path.name for path in Path("kept").iterdir()) == [f"point-{n}.yaml" for n in range(1, count + 1)]
+    assert read_recipes([f"kept/point-{count}.yaml"]).wishes
     assert ask("ask", "front.qnn", 'node(N, "Conv2d")')[0] == 0
     code, out, err = ask(*common, "--target", "sqnr>=10", "--no-measure", "--axis", "bit-ops")
     assert (code, err) == (0, "")
@@ -66,7 +68,8 @@ def test_a_front_is_told_kept_and_valid(ask: Ask, name: str) -> None:
         (("--candidates", "8a8w,16a9w"), "16a9w"),
         (("--candidates", "8a8w,fp16a8w"), "half precision"),
         (("--target", "sqnr=30"), "a target is like sqnr>=30"),
-        (("--target", "my:accuracy>=0.9"), "a target of my:accuracy is not supported"),
+        (("--target", "my:accuracy"), "a target is like sqnr>=30"),
+        (("--target", "no_such_module:accuracy>=0.9"), "no_such_module"),
         (("--target", "sqnr>=30", "--points", "3"), "not allowed with"),
         (("--weight", "logits=1"), "logits=1 is no weight such as 0=1"),
         (("--points", "0"), "0 is not a number of points"),

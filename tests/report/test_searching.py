@@ -15,10 +15,10 @@ from qnnsolve.report.json_results import dumps
 from qnnsolve.report.json_search import search_json
 from qnnsolve.report.search_plot import check_plot, write_plot
 from qnnsolve.report.searching import Asked, amount, search_lines
-from qnnsolve.results import SearchPoint, SearchResult, SensitivityRecord, UniformRecord
+from qnnsolve.results import SearchPoint, SearchResult, SearchTarget, SensitivityRecord, UniformRecord
 from tests.cli.documents import hold
 
-ASKED = Asked("m:net", "weights", recipes="front")
+ASKED = Asked("m:net", recipes="front")
 COSTS = {"weights": 3000.0, "converts": 2.0, "wide-ops": 0.25}
 POINT = SearchPoint({"weights": 3000.0}, COSTS, 30.0, 30.0, 0.0, {"weights": 0.25}, "milp", 29.5)
 
@@ -27,12 +27,14 @@ def result(*points: SearchPoint) -> SearchResult:
     return SearchResult(
         soc="SM8750",
         candidates=("8a8w", "16a8w"),
+        axis="weights",
+        target=None,
         samples=1,
         directions=8,
         points=points,
         uniforms=(UniformRecord("8a8w", COSTS, 20.0, 21.0), UniformRecord("16a8w", COSTS, math.inf, math.inf)),
         sensitivities=tuple(SensitivityRecord(f"site{n:02}", "u8", 0.01 / (n + 1), 20.0 + n) for n in range(12)),
-        passes={"forward": 5, "backward": 8, "measuring": 2},
+        passes={"forward": 5, "backward": 8, "trying": 3, "measuring": 2},
         notes=("a note",),
         timings=(("solve", 0.5), ("convert", 1.0), ("convert", 1.0)),
     )
@@ -43,13 +45,13 @@ def said(found: SearchResult, asked: Asked = ASKED, *, verbose: bool = False) ->
 
 
 def test_the_verdict_comes_first() -> None:
-    other = attrs.evolve(POINT, measured_db=31.0, found_as="16a8w", gap=0.125)
-    lines = said(result(POINT, other)).splitlines()
+    other = attrs.evolve(POINT, measured_db=31.0, found_as="16a8w", gap=0.5)
+    lines = said(result(attrs.evolve(POINT, gap=0.125), other)).splitlines()
     assert lines[:3] == [
         "m:net for SM8750: mixed precision of 8a8w, 16a8w",
         "2 points along weights; the best is point 2: 31.00 dB measured, 30.00 predicted at 3 kB of weights",
         "a point lies at most 12.5 % above the least predicted noise within its budget, but for 1 point where another "
-        "config measured better",
+        "config did better",
     ]
     assert "proven" in said(result(POINT)).splitlines()[2]
 
@@ -75,12 +77,24 @@ def test_a_metric_has_a_column_and_decides() -> None:
 
 
 @pytest.mark.parametrize(
-    ("measured", "words"), [(None, "is predicted to reach 30 dB"), (30.5, "reaches 30 dB"), (29.0, "misses 30 dB")]
+    ("reached", "words", "proof"),
+    [
+        (
+            None,
+            "the cheapest config in weights is predicted to reach 30 dB",
+            "the least weights of all configs",
+        ),
+        (True, "the cheapest config in weights reaches 30 dB", "the cheapest of those that were measured"),
+        (False, "the nearest config misses 30 dB", "misses"),
+    ],
 )
-def test_a_target_is_reached_or_missed(measured: float | None, words: str) -> None:
-    lines = said(result(attrs.evolve(POINT, measured_db=measured)), attrs.evolve(ASKED, least_db=30.0)).splitlines()
-    assert f"the cheapest config in weights {words}" in lines[1]
-    assert "the least weights of all configs that are predicted to reach it, proven" in lines[2]
+def test_a_target_is_reached_or_missed(reached: bool | None, words: str, proof: str) -> None:
+    found = attrs.evolve(result(POINT), target=SearchTarget("sqnr", 30.0, reached))
+    lines = said(found).splitlines()
+    assert words in lines[1]
+    assert proof in "".join(lines[1:3])
+    hold(search_json(found, ASKED))
+    assert "reaches m:accuracy 0.9" in said(attrs.evolve(found, target=SearchTarget("m:accuracy", 0.9, True)))
 
 
 def test_nothing_found_is_said() -> None:

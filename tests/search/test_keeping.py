@@ -92,7 +92,7 @@ def test_other_budgets_measure_nothing_again(tmp_path: Path) -> None:
     first = searched(model, out=out)
     again = searched(model, out=out, points=1)
     assert first.passes["backward"] and first.passes["measuring"]
-    assert again.passes == {"forward": len(SAMPLES), "backward": 0, "measuring": 0}
+    assert again.passes == {"forward": len(SAMPLES), "backward": 0, "trying": 0, "measuring": 0}
     assert told(searched(model, out=out)) == told(first)
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from qnnsolve.errors import QnnSolveError, UnknownNameError, UsageError
 from qnnsolve.rules.wishes import Strength
-from qnnsolve.search.budgets import Budget, budgets_of, target_of
+from qnnsolve.search.budgets import Budget, Target, budgets_of, target_of
 from qnnsolve.search.candidates import Candidates
 from qnnsolve.search.costs import COSTS
 
@@ -125,16 +125,18 @@ def test_a_share_is_of_the_dearest(share: float, dearest: float) -> None:
 
 @pytest.mark.parametrize("text", ["sqnr>=30", " sqnr >= 30.0 "])
 def test_a_target_is_read(text: str) -> None:
-    assert target_of(text).sqnr_db == 30
-    assert target_of(text).noise == pytest.approx(1e-3)
+    assert target_of(text) == Target("sqnr", 30.0)
+    assert target_of(text).metric is None
 
 
-@pytest.mark.parametrize("text", ["sqnr>30", "sqnr>=", "sqnr>=nan", "sqnr>=-3", "snr>=3", "sqnr>=1.2.3", "30"])
+def test_a_target_may_be_a_metric() -> None:
+    assert target_of("my.metrics:accuracy >= -0.5") == Target("my.metrics:accuracy", -0.5)
+    assert target_of("my.metrics:accuracy >= -0.5").metric == "my.metrics:accuracy"
+
+
+@pytest.mark.parametrize(
+    "text", ["sqnr>30", "sqnr>=", "sqnr>=nan", "sqnr>=-3", "snr>=3", "sqnr>=1.2.3", "30", "a:>=1", ":b>=1", "a:b>=inf"]
+)
 def test_a_target_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="sqnr>=30"):
         target_of(text)
-
-
-@given(st.floats(min_value=0, max_value=200))
-def test_more_decibels_allow_less_noise(sqnr: float) -> None:
-    assert target_of(f"sqnr>={sqnr + 1:f}").noise < target_of(f"sqnr>={sqnr:f}").noise

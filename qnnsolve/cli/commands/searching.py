@@ -68,14 +68,24 @@ def register(group: Group) -> None:
         help="points of the front, from the least of the axis to its budget (default: %(default)s)",
     )
     how_many.add_argument(
-        "--target", metavar="'sqnr>=DB'", help="instead of a front: the cheapest config that is predicted to reach this"
+        "--target",
+        metavar="'WHAT>=NUMBER'",
+        help="instead of a front: the cheapest config that measures this, sqnr>=30 (decibel) or "
+        "my_metrics:accuracy>=0.97 (see --metric)",
+    )
+    search.add_argument(
+        "--alternatives",
+        type=whole_number("a number of configs"),
+        default=0,
+        metavar="K",
+        help="for each point K more configs that differ from it and from one another, the next best",
     )
     search.add_argument("--calibration", metavar="DATA", help=CALIBRATION_HELP)
     search.add_argument(
         "--directions",
         type=whole_number("a number of backward passes"),
         metavar="K",
-        help="backward passes per sample (default: 8)",
+        help="backward passes per sample (default: 8; fewer from 17 samples on, down to 2)",
     )
     search.add_argument(
         "--weight",
@@ -117,11 +127,12 @@ def _weight(text: str) -> tuple[int, float]:
 
 def _search(arguments: argparse.Namespace, stdout: IO[str]) -> int:
     from qnnsolve.models.locating import locate, source_of
+    from qnnsolve.pipeline.arguments import CANDIDATES
     from qnnsolve.search.budgets import axis_of, budgets_of, target_of
-    from qnnsolve.search.candidates import DEFAULT, Candidates
+    from qnnsolve.search.candidates import Candidates
 
     check_chip(arguments)
-    candidates = tuple(arguments.candidates) or DEFAULT
+    candidates = tuple(arguments.candidates) or CANDIDATES
     Candidates.of(candidates, arguments.fixed, arguments.block_size)
     axis = axis_of(arguments.axis, budgets_of(arguments.budget))
     target = None if arguments.target is None else target_of(arguments.target)
@@ -152,11 +163,11 @@ def _search(arguments: argparse.Namespace, stdout: IO[str]) -> int:
     from qnnsolve.report import json_results, json_search, searching, text
     from qnnsolve.search import door
 
-    metric = None
-    if arguments.metric is not None:
+    metric = arguments.metric or (None if target is None else target.metric)
+    if metric is not None:
         from qnnsolve.search.measuring import metric_of
 
-        metric = metric_of(arguments.metric)
+        metric_of(metric)
     model = load_model(reference)
     samples = calibration_samples(model, data)
     with progress_bar() as progress:
@@ -173,7 +184,8 @@ def _search(arguments: argparse.Namespace, stdout: IO[str]) -> int:
             calibration=samples,
             weights=dict(arguments.weights),
             directions=arguments.directions,
-            metric=metric,
+            metric=arguments.metric,
+            alternatives=arguments.alternatives,
             measure=not arguments.no_measure,
             backend=arguments.backend,
             strict=arguments.strict,
@@ -189,8 +201,7 @@ def _search(arguments: argparse.Namespace, stdout: IO[str]) -> int:
             model_name=arguments.model,
             progress=progress,
         )
-    least = None if target is None else target.sqnr_db
-    asked = searching.Asked(arguments.model, axis, least, arguments.recipes)
+    asked = searching.Asked(arguments.model, arguments.recipes)
     if arguments.plot is not None:
         from qnnsolve.report.search_plot import write_plot
 
@@ -199,19 +210,17 @@ def _search(arguments: argparse.Namespace, stdout: IO[str]) -> int:
         print(json_results.dumps(json_search.search_json(result, asked)), file=stdout)
     else:
         text.print_lines(searching.search_lines(result, asked, verbose=arguments.verbose), stdout)
-    return _search_exit(result, least)
+    return _search_exit(result)
 
 
-def _search_exit(result: SearchResult, least_db: float | None) -> int:
+def _search_exit(result: SearchResult) -> int:
     if not result.points:
         print("error: no config was found; the report says what was asked", file=sys.stderr)
         return 1
-    measured = result.points[0].measured_db
-    if least_db is None or measured is None or measured >= least_db:
+    target, point = result.target, result.points[0]
+    if target is None or target.reached is not False:
         return 0
-    print(
-        f"error: the point is predicted to reach {least_db:g} dB and measures {measured:.2f} dB; ask for more, such as "
-        f"--target 'sqnr>={2 * least_db - measured:.1f}'",
-        file=sys.stderr,
-    )
+    measured = f"{point.measured_db:.2f} dB" if point.metric is None else f"{point.metric:g}"
+    words = f"no config that was measured reaches {target}; the nearest measures {measured}"
+    print(f"error: {words}. Other candidates or larger budgets may reach it", file=sys.stderr)
     return PoorError.exit_code

@@ -139,7 +139,7 @@ def _output(index: int, check: OutputCheck | None, near: Decibels | None) -> lis
 
 
 def _search(result: SearchResult, model: str) -> Iterator[str]:
-    yield lines_html(search_head(result, Asked(model, result.axis, result.target_db)))
+    yield lines_html(search_head(result, Asked(model)))
     known: list[SearchPoint | UniformRecord] = [*result.points, *result.uniforms]
     costs = list(dict.fromkeys(cost for each in known for cost in each.amounts))
     metric = any(each.metric is not None for each in known)

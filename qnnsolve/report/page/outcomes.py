@@ -70,7 +70,7 @@ def search_part(result: SearchResult, at: Mapping[str, int]) -> Json:
     return {
         "soc": result.soc,
         "axis": result.axis,
-        "target_db": result.target_db,
+        "target": None if result.target is None else str(result.target),
         "candidates": list(result.candidates),
         "samples": result.samples,
         "points": [_point(each, result.axis, at) for each in result.points],

@@ -53,8 +53,9 @@ def searched() -> SearchResult:
         points=(point(1000.0, 20.0, ("gelu_0", "u8")), point(2000.0, 30.0)),
         uniforms=(UniformRecord("8a8w", {"weights": 1500.0, "converts": 0.0}, 21.0, math.inf),),
         sensitivities=(SensitivityRecord("linear_0 -> mixed_0", "u8", 0.01, 20.0),),
-        passes={"forward": 2, "backward": 2, "measuring": 2},
+        passes={"forward": 2, "backward": 2, "trying": 1, "measuring": 2},
         notes=("a note",),
         timings=(),
         axis="weights",
+        target=None,
     )
