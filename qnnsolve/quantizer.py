@@ -31,7 +31,7 @@ from qnnsolve.annotating.training import drop_counters, folding_norms
 from qnnsolve.annotating.wishing import WishingQuantizer
 from qnnsolve.errors import BudgetExceededError, UnsatisfiableError, UnverifiedError
 from qnnsolve.explain import conflict_in_words, describe, placements
-from qnnsolve.facts.fx import read_graph
+from qnnsolve.facts.fx import origins_of, read_graph
 from qnnsolve.facts.socs import Soc
 from qnnsolve.host.stages import Stages
 from qnnsolve.host.unasked import sdk_if_it_works
@@ -213,7 +213,7 @@ class SolveQuantizer(WishingQuantizer):
         self._result = describe(facts, problem, outcome, soc=self.soc.name, timings=clock.laps)
         for note in self._result.notes:
             warnings.warn(note, stacklevel=3)
-        self._solved = Solved(facts, problem, outcome, self._result, self._limits)
+        self._solved = Solved(facts, problem, outcome, self._result, self._limits, origins_of(model))
         clock.lap("explain")
         if isinstance(outcome, Unsatisfiable):
             raise UnsatisfiableError(outcome.conflicts, tuple(map(conflict_in_words, outcome.conflicts)))

@@ -37,7 +37,8 @@ def work(job: Mapping[str, Any], report: Report) -> Reply:
             return {"value": importlib.import_module(job["module"]).VALUE}
     report("lower", 3, 4)
     cpu_ops = [["add", "aten.add.Tensor", "because", "after"]]
-    return {"delegates": 1, "cpu_ops": cpu_ops, "missing": [["aten::add.out", ["add"]]]}
+    calls = [["forward", 0, 0, "", True], ["forward", 0, 1, "add", False]]
+    return {"delegates": 1, "cpu_ops": cpu_ops, "missing": [["aten::add.out", ["add"]]], "calls": calls}
 
 
 if __name__ == "__main__":

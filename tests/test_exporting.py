@@ -166,6 +166,9 @@ def test_an_op_left_on_the_cpu_stays_there_and_the_rest_is_delegated(tmp_path: P
     assert {op.name for op in lowered.cpu_ops if op.reason == LEFT_BY_SOLVER} == {"softmax", "linear"}
     stands = {op.name: op.stand for op in lowered.cpu_ops if op.reason == LEFT_BY_SOLVER}
     assert stands == {"softmax": Stand.BETWEEN, "linear": Stand.AFTER}
+    names = [call.name for call in lowered.calls if not call.delegate]
+    assert {"softmax", "linear"} <= set(names), names
+    assert sum(call.delegate for call in lowered.calls) == 2
     others = {op.reason for op in lowered.cpu_ops} - {LEFT_BY_SOLVER}
     assert others <= {"only feeds an op on the CPU", "quantizes or dequantizes at the border of a CPU op"}
     assert verify(lowered.pte, converted, seeded(TwoConvs), samples).agrees

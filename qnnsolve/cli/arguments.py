@@ -93,6 +93,11 @@ def request_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--report", metavar="FILE", help="write a page to look at, model.html: one file, which opens from disk"
     )
+    parser.add_argument(
+        "--overlay",
+        metavar="FILE",
+        help="write what was chosen as node data, model.overlay.json: Model Explorer shows it over a .pt2 and a .pte",
+    )
 
 
 def chip_arguments(parser: argparse.ArgumentParser) -> None:

@@ -13,7 +13,7 @@ from torch.fx import Node as FxNode
 
 from qnnsolve.facts.graph import GETITEM, Argument, CodeLine, Graph, Node, NodeKind, Ref, TensorFact
 
-__all__ = ["read_graph", "target_name"]
+__all__ = ["origins_of", "read_graph", "target_name"]
 
 _KINDS = {kind.value: kind for kind in NodeKind}
 _FRAME = re.compile(r'^ *File "(.+)", line (\d+), in .*\n(?! *File ") *(.*)$', re.MULTILINE)
@@ -28,6 +28,26 @@ def read_graph(module: GraphModule) -> Graph:
     read from the module. Symbolic sizes become None.
     """
     return Graph.of(tuple(_node(node, module) for node in module.graph.nodes))
+
+
+def origins_of(module: GraphModule) -> dict[str, str]:
+    """What nodes of ``module`` are called in the exported program that it comes from, by their names.
+
+    A node that rewriting made is missing. Of several that come from one op the last counts, which yields its result.
+    """
+    found = {node.name: origin for node in module.graph.nodes if (origin := _origin(node.meta.get("from_node")))}
+    last = {origin: name for name, origin in found.items()}
+    return {name: origin for origin, name in last.items()}
+
+
+def _origin(sources: Any) -> str | None:
+    """As torch 2.13 tells it: ``ExportedProgram.module()`` copies each node."""
+    for source in sources or ():
+        if source.pass_name == "ExportedProgram.module()":
+            return str(source.name)
+        if (before := _origin(source.from_node)) is not None:
+            return before
+    return None
 
 
 def target_name(target: str | Callable[..., Any]) -> str:

@@ -17,7 +17,7 @@ from qnnsolve.errors import HostBackendError, UsageError
 from qnnsolve.host.child import Reply, Report, serve
 from qnnsolve.lowering.delegate_outputs import OutputOrder
 from qnnsolve.lowering.placement import CpuPlacement, passes_with
-from qnnsolve.lowering.program import cpu_ops_of, delegates_in, missing_kernels
+from qnnsolve.lowering.program import calls_of, cpu_ops_of, delegates_in, missing_kernels
 
 __all__ = ["work"]
 
@@ -78,6 +78,7 @@ def work(job: Mapping[str, Any], report: Report) -> Reply:
     initialized = InitializedMutableBufferPass([""])
     executable = edge.to_executorch(ExecutorchBackendConfig(passes=[initialized]))
     answer["missing"] = list(missing_kernels(executable.executorch_program, cpu_ops))
+    answer["calls"] = list(calls_of(executable.executorch_program, executable.exported_program().graph_module.graph))
     try:
         with Path(job["pte"]).open("wb") as file:
             executable.write_to_file(file)

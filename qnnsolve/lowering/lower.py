@@ -19,7 +19,7 @@ from qnnsolve.host.child import Progress
 from qnnsolve.host.leftovers import check_space, scratch_folder
 from qnnsolve.host.outputs import check_writable, put, unfinished
 from qnnsolve.lowering.marks import CPU_KEY, CPU_VALUE, NAME_KEY
-from qnnsolve.results import CpuOp, Stand, Unrunnable
+from qnnsolve.results import CpuOp, ProgramCall, Stand, Unrunnable
 
 if TYPE_CHECKING:
     import torch
@@ -46,6 +46,7 @@ class Lowered:
     pte_bytes: int
     seconds: float
     unrunnable: tuple[Unrunnable, ...] = ()
+    calls: tuple[ProgramCall, ...] = ()
 
 
 def calling(kernel: str, cpu_ops: Iterable[CpuOp]) -> tuple[str, ...]:
@@ -99,7 +100,8 @@ def lower(
         put(partial, target)
     cpu_ops = tuple(CpuOp(name, target, why, Stand(stand)) for name, target, why, stand in answer["cpu_ops"])
     unrunnable = tuple(Unrunnable(kernel, tuple(nodes), NO_KERNEL) for kernel, nodes in answer["missing"])
-    return Lowered(answer["delegates"], cpu_ops, target, size, time.perf_counter() - start, unrunnable)
+    calls = tuple(ProgramCall(*each) for each in answer["calls"])
+    return Lowered(answer["delegates"], cpu_ops, target, size, time.perf_counter() - start, unrunnable, calls)
 
 
 def _bytes_of(model: torch.fx.GraphModule, inputs: tuple[Any, ...]) -> int:

@@ -12,6 +12,7 @@ from qnnsolve.results import AT_BORDER, CpuOp, Stand
 __all__ = [
     "FEEDS",
     "QUANT_OPS",
+    "calls_of",
     "cpu_ops_of",
     "custom_of",
     "delegates_in",
@@ -94,6 +95,29 @@ def missing_kernels(program: Any, cpu_ops: Sequence[CpuOp]) -> Iterator[tuple[st
         kernel = f"{called.name}.{called.overload}" if called.overload else called.name
         if kernel not in known:
             yield kernel, list(calling(kernel, cpu_ops))
+
+
+def calls_of(program: Any, graph: Any) -> Iterator[tuple[str, int, int, str, bool]]:
+    """(plan, chain, instruction, op, whether it is a delegate) of each call that the emitted ``program`` makes.
+
+    ExecuTorch 1.5.1 emits a kernel call per call of an out variant, in the order of the graph; where the two differ in
+    number or name, as with control flow, only delegates are told.
+    """
+    kernels = [node for node in graph.nodes if hasattr(node.target, "_schema") and node.op == "call_function"]
+    for plan in program.execution_plan:
+        called = [
+            (chain, instruction, each.instr_args)
+            for chain, steps in enumerate(plan.chains)
+            for instruction, each in enumerate(steps.instructions)
+        ]
+        emitted = [plan.operators[args.op_index] for _, _, args in called if hasattr(args, "op_index")]
+        alike = [operator.name for operator in emitted] == [node.target._schema.name for node in kernels]
+        names = iter(map(origin_of, kernels))
+        for chain, instruction, args in called:
+            if hasattr(args, "delegate_index"):
+                yield plan.name, chain, instruction, "", True
+            elif hasattr(args, "op_index") and alike:
+                yield plan.name, chain, instruction, next(names), False
 
 
 def target_of(node: Any) -> str:

@@ -56,6 +56,8 @@ def solve(given: SolveArguments) -> SolveResult:
         save_recipe: a file for what was chosen, as a recipe: its name ends with ``.yaml``, ``.toml`` or ``.json``, or
             with ``.py`` for source of ExecuTorch's QuantRecipe. Nothing is written where there is no solution.
         report: a file for a page to look at, one HTML file that opens from disk (:mod:`qnnsolve.report.page`).
+        overlay: a file for what was chosen as node data for Model Explorer, over the graph of a ``.pt2``, and of the
+            ``.pte`` (:mod:`qnnsolve.report.overlay`). Nothing is written where there is no solution.
         on_solved: called with the solve and all that it was made from, where a run is written: it takes what
             :func:`qnnsolve.runs.save_run` takes.
         model_name: what the kept run, the recipe and the page call the model; None means its class.
@@ -94,7 +96,8 @@ def export(given: ExportArguments) -> ExportResult:
     One that disagrees is kept, and the result says so: see :attr:`Verification.agrees`.
 
     Args: those of :func:`solve`, and these. Only the backend ``htp`` can be compiled for here. What ``save``,
-    ``save_recipe``, ``report`` and ``on_solved`` ask for is done at the end, or when no legal config exists.
+    ``save_recipe``, ``report``, ``overlay`` and ``on_solved`` ask for is done at the end, or when no legal config
+    exists.
 
         out: the ``.pte``; an existing one is replaced only by a complete one, when its verification is done.
         calibration: positional inputs per sample, shaped like the example inputs, which are used where it is None.
@@ -169,6 +172,7 @@ def export(given: ExportArguments) -> ExportResult:
         timings=(*solved.timings, *stages.seconds),
         unrunnable=unrunnable,
         converted=near,
+        calls=lowered.calls,
     )
     keeping.keep(quantizer.solved, result)
     return result

@@ -73,6 +73,7 @@ class SolveArguments(_Aim):
     save: str | PathLike[str] | None = None
     save_recipe: str | PathLike[str] | None = None
     report: str | PathLike[str] | None = None
+    overlay: str | PathLike[str] | None = None
     on_solved: Callable[[Solved], object] | None = None
 
     def wanted(self, recipe: Recipe) -> Wanted:

@@ -13,6 +13,7 @@ from qnnsolve.errors import BudgetExceededError, UnsatisfiableError
 from qnnsolve.host.outputs import check_writable, spare_inputs
 from qnnsolve.pipeline.arguments import SolveArguments
 from qnnsolve.recipes import check_format, save_recipe
+from qnnsolve.report.overlay import write_overlay
 from qnnsolve.report.page import write_page
 from qnnsolve.results import ExportResult
 from qnnsolve.runs import Solved, check_target, save_run
@@ -23,12 +24,13 @@ __all__ = ["Keeping"]
 
 @attrs.frozen
 class Keeping:
-    """The files of the run, the recipe and the page (None: there is none), what the model is called there, and who is
-    told."""
+    """The files of the run, the recipe, the page and the overlay (None: there is none), what the model is called there,
+    and who is told."""
 
     run: Path | None
     recipe: Path | None
     page: Path | None
+    overlay: Path | None
     model: str
     tell: Callable[[Solved], object] | None
 
@@ -47,9 +49,13 @@ class Keeping:
         if run is not None:
             spare_inputs("save", run, others)
         page = None if given.report is None else check_writable(given.report, "page")
-        if page is not None:
-            spare_inputs("report", page, [*others, ("the run", run), ("the recipe", recipe)])
-        return cls(run, recipe, page, given.model_name or type(given.model).__name__, given.on_solved)
+        overlay = None if given.overlay is None else check_writable(given.overlay, "overlay")
+        others = [*others, ("the run", run), ("the recipe", recipe)]
+        for option, path in (("report", page), ("overlay", overlay)):
+            if path is not None:
+                spare_inputs(option, path, others)
+            others = [*others, (f"the {option}", path)]
+        return cls(run, recipe, page, overlay, given.model_name or type(given.model).__name__, given.on_solved)
 
     def keep(self, solved: Solved | None, export: ExportResult | None = None) -> None:
         """Write what is to be kept, a recipe only where there is a solution; then tell."""
@@ -61,6 +67,8 @@ class Keeping:
             save_recipe(self.recipe, solved, model=self.model)
         if self.page is not None:
             write_page(solved, self.page, model=self.model, export=export)
+        if self.overlay is not None and isinstance(solved.outcome, Solution):
+            write_overlay(solved, self.overlay, export=export)
         if self.tell is not None:
             self.tell(solved)
 

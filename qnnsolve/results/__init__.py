@@ -5,7 +5,7 @@ No torch here, so that a saved run can be read anywhere.
 
 from qnnsolve.results.calibration import CalibrationRecord, InfiniteValues, JoinedPart, JoinRecord, Outlier
 from qnnsolve.results.checks import ConvertedCheck, Decibels, OutputCheck, Verdict, Verification, in_words
-from qnnsolve.results.exporting import AT_BORDER, CpuOp, ExportResult, Stand, Unrunnable
+from qnnsolve.results.exporting import AT_BORDER, CpuOp, ExportResult, ProgramCall, Stand, Unrunnable
 from qnnsolve.results.searching import (
     SearchPoint,
     SearchResult,
@@ -48,6 +48,7 @@ __all__ = [
     "OutputCheck",
     "OverriddenRecord",
     "Placement",
+    "ProgramCall",
     "SearchPoint",
     "SearchResult",
     "SearchTarget",

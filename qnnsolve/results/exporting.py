@@ -10,7 +10,7 @@ from qnnsolve.results.checks import ConvertedCheck, Verification
 from qnnsolve.results.showing import Shown
 from qnnsolve.results.solving import SolveResult
 
-__all__ = ["AT_BORDER", "CpuOp", "ExportResult", "Stand", "Unrunnable"]
+__all__ = ["AT_BORDER", "CpuOp", "ExportResult", "ProgramCall", "Stand", "Unrunnable"]
 
 AT_BORDER = "quantizes or dequantizes at the border of a CPU op"
 """Why an op is on the CPU that only serves others there."""
@@ -52,6 +52,20 @@ class Unrunnable:
 
 
 @attrs.frozen
+class ProgramCall:
+    """A call in a program: in which execution plan, chain and instruction (from 0) it stands.
+
+    ``name`` is the op in the converted graph that a kernel on the CPU computes; empty where it calls a ``delegate``.
+    """
+
+    plan: str
+    chain: int
+    instruction: int
+    name: str = ""
+    delegate: bool = False
+
+
+@attrs.frozen
 class ExportResult(Shown):
     """A solve, and the program that came of it. ``timings`` cover every stage, the solve included.
 
@@ -68,3 +82,5 @@ class ExportResult(Shown):
     unrunnable: tuple[Unrunnable, ...] = ()
     converted: tuple[ConvertedCheck, ...] = ()
     """Of every output that is not random, how near the converted model is to the float model."""
+    calls: tuple[ProgramCall, ...] = ()
+    """Of the program, in order. Kernels are missing where they cannot be told apart (control flow)."""

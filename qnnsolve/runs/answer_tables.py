@@ -10,7 +10,10 @@ ANSWER_TABLES = (
     Table(
         "records",
         "Single records of what came of it, by name.",
-        (text("name", "`statistics`, `notes`, `timings`, `calibration`, `export`, `search`"), text("json", JSON)),
+        (
+            text("name", "`statistics`, `notes`, `origins`, `timings`, `calibration`, `export`, `search`"),
+            text("json", JSON),
+        ),
     ),
     Table("domains", "Sets of candidates, each once.", (ID, many("encodings", "encodings", "in order"))),
     Table(

@@ -143,6 +143,13 @@ class Run(Shown):
             return attrs.evolve(found, notes=tuple(self._records["notes"]), calibration=self._calibration)
 
     @cached_property
+    def origins(self) -> Mapping[str, str]:
+        """What nodes are called in the exported program, by their names; those that rewriting made are missing."""
+        with self._reading():
+            told = self._records.get("origins", ())
+            return MappingProxyType({str(name): str(origin) for name, origin in told})
+
+    @cached_property
     def export(self) -> ExportResult | None:
         """What an export answered then; None where the run is of a solve alone."""
         with self._reading():

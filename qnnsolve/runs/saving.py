@@ -41,6 +41,8 @@ class Solved:
     outcome: Solution | Unsatisfiable | Unknown
     result: SolveResult
     limits: Limits = attrs.field(factory=Limits)
+    origins: Mapping[str, str] = attrs.field(factory=dict)
+    """What nodes are called in the exported program, by their names; those that rewriting made are missing."""
 
     @property
     def encodings(self) -> Mapping[Site, Encoding]:
@@ -106,6 +108,7 @@ def _records(solved: Solved, more: Mapping[str, ExportResult | SearchResult | No
     found: Mapping[str, Any] = {
         "calibration": convert.unstructure(solved.result.calibration),
         "notes": list(solved.result.notes),
+        "origins": list(map(list, solved.origins.items())),
         "statistics": convert.unstructure(statistics),
         "timings": list(solved.result.timings),
         **{name: convert.unstructure(each) for name, each in more.items()},

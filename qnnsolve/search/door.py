@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from qnnsolve.errors import UsageError
-from qnnsolve.facts.fx import read_graph
+from qnnsolve.facts.fx import origins_of, read_graph
 from qnnsolve.host.outputs import check_writable, folder_for, spare_inputs
 from qnnsolve.host.quiet import quiet
 from qnnsolve.host.stages import Stages
@@ -125,7 +125,9 @@ def search_config(given: SearchArguments) -> SearchResult:
                 answer = study(graph, space, samples, asked, limits, stages, ledger)
                 found = attrs.evolve(answer.result, soc=aim.soc.name, timings=stages.laps)
                 name = given.model_name or type(given.model).__name__
-                kept = answer.solved(aim.soc.name, limits) if given.out is not None or page is not None else None
+                origins = origins_of(graph)
+                wanted_whole = given.out is not None or page is not None
+                kept = answer.solved(aim.soc.name, limits, origins) if wanted_whole else None
                 if isinstance(ledger, Measurements) and kept is not None:
                     ledger.finish(lambda path: save_run(path, kept, model=name, search=found))
     if folder is not None:

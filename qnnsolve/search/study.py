@@ -61,11 +61,12 @@ class Answer:
     result: SearchResult
     configs: tuple[Config, ...]
 
-    def solved(self, soc: str, limits: Limits) -> Solved:
-        """The last point as a solve that can be kept."""
+    def solved(self, soc: str, limits: Limits, origins: Mapping[str, str]) -> Solved:
+        """The last point as a solve that can be kept; ``origins`` as it has them."""
         facts, problem = self.space.facts, pinned_to(self.space, self.configs[-1])
         solution = solved_with(self.space, self.configs[-1], limits)
-        return Solved(facts, problem, solution, describe(facts, problem, solution, soc=soc, timings=()), limits)
+        result = describe(facts, problem, solution, soc=soc, timings=())
+        return Solved(facts, problem, solution, result, limits, origins)
 
     def write_recipes(self, folder: Path) -> None:
         """A recipe per point: ``point-1.yaml`` and so on."""

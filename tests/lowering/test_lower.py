@@ -15,7 +15,7 @@ from qnnsolve.errors import HostBackendError, UsageError
 from qnnsolve.host.outputs import check_writable
 from qnnsolve.lowering import child
 from qnnsolve.lowering.lower import NO_KERNEL, Lowered, _save, calling, lower
-from qnnsolve.results import CpuOp, Stand, Unrunnable
+from qnnsolve.results import CpuOp, ProgramCall, Stand, Unrunnable
 from tests.nets import ConvNet, images, seeded
 
 
@@ -127,6 +127,7 @@ def test_a_complete_program_replaces_the_old_one_and_keeps_its_mode(
     assert out.stat().st_mode & 0o777 == 0o640
     assert lowered.cpu_ops == (CpuOp("add", "aten.add.Tensor", "because", Stand.AFTER),)
     assert (lowered.delegates, lowered.pte_bytes) == (1, 4)
+    assert lowered.calls == (ProgramCall("forward", 0, 0, "", True), ProgramCall("forward", 0, 1, "add"))
     assert lowered.unrunnable == (Unrunnable("aten::add.out", ("add",), NO_KERNEL),)
     assert steps == [("lower", 3, 4)]
 

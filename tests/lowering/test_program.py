@@ -12,7 +12,7 @@ from torch import nn
 from torch.fx import Graph, GraphModule, Node
 
 from qnnsolve.lowering.marks import CPU_KEY, CPU_VALUE, LEFT_BY_SOLVER, NAME_KEY
-from qnnsolve.lowering.program import FEEDS, cpu_ops_of, delegates_in, missing_kernels, origin_of, target_of
+from qnnsolve.lowering.program import FEEDS, calls_of, cpu_ops_of, delegates_in, missing_kernels, origin_of, target_of
 from qnnsolve.results import AT_BORDER, CpuOp, Stand
 
 aten = exir_ops.edge.aten
@@ -106,3 +106,30 @@ def test_kernels_that_the_runtime_lacks_are_named_with_their_ops(monkeypatch: py
     program = SimpleNamespace(execution_plan=[SimpleNamespace(operators=operators)])
     cpu_ops = [CpuOp("sort", "aten.sort.default", "", Stand.APART), CpuOp("relu", "aten.relu.default", "", Stand.APART)]
     assert list(missing_kernels(program, cpu_ops)) == [("aten::sort.values", ["sort"])]
+
+
+def _kernel(op: str, name: str) -> SimpleNamespace:
+    target = SimpleNamespace(_schema=SimpleNamespace(name=op))
+    return SimpleNamespace(op="call_function", target=target, name=name, meta={"custom": {NAME_KEY: name}})
+
+
+def _plan(*called: SimpleNamespace, operators: tuple[str, ...] = ()) -> Any:
+    chain = SimpleNamespace(instructions=[SimpleNamespace(instr_args=each) for each in called])
+    plan = SimpleNamespace(name="forward", chains=[chain], operators=[SimpleNamespace(name=each) for each in operators])
+    return SimpleNamespace(execution_plan=[plan])
+
+
+def test_calls_are_told_by_their_place_and_op() -> None:
+    graph = SimpleNamespace(nodes=[_kernel("aten::relu", "relu_1"), _kernel("aten::add", "add")])
+    kernel = [SimpleNamespace(op_index=at) for at in range(2)]
+    delegate = SimpleNamespace(delegate_index=0)
+    emitted = _plan(
+        delegate, kernel[1], SimpleNamespace(value_index=3), kernel[0], operators=("aten::add", "aten::relu")
+    )
+    assert list(calls_of(emitted, graph)) == [
+        ("forward", 0, 0, "", True),
+        ("forward", 0, 1, "relu_1", False),
+        ("forward", 0, 3, "add", False),
+    ]
+    other = _plan(delegate, kernel[0], operators=("aten::mul",))
+    assert list(calls_of(other, graph)) == [("forward", 0, 0, "", True)]

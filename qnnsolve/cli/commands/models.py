@@ -106,6 +106,7 @@ def _request(arguments: argparse.Namespace) -> dict[str, Any]:
         "save": arguments.save,
         "save_recipe": arguments.save_recipe,
         "report": arguments.report,
+        "overlay": arguments.overlay,
         "model_name": arguments.model,
     }
 

@@ -1,4 +1,4 @@
-"""``qnnsolve page RUN``, and ``--report`` of the commands that solve: the page of a solve."""
+"""``qnnsolve page RUN`` and ``qnnsolve overlay RUN``, and ``--report`` and ``--overlay`` of the commands that solve."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["check_report", "register"]
 
 
 def register(group: Group) -> None:
-    """Add the command."""
+    """Add the commands."""
     page = group.add(
         "page",
         _page,
@@ -23,6 +23,15 @@ def register(group: Group) -> None:
     )
     page.add_argument("kept", metavar="RUN", help="a file of --save")
     page.add_argument("--out", "-o", required=True, metavar="FILE", help="the page to write: FILE.html")
+    overlay = group.add(
+        "overlay",
+        _overlay,
+        help="lay a kept run over a graph in Model Explorer",
+        description="Write what a kept run chose as node data for Model Explorer, which shows it over the .pt2 that "
+        "was solved, and over the .pte of an export. Needs no torch.",
+    )
+    overlay.add_argument("kept", metavar="RUN", help="a file of --save")
+    overlay.add_argument("--out", "-o", required=True, metavar="FILE", help="the node data to write: FILE.json")
 
 
 def _page(arguments: argparse.Namespace, stdout: IO[str]) -> int:
@@ -39,12 +48,33 @@ def _page(arguments: argparse.Namespace, stdout: IO[str]) -> int:
     return 0
 
 
+def _overlay(arguments: argparse.Namespace, stdout: IO[str]) -> int:
+    check_output(arguments.out, [("RUN", arguments.kept)])
+    from qnnsolve.report.json_results import dumps
+    from qnnsolve.report.overlay import write_overlay
+    from qnnsolve.runs import load_run
+
+    shown, made = write_overlay(load_run(arguments.kept), arguments.out)
+    if arguments.format == "json":
+        told = {"schema": "qnnsolve/overlay/1", "overlay": arguments.out, "nodes": shown, "not_exported": made}
+        print(dumps(told), file=stdout)
+    else:
+        print(
+            f"Overlay: {arguments.out}, {shown} nodes of the exported graph; {made} ops are made by rewriting",
+            file=stdout,
+        )
+    return 0
+
+
 def check_report(arguments: argparse.Namespace, others: Iterable[tuple[str, str | PathLike[str] | None]]) -> None:
-    """Make sure that the page of ``--report`` can be written, and is none of the ``others``.
+    """Make sure that the files of ``--report`` and ``--overlay`` can be written, and are none of the ``others``.
 
     Raises:
         UsageError: it cannot, and why.
     """
-    if arguments.report is not None:
-        kept = [("the --save", arguments.save), ("the --save-recipe", arguments.save_recipe)]
-        check_output(arguments.report, [*others, *kept], "--report")
+    kept = [*others, ("the --save", arguments.save), ("the --save-recipe", arguments.save_recipe)]
+    for option in ("report", "overlay"):
+        path = getattr(arguments, option)
+        if path is not None:
+            check_output(path, kept, f"--{option}")
+        kept.append((f"the --{option}", path))

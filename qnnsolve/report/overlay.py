@@ -1,0 +1,136 @@
+"""What was chosen, as node data for Model Explorer (google-ai-edge/model-explorer): :func:`write_overlay`.
+
+One file serves both graphs that it shows: that of a ``.pt2``, whose nodes its adapter names as ``torch.export`` does,
+and that of a ``.pte``, whose calls the adapter ``pte-adapter-model-explorer`` 0.2 numbers by chain and instruction. It
+takes any key, and shows nothing where one is wrong: ``benchmarks/model_explorer.py`` holds these against it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from qnnsolve.errors import UsageError
+from qnnsolve.facts.graph import Node, NodeKind
+from qnnsolve.host.outputs import check_writable, put, spare_inputs, unfinished
+from qnnsolve.results import ExportResult, NodeRecord, Placement, Status
+from qnnsolve.runs import Run, Solved
+
+__all__ = ["PT2_GRAPH", "overlay", "write_overlay"]
+
+PT2_GRAPH = "graph"
+"""What Model Explorer calls the graph of a ``.pt2``."""
+_COLOURS = {"cpu": "#f8d4d0", "float": "#fdf0c4", "8": "#cfeadb", "16": "#d3dffb", "32": "#e5d7f2"}
+"""By where a node runs, and how many bits what it yields has at most: those of the page."""
+_TEXT = "#15181c"
+
+Json = dict[str, Any]
+
+
+def write_overlay(
+    solved: Solved | Run, out: str | os.PathLike[str], *, export: ExportResult | None = None
+) -> tuple[int, int]:
+    """Write the node data of a solve, and of the program of an export, to ``out``; an existing file is replaced.
+
+    Answers how many nodes of the exported graph have a value, and how many that rewriting made are not in it.
+
+    Raises:
+        UsageError: there is no solution, it cannot be written there, or ``out`` is the run itself.
+        RunError: the file of a run is damaged.
+    """
+    target = check_writable(out, "overlay")
+    if isinstance(solved, Run):
+        spare_inputs("out", target, [("the run", solved.path)])
+    made = overlay(solved, export)
+    with unfinished(target) as partial:
+        try:
+            partial.write_text(json.dumps(made, ensure_ascii=True, allow_nan=False, indent=1), encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"overlay {target} cannot be written: {error.strerror}") from error
+        put(partial, target)
+    there = sum(record.name in solved.origins for record in solved.result.nodes)
+    return len(made[PT2_GRAPH]["results"]), len(solved.result.nodes) - there
+
+
+def overlay(solved: Solved | Run, export: ExportResult | None = None) -> Json:
+    """The node data: by graph, the value and colours of each node, by its id there. A kept run knows its export.
+
+    Raises:
+        UsageError: there is no solution to show, or an older run does not know what nodes are called in the program.
+    """
+    result = solved.result
+    if result.status is not Status.SATISFIABLE:
+        raise UsageError(f"the solve is {result.status.value}: there is no config to lay over a graph")
+    if not solved.origins:
+        raise UsageError("the run does not know what nodes are called in the exported program; save it again")
+    if isinstance(solved, Run):
+        export = solved.export
+    name = f"qnnsolve: {result.precision} on {result.soc}"
+    made = {PT2_GRAPH: _graph_data(name, dict(_chosen(solved)))}
+    for plan, results in _calls(export).items():
+        made[plan] = _graph_data(name, results)
+    return made
+
+
+def _graph_data(name: str, results: dict[str, Json]) -> Json:
+    return {
+        "name": name,
+        "results": results,
+        "hideInAggregatedStatsTable": True,
+        "showExpandedSummaryOnGroupNode": True,
+        "showLabelCountColumnsInChildrenStatsTable": True,
+    }
+
+
+def _chosen(solved: Solved | Run) -> Iterator[tuple[str, Json]]:
+    """The value of each node that the exported graph has, too."""
+    records = {record.name: record for record in solved.result.nodes}
+    converted = {each.user for each in solved.result.converts}
+    weights: dict[str, list[str]] = {}
+    bits = {}
+    for site, encoding in solved.encodings.items():
+        bits[encoding.name] = encoding.bits if encoding.quantized else 0
+        weights.setdefault(site.node, []).append(encoding.name)
+    for node in solved.facts.graph:
+        origin = solved.origins.get(node.name)
+        if origin is None:
+            continue
+        value, colour = _value(node, records.get(node.name), weights.get(node.name, []), node.name in converted, bits)
+        if value:
+            yield origin, {"value": value, "bgColor": colour, "textColor": _TEXT}
+
+
+def _value(
+    node: Node, record: NodeRecord | None, read_as: list[str], converts: bool, bits: dict[str, int]
+) -> tuple[str, str]:
+    """What is shown of a node, and its colour; nothing where it carries no float."""
+    if node.kind is not NodeKind.CALL:
+        names = list(dict.fromkeys(read_as))
+        return " or ".join(names), _colour(bits.get(names[0], 0) if names else 0)
+    if record is None or (record.output is None and record.placement is Placement.NONE):
+        return "", ""
+    on_cpu = record.placement is Placement.CPU
+    notes = ["on the CPU"] if on_cpu else []
+    notes += ["deviates"] if record.deviations and not on_cpu else []
+    notes += ["converts"] if converts else []
+    colour = _COLOURS["cpu"] if on_cpu else _colour(bits.get(record.output or "", 0))
+    return ", ".join([*([record.output] if record.output else []), *notes]), colour
+
+
+def _colour(bits: int) -> str:
+    return _COLOURS["float" if not bits else "8" if bits <= 8 else "16" if bits <= 16 else "32"]
+
+
+def _calls(export: ExportResult | None) -> dict[str, dict[str, Json]]:
+    """The value of each call of the program, by plan: whether the accelerator computes it, or which op it is."""
+    found: dict[str, dict[str, Json]] = {}
+    reasons = {} if export is None else {each.name: each.reason for each in export.cpu_ops}
+    for call in () if export is None else export.calls:
+        reason = f": {reasons[call.name]}" if call.name in reasons else ""
+        value = "on the accelerator" if call.delegate else f"on the CPU, {call.name}{reason}"
+        colour = _COLOURS["16" if call.delegate else "cpu"]
+        key = f"{call.plan}_{call.chain}_{call.instruction}"
+        found.setdefault(call.plan, {})[key] = {"value": value, "bgColor": colour, "textColor": _TEXT}
+    return found
