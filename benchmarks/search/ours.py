@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -15,14 +16,18 @@ from benchmarks.search.greedy import greedy
 from qnnsolve.constraints import Site
 from qnnsolve.encodings import Encoding
 from qnnsolve.errors import UsageError
+from qnnsolve.host.stages import Stages
 from qnnsolve.results import decibels
 from qnnsolve.rules.target import Target, Wanted
 from qnnsolve.search.calibrating import Calibrated, calibrated
 from qnnsolve.search.candidates import Candidates
-from qnnsolve.search.front import Front
+from qnnsolve.search.front import Found, Front
+from qnnsolve.search.keeping import Memory, named
+from qnnsolve.search.ledgers import Measuring
 from qnnsolve.search.measuring import Studied
-from qnnsolve.search.noises import NOISE, monotone, needed
-from qnnsolve.search.sensitivity import DIRECTIONS, reference, sensitivities
+from qnnsolve.search.noises import monotone, needed
+from qnnsolve.search.picking import tried
+from qnnsolve.search.sensitivity import directions_for, reference, sensitivities
 from qnnsolve.search.spaces import Space, solved_with
 from qnnsolve.solver import Limits
 
@@ -41,8 +46,9 @@ class Choice:
 
 
 class Search:
-    """Calibrates and differentiates once. Each budget then asks the same program, and what is found is measured over
-    the calibration samples. :attr:`passes` and :attr:`seconds` count all of it."""
+    """Calibrates and differentiates once. Each budget then asks the same program, as `qnnsolve search` does:
+    near-optimal configs are tried, and the best of them is measured over the calibration samples. :attr:`passes` and
+    :attr:`seconds` count all of it."""
 
     def __init__(self, bench: Bench) -> None:
         self.bench = bench
@@ -53,21 +59,27 @@ class Search:
         self.ranges: Calibrated = calibrated(bench.transformed, self.space, samples)
         keys = {key: self.ranges.roundings[key] for key in needed(self.space) if key in self.ranges.roundings}
         before = time.process_time()
-        found = sensitivities(bench.transformed, samples, self.studied.wanted, keys)
+        self.directions = directions_for(len(samples))
+        found = sensitivities(bench.transformed, samples, self.studied.wanted, keys, directions=self.directions)
         self.differentiated = time.process_time() - before
-        self.passes = len(samples) + self.ranges.passes + found.forwards + found.backwards
+        self.measuring = Measuring(self.studied, Memory())
+        self._found = len(samples) + self.ranges.passes + found.forwards + found.backwards
         noise = dict(found.noise)
         for site, encoding in found.noise:
             if site in found.blind:
-                noise[site, encoding] = self.alone(site, encoding)
-                self.passes += len(samples)
+                noise[site, encoding] = self.measuring.alone(site, encoding, self.ranges.roundings)
         self.raw, (self.noise, _) = noise, monotone(noise)
         self.front = Front.of(self.space, self.noise)
         self.seconds = time.process_time() - start
         self.prepared = self.passes, self.seconds
-        self._known: dict[tuple[Encoding, ...], Choice] = {}
+        self._known: dict[str, Choice] = {}
         self._points: dict[Choice, Point] = {}
         self._pool: list[Choice] | None = None
+
+    @property
+    def passes(self) -> int:
+        """Over one sample, forward or backward."""
+        return self._found + self.measuring.simulations + self.measuring.trials + self.measuring.passes
 
     def alone(self, site: Site, encoding: Encoding) -> float:
         """The noise where nothing else is rounded: a run per sample."""
@@ -77,9 +89,8 @@ class Search:
         """What the search would take within both, measured over the evaluation samples; None: no config is."""
         pool, start = self.pool, time.process_time()
         most = {"bit-ops": float(bit_operations), "converts": float(converts)}
-        found = self._best(most)
-        fitting = [] if found is None else [found]
-        fitting += [each for each in pool if all(self._amount(name, each) <= most[name] for name in most)]
+        fitting = [*self._best([most])]
+        fitting += [each for each in pool if self.front.fits(each.encodings, most)]
         self.seconds += time.process_time() - start
         if not fitting:
             return None
@@ -91,8 +102,7 @@ class Search:
         if self._pool is None:
             start = time.process_time()
             self._pool = [self._choice(each.solution.encodings) for each in self.space.uniforms]
-            found = [self._best({"bit-ops": float(each)}) for each in budgets(self.bench)]
-            self._pool += [each for each in found if each is not None]
+            self._pool += self._best([{"bit-ops": float(each)} for each in budgets(self.bench)])
             self.seconds += time.process_time() - start
         return self._pool
 
@@ -102,30 +112,30 @@ class Search:
             start, solution = time.process_time(), solved_with(self.space, choice.encodings)
             graph = self.bench.graph
             counted = costs.bit_operations(graph, solution), len(solution.converts)
-            assert counted == (self._amount("bit-ops", choice), self._amount("converts", choice)), counted
+            ours = self.front.costs_of(choice.encodings)
+            assert counted == (ours["bit-ops"], ours["converts"]), counted
             figures = self.bench.figures(self.studied.converted(choice.encodings))
             weights, seconds = costs.weight_bytes(graph, solution), time.process_time() - start
             self._points[choice] = Point(NAME, *counted, weights, *figures, seconds)
         return self._points[choice]
 
-    def _best(self, most: Mapping[str, float]) -> Choice | None:
-        try:
-            found = self.front.best(most, Limits())
-        except UsageError:
-            return None
-        return None if found is None else self._choice(found.encodings)
+    def _best(self, budgets: Sequence[Mapping[str, float]]) -> list[Choice]:
+        """What does best in trials within each of the budgets that can be met."""
+        points: list[Found] = []
+        for most in budgets:
+            with contextlib.suppress(UsageError):
+                found = self.front.best(most, Limits())
+                points += [] if found is None else [found]
+        picks = tried(self.front, points, self.measuring, self.ranges.roundings, Limits(), Stages()) if points else []
+        return [self._choice(each.config) for each in picks]
 
     def _choice(self, encodings: Encodings) -> Choice:
-        key = tuple(encodings[site] for site in self.space.choices)
+        key = named(encodings)
         if key not in self._known:
-            measured = self.studied.measured(self.studied.converted(encodings))
-            self.passes += 2 * len(self.bench.network.calibration)
-            predicted = decibels(self.front.program.measures[NOISE].of(encodings))
+            measured = self.measuring.of(encodings)
+            predicted = decibels(self.front.noise_of(encodings))
             self._known[key] = Choice(encodings, predicted, decibels(measured.noise))
         return self._known[key]
-
-    def _amount(self, name: str, choice: Choice) -> float:
-        return self.front.program.measures[name].of(choice.encodings)
 
     @property
     def saved(self) -> dict[str, float]:
@@ -176,7 +186,7 @@ def held(search: Search, ranked: bool = True) -> dict[str, Any]:
         passes = len(keys) * len(search.bench.network.calibration)
         narrow = [index for index, (_, encoding) in enumerate(keys) if encoding.bits == 8]
         found["sensitivities"] = {
-            "directions": DIRECTIONS,
+            "directions": search.directions,
             "pairs": len(keys),
             "rank_correlation": float(spearmanr(ours, alone).statistic),
             "pairs_8_bits": len(narrow),

@@ -45,14 +45,34 @@ def _network(name: str, network: Record) -> Iterator[str]:
         figures = f"{point['converts']} | {point['sqnr']:.2f} | {point['metric']:.3f}"
         yield f"| {point['config']} | {point['bit_operations'] / 1e6:,.1f} | {figures} |"
     yield "\n| tool | passes | seconds | |\n|---|--:|--:|---|"
-    for tool, found in tools.items():
+    for tool, found in {"**search**": network["search"], **tools}.items():
         yield f"| {tool} | {found['passes']:,} | {found['seconds']:,.1f} | {found['details']} |"
+    yield from _held(network["search"])
     yield f"\nPer budget in million bit operations: SQNR, {metric} and converts.\n"
     yield "| budget | " + " | ".join(tools) + " |"
     yield "|--:" + "|---" * len(tools) + "|"
     by_tool = [{each["budget"]: each for each in found["offers"]} for found in tools.values()]
     for budget in sorted({budget for found in by_tool for budget in found}):
         yield f"| {budget / 1e6:,.1f} | " + " | ".join(_cell(found.get(budget)) for found in by_tool) + " |"
+
+
+def _held(search: Record) -> Iterator[str]:
+    """How well what the search supposes holds, and what it found beyond the budgets."""
+    held, target = search["held"], search["cheapest"]
+    yield f"\nOf {held['configs']} configs of the search, the prediction is {held['off_rms']:.2f} dB off the SQNR"
+    yield f"over the calibration samples (rms; {held['off_worst']:+.2f} dB at worst)."
+    ranks = held.get("sensitivities")
+    if ranks:
+        alike = f"{ranks['rank_correlation']:.4f} (8 bits: {ranks['rank_correlation_8_bits']:.4f})"
+        yield f"Sensitivities of {ranks['pairs']} encodings at their sites: rank correlation {alike} with measuring"
+        yield f"each alone, {ranks['seconds']:.1f} s against {ranks['measured_seconds']:.1f} s."
+    if target is not None:
+        point = f"{target['bit_operations'] / 1e6:,.1f} million bit operations, {target['converts']} converts"
+        yield f"The cheapest point with a cosine of 0.99: {point}, {target['metric']:.4f}, {target['sqnr']:.2f} dB."
+    offers = search["offers"]
+    if offers:
+        found = ", ".join(f"{each['budget'] / 1e6:,.1f}: {_figures(each['point'])}" for each in offers)
+        yield f"With converts free, per budget: {found}."
 
 
 def _cell(offer: Record | None) -> str:

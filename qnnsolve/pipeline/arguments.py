@@ -125,8 +125,11 @@ class SearchArguments(_Aim):
     alternatives: int = 0
     axis: str | None = None
     calibration: Iterable[tuple[Any, ...]] | None = None
-    weights: Mapping[int, float] | None = None
+    weights: Mapping[int | str, float] | None = None
+    positions: Texts = ()
     directions: int | None = None
+    measured: bool = False
+    sensitivities: str | PathLike[str] | None = None
     metric: Any = None
     measure: bool = True
     recipes: str | PathLike[str] | None = None

@@ -37,9 +37,10 @@ class SearchPoint:
     """The best config found within some budgets.
 
     ``predicted_db`` is what the sensitivities add up to, ``bound_db`` the most that any config within the budgets can
-    come to (proven, of the prediction), ``gap`` how far the prediction's noise may lie above the least, as a fraction.
-    ``measured_db`` is of the converted model over the calibration samples; None where it was not measured.
-    ``prices``: by budget, how many decibels one percent more of it would bring.
+    come to (proven, of the prediction; ``inf`` where a task metric was predicted, too, and decided), ``gap`` how far
+    what was predicted may lie above the least, as a fraction. ``measured_db`` is of the converted model over the
+    calibration samples; None where it was not measured. ``prices``: by budget, how many decibels one percent more of it
+    would bring.
     """
 
     budgets: Mapping[str, float]

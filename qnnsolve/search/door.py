@@ -23,6 +23,8 @@ from qnnsolve.search.budgets import Budget, axis_of, budgets_of, target_of
 from qnnsolve.search.budgets import Target as Aim
 from qnnsolve.search.candidates import Candidates
 from qnnsolve.search.front import Front, refuse_impossible
+from qnnsolve.search.layers import read_layers
+from qnnsolve.search.positions import positions_of
 from qnnsolve.search.spaces import Space
 from qnnsolve.solver import Limits, limits_of
 
@@ -51,8 +53,13 @@ def search_config(given: SearchArguments) -> SearchResult:
         alternatives: so many other configs for each point, the next best; all are measured as they are.
         axis: a cost; None means that of the first budget, or ``bit-ops``.
         calibration: positional inputs per sample, shaped like the example inputs, which are used where it is None.
-        weights: what each output counts, by its place; those that are not named count 1.
+        weights: what each output counts, by its place (``0``) or the name of the state that the model writes
+            (``cache.keys``); those that are not named count 1.
+        positions: what of an output counts, where it is not the whole: ``0[:, -1]``, one or several.
         directions: backward passes per sample; None means 8, and fewer from 17 samples on, down to 2.
+        measured: measure each encoding at each site alone, a forward pass per sample, and do not differentiate; with
+            a ``metric``, what each takes from it, and the points are those that take least.
+        sensitivities: a file of another tool's sensitivities to take instead (:mod:`qnnsolve.search.layers`).
         metric: a task metric: a function that takes the model to call and answers a number, or ``module:callable``.
         measure: try near-optimal configs of each point, convert and measure the best over the samples.
         backend, strict, block_size, prefer, pin, wishes, unroll_limit, user_facts, facts_source: as in
@@ -79,6 +86,9 @@ def search_config(given: SearchArguments) -> SearchResult:
     budgets, goal = budgets_of(given.budget), None if given.target is None else target_of(given.target)
     along, metric = axis_of(given.axis, budgets), _metric(given, goal)
     _check_counts(given)
+    weights = {str(output): weight for output, weight in (given.weights or {}).items()}
+    positions = positions_of(given.positions)
+    layers = None if given.sensitivities is None else read_layers(given.sensitivities)
     folder = None if given.recipes is None else folder_for(given.recipes, "recipes")
     if given.out is not None:
         check_target(given.out)
@@ -91,6 +101,8 @@ def search_config(given: SearchArguments) -> SearchResult:
         from qnnsolve.quantizer import SolveQuantizer
         from qnnsolve.search.keeping import Memory, key_of
         from qnnsolve.search.measuring import metric_of
+        from qnnsolve.search.sensing import Sensing
+        from qnnsolve.search.sensitivity import directions_for
         from qnnsolve.search.study import Asked, study
 
         aim = Target.of(
@@ -107,19 +119,24 @@ def search_config(given: SearchArguments) -> SearchResult:
                 graph = quantizer.transform_for_annotation(module)
                 space = Space.of(read_graph(graph), aim, chosen, wanted, limits)
                 amounts = _possible(space, budgets, limits)
-            weights = dict(given.weights or {})
             asked = Asked(
                 axis=along,
                 points=given.points,
                 budgets=amounts,
                 target=goal,
                 weights=weights,
-                directions=given.directions,
+                positions=positions,
+                sensing=Sensing(given.directions or directions_for(len(samples)), given.measured, layers),
                 metric=measured_by,
                 measure=given.measure,
                 alternatives=given.alternatives,
             )
-            more = {"weights": sorted(weights.items()), "directions": given.directions, "metric": _name(metric)}
+            more = {
+                "weights": sorted(weights.items()),
+                "positions": repr(sorted(positions.items())),
+                "directions": asked.sensing.directions,
+                "metric": _name(metric),
+            }
             key = "" if given.out is None else key_of(graph, space, samples, more)
             with contextlib.nullcontext(Memory()) if given.out is None else Measurements.open(given.out, key) as ledger:
                 answer = study(graph, space, samples, asked, limits, stages, ledger)
@@ -154,6 +171,10 @@ def _check_counts(given: SearchArguments) -> None:
         raise UsageError(f"points {given.points}: a front has at least one point")
     if given.directions is not None and given.directions < 1:
         raise UsageError(f"directions {given.directions}: at least one backward pass per sample is needed")
+    if given.sensitivities is not None and (given.measured or given.directions is not None):
+        raise UsageError(f"sensitivities {given.sensitivities}: nothing is measured or differentiated beside them")
+    if given.measured and given.directions is not None:
+        raise UsageError(f"directions {given.directions}: with --measured (measured=True) nothing is differentiated")
     if given.alternatives < 0 or (given.alternatives and given.target is not None):
         raise UsageError(f"alternatives {given.alternatives}: so many more configs for each point; not with a target")
 

@@ -17,7 +17,7 @@ from qnnsolve.explain import conflict_in_words
 from qnnsolve.results import decibels
 from qnnsolve.search.budgets import Budget
 from qnnsolve.search.costs import COSTS, costs
-from qnnsolve.search.noises import NOISE, noise_measure, varied
+from qnnsolve.search.noises import LOSS, NOISE, noise_measure, varied
 from qnnsolve.search.spaces import Space
 from qnnsolve.solver import Best, Limits, Measure, OverBudget, Program, Unknown, Unsatisfiable
 
@@ -25,6 +25,8 @@ __all__ = ["Found", "Front", "refuse_impossible"]
 
 WITHIN = 0.023
 """Of configs whose noise is so near to the least (0.1 dB) the one with the fewest converts is taken."""
+_TIE = 1e-3
+"""So little counts the noise beside what is taken from a task metric, which is 0 for many encodings."""
 VARIED = 6
 """So many guesses of the noise are made beside the one that was found, each as likely."""
 
@@ -58,11 +60,20 @@ class Front:
     dearest: Mapping[str, float]
     """Of each cost, what the dearest uniform config has."""
     guesses: tuple[str, ...]
-    """Measures of the program: the noise, with each site's off by as much as a prediction may be."""
+    """Measures of the program: what is least, with each site's off by as much as a prediction may be."""
+    objective: Mapping[str, float]
+    """What is least: the noise; or what is taken from a task metric, and of equal ones the noise."""
 
     @classmethod
-    def of(cls, space: Space, noise: Mapping[Key, float] | None, limits: Limits | None = None) -> Front:
+    def of(
+        cls,
+        space: Space,
+        noise: Mapping[Key, float] | None,
+        limits: Limits | None = None,
+        losses: Mapping[Key, float] | None = None,
+    ) -> Front:
         """With the noise of each encoding at each site; None: not measured yet, so that only costs can be asked.
+        ``losses``: what each takes from a task metric; then that decides.
 
         Raises:
             UnsatisfiableError, BudgetExceededError: see :meth:`Space.of`.
@@ -70,8 +81,13 @@ class Front:
         measures, guesses = list[Measure](costs(space)), dict[str, Measure]()
         if noise is not None:
             names = [f"{NOISE} {seed}" for seed in range(VARIED)]
-            guesses = {name: noise_measure(space, varied(noise, seed), name) for seed, name in enumerate(names)}
+            decides = noise if losses is None else losses
+            guesses = {name: noise_measure(space, varied(decides, seed), name) for seed, name in enumerate(names)}
             measures = [noise_measure(space, noise), *measures, *guesses.values()]
+        objective = {NOISE: 1.0}
+        if noise is not None and losses is not None:
+            measures.append(noise_measure(space, losses, LOSS))
+            objective = {LOSS: 1.0, NOISE: _TIE * max(losses.values()) / (max(noise.values()) or 1.0)}
         program = Program.of(space.problem, measures, limits or Limits())
         if isinstance(program, Unsatisfiable):
             raise UnsatisfiableError(program.conflicts, tuple(map(conflict_in_words, program.conflicts)))
@@ -81,7 +97,7 @@ class Front:
             name: max(measure.of(each.solution.encodings) for each in space.uniforms)
             for name, measure in program.measures.items()
         }
-        return cls(space, program, dearest, tuple(guesses))
+        return cls(space, program, dearest, tuple(guesses), objective)
 
     def amounts(self, budgets: Sequence[Budget]) -> dict[str, float]:
         """Budgets in the costs' own units."""
@@ -110,7 +126,7 @@ class Front:
             BudgetExceededError: a limit was hit before any config was found.
         """
         answer = self.program.least(
-            {NOISE: 1.0}, budgets, then="converts", within=WITHIN, gap=1e-4, distinct_from=others, limits=limits
+            self.objective, budgets, then="converts", within=WITHIN, gap=1e-4, distinct_from=others, limits=limits
         )
         return self._found(answer, budgets)
 

@@ -55,6 +55,22 @@ class Measuring:
             self.ledger.put("trial", name, found)
         return float(found)
 
+    def exact(self) -> float:
+        """The task metric of the float model."""
+        return self._metric("exact", {})
+
+    def metric_alone(self, site: Site, encoding: Encoding, roundings: Mapping[Key, Rounding]) -> float:
+        """The task metric where the tensor at ``site`` alone is rounded."""
+        return self._metric(f"{site}={encoding.name}", {site: roundings[site, encoding]})
+
+    def _metric(self, name: str, applied: Mapping[Site, Rounding]) -> float:
+        found = self.ledger.get("metric", name)
+        if found is None:
+            found, calls = self.studied.simulated_metric(applied)
+            self.simulations += calls
+            self.ledger.put("metric", name, found)
+        return float(found)
+
     def alone(self, site: Site, encoding: Encoding, roundings: Mapping[Key, Rounding]) -> float:
         """The noise where the tensor at ``site`` alone is rounded."""
         name = f"{site}={encoding.name}"

@@ -91,13 +91,29 @@ class Studied:
                 found = float_leaves([leaf for leaf in leaves if leaf is not None])
                 total += self.wanted.noise(index, found)
             states.restore()
-        return Measured(total / len(self.samples), self._metric(converted))
+        metric = None if self.metric is None else self._metric_of(converted)
+        return Measured(total / len(self.samples), metric)
 
-    def _metric(self, converted: GraphModule) -> float | None:
-        if self.metric is None:
-            return None
+    def simulated_metric(self, applied: Mapping[Site, Rounding]) -> tuple[float, int]:
+        """The task metric where the tensors at these sites are rounded so, and all others are exact; and how often it
+        called the model."""
+        runner = Seeing(self.model, applied, lambda site, x: applied[site](x))
+        states, calls = States(self.model), 0
+
+        def run(*inputs: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            return runner.run(*inputs)
+
+        value = self._metric_of(run)
+        with torch.no_grad():
+            states.restore()
+        return value, calls
+
+    def _metric_of(self, model: Callable[..., Any]) -> float:
+        assert self.metric is not None, "there is one"
         with torch.no_grad(), foreign("the metric failed", UsageError):
-            value = float(self.metric(converted))
+            value = float(self.metric(model))
         if not math.isfinite(value):
             raise UsageError(f"the metric answers {value}, which is no number to compare")
         return value

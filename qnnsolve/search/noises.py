@@ -12,10 +12,10 @@ from qnnsolve.search.origins import converted_edges, origins
 from qnnsolve.search.spaces import Space
 from qnnsolve.solver import Measure, Term
 
-__all__ = ["NOISE", "SPREAD_DB", "monotone", "needed", "noise_measure", "varied"]
+__all__ = ["LOSS", "NOISE", "SPREAD_DB", "monotone", "needed", "noise_measure", "varied"]
 
-NOISE = "noise"
-"""Its name."""
+NOISE, LOSS = "noise", "loss"
+"""Its name; and that of what roundings take from a task metric, in the same way."""
 SPREAD_DB = 1.5
 """By how much a site's noise may be off: the standard deviation in decibel. Predicted and measured noise of whole
 configs differ by 0.3 to 1.3 dB rms (`benchmarks.search`)."""

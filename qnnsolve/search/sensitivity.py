@@ -19,8 +19,10 @@ from torch.fx import GraphModule
 from qnnsolve.constraints import Site
 from qnnsolve.encodings import Encoding
 from qnnsolve.errors import UsageError
+from qnnsolve.foreign import first_line
 from qnnsolve.host.stages import Stages
 from qnnsolve.search.keeping import Ledger, Memory
+from qnnsolve.search.positions import Index
 from qnnsolve.search.rounding import Rounding
 from qnnsolve.search.seeing import Seeing, States
 from qnnsolve.search.shelf import MEMORY, Shelf
@@ -54,7 +56,12 @@ class Wanted:
     """Sum of squares per sample, by output."""
     weights: Mapping[str, float]
     outputs: tuple[Mapping[str, torch.Tensor], ...]
-    """By sample."""
+    """By sample; of an output in ``positions`` that part alone."""
+    positions: Mapping[str, Index] = attrs.field(factory=dict)
+
+    def part(self, name: str, output: torch.Tensor) -> torch.Tensor:
+        """What counts of an output."""
+        return output[self.positions[name]] if name in self.positions else output
 
     @property
     def counting(self) -> tuple[str, ...]:
@@ -71,34 +78,61 @@ class Wanted:
         found = 0.0
         for name in self.counting:
             wanted = self.outputs[index][name].double()
-            found += self.share(name) * float((outputs[name].double() - wanted).square().sum())
+            found += self.share(name) * float((self.part(name, outputs[name]).double() - wanted).square().sum())
         return found if math.isfinite(found) else math.inf
 
 
-def reference(model: GraphModule, samples: Sequence[Sample], weights: Mapping[str, float]) -> Wanted:
-    """What the float ``model`` returns for ``samples``; outputs without a weight in ``weights`` have 1.
+def reference(
+    model: GraphModule,
+    samples: Sequence[Sample],
+    weights: Mapping[str, float],
+    positions: Mapping[str, Index] | None = None,
+) -> Wanted:
+    """What the float ``model`` returns for ``samples``; outputs without a weight in ``weights`` have 1, and those
+    without ``positions`` count whole.
 
     Raises:
-        UsageError: a weight of an output that there is not, or no output that counts.
+        UsageError: a weight or positions of an output that there is not, or no output that counts.
     """
+    positions = positions or {}
     states = States(model)
     runner = Seeing(model, (), lambda _, x: x)
     with torch.no_grad():
         found = [{name: value.detach().clone() for name, value in runner.outputs(sample).items()} for sample in samples]
         states.restore()
+    for asked, what in ((weights, "weight"), (positions, "positions")):
+        _refuse_unknown(asked, what, found)
+    found = [{name: _part(value, name, positions) for name, value in each.items()} for each in found]
     power = {
         name: sum(float(each[name].double().square().sum()) for each in found) / len(found)
         for name in found[0]
         if all(bool(each[name].isfinite().all()) for each in found)
     }
-    unknown = sorted(set(weights) - set(power))
-    if unknown:
-        known = ", ".join(power) or "none"
-        raise UsageError(f"weight of output {unknown[0]}: no such output of finite floats; these are: {known}")
-    wanted = Wanted(power, dict(weights), tuple(found))
+    wanted = Wanted(power, dict(weights), tuple(found), dict(positions))
     if not wanted.counting:
         raise UsageError("no output counts: each has weight 0, is 0 for every sample, or holds no finite floats")
     return wanted
+
+
+def _refuse_unknown(asked: Mapping[str, object], what: str, found: Sequence[Mapping[str, torch.Tensor]]) -> None:
+    finite = [name for name in found[0] if all(bool(each[name].isfinite().all()) for each in found)]
+    unknown = sorted(set(asked) - set(finite))
+    if unknown:
+        known = ", ".join(finite) or "none"
+        raise UsageError(f"{what} of output {unknown[0]}: no such output of finite floats; these are: {known}")
+
+
+def _part(output: torch.Tensor, name: str, positions: Mapping[str, Index]) -> torch.Tensor:
+    if name not in positions:
+        return output
+    try:
+        found = output[positions[name]]
+    except IndexError as error:
+        shape = tuple(output.shape)
+        raise UsageError(f"positions of output {name}: it has the shape {shape}; {first_line(error)}") from error
+    if not found.numel():
+        raise UsageError(f"positions of output {name}: nothing is there; it has the shape {tuple(output.shape)}")
+    return found
 
 
 @attrs.frozen(eq=False)
@@ -160,11 +194,11 @@ def _of_sample(
     with torch.enable_grad(), shelf.saving():
         outputs = runner.outputs(sample)
     reached = [name for name in wanted.counting if outputs[name].requires_grad]
-    ends = [outputs[name] for name in reached]
+    ends = [wanted.part(name, outputs[name]) for name in reached]
     aims = _directions([end.numel() for end in ends], directions, index)
     for k, aim in enumerate(aims):
         at = [
-            part.view(end.shape) * math.sqrt(wanted.share(name) / len(aims))
+            part.reshape(end.shape) * math.sqrt(wanted.share(name) / len(aims))
             for name, end, part in zip(reached, ends, aim, strict=True)
         ]
         torch.autograd.backward(ends, at, retain_graph=k + 1 < len(aims))

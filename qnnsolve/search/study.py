@@ -23,10 +23,12 @@ from qnnsolve.search.front import Found, Front
 from qnnsolve.search.keeping import Ledger, Memory
 from qnnsolve.search.ledgers import Measuring, kept_ranges
 from qnnsolve.search.measuring import Metric, Studied
-from qnnsolve.search.noises import monotone, needed
+from qnnsolve.search.noises import LOSS
 from qnnsolve.search.picking import Pick, all_measured, alternatives, distinct, measured_best, tried
+from qnnsolve.search.positions import Index
 from qnnsolve.search.reaching import predicted_to_reach, reached
-from qnnsolve.search.sensitivity import Sensitivities, directions_for, reference, sensitivities
+from qnnsolve.search.sensing import Sensed, Sensing, sensed
+from qnnsolve.search.sensitivity import reference
 from qnnsolve.search.spaces import Space, pinned_to, solved_with
 from qnnsolve.search.telling import point_record, sensitivity_records, uniform_records
 from qnnsolve.solver import Limits
@@ -46,8 +48,9 @@ class Asked:
     points: int
     budgets: Mapping[str, float]
     target: Target | None
-    weights: Mapping[int, float]
-    directions: int | None
+    weights: Mapping[str, float]
+    positions: Mapping[str, Index]
+    sensing: Sensing
     metric: Metric | None
     measure: bool
     alternatives: int = 0
@@ -86,17 +89,12 @@ def study(
     ledger: Ledger | None = None,
 ) -> Answer:
     """What is best. What is in ``ledger`` is not measured again, and what is measured is put there as it comes."""
-    ledger, weights = ledger or Memory(), {str(place): weight for place, weight in asked.weights.items()}
     with stages("reference"):
-        wanted = reference(model, samples, weights)
-    studied = Studied(model, space, samples, wanted, asked.metric)
-    measuring = Measuring(studied, ledger)
+        wanted = reference(model, samples, asked.weights, asked.positions)
+    measuring = Measuring(Studied(model, space, samples, wanted, asked.metric), ledger or Memory())
     ranges = kept_ranges(measuring, stages)
-    keys = {key: ranges.roundings[key] for key in needed(space) if key in ranges.roundings}
-    directions = asked.directions or directions_for(len(samples))
-    found = sensitivities(model, samples, wanted, keys, directions=directions, stages=stages, ledger=ledger)
-    noise, changed = monotone(_with_blind(measuring, ranges.roundings, found))
-    front = Front.of(space, noise, limits)
+    found = sensed(measuring, ranges.roundings, asked.sensing, stages)
+    front = Front.of(space, found.noise, limits, found.losses)
     picks, is_reached = _picks(front, asked, ranges, measuring, limits, stages)
     kept = [*distinct(picks)]
     goal = asked.target
@@ -106,30 +104,20 @@ def study(
         axis=asked.axis,
         target=None if goal is None else SearchTarget(goal.of, goal.least, is_reached),
         samples=len(samples),
-        directions=directions,
+        directions=asked.sensing.directions,
         points=tuple(_compared(front, kept)),
         uniforms=tuple(uniform_records(front, ranges.converted)),
-        sensitivities=tuple(sensitivity_records(space, noise)),
+        sensitivities=tuple(sensitivity_records(space, found.noise)),
         passes={
             "forward": len(samples) + ranges.passes + found.forwards + measuring.simulations,
             "backward": found.backwards,
             "trying": measuring.trials,
             "measuring": measuring.passes,
         },
-        notes=tuple(_notes(found, changed, len(picks) - len(kept))),
+        notes=tuple(_notes(found, len(picks) - len(kept))),
         timings=(),
     )
     return Answer(space, result, tuple(pick.config for pick in kept))
-
-
-def _with_blind(
-    measuring: Measuring, roundings: Mapping[tuple[Site, Encoding], Any], found: Sensitivities
-) -> dict[tuple[Site, Encoding], float]:
-    """The noise of every encoding; that of sites which no gradient reaches is measured: a forward pass each."""
-    return {
-        (site, encoding): measuring.alone(site, encoding, roundings) if site in found.blind else value
-        for (site, encoding), value in found.noise.items()
-    }
 
 
 def _picks(
@@ -155,7 +143,8 @@ def _picks(
         return (all_measured(picks, measuring, stages) if asked.measure else picks), None
     if not asked.measure:
         return picks, None
-    picks = tried(front, points, measuring, ranges.roundings, limits, stages)
+    if LOSS not in front.objective:  # a trial tells the noise, and here a metric decides
+        picks = tried(front, points, measuring, ranges.roundings, limits, stages)
     return measured_best(front, picks, uniforms, measuring, stages), None
 
 
@@ -175,15 +164,7 @@ def _compared(front: Front, picks: Sequence[Pick]) -> Iterator[SearchPoint]:
         yield attrs.evolve(point_record(front, pick), differs=tuple(differs))
 
 
-def _notes(found: Sensitivities, changed: int, repeated: int) -> list[str]:
-    notes = []
-    if found.blind:
-        names = ", ".join(map(str, found.blind[:3])) + (" ..." if len(found.blind) > 3 else "")
-        notes.append(f"no gradient reaches {len(found.blind)} sites ({names}): their noise was measured one by one")
-    if changed:
-        notes.append(
-            f"{changed} noise values of a wider encoding were above those of a narrower one, and were evened out"
-        )
+def _notes(found: Sensed, repeated: int) -> Iterator[str]:
+    yield from found.notes
     if repeated:
-        notes.append(f"{repeated} of the points asked for had the config of the one before, and are not listed again")
-    return notes
+        yield f"{repeated} of the points asked for had the config of the one before, and are not listed again"

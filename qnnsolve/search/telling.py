@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from qnnsolve.constraints import Site
@@ -19,25 +20,32 @@ __all__ = ["point_record", "sensitivity_records", "uniform_records"]
 def point_record(front: Front, pick: Pick) -> SearchPoint:
     """A point: its budgets, what its config costs, predicts and measures."""
     point, measured = pick.found, pick.measured
-    noise, gap = front.noise_of(pick.config), point.best.gap
-    if pick.found_as != OPTIMUM and NOISE not in point.budgets and noise > 0:
-        gap = max(0.0, 1 - point.best.bound / noise)
+    noise, gap, by_noise = front.noise_of(pick.config), point.best.gap, front.objective == {NOISE: 1.0}
+    if pick.found_as != OPTIMUM and NOISE not in point.budgets:
+        value = sum(weight * front.program.measures[name].of(pick.config) for name, weight in front.objective.items())
+        gap = max(0.0, 1 - point.best.bound / value) if value > 0 else 0.0
     return SearchPoint(
         budgets={cost: most for cost, most in point.budgets.items() if cost != NOISE},
         amounts=front.costs_of(pick.config),
         predicted_db=decibels(noise),
-        bound_db=decibels(point.best.bound) if NOISE not in point.budgets else point.predicted_db,
+        bound_db=_bound_db(point, by_noise=by_noise),
         gap=gap,
         prices={
             cost: _decibels_per_percent(point, cost, price)
             for cost, price in point.best.prices.items()
-            if cost != NOISE
+            if cost != NOISE and by_noise
         },
         how=point.best.how,
         measured_db=None if measured is None else decibels(measured.noise),
         metric=None if measured is None else measured.metric,
         found_as=pick.found_as,
     )
+
+
+def _bound_db(point: Found, *, by_noise: bool) -> float:
+    if NOISE in point.budgets:
+        return point.predicted_db
+    return decibels(point.best.bound) if by_noise else math.inf
 
 
 def _decibels_per_percent(point: Found, cost: str, price: float) -> float:

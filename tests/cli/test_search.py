@@ -71,7 +71,11 @@ def test_a_front_is_told_kept_and_valid(ask: Ask, name: str) -> None:
         (("--target", "my:accuracy"), "a target is like sqnr>=30"),
         (("--target", "no_such_module:accuracy>=0.9"), "no_such_module"),
         (("--target", "sqnr>=30", "--points", "3"), "not allowed with"),
-        (("--weight", "logits=1"), "logits=1 is no weight such as 0=1"),
+        (("--weight", "logits=x"), "logits=x is no weight such as 0=1"),
+        (("--positions", "0:3"), "positions are like 0[:, -1]"),
+        (("--sensitivities", "none.csv"), "sensitivities none.csv cannot be read"),
+        (("--measured", "--directions", "2"), "not allowed with"),
+        (("--alternatives", "0"), "0 is not a number of configs"),
         (("--points", "0"), "0 is not a number of points"),
         (("--metric", "accuracy"), "a metric is module:callable"),
         (("--recipes", "no/such"), "there is no folder no"),
@@ -88,6 +92,10 @@ def test_what_cannot_be_met_is_one_line(ask: Ask, name: str) -> None:
     common = ("search", f"{name}:net", "--soc", "SM8750", *CANDIDATES)
     code, out, err = ask(*common, "--budget", "weights=0.01")
     assert (code, out) == (2, "") and err.count("\n") == 1 and "weights" in err
+    code, _, err = ask(*common, "--positions", "0[5]")
+    assert code == 2 and "positions of output 0: it has the shape" in err and err.count("\n") == 1
+    code, _, err = ask(*common, "--alternatives", "1", "--target", "sqnr>=3")
+    assert code == 2 and "not with a target" in err
     code, _, err = ask(*common, "--weight", "7=1")
     assert code == 2 and "weight of output 7: no such output" in err
     code, _, err = ask(*common, "--weight", "0=0")

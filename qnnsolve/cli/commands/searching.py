@@ -81,11 +81,24 @@ def register(group: Group) -> None:
         help="for each point K more configs that differ from it and from one another, the next best",
     )
     search.add_argument("--calibration", metavar="DATA", help=CALIBRATION_HELP)
-    search.add_argument(
+    sensing = search.add_mutually_exclusive_group()
+    sensing.add_argument(
         "--directions",
         type=whole_number("a number of backward passes"),
         metavar="K",
         help="backward passes per sample (default: 8; fewer from 17 samples on, down to 2)",
+    )
+    sensing.add_argument(
+        "--measured",
+        action="store_true",
+        help="measure each encoding at each site alone, a pass per sample each, and do not differentiate; with "
+        "--metric, what each takes from the metric",
+    )
+    sensing.add_argument(
+        "--sensitivities",
+        metavar="FILE",
+        help="take another tool's: AIMET's per_layer_quant_enabled.json, or NAME_quantization_error.csv of "
+        "ExecuTorch's PerLayerSqnrAnalyzer",
     )
     search.add_argument(
         "--weight",
@@ -94,7 +107,15 @@ def register(group: Group) -> None:
         default=[],
         dest="weights",
         metavar="OUTPUT=NUMBER",
-        help="what an output counts in the noise, by its place from 0 (default: 1 each); may be repeated",
+        help="what an output counts in the noise, by its place from 0, or the name of a state that the model writes "
+        "(default: 1 each); may be repeated",
+    )
+    search.add_argument(
+        "--positions",
+        action="append",
+        default=[],
+        metavar="OUTPUT[INDEX]",
+        help="what of an output counts, such as 0[:, -1] (default: all); may be repeated",
     )
     search.add_argument(
         "--metric",
@@ -116,12 +137,12 @@ def register(group: Group) -> None:
     search.add_argument("--plot", metavar="FILE", help="draw the front: front.svg or front.png (needs matplotlib)")
 
 
-def _weight(text: str) -> tuple[int, float]:
-    place, _, number = text.partition("=")
+def _weight(text: str) -> tuple[str, float]:
+    output, _, number = text.rpartition("=")
     with contextlib.suppress(ValueError):
         value = float(number)
-        if place.strip().isdecimal() and math.isfinite(value) and value >= 0:
-            return int(place), value
+        if output.strip() and math.isfinite(value) and value >= 0:
+            return output.strip(), value
     raise argparse.ArgumentTypeError(f"{text} is no weight such as 0=1: the place of an output, and what it counts")
 
 
@@ -130,18 +151,24 @@ def _search(arguments: argparse.Namespace, stdout: IO[str]) -> int:
     from qnnsolve.pipeline.arguments import CANDIDATES
     from qnnsolve.search.budgets import axis_of, budgets_of, target_of
     from qnnsolve.search.candidates import Candidates
+    from qnnsolve.search.layers import read_layers
+    from qnnsolve.search.positions import positions_of
 
     check_chip(arguments)
     candidates = tuple(arguments.candidates) or CANDIDATES
     Candidates.of(candidates, arguments.fixed, arguments.block_size)
     axis = axis_of(arguments.axis, budgets_of(arguments.budget))
     target = None if arguments.target is None else target_of(arguments.target)
+    positions_of(arguments.positions)
+    if arguments.sensitivities is not None:
+        read_layers(arguments.sensitivities)
     reference = locate(arguments.model, "model", (".pt2",))
     data = locate(arguments.calibration, "calibration", (".npz", ".pt")) if arguments.calibration else None
     if arguments.recipes is not None:
         folder_for(arguments.recipes, "--recipes")
     read = [("MODEL", source_of(reference)), ("the --calibration", source_of(data))]
     read += [("a file of --facts", path) for path in arguments.facts.paths]
+    read += [("the --sensitivities", arguments.sensitivities)]
     if arguments.out is not None:
         from qnnsolve.runs import check_target
 
@@ -183,7 +210,10 @@ def _search(arguments: argparse.Namespace, stdout: IO[str]) -> int:
             axis=axis,
             calibration=samples,
             weights=dict(arguments.weights),
+            positions=arguments.positions,
             directions=arguments.directions,
+            measured=arguments.measured,
+            sensitivities=arguments.sensitivities,
             metric=arguments.metric,
             alternatives=arguments.alternatives,
             measure=not arguments.no_measure,
