@@ -6,6 +6,7 @@
 #   make sweep  tries every functional form on three configs, and writes docs/sweep.md
 #   make upstream    runs ExecuTorch's own test suite with either quantizer, and writes docs/upstream.md
 #   make search  compares mixed-precision tools on trained networks, and writes docs/mixed-precision.md
+#   make bench   measures speed and memory beside ExecuTorch's quantizer, and writes benchmarks/RESULTS.md
 #   make boundaries  compiles and runs what has two precisions in it, and writes docs/boundaries.md
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -15,7 +16,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 SEED ?= $(shell date -u +%Y%m%d)
 DEPENDENCIES := pyproject.toml constraints.txt
 
-.PHONY: demo test fuzz signals sweep upstream boundaries lint types fast coverage slow docs clean search
+.PHONY: demo test fuzz signals sweep upstream boundaries lint types fast coverage slow docs clean search bench
 
 demo: $(VENV)/.installed-examples
 	$(BIN)/qnnsolve export examples.models:vit --soc SM8350 --precision 16a8w --out vit.pte
@@ -37,6 +38,10 @@ search: $(VENV)/.installed-dev
 
 boundaries: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.boundaries --out boundaries.jsonl --page docs/boundaries.md
+
+# A quarter of an hour on one core that does nothing else.
+bench: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.speed
 
 fuzz: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.hostile.fuzz --minutes 10

@@ -18,7 +18,6 @@ from typing import Any
 import torch
 from torch.utils import _pytree as pytree
 
-from benchmarks.bench_annotate import upstream
 from examples.models import bert, vit, whisper
 from qnnsolve.host.quiet import quiet
 from qnnsolve.verification.noise import sqnr_db

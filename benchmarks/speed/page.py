@@ -1,0 +1,120 @@
+"""What was measured as a page: :func:`page`."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable, Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from benchmarks.speed.solving import LIMIT
+
+__all__ = ["page"]
+
+VERSIONS = ("torch", "executorch", "torchao", "numpy", "scipy")
+STAGES = ("facts", "rules", "solve")
+
+HEAD = """# Speed
+
+Made by `make bench`: a process for each measurement, CPU seconds (not the clock on the wall), and where there are two
+sides, both in turn in one process, the least of five rounds. Seconds are of this machine; ratios travel further.
+"""
+ANNOTATE = """
+## Beside ExecuTorch's quantizer
+
+`annotate` is what `prepare_pt2e` waits for between its passes and its observers: ExecuTorch's annotation with its
+replacement of infinities and `validate`, against facts, rules, solve and writing of ours. `passes` is
+`transform_for_annotation`. 16a8w for the SM8750. Without Qualcomm's SDK ExecuTorch validates nothing: its figures are
+lower bounds.
+"""
+SOLVE = """
+## Generated graphs
+
+A transformer of so many ops (facts and rules of the shipped tables): as it is; with pins that cannot hold, spread over
+it; with pins at 5 % of its ops. The adversarial family is solved only: long skips, dense sharing, another table at each
+op, all in one component; the limit is {limit} seconds on the wall.
+"""
+META = """
+## Without weights
+
+A Llama-style decoder of 16 layers, hidden size 2048 (1.1 billion parameters), on the meta device, from its exported
+graph.
+"""
+START = """
+## Start-up
+
+CPU seconds of whole commands; the run has 500 ops.
+"""
+
+
+def page(found: dict[str, Any]) -> str:
+    """The page of what ``python -m benchmarks.speed`` measured."""
+    parts = [HEAD, _machine(), ANNOTATE, *_annotate(found["annotate"])]
+    parts += [SOLVE.format(limit=round(LIMIT)), *_solve(found["solve"])]
+    if found["meta"]:
+        parts += [META, *_meta(found["meta"])]
+    parts += [START, *_table(("command", "CPU s"), ((f"`{e['command']}`", f"{e['cpu']:.2f}") for e in found["start"]))]
+    return "\n".join(parts) + "\n"
+
+
+def _machine() -> str:
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in VERSIONS)
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    cpu = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
+    return f"{cpu}; Python {platform.python_version()}, {versions}."
+
+
+def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
+    heads = tuple(heads)
+    yield "| " + " | ".join(heads) + " |"
+    yield "|" + "---|" * len(heads)
+    yield from ("| " + " | ".join(row) + " |" for row in rows)
+
+
+def _annotate(measured: list[dict[str, Any]]) -> Iterator[str]:
+    rows = []
+    for each in measured:
+        for what in ("annotate", "passes"):
+            theirs, own = each[what]
+            per_call = f"{own / each['calls'] * 1e6:.0f}"
+            cells = [f"{theirs * 1e3:.0f}", f"{own * 1e3:.0f}", f"**{own / theirs:.2f}**", per_call]
+            rows.append((f"{each['model']}, {what}", f"{each['calls']}", *cells))
+    yield from _table(("graph", "calls", "ExecuTorch ms", "qnnsolve ms", "ratio", "us per call"), rows)
+    yield ""
+    stages = list(measured[0]["stages"])
+    stage_rows = [
+        (e["model"], *(f"{e['stages'][stage] * 1e3:.0f}" for stage in stages), f"{e['peak_mb']}") for e in measured
+    ]
+    yield from _table(("ms of annotate", *stages, "peak MB of the process"), stage_rows)
+
+
+def _solve(measured: list[dict[str, Any]]) -> Iterator[str]:
+    rows = []
+    for each in measured:
+        times = [f"{each['stages'][s]:.2f}" if s in each["stages"] else "-" for s in STAGES]
+        spent = sum(each["stages"].get(stage, 0) for stage in STAGES)
+        cells = [*times, f"{each['wall']:.1f}", f"{spent / each['ops'] * 1e6:.0f}", f"{each['peak_mb']}"]
+        rows.append((each["family"], f"{each['ops']:,}", f"{each['sites']:,}", *cells, each["answer"]))
+    heads = ("family", "ops", "sites", *(f"{s} s" for s in STAGES), "solve wall s", "us per op", "peak MB", "answer")
+    yield from _table(heads, rows)
+    yield ""
+    yield from _growth(measured)
+
+
+def _growth(measured: list[dict[str, Any]]) -> Iterator[str]:
+    """How many times the work of 5,000 ops that of 50,000 is."""
+    by = {(each["family"], each["ops"]): each["stages"] for each in measured}
+    for family in dict.fromkeys(each["family"] for each in measured):
+        small, large = by.get((family, 5_000)), by.get((family, 50_000))
+        if small and large:
+            total = sum(large[s] for s in STAGES)
+            times = total / sum(small[s] for s in STAGES)
+            yield f"- {family}: 50,000 ops cost {times:.1f} times 5,000, {total:.1f} s in all."
+
+
+def _meta(measured: list[dict[str, Any]]) -> Iterator[str]:
+    heads = ("calls", "export s", "passes s", "annotate s", "of which facts to solve s", "peak MB", "answer")
+    for each in measured:
+        times = [f"{each[key]:.1f}" for key in ("export", "passes", "annotate", "ours")]
+        yield from _table(heads, [(f"{each['calls']}", *times, f"{each['peak_mb']}", each["answer"])])
