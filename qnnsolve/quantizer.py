@@ -44,6 +44,7 @@ from qnnsolve.rewriting.floats import input_casts
 from qnnsolve.rewriting.given import without_given
 from qnnsolve.rewriting.notes import notes_of
 from qnnsolve.rewriting.opening import complete_values, opened, put_guards, take_guards
+from qnnsolve.rewriting.recompiling import recompiled_once
 from qnnsolve.rewriting.sizes import FixedSizes, sizes_vary
 from qnnsolve.rules import Facts, problem_of
 from qnnsolve.rules.own_files import OwnRules
@@ -168,13 +169,17 @@ class SolveQuantizer(WishingQuantizer):
         what comes quantized is quantized anew; a warning says so, and :attr:`result`. The check of the inputs that
         ``torch.export`` puts into a graph is taken out, and is back in what ``prepare_pt2e`` returns.
         """
+        with recompiled_once(model):
+            return self._transformed(model)
+
+    def _transformed(self, model: GraphModule) -> GraphModule:
         self._guards = take_guards(model)
         varied, told = sizes_vary(model), len(notes_of(opened(model)))
         self._notes = notes_of(fix(without_given(model)))
         if varied:
             self._guards = FixedSizes.of(model)
         for note in self._notes[told:]:
-            warnings.warn(note, stacklevel=3)
+            warnings.warn(note, stacklevel=4)
         trained = self._is_qat
         norms = list(folding_norms(model)) if trained else []
         if trained:
