@@ -27,13 +27,15 @@ State: TypeAlias = dict[Site, frozenset[Encoding]]
 
 @attrs.frozen(eq=False)
 class Narrowing:
-    """``constraint`` leaves ``after`` of ``before`` at ``site``, given what ``given`` sites had by then."""
+    """``constraint`` leaves ``after`` of ``before`` at ``site``, given what ``given`` sites had by then; what ``needs``
+    have of it is enough."""
 
     constraint: Constraint
     site: Site
     before: frozenset[Encoding]
     after: frozenset[Encoding]
     given: Mapping[Site, frozenset[Encoding]]
+    needs: Mapping[Site, frozenset[Encoding]]
 
 
 def steps_of(opened: Opened, conflict: Conflict) -> tuple[Step, ...]:
@@ -45,7 +47,7 @@ def steps_of(opened: Opened, conflict: Conflict) -> tuple[Step, ...]:
 def narrowings(opened: Opened, conflict: Conflict) -> Sequence[Narrowing]:
     """The narrowings that leave nothing somewhere, causes first; none where only a search refutes."""
     trail = _trail(conflict.constraints, opened.problem.domains)
-    return _needed(trail) if trail and not trail[-1].after else ()
+    return _needed(trail, opened.problem.domains) if trail and not trail[-1].after else ()
 
 
 def _trail(constraints: Sequence[Constraint], domains: Mapping[Site, tuple[Encoding, ...]]) -> list[Narrowing]:
@@ -70,7 +72,7 @@ def _trail(constraints: Sequence[Constraint], domains: Mapping[Site, tuple[Encod
             if after == state[site]:
                 continue
             given = {other: state[other] for other in constraint.sites if other != site}
-            found.append(Narrowing(constraint, site, state[site], after, given))
+            found.append(Narrowing(constraint, site, state[site], after, given, given))
             state[site] = after
             if not after:
                 return found
@@ -114,15 +116,32 @@ def _rows(constraint: Constraint, state: Mapping[Site, frozenset[Encoding]]) -> 
             yield row
 
 
-def _needed(trail: Sequence[Narrowing]) -> list[Narrowing]:
+def _needed(trail: Sequence[Narrowing], domains: Mapping[Site, tuple[Encoding, ...]]) -> list[Narrowing]:
     """The last narrowing, and of those before it the ones that it rests on."""
-    wanted: set[Site] = {trail[-1].site, *trail[-1].given}
-    kept = [trail[-1]]
-    for each in reversed(trail[:-1]):
+    wanted = {trail[-1].site}
+    kept = []
+    for each in reversed(trail):
         if each.site in wanted:
-            kept.append(each)
-            wanted.update(each.given)
+            alone, tight = _tight(each, domains)
+            kept.append(tight)
+            wanted.update(tight.needs)
+            if alone:
+                wanted.discard(each.site)
     return kept[::-1]
+
+
+def _tight(each: Narrowing, domains: Mapping[Site, tuple[Encoding, ...]]) -> tuple[bool, Narrowing]:
+    """Whether it holds whatever narrowed its own site before; and it, with the fewest other sites that it needs."""
+    state: State = {**each.given, each.site: each.before}
+    needed = dict(each.given)
+    alone = False
+    for site in (each.site, *each.given):
+        loose = {**state, site: frozenset(domains[site])}
+        if _left(each.constraint, each.site, loose) <= each.after:
+            state = loose
+            alone = alone or site == each.site
+            needed.pop(site, None)
+    return alone, attrs.evolve(each, needs=needed)
 
 
 def _told(opened: Opened, trail: Sequence[Narrowing]) -> Iterator[Step]:
@@ -130,16 +149,29 @@ def _told(opened: Opened, trail: Sequence[Narrowing]) -> Iterator[Step]:
     said_by: dict[Site, int] = {}
     told = 0
     for is_shared, group in itertools.groupby(trail, key=lambda each: isinstance(each.constraint, Same)):
-        met = list(group)
-        for run in [met] if is_shared else [[each] for each in met]:
+        for run in _connected(group) if is_shared else [[each] for each in group]:
             if run[0].constraint.reason.rule == KEPT:  # said once, in the verdict
                 continue
-            sites = {site for each in run for site in (each.site, *each.given)}
+            sites = {site for each in run for site in (each.site, *each.needs)}
             needs = tuple(sorted({said_by[site] for site in sites if site in said_by}))
             step = _sharing(opened, run) if is_shared else _step(opened, run[0])
             yield attrs.evolve(step, needs=needs)
             said_by.update((each.site, told) for each in run)
             told += 1
+
+
+def _connected(group: Iterable[Narrowing]) -> list[list[Narrowing]]:
+    """The runs of sharing among these, each over sites that hang together."""
+    runs: list[tuple[set[Site], list[Narrowing]]] = []
+    for each in group:
+        sites = set(each.constraint.sites)
+        run = [each]
+        for other in [run for run in runs if not sites.isdisjoint(run[0])]:
+            runs.remove(other)
+            sites |= other[0]
+            run = other[1] + run
+        runs.append((sites, run))
+    return [run for _, run in runs]
 
 
 def _step(opened: Opened, each: Narrowing) -> Step:
@@ -151,7 +183,7 @@ def _step(opened: Opened, each: Narrowing) -> Step:
         return Step(f"{where}: {sentence(reason)}", "" if reason.rule == QUESTION else reason.rule, sources)
     given = ", ".join(
         f"{_names(encodings - {FLOAT})} at {opened.named(site)}"
-        for site, encodings in each.given.items()
+        for site, encodings in each.needs.items()
         if encodings - {FLOAT} and encodings != frozenset(opened.problem.domains[site])
     )
     left = _names(each.after - {FLOAT})
@@ -166,7 +198,7 @@ def _step(opened: Opened, each: Narrowing) -> Step:
 
 def _sharing(opened: Opened, run: Sequence[Narrowing]) -> Step:
     """A run of sharing as one step."""
-    sites = list(dict.fromkeys(site for each in run for site in (*each.given, each.site)))
+    sites = list(dict.fromkeys(site for each in run for site in (*_others(each), each.site)))
     rules = ", ".join(sorted({each.constraint.reason.rule for each in run}))
     left = _names(run[-1].after - {FLOAT})
     ends = f"{opened.named(sites[0])} and {opened.named(sites[-1])}"
@@ -175,6 +207,10 @@ def _sharing(opened: Opened, run: Sequence[Narrowing]) -> Step:
     text = f"{ends if len(sites) == 2 else many} share one encoding ({why})"
     text += f": {left}" if left else f": nothing is left for {opened.named(run[-1].site)}"
     return Step(text, rules, every_source(source for each in run for source in each.constraint.reason.sources))
+
+
+def _others(each: Narrowing) -> Iterator[Site]:
+    return (site for site in each.constraint.sites if site != each.site)
 
 
 def _names(encodings: Iterable[Encoding]) -> str:

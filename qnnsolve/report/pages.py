@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 from qnnsolve.facts.backends import backend as backend_of
+from qnnsolve.reference.examples import broken_config
 from qnnsolve.reference.operators import CaseView, OperatorView, axes_text, operator_names, operator_view
 from qnnsolve.reference.rows import RowView, archs_text, folded
 from qnnsolve.reference.rules import COMMON, RuleView, rule_views
@@ -70,6 +71,7 @@ def _rule(view: RuleView, asked: Sequence[RuleView]) -> Iterator[str]:
     where = "every backend" if view.backend == COMMON else view.backend.upper()
     yield from ("", f"## {view.code} {view.name}", "", f"For {where}. {view.summary}", "")
     yield from (f"**Why**: {view.why}", "", f"**Instead**: {view.instead}")
+    yield from _example(view.code)
     facts = [(name, statement) for each in asked for name, found in each.facts for statement in found]
     if not facts:
         return
@@ -78,6 +80,17 @@ def _rule(view: RuleView, asked: Sequence[RuleView]) -> Iterator[str]:
         name, first = group[0]
         about = ", ".join(dict.fromkeys(statement.about for _, statement in group))
         yield f"| {_cell(first.text)} | {about} | {name} | {_cell(cited(first.source))} |"
+
+
+def _example(code: str) -> Iterator[str]:
+    """A config that breaks the rule and the mended one, as ``qnnsolve rule`` finds them."""
+    example = broken_config(code)
+    if example is None:
+        return
+    forbids = "it makes dearer" if example.dearer else f"it forbids{'' if example.only else ' (so do other rules)'}"
+    yield from ("", f"For example, on {example.where}:", "", "```", *example.graph, "```", "")
+    yield from (f"| port | {forbids} | instead |", "|---|---|---|")
+    yield from (f"| {' | '.join(map(_cell, row))} |" for row in example.ports)
 
 
 def _operators() -> Iterator[str]:

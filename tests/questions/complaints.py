@@ -14,7 +14,7 @@ from qnnsolve.questions import Clashing, Opened, conflicts_of, places, repairs_o
 from qnnsolve.reasons import Reason
 from qnnsolve.report.lines import print_lines
 from qnnsolve.report.questions import clash_lines, repair_lines, why_lines
-from qnnsolve.rules import Facts, rule
+from qnnsolve.rules import Facts, Rule, rule
 from qnnsolve.rules.own_files import own_rules_in
 from qnnsolve.rules.wish_text import wish_of
 from qnnsolve.rules.wishes import Strength, Wish
@@ -56,6 +56,43 @@ BLOCK = (
     call("sum", "add.Tensor", Ref("joined"), Ref("joined"), shape=(1, 4, 8)),
     call("fold", "reshape.default", Ref("sum"), (4, 8), shape=(4, 8)),
 )
+
+
+def _transformer() -> Iterator[Node]:
+    """A whole block: norm, four projections around attention with two heads, a sum; norm, two linears, a sum."""
+    tokens, heads = (1, 4, 8), (1, 2, 4, 4)
+    yield X
+    for name in ("norm1", "norm2"):
+        yield from (param(f"{name}_scale", 8), param(f"{name}_shift", 8))
+    for name, rows, columns in (("q", 8, 8), ("k", 8, 8), ("v", 8, 8), ("o", 8, 8), ("up", 16, 8), ("down", 8, 16)):
+        yield from (param(f"{name}_weight", rows, columns), param(f"{name}_bias", rows))
+
+    def norm(name: str, read: str) -> Node:
+        scale, shift = Ref(f"{name}_scale"), Ref(f"{name}_shift")
+        return call(name, "layer_norm.default", Ref(read), (8,), scale, shift, 1e-5, shape=tokens)
+
+    def linear(name: str, read: str, shape: tuple[int, ...] = tokens) -> Node:
+        weight, bias = Ref(f"{name}_weight"), Ref(f"{name}_bias")
+        return call(name, "linear.default", Ref(read), weight, bias, shape=shape)
+
+    yield norm("norm1", "x")
+    for name in ("q", "k", "v"):
+        yield linear(name, "norm1")
+        yield call(f"{name}_split", "reshape.default", Ref(name), (1, 4, 2, 4), shape=(1, 4, 2, 4))
+        yield call(f"{name}_heads", "permute.default", Ref(f"{name}_split"), (0, 2, 1, 3), shape=heads)
+    yield call("k_turned", "permute.default", Ref("k_heads"), (0, 1, 3, 2), shape=heads)
+    yield call("scores", "matmul.default", Ref("q_heads"), Ref("k_turned"), shape=heads)
+    yield call("softmax", "softmax.int", Ref("scores"), -1, shape=heads)
+    yield call("mixed", "matmul.default", Ref("softmax"), Ref("v_heads"), shape=heads)
+    yield call("merged", "permute.default", Ref("mixed"), (0, 2, 1, 3), shape=(1, 4, 2, 4))
+    yield call("joined", "reshape.default", Ref("merged"), tokens, shape=tokens)
+    yield linear("o", "joined")
+    yield call("sum1", "add.Tensor", Ref("o"), Ref("x"), shape=tokens)
+    yield norm("norm2", "sum1")
+    yield linear("up", "norm2", (1, 4, 16))
+    yield call("gelu", "gelu.default", Ref("up"), shape=(1, 4, 16))
+    yield linear("down", "gelu")
+    yield call("sum2", "add.Tensor", Ref("down"), Ref("sum1"), shape=tokens)
 
 
 def printed(*asked: tuple[str, Sequence[object]]) -> str:
@@ -118,10 +155,21 @@ def no_convert(given: Facts) -> Iterator[Constraint]:
             yield Same(each.sites, Reason.in_words("MY001", "no converts in our products"))
 
 
-def chain() -> str:
-    wishes = [pin("x@out", "u8", "--pin x@out=u8"), pin("fold@out", "u16", "--pin fold@out=u16")]
-    given = facts(Graph.of(BLOCK), "SM8750", "16a8w", wishes)
-    (own,) = own_rules_in([no_convert], ())
+@rule("MY002")
+def converts_for_products(given: Facts) -> Iterator[Constraint]:
+    """A convert stands before the second operand of a matrix product alone."""
+    from qnnsolve.rules import problem_of
+
+    products = {node.name for node in given.graph if node.target == "aten.matmul.default"}
+    for each in problem_of(given).constraints:
+        if isinstance(each, Convertible) and each.target.user not in products:
+            yield Same(each.sites, Reason.in_words("MY002", "we convert for products alone"))
+
+
+def chain(nodes: Sequence[Node], last: str, mine: Rule = no_convert) -> str:
+    wishes = [pin("x@out", "u8", "--pin x@out=u8"), pin(f"{last}@out", "u16", f"--pin {last}@out=u16")]
+    given = facts(Graph.of(tuple(nodes)), "SM8750", "16a8w", wishes)
+    (own,) = own_rules_in([mine], ())
     return clashes(solved(given, *own.generate(given)))
 
 
@@ -144,6 +192,7 @@ COMPLAINTS: Mapping[str, Callable[[], str]] = {
     "What stayed on the CPU, and why (12703)": lambda: whys(run(MIXED, "SM8750", "8a8w"), "erfinv"),
     "Blocks of 4 bits on V68": lambda: whys(run(LPBQ, ask="16a4w_block"), "conv.weight"),
     "A custom annotation against the facts": annotated,
-    "Two pins at either end of a chain across a block, where no convert is wanted": chain,
+    "Two pins at either end of a chain across a block, where no convert is wanted": lambda: chain(BLOCK, "fold"),
+    "Two pins at either end of a transformer block": lambda: chain([*_transformer()], "sum2", converts_for_products),
 }
 """By the heading under which it stands in ``docs/complaints.md``."""
