@@ -27,6 +27,7 @@ from benchmarks.upstream.page import page, read, word
 PER_WORKER = 40
 """Tests that one process runs before a fresh one takes over."""
 TEST_SECONDS = 420.0
+"""Time limit of one test, where ``--seconds`` says no other."""
 SOC = "SM8750"
 
 
@@ -38,13 +39,13 @@ def run(options: argparse.Namespace, quantizer: str) -> None:
         child = ("benchmarks.upstream.worker", "--quantizer", quantizer, "--soc", SOC)
         worker = Worker(quantizer, Path(folder), *child)
         try:
-            tests = worker.ask({"names": True}, TEST_SECONDS)["names"]
+            tests = worker.ask({"names": True}, options.seconds)["names"]
             wanted = [each for each in tests if re.search(options.match, each[1]) and (quantizer, *each) not in done]
             for index, (owner, name) in enumerate(wanted):
                 if index and index % PER_WORKER == 0:
                     worker.stop()
                 test = {"quantizer": quantizer, "cls": owner, "test": name}
-                answer = {**test, **at, **worker.ask(test, TEST_SECONDS)}
+                answer = {**test, **at, **worker.ask(test, options.seconds)}
                 _append(options.out, answer)
                 print(f"[{index + 1}/{len(wanted)}] {quantizer} {name}: {word(answer)}", file=sys.stderr)
         finally:
@@ -67,6 +68,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quantizer", choices=(*QUANTIZERS, "both"), default="both")
     parser.add_argument("--match", default="", help="only tests whose name this regular expression finds")
+    parser.add_argument("--seconds", type=float, default=TEST_SECONDS, help="time limit of one test; %(default)s")
     parser.add_argument("--out", type=Path, required=True, help="JSON lines, appended to")
     parser.add_argument("--page", type=Path, help="the page, in Markdown; printed without")
     parser.add_argument("--report", action="store_true", help="run nothing")
