@@ -38,7 +38,5 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "mha": "Three steps of the 8-bit output, rounding through five ops (docs/op-models.md).",
         "pdist": _ONE_STEP,
         "pdist_forward": _ONE_STEP,
-        "var": "The variance of one element with correction 1 is not a number, which integers cannot hold: refused. "
-        "QnnQuantizer writes 65535 in place of the infinity by which it is multiplied.",
     }
 )

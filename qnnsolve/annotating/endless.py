@@ -1,4 +1,8 @@
-"""Constants that no encoding holds, refused where the accelerator would read them: :func:`refuse_endless`."""
+"""Constants that no encoding holds.
+
+What the model only returns is computed on the CPU where it reads one (:func:`endless_wishes`); elsewhere such a
+constant is refused (:func:`refuse_endless`).
+"""
 
 from __future__ import annotations
 
@@ -13,11 +17,31 @@ from qnnsolve.encodings import DType, Encoding
 from qnnsolve.errors import UnsupportedGraphError
 from qnnsolve.rewriting.masked_values import ENDLESS
 from qnnsolve.rewriting.masking import constant_of, masking, op_name
+from qnnsolve.rules.wishes import By, Strength, What, Where, Wish
+from qnnsolve.sources import SourceKind
 
-__all__ = ["refuse_endless"]
+__all__ = ["endless_wishes", "refuse_endless"]
 
 _LIMITS = frozenset(["clamp", "clamp_min", "clamp_max", "hardtanh", "relu6"])
 """Whose numbers are bounds: an infinite one bounds nothing."""
+
+
+def endless_wishes(model: GraphModule, half: bool) -> Iterator[Wish]:
+    """Keep on the CPU what reads or writes infinity, unless a softmax hides it, and is returned and read by nothing.
+
+    Floats hold infinity, and such an op ends its graph, so that no value comes back to the accelerator. With ``half``,
+    activations are in half precision.
+    """
+    hidden = masking(model).hidden
+    most = float(torch.finfo(torch.float16).max) if half else ENDLESS
+    for node in model.graph.nodes:
+        if node.op != "call_function" or node in hidden or any(user.op != "output" for user in node.users):
+            continue
+        read = (each for source in node.all_input_nodes if source.op == "get_attr" for each in _largest(source))
+        if any(value > most for value in (*read, *_largest(node))):
+            here = Where(By.NODE, node.name)
+            words = "it computes with infinity, which no encoding holds, and its values are only returned"
+            yield Wish(here, What(cpu=True), words, Strength.PIN, kind=SourceKind.GRAPH)
 
 
 def refuse_endless(model: GraphModule, encodings: Mapping[Site, Encoding]) -> None:

@@ -11,6 +11,7 @@ from executorch.backends.qualcomm.serialization.qc_schema import QnnExecuTorchBa
 from torch.fx import GraphModule
 
 from qnnsolve.annotating.custom import custom_wishes
+from qnnsolve.annotating.endless import endless_wishes
 from qnnsolve.annotating.named_observers import NamedObservers
 from qnnsolve.annotating.settings import default_request, settings_wishes
 from qnnsolve.errors import UnknownNameError, UsageError
@@ -91,7 +92,8 @@ class WishingQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no
             *custom_wishes(model, functions, self._annotate_as_executorch, self._observers),
             *self._wanted.wishes,
         )
-        return Wanted(self._request(), wishes)
+        request = self._request()
+        return Wanted(request, (*wishes, *endless_wishes(model, request.fp16)))
 
     def _request(self) -> Request:
         if self._recipe is not None:

@@ -10,6 +10,7 @@ from qnnsolve.results import OverriddenRecord, Placement, WishRecord
 from qnnsolve.rules.alike import label
 from qnnsolve.rules.base import Facts
 from qnnsolve.rules.wishes import Wish
+from qnnsolve.sources import SourceKind
 
 __all__ = ["broken_at", "missing_notes", "overridden_records", "wish_records"]
 
@@ -17,8 +18,8 @@ __all__ = ["broken_at", "missing_notes", "overridden_records", "wish_records"]
 def wish_records(
     facts: Facts, encodings: Mapping[Site, Encoding], where: Mapping[str, Placement]
 ) -> tuple[WishRecord, ...]:
-    """One per wish, in their order; those of a recipe's nodes are one. Without a solution no port has anything:
-    ``kept`` and ``missed`` are 0."""
+    """One per wish of the user, in their order; those of a recipe's nodes are one. Without a solution no port has
+    anything: ``kept`` and ``missed`` are 0."""
     kept: dict[Wish, int] = {}
     missed: dict[Wish, int] = {}
     for site, encoding in encodings.items() if facts.wanted.all else ():
@@ -40,7 +41,7 @@ def wish_records(
             kept=sum(kept.get(wish, 0) for wish in wishes),
             missed=sum(missed.get(wish, 0) for wish in wishes),
         )
-        for wishes in _told_together(facts.wanted.all)
+        for wishes in _told_together(wish for wish in facts.wanted.all if wish.kind is SourceKind.USER)
     )
     return tuple(records)
 

@@ -47,11 +47,10 @@ def _built(node: Node, graph: Graph, wanted: Asked) -> Built:
     """The fate of a call; what the user keeps on the CPU stays there, whatever could be built of it."""
     built = build(node, graph)
     wish = wanted.on_cpu(node.name) if built.fate is Fate.OP else None
-    return (
-        built
-        if wish is None
-        else attrs.evolve(built, fate=Fate.CPU, op=None, why=f"you asked for it ({wish.words})", steps=())
-    )
+    if wish is None:
+        return built
+    why = f"you asked for it ({wish.words})" if wish.kind is SourceKind.USER else wish.words
+    return attrs.evolve(built, fate=Fate.CPU, op=None, why=why, steps=())
 
 
 @attrs.frozen(eq=False)

@@ -210,8 +210,10 @@ class Wish:
     """Whether the place need not be in the graph: settings of a class that takes any name."""
     told_as: str = ""
     """What many wishes are told as one by: the recipe whose nodes they are."""
+    kind: SourceKind = SourceKind.USER
+    """Who asks: the user, or the graph, since it holds what the accelerator has no place for."""
 
     @property
     def source(self) -> Source:
-        """The user, in their words."""
-        return Source(SourceKind.USER, self.words)
+        """Who asks, in their words."""
+        return Source(self.kind, self.words)

@@ -10,7 +10,7 @@ import attrs
 
 from qnnsolve.results import AT_BORDER, CpuOp, OutputCheck, Stand, Verdict, Verification
 from qnnsolve.verification.judging import Row, differences, judge
-from qnnsolve.verification.noise import over_samples, power
+from qnnsolve.verification.noise import finite_where_alike, over_samples, power
 from qnnsolve.verification.output_notes import notes_on
 
 if TYPE_CHECKING:
@@ -47,9 +47,9 @@ def compare(
 
     ``max_rel`` is the largest difference between emulator and converted model over the range (max - min) of the
     converted output; over its magnitude where it is constant. Integers and booleans count the fraction of values
-    that differ. A NaN or an infinity on either side, or another shape, is an infinite difference. ``grids`` has per
-    output the encoding that it is computed in, where known: differences are counted in its steps as well. Those
-    at ``unquantized`` depend on nothing that the converted model quantizes. The verdicts:
+    that differ. A NaN or an infinity is an infinite difference where the float model has not the same, and so is
+    another shape. ``grids`` has per output the encoding that it is computed in, where known: differences are counted
+    in its steps as well. Those at ``unquantized`` depend on nothing that the converted model quantizes. The verdicts:
     :mod:`qnnsolve.verification.judging`. An output that disagrees is judged without the values that are
     ``undecided``: with the rest all right, it is rounding.
     """
@@ -57,7 +57,7 @@ def compare(
     notes: list[str] = []
     for index in (each for each in range(len(converted[0])) if each not in random):
         rows = [
-            (_as_scalar(got[index], want[index]), want[index], ref[index])
+            _row(_as_scalar(got[index], want[index]), want[index], ref[index])
             for got, want, ref in zip(emulator, converted, original, strict=True)
         ]
         grid = grids[index] if index < len(grids) else None
@@ -118,6 +118,11 @@ def _steps_used(wanted: Sequence[torch.Tensor], grid: Grid) -> int | None:
     if not values or not all(bool(value.isfinite().all()) for value in values):
         return None
     return round((max(float(each.max()) for each in values) - min(float(each.min()) for each in values)) / grid.scale)
+
+
+def _row(got: torch.Tensor, want: torch.Tensor, ref: torch.Tensor) -> Row:
+    got, want, ref = finite_where_alike(got, want, ref)
+    return got, want, ref
 
 
 def _as_scalar(got: torch.Tensor, want: torch.Tensor) -> torch.Tensor:

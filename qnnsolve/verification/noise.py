@@ -14,7 +14,7 @@ from qnnsolve.results import Decibels
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Power", "over_samples", "power", "sqnr_db"]
+__all__ = ["Power", "finite_where_alike", "over_samples", "power", "sqnr_db"]
 
 
 @attrs.frozen
@@ -35,11 +35,28 @@ class Power:
 
 
 def power(got: torch.Tensor, original: torch.Tensor) -> Power:
-    """The power of ``original``, and that of what ``got`` is off."""
+    """The power of ``original``, and that of what ``got`` is off; the same infinity in both is neither."""
     if got.shape != original.shape:
         return Power(0.0, math.inf)
+    got, original = finite_where_alike(got, original)
     signal = original.double()
     return Power(float(signal.square().sum()), float((got.double() - signal).square().sum()))
+
+
+def finite_where_alike(*values: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """``values`` with an ordinary number wherever all hold the same infinity, or all hold NaN: a model may return it.
+
+    The number is the mean of what is finite in the last of them. Other shapes, and what is finite, stay as they are.
+    """
+    last = values[-1]
+    if any(each.shape != last.shape for each in values) or bool(last.isfinite().all()):
+        return values
+    alike = ~last.isfinite()
+    for each in values[:-1]:
+        alike = alike & ((each == last) | (each.isnan() & last.isnan()))
+    finite = last[last.isfinite()]
+    number = float(finite.double().mean()) if finite.numel() else 0.0
+    return tuple(each.masked_fill(alike, number) for each in values)
 
 
 def sqnr_db(got: torch.Tensor, original: torch.Tensor) -> float:

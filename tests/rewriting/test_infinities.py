@@ -12,6 +12,7 @@ from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 from qnnsolve.annotating.observers import Bounds
 from qnnsolve.annotating.specs import concrete_spec
 from qnnsolve.encodings import DType, Encoding
+from qnnsolve.errors import UnsupportedGraphError
 from qnnsolve.quantizer import SolveQuantizer
 from qnnsolve.rewriting.infinities import HALF_MASK, MASK, bound_infinities
 
@@ -132,3 +133,49 @@ def test_masked_scores_keep_their_precision(precision: str, most: float) -> None
     prepared = prepare_pt2e(exported(model, scores), SolveQuantizer("htp", "SM8750", precision=precision))
     prepared(scores)
     assert float((convert_pt2e(prepared)(scores) - model(scores)).abs().max()) <= most
+
+
+class Returned(torch.nn.Module):
+    """Scores ``[batch, query, key]``, scaled by a layer, with infinity where ``mask`` is, which nothing hides."""
+
+    def __init__(self, then: bool = False) -> None:
+        super().__init__()
+        self.layer, self.then = torch.nn.Linear(8, 8), then
+
+    def forward(self, scores: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        masked: torch.Tensor = self.layer(scores).masked_fill(mask, -math.inf)
+        return masked * 2 if self.then else masked
+
+
+def calibrated(model: torch.nn.Module, *inputs: torch.Tensor, quantizer: SolveQuantizer) -> torch.nn.Module:
+    prepared = prepare_pt2e(exported(model, *inputs), quantizer)
+    prepared(*inputs)
+    converted = convert_pt2e(prepared)
+    assert isinstance(converted, torch.nn.Module)
+    return converted
+
+
+@pytest.mark.parametrize("precision", ["8a8w", "fp16a8w"])
+def test_infinity_that_is_only_returned_is_written_on_the_cpu(precision: str) -> None:
+    inputs = torch.randn(1, 8, 8), torch.ones(8, 8).triu(1).bool()
+    quantizer = SolveQuantizer(precision=precision)
+    converted = calibrated(Returned(), *inputs, quantizer=quantizer)
+    assert torch.equal(converted(*inputs).isneginf(), inputs[1].expand(1, 8, 8))
+    assert {name.partition(".")[0] for name in quantizer.cpu_nodes} == {"masked_fill"}
+
+
+def test_the_variance_of_one_element_is_not_a_number() -> None:
+    class Variance(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.var(x, dim=[1], correction=1)
+
+    quantizer = SolveQuantizer(precision="8a8w")
+    converted = calibrated(Variance(), torch.randn(3, 1, 5), quantizer=quantizer)
+    assert bool(converted(torch.randn(3, 1, 5)).isnan().all())
+    assert len(quantizer.cpu_nodes) == 1
+
+
+def test_infinity_that_something_else_reads_is_refused() -> None:
+    inputs = torch.randn(1, 8, 8), torch.ones(8, 8).triu(1).bool()
+    with pytest.raises(UnsupportedGraphError, match="infinity"):
+        prepare_pt2e(exported(Returned(then=True), *inputs), SolveQuantizer(precision="8a8w"))

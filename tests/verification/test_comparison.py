@@ -54,6 +54,18 @@ def test_sqnr_is_ten_log_ten_of_the_power_ratio() -> None:
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_what_the_float_model_returns_so_may_be_infinite_or_nan(bad: float) -> None:
+    same, other = RAMP.clone(), RAMP + torch.tensor([0, 0, 0, 0.4, 0])
+    same[2] = other[2] = bad
+    assert one(same, same).agrees and one(same, same).sqnr_db == math.inf
+    assert one(torch.full((3,), bad), torch.full((3,), bad)).agrees
+    assert one(other, same).emulator_vs_converted_max_rel == pytest.approx(0.1)
+    assert not one(same, same, RAMP).agrees  # the float model is finite there
+    assert not one(same, same.masked_fill(same != RAMP, 3e38), same).agrees
+    assert not one(torch.full((3,), bad), torch.full((3,), -bad if bad == bad else 1.0)).agrees
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("side", ["emulator", "converted model"])
 def test_nan_and_infinity_never_agree(bad: float, side: str) -> None:
     broken = RAMP.clone()
