@@ -23,7 +23,7 @@ from qnnsolve.questions.answers import (
 from qnnsolve.questions.differing import Config, difference, ports_of
 from qnnsolve.questions.opened import Opened
 from qnnsolve.questions.places import Place, places
-from qnnsolve.questions.priced import Price, Refusals, prices_of_all
+from qnnsolve.questions.priced import Price, prices_of_all, refusal
 from qnnsolve.questions.repairs import Clashing, conflicts_of, repairs_of
 from qnnsolve.questions.what_if import what_if
 from qnnsolve.questions.why import why, why_not
@@ -40,7 +40,6 @@ __all__ = [
     "Opened",
     "Place",
     "Price",
-    "Refusals",
     "Repair",
     "Step",
     "Tip",
@@ -52,6 +51,7 @@ __all__ = [
     "places",
     "ports_of",
     "prices_of_all",
+    "refusal",
     "repairs_of",
     "what_if",
     "why",

@@ -78,6 +78,15 @@ class Opened:
         return solve(Problem(self.problem.domains, (*self.problem.constraints, *more)), self.limits)
 
     @cached_property
+    def constraints_at(self) -> Mapping[Site, tuple[Constraint, ...]]:
+        """The constraints over each site."""
+        found: dict[Site, list[Constraint]] = {}
+        for constraint in self.problem.constraints:
+            for site in dict.fromkeys(constraint.sites):
+                found.setdefault(site, []).append(constraint)
+        return {site: tuple(each) for site, each in found.items()}
+
+    @cached_property
     def staying(self) -> tuple[Forbid, ...]:
         """What keeps on the accelerator all that is there."""
         found = []
@@ -86,6 +95,11 @@ class Opened:
                 reason = Reason.in_words(KEPT, f"{self.facts.owner(site)} stays on the accelerator", (_ASKED,))
                 found.append(Forbid(site, frozenset({FLOAT}), reason))
         return tuple(found)
+
+    @cached_property
+    def staying_at(self) -> Mapping[Site, Forbid]:
+        """The same by site."""
+        return {each.site: each for each in self.staying}
 
     def described(self, outcome: Solution) -> SolveResult:
         """Another solution of this problem as records."""

@@ -1,25 +1,20 @@
-"""What every candidate at every port would cost, all at once: :func:`prices_of_all`; and why one is refused:
-:class:`Refusals`."""
+"""What every candidate at every port would cost, all at once, and why one is refused."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-
 import attrs
 
-from qnnsolve.constraints import Allow, Constraint, Problem, Site
+from qnnsolve.constraints import Allow, Site
 from qnnsolve.encodings import Encoding
 from qnnsolve.questions.answers import Step, Verdict
 from qnnsolve.questions.chain import steps_of
+from qnnsolve.questions.near import conflict_near
 from qnnsolve.questions.opened import QUESTION, Opened
 from qnnsolve.reasons import Reason
-from qnnsolve.solver import Unsatisfiable, regrets, solve
+from qnnsolve.solver import regrets
 from qnnsolve.sources import Source, SourceKind
 
-__all__ = ["Price", "Refusals", "prices_of_all"]
-
-FARTHEST = 4
-"""Over so many constraints in a row a refusal is looked for."""
+__all__ = ["Price", "prices_of_all", "refusal"]
 
 
 @attrs.frozen
@@ -58,43 +53,12 @@ def _price(opened: Opened, site: Site, encoding: Encoding, staying: int | None, 
     return Price(Verdict.IMPOSSIBLE if moving is None else Verdict.OFF, moving)
 
 
-@attrs.frozen(eq=False)
-class Refusals:
-    """Why candidates are refused, found near their ports: what contradicts there, contradicts in the whole."""
+def refusal(opened: Opened, site: Site, encoding: Encoding, *, staying: bool) -> tuple[Step, ...]:
+    """The steps that refuse ``encoding`` at ``site``, as far as they are found near it; else none.
 
-    opened: Opened
-    at: Mapping[Site, tuple[Constraint, ...]]
-
-    @classmethod
-    def of(cls, opened: Opened) -> Refusals:
-        """Those of a solve; what keeps ops on the accelerator is a reason, too."""
-        found: dict[Site, list[Constraint]] = {}
-        for constraint in (*opened.problem.constraints, *opened.staying):
-            for site in dict.fromkeys(constraint.sites):
-                found.setdefault(site, []).append(constraint)
-        return cls(opened, {site: tuple(each) for site, each in found.items()})
-
-    def steps(self, site: Site, encoding: Encoding, *, staying: bool) -> tuple[Step, ...]:
-        """The steps that refuse ``encoding`` at ``site``; none where they reach too far.
-
-        ``staying``: what keeps ops on the accelerator may be among them.
-        """
-        you = Source(SourceKind.USER, "this question")
-        pin = Allow(site, frozenset({encoding}), Reason.in_words(QUESTION, f"you ask for {encoding.name}", (you,)))
-        forbids = set(map(id, () if staying else self.opened.staying))
-        for near in self._rings(site):
-            kept = [each for each in near if id(each) not in forbids]
-            sites = {each for constraint in (*kept, pin) for each in constraint.sites}
-            domains = {each: self.opened.problem.domains[each] for each in sorted(sites)}
-            outcome = solve(Problem(domains, (*kept, pin)), self.opened.limits)
-            if isinstance(outcome, Unsatisfiable):
-                return steps_of(self.opened, outcome.conflicts[0])
-        return ()
-
-    def _rings(self, site: Site) -> Iterator[list[Constraint]]:
-        """The constraints over ``site``, then those over what they reach, too, and so on."""
-        reached, found = {site}, dict[int, Constraint]()
-        for _ in range(FARTHEST):
-            found.update((id(each), each) for at in sorted(reached) for each in self.at.get(at, ()))
-            yield list(found.values())
-            reached = {each for constraint in found.values() for each in constraint.sites}
+    ``staying``: that ops stay on the accelerator may be among them.
+    """
+    you = Source(SourceKind.USER, "this question")
+    pin = Allow(site, frozenset({encoding}), Reason.in_words(QUESTION, f"you ask for {encoding.name}", (you,)))
+    conflict = conflict_near(opened, [pin], staying=staying)
+    return () if conflict is None else steps_of(opened, conflict)

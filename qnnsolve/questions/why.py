@@ -20,6 +20,7 @@ from qnnsolve.questions.chain import steps_of
 from qnnsolve.questions.differing import difference, ports_of
 from qnnsolve.questions.fewest import with_fewest_pins
 from qnnsolve.questions.hints import hints_of
+from qnnsolve.questions.near import conflict_near
 from qnnsolve.questions.opened import KEPT, QUESTION, Opened
 from qnnsolve.questions.places import Place
 from qnnsolve.questions.prices import tips
@@ -33,6 +34,8 @@ __all__ = ["why", "why_not"]
 
 NPU, CPU = "npu", "cpu"
 YOU_ASK = "you ask for"
+PINNED = "QC010"
+"""The rule of what users pin: of several conflicts that with the fewest pins is told, which takes the whole."""
 _YOU = Source(SourceKind.USER, "this question")
 
 
@@ -78,6 +81,9 @@ def why_not(opened: Opened, place: Place, value: str) -> WhyNot:
     pins: list[Constraint] = [Allow(site, each, question) for site, each in wanted.items()]
     own = set(wanted) if value == CPU or FLOAT in next(iter(wanted.values())) else set()
     staying = [each for each in opened.staying if each.site not in own]
+    near = conflict_near(opened, pins)
+    if near is not None and not any(each.reason.rule == PINNED for each in near.constraints):
+        return _impossible(opened, blank, near)
     outcome = opened.solved_with([*pins, *staying])
     if isinstance(outcome, Solution):
         return _dearer(opened, blank, outcome)
@@ -205,11 +211,10 @@ def _refused(
     otherwise = opened.solved_with(pins) if kept else outcome
     if kept and isinstance(otherwise, Unsatisfiable):
         conflict = _told(opened, otherwise, pins)
+    if not isinstance(otherwise, Solution):
+        return _impossible(opened, blank, conflict)
     steps, hints = steps_of(opened, conflict), hints_of(opened, conflict)
     arch = opened.facts.operators.arch
-    if not isinstance(otherwise, Solution):
-        text = f"{where} cannot be {blank.asked} on {arch}"
-        return attrs.evolve(blank, sentence=text, steps=steps, hints=hints)
     return attrs.evolve(
         _dearer(opened, blank, otherwise),
         verdict=Verdict.OFF,
@@ -217,6 +222,11 @@ def _refused(
         steps=steps,
         hints=hints,
     )
+
+
+def _impossible(opened: Opened, blank: WhyNot, conflict: Conflict) -> WhyNot:
+    text = f"{blank.node} {blank.port}".strip() + f" cannot be {blank.asked} on {opened.facts.operators.arch}"
+    return attrs.evolve(blank, sentence=text, steps=steps_of(opened, conflict), hints=hints_of(opened, conflict))
 
 
 def _after(steps: Sequence[Step]) -> Iterator[Step]:

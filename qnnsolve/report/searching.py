@@ -9,7 +9,7 @@ import attrs
 from qnnsolve.report.lines import Line, count, paragraph, percent, section, times
 from qnnsolve.results import SearchPoint, SearchResult, SearchTarget, SensitivityRecord, UniformRecord
 
-__all__ = ["Asked", "amount", "search_head", "search_lines"]
+__all__ = ["Asked", "amount", "found_as", "search_head", "search_lines"]
 
 LISTED_SITES = 10
 _BYTES = ("weights", "activations")
@@ -130,13 +130,16 @@ def _points(result: SearchResult) -> Iterator[Line]:
     rows = []
     for number, point in enumerate(result.points, 1):
         most = [amount(cost, point.budgets[cost]) for cost in _limited(result)]
-        rows.append((f"point {number}", *most, *_cells(point, result), percent(point.gap), _found_as(point)))
+        rows.append(
+            (f"point {number}", *most, *_cells(point, result), percent(point.gap), f"  {found_as(point)}".rstrip())
+        )
     yield from section("Points", _table(header, rows))
 
 
-def _found_as(point: SearchPoint) -> str:
-    own = {"optimum": "", "alternative": "  alternative", "near-optimal": "  a near-optimal config did better"}
-    return own.get(point.found_as, f"  {point.found_as} measured better within this budget")
+def found_as(point: SearchPoint) -> str:
+    """How a point was found, where it is not the optimum of what was predicted."""
+    own = {"optimum": "", "alternative": "alternative", "near-optimal": "a near-optimal config did better"}
+    return own.get(point.found_as, f"{point.found_as} measured better within this budget")
 
 
 def _limited(result: SearchResult) -> tuple[str, ...]:

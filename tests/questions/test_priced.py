@@ -7,7 +7,7 @@ import pytest
 
 from qnnsolve.constraints import Problem
 from qnnsolve.encodings import FLOAT
-from qnnsolve.questions import Opened, Place, Refusals, Verdict, prices_of_all, why_not
+from qnnsolve.questions import Opened, Place, Verdict, prices_of_all, refusal, why_not
 from qnnsolve.solver import Solution, solve
 from tests.runs.kept import blocks, facts, solved
 
@@ -35,13 +35,13 @@ def test_prices_and_verdicts_are_those_of_one_question_each(opened: Opened) -> N
 
 
 def test_refusals_tell_steps_with_sources(opened: Opened) -> None:
-    prices, refusals = prices_of_all(opened), Refusals.of(opened)
+    prices = prices_of_all(opened)
     told = 0
     for site, costs in prices.items():
         for encoding, price in costs.items():
             if encoding == FLOAT or price.verdict not in (Verdict.OFF, Verdict.IMPOSSIBLE):
                 continue
-            steps = refusals.steps(site, encoding, staying=price.verdict is Verdict.OFF)
+            steps = refusal(opened, site, encoding, staying=price.verdict is Verdict.OFF)
             assert len(steps) > 1 and encoding.name in steps[0].text
             assert all(step.sources for step in steps)
             told += 1
@@ -49,10 +49,10 @@ def test_refusals_tell_steps_with_sources(opened: Opened) -> None:
 
 
 def test_what_is_legal_is_not_refused(opened: Opened) -> None:
-    prices, refusals = prices_of_all(opened), Refusals.of(opened)
+    prices = prices_of_all(opened)
     site, costs = next((site, each) for site, each in prices.items() if len(each) > 2)
     legal = next(each for each, price in costs.items() if price.verdict is Verdict.DEARER)
-    assert refusals.steps(site, legal, staying=True) == ()
+    assert refusal(opened, site, legal, staying=True) == ()
 
 
 def test_without_a_proof_there_are_no_prices(opened: Opened) -> None:

@@ -15,12 +15,12 @@ from qnnsolve.questions import (
     Opened,
     Place,
     Price,
-    Refusals,
     Repair,
     Step,
     Verdict,
     conflicts_of,
     prices_of_all,
+    refusal,
     repairs_of,
     why,
 )
@@ -102,7 +102,7 @@ def _prices(
     refusals: Once[tuple[str, ...]],
 ) -> Iterator[str]:
     """Fill in prices and refusals; yields what is left out."""
-    known, refused = prices_of_all(opened), Refusals.of(opened)
+    known = prices_of_all(opened)
     told: dict[Hashable, int] = {}
     unpriced = untold = asked = 0
     for number, (node, look) in enumerate(zip(nodes, looks, strict=True)):
@@ -123,7 +123,7 @@ def _prices(
             elif asked + len(wanted) <= MOST_REFUSALS:
                 told[key] = number
                 asked += len(wanted)
-                shown["refused"] = _refused(refused, place, wanted, costs, refusals)
+                shown["refused"] = _refused(opened, place, wanted, costs, refusals)
             else:
                 untold += 1
     if unpriced:
@@ -133,14 +133,14 @@ def _prices(
 
 
 def _refused(
-    found: Refusals, place: Place, wanted: Sequence[Encoding], costs: dict[Encoding, Price], refusals: Once[Any]
+    opened: Opened, place: Place, wanted: Sequence[Encoding], costs: dict[Encoding, Price], refusals: Once[Any]
 ) -> Json:
     """By the number of the candidate among all of its site, the number of its steps."""
     assert place.site is not None
-    domain = found.opened.problem.domains[place.site]
+    domain = opened.problem.domains[place.site]
     told = {}
     for each in wanted:
-        steps = found.steps(place.site, each, staying=costs[each].verdict is Verdict.OFF)
+        steps = refusal(opened, place.site, each, staying=costs[each].verdict is Verdict.OFF)
         lines = tuple(line.text.strip() for line in step_lines([*map(_without_question, steps[1:])]))
         if lines:
             told[str(domain.index(each))] = refusals.of(lines)

@@ -13,7 +13,7 @@ from qnnsolve.report.calibration import calibration_lines
 from qnnsolve.report.json_results import number, seconds_of
 from qnnsolve.report.lines import count
 from qnnsolve.report.program import agreement
-from qnnsolve.report.searching import amount
+from qnnsolve.report.searching import amount, found_as
 from qnnsolve.results import Decibels, ExportResult, OutputCheck, SearchPoint, SearchResult, UniformRecord, in_words
 
 __all__ = ["export_part", "search_part"]
@@ -88,7 +88,7 @@ def _point(point: SearchPoint, axis: str, at: Mapping[str, int]) -> Json:
         "bound": number(point.bound_db),
         "gap": point.gap,
         "prices": {cost: price for cost, price in point.prices.items() if abs(price) > 5e-4},
-        "found_as": point.found_as,
+        "found_as": found_as(point),
         "differs": [[_at(site, at), site, encoding] for site, encoding in point.differs],
     }
 

@@ -164,9 +164,11 @@ def test_the_program_and_the_front_are_seen_and_clicked(tmp_path: Path) -> None:
         assert "30.00 dB" in page.inner_text("#point")
         page.locator("#front [data-name='point 1']").click()
         assert "20.00 dB" in page.inner_text("#point") and "1 kB" in page.inner_text("#point")
-        page.keyboard.press("Tab")
+        page.select_option("[aria-label=Point]", "8a8w")
+        assert page.inner_text("#point h3") == "8a8w"
+        page.locator("#front [data-name='point 2']").focus()
         page.keyboard.press("Enter")
-        assert page.inner_text("#point h3") == "point 2"
+        assert page.inner_text("#point h3") == "point 2" == page.input_value("[aria-label=Point]")
         page.locator("#front [data-name='point 1']").focus()
         page.keyboard.press("Enter")
         page.click("#point summary")

@@ -33,12 +33,16 @@ function front() {
   const shown = (each) => (typeof each.measured === "number" ? each.measured : each.predicted);
   const drawn = [...found.points.map((each, at) => ({ each, name: `point ${at + 1}`, kind: "point" })),
     ...found.uniforms.map((each) => ({ each, name: each.name, kind: "uniform" }))].filter(({ each }) => typeof shown(each) === "number");
-  const tell = (entry) => about.replaceChildren(...pointCard(entry).flat(9).filter((each) => each !== null && each !== undefined));
+  const picked = make("select", { "aria-label": "Point", onchange: () => tell(drawn[picked.selectedIndex]) }, drawn.map(({ name }) => make("option", {}, name)));
+  const tell = (entry) => {
+    picked.selectedIndex = drawn.indexOf(entry);
+    about.replaceChildren(...pointCard(entry).flat(9).filter((each) => each !== null && each !== undefined));
+  };
   if (drawn.length) tell(drawn.filter(({ kind }) => kind === "point").pop() || drawn[0]);
   return [
     make("h3", {}, "Search"),
     make("p", { class: "quiet" }, `mixed precision of ${found.candidates.join(", ")} over ${plural(found.samples, "sample")}; the page shows the last point`),
-    drawn.length ? chart(drawn, shown, tell) : null,
+    drawn.length ? [chart(drawn, shown, tell), picked] : null,
     about,
     found.notes.map((note) => make("p", { class: "quiet" }, note)),
     section("Noisiest sites", found.sensitivities.slice(0, 30).map(sensitivity)),
@@ -65,7 +69,7 @@ function chart(drawn, shown, tell) {
     draw("text", { x: left / 2, y: y(leastY) + 4, class: "small" }, leastY.toFixed(1)),
     draw("text", { x: left / 2, y: y(leastY + overY) + 4, class: "small" }, (leastY + overY).toFixed(1)),
     draw("text", { x: left / 2, y: (top + height - bottom) / 2, class: "small" }, "dB"),
-    drawn.map((entry) => mark(entry, x(entry.each), y(shown(entry.each)), tell)));
+    [...drawn].reverse().map((entry) => mark(entry, x(entry.each), y(shown(entry.each)), tell)));
 }
 function mark(entry, x, y, tell) {
   const shape = entry.kind === "point" ? draw("circle", { cx: x, cy: y, r: 5 }) : draw("rect", { x: x - 5, y: y - 5, width: 10, height: 10 });
@@ -74,12 +78,12 @@ function mark(entry, x, y, tell) {
     draw("title", {}, entry.name), draw("circle", { cx: x, cy: y, r: 11, class: "reach" }), shape);
 }
 function pointCard({ each, name }) {
-  const rows = [["measured", dB(each.measured)], ["predicted", dB(each.predicted)], ["at best", each.bound === undefined ? "" : dB(each.bound)],
+  const rows = [["measured", dB(each.measured)], ["predicted", dB(each.predicted)], ["at best", typeof each.bound !== "number" ? "" : dB(each.bound)],
     ["gap", each.gap === undefined ? "" : `${(each.gap * 100).toPrecision(3)} %`], ["metric", each.metric === null ? "" : each.metric.toPrecision(6)], ...each.amounts,
     ...Object.entries(each.budgets || {}).map(([cost, most]) => [`${cost} at most`, most]),
     ...Object.entries(each.prices || {}).map(([cost, price]) => [`1 % more ${cost}`, `${price > 0 ? "+" : ""}${price.toFixed(3)} dB`])];
   const differs = each.differs || [];
-  return [make("h3", {}, name), each.found_as && each.found_as !== "optimum" ? make("p", {}, `${each.found_as} measured better within this budget`) : null, facts(rows),
+  return [make("h3", {}, name), each.found_as ? make("p", {}, each.found_as) : null, facts(rows),
     differs.length ? make("details", {}, make("summary", {}, `${plural(differs.length, "site")} otherwise than shown here`),
       make("ul", {}, differs.slice(0, MOST_CARDS).map(([node, site, encoding]) => make("li", {}, place(node, site), `: ${encoding}`))),
       differs.length > MOST_CARDS ? make("p", { class: "quiet" }, `and ${differs.length - MOST_CARDS} more`) : null) : null];
