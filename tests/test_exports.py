@@ -15,7 +15,17 @@ ROOT = Path(__file__).parents[1]
 
 
 def test_the_public_names() -> None:
-    names = ["SolveQuantizer", "__version__", "ask", "export", "load_run", "save_recipe", "search_config", "solve"]
+    names = [
+        "SolveQuantizer",
+        "__version__",
+        "ask",
+        "compare",
+        "export",
+        "load_run",
+        "save_recipe",
+        "search_config",
+        "solve",
+    ]
     assert sorted(qnnsolve.__all__) == names
     assert set(qnnsolve.__all__) <= set(dir(qnnsolve))
 

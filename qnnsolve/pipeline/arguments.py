@@ -15,6 +15,7 @@ from qnnsolve.facts.user import UserFacts
 from qnnsolve.host.child import Progress
 from qnnsolve.opinfo_facts import FactsSource
 from qnnsolve.recipes import Recipe, Recipes
+from qnnsolve.results import BOUND_DB
 from qnnsolve.rules import Rule
 from qnnsolve.rules.own_files import OwnRules
 from qnnsolve.rules.target import PRECISION, FactFiles, Texts, Wanted
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     import torch
     from torch.export import ExportedProgram
 
-__all__ = ["CANDIDATES", "ExportArguments", "SearchArguments", "SolveArguments", "takes"]
+__all__ = ["CANDIDATES", "CompareArguments", "ExportArguments", "SearchArguments", "SolveArguments", "takes"]
 
 CANDIDATES = ("8a8w", "16a8w")
 """What a search chooses from where nothing else is named."""
@@ -111,6 +112,19 @@ class ExportArguments(SolveArguments):
     verify: bool = True
     verify_samples: int = VERIFIED_SAMPLES
     tolerance: float = 0.01
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class CompareArguments(SolveArguments):
+    """The arguments of :func:`qnnsolve.compare`, which says what each means."""
+
+    run: str | PathLike[str] | None = None
+    calibration: Iterable[tuple[Any, ...]] | None = None
+    bound: float = BOUND_DB
+
+    def files(self, recipe: Recipe) -> list[tuple[str, str | PathLike[str] | None]]:
+        """Those of a solve, and the run."""
+        return [*super().files(recipe), ("the run", self.run)]
 
 
 @attrs.frozen(eq=False, kw_only=True)

@@ -22,7 +22,16 @@ if TYPE_CHECKING:
 
     from qnnsolve.quantizer import SolveQuantizer
 
-__all__ = ["Compared", "converted_model", "quantizer_for", "result_of", "verified", "with_reason"]
+__all__ = [
+    "Compared",
+    "Conversion",
+    "conversion",
+    "converted_model",
+    "quantizer_for",
+    "result_of",
+    "verified",
+    "with_reason",
+]
 
 
 def quantizer_for(given: SolveArguments, wanted: Wanted, limits: Limits) -> SolveQuantizer:
@@ -64,8 +73,28 @@ def converted_model(
     stages: Stages,
 ) -> torch.fx.GraphModule:
     """The model quantized as solved for, with the ranges that ``samples`` showed."""
+    return conversion(module, samples, quantizer, stages).converted
+
+
+@attrs.frozen(eq=False)
+class Conversion:
+    """The model quantized as solved for, and the same graph in ``original`` floats: nodes have the same names."""
+
+    converted: torch.fx.GraphModule
+    original: torch.fx.GraphModule
+
+
+def conversion(
+    module: torch.fx.GraphModule,
+    samples: list[tuple[Any, ...]],
+    quantizer: Quantizer,
+    stages: Stages,
+) -> Conversion:
+    """The model quantized as solved for, with the ranges that ``samples`` showed, and its float side."""
     import torch
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+    from qnnsolve.verification.unquantized import without_observers
 
     # Calibrating writes to a model's states, and so does converting: torchao 0.18 folds constants, for which it runs
     # every op that depends on no input, those in place included (a counter would start at 1).
@@ -76,9 +105,10 @@ def converted_model(
             for done, sample in enumerate(samples):
                 stages.step("calibrate", done, len(samples))
                 prepared(*sample)
+        original = without_observers(prepared)
         with stages("convert"):
             converted: torch.fx.GraphModule = convert_pt2e(prepared)
-    return converted
+    return Conversion(converted, original)
 
 
 @attrs.frozen(eq=False)

@@ -20,6 +20,7 @@ __all__ = [
     "ERROR_SCHEMA",
     "EXPORT_SCHEMA",
     "SOLVE_SCHEMA",
+    "decibels_json",
     "dumps",
     "error_json",
     "export_json",
@@ -51,7 +52,7 @@ def export_json(result: ExportResult, model: str) -> Json:
         "cpu_ops": [attrs.asdict(op) | {"stand": op.stand.value} for op in result.cpu_ops],
         "pte": result.pte,
         "pte_bytes": result.pte_bytes,
-        "converted": [{"index": check.index, "sqnr": _decibels(check.sqnr)} for check in result.converted],
+        "converted": [{"index": check.index, "sqnr": decibels_json(check.sqnr)} for check in result.converted],
         "verification": None if result.verification is None else _verification(result.verification),
         "unrunnable": [attrs.asdict(kernel) for kernel in result.unrunnable],
         "timings": seconds_of(result.timings),
@@ -145,8 +146,8 @@ def _output(output: OutputCheck) -> Json:
         "max_abs": number(output.max_abs),
         "max_rel": number(output.max_rel),
         "sqnr_db": number(output.sqnr_db),
-        "emulator_sqnr": None if output.emulator is None else _decibels(output.emulator),
-        "converted_sqnr": None if output.converted is None else _decibels(output.converted),
+        "emulator_sqnr": None if output.emulator is None else decibels_json(output.emulator),
+        "converted_sqnr": None if output.converted is None else decibels_json(output.converted),
         "steps": output.steps,
         "bits": output.bits,
         "steps_used": output.steps_used,
@@ -154,7 +155,8 @@ def _output(output: OutputCheck) -> Json:
     }
 
 
-def _decibels(sqnr: Decibels) -> Json:
+def decibels_json(sqnr: Decibels) -> Json:
+    """The figures of one output, or of one node, over samples."""
     figures = {"together": sqnr.together, "worst": sqnr.worst, "median": sqnr.median}
     return {name: number(value) for name, value in figures.items()} | {"samples": sqnr.samples}
 

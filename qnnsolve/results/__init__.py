@@ -5,6 +5,7 @@ No torch here, so that a saved run can be read anywhere.
 
 from qnnsolve.results.calibration import CalibrationRecord, InfiniteValues, JoinedPart, JoinRecord, Outlier
 from qnnsolve.results.checks import ConvertedCheck, Decibels, OutputCheck, Verdict, Verification, in_words
+from qnnsolve.results.comparing import BOUND_DB, CompareResult, Difference, EmulatedNode, NodeComparison
 from qnnsolve.results.exporting import AT_BORDER, CpuOp, ExportResult, ProgramCall, Stand, Unrunnable
 from qnnsolve.results.searching import (
     SearchPoint,
@@ -31,18 +32,23 @@ from qnnsolve.results.solving import (
 
 __all__ = [
     "AT_BORDER",
+    "BOUND_DB",
     "CalibrationRecord",
+    "CompareResult",
     "ConflictRecord",
     "ConvertRecord",
     "ConvertedCheck",
     "CpuOp",
     "Decibels",
     "Deviation",
+    "Difference",
+    "EmulatedNode",
     "ExportResult",
     "FactsRecord",
     "InfiniteValues",
     "JoinRecord",
     "JoinedPart",
+    "NodeComparison",
     "NodeRecord",
     "Outlier",
     "OutputCheck",

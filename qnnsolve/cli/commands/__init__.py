@@ -6,7 +6,7 @@ import argparse
 
 from qnnsolve import __version__
 from qnnsolve.cli.arguments import EXITS, Parser
-from qnnsolve.cli.commands import asking, facts, measuring, models, pages, questions, rules, searching
+from qnnsolve.cli.commands import asking, comparing, facts, measuring, models, pages, questions, rules, searching
 from qnnsolve.cli.commands.groups import Group
 
 __all__ = ["parser"]
@@ -24,6 +24,7 @@ def parser() -> Parser:
     commands = Group(top.add_subparsers(dest="command", metavar="COMMAND", required=True))
     models.register(commands)
     searching.register(commands)
+    comparing.register(commands)
     pages.register(commands)
     asking.register(commands)
     rules.register(commands)

@@ -18,7 +18,7 @@ from qnnsolve.errors import HostBackendError, MismatchError, PoorError
 if TYPE_CHECKING:
     from qnnsolve.results import ExportResult, SolveResult
 
-__all__ = ["CALIBRATION_HELP", "register"]
+__all__ = ["CALIBRATION_HELP", "decibels", "files_of", "register", "request_of", "solve_exit"]
 
 DEFAULT_TOLERANCE = 0.01
 DEFAULT_SAMPLES = 2
@@ -58,7 +58,7 @@ def register(group: Group) -> None:
     )
     export.add_argument(
         "--min-sqnr",
-        type=_decibels,
+        type=decibels,
         metavar="DB",
         help="exit with 5 where an output has a lower SQNR against the float model, converted over all calibration "
         "samples or on the emulator (default: a warning under 20)",
@@ -81,7 +81,8 @@ def _tolerance(text: str) -> float:
     raise argparse.ArgumentTypeError(f"{text} is not a fraction such as 0.01")
 
 
-def _decibels(text: str) -> float:
+def decibels(text: str) -> float:
+    """A number of decibels, as it was typed."""
     with contextlib.suppress(ValueError):
         value = float(text)
         if math.isfinite(value):
@@ -89,7 +90,8 @@ def _decibels(text: str) -> float:
     raise argparse.ArgumentTypeError(f"{text} is no number of decibels such as 20")
 
 
-def _request(arguments: argparse.Namespace) -> dict[str, Any]:
+def request_of(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The arguments of :func:`qnnsolve.solve` that were typed."""
     return {
         "soc": arguments.soc,
         "precision": arguments.precision,
@@ -111,7 +113,7 @@ def _request(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _files(arguments: argparse.Namespace) -> list[tuple[str, str | PathLike[str] | None]]:
+def files_of(arguments: argparse.Namespace) -> list[tuple[str, str | PathLike[str] | None]]:
     """The files that are read beside the model and its samples, and what they are for."""
     facts = [("a file of --facts", path) for path in arguments.facts.paths]
     facts += [("a file of --rules", path) for path in arguments.rules]
@@ -123,7 +125,7 @@ def _solve(arguments: argparse.Namespace, stdout: IO[str]) -> int:
 
     check_names(arguments)
     reference = locate(arguments.model, "model", (".pt2",))
-    read = [("MODEL", source_of(reference)), *_files(arguments)]
+    read = [("MODEL", source_of(reference)), *files_of(arguments)]
     check_kept(arguments.save, arguments.save_recipe, read)
     check_report(arguments, read)
 
@@ -136,15 +138,16 @@ def _solve(arguments: argparse.Namespace, stdout: IO[str]) -> int:
     model = load_model(reference)
     examples = model.example_inputs or calibration_samples(model, None)[0]
     with progress_bar() as progress:
-        result = pipeline.solve(model.model, examples, **_request(arguments), progress=progress)
+        result = pipeline.solve(model.model, examples, **request_of(arguments), progress=progress)
     if arguments.format == "json":
         print(json_results.dumps(json_results.solve_json(result, arguments.model)), file=stdout)
     else:
         text.print_lines(text.solve_lines(result, arguments.model, verbose=arguments.verbose), stdout)
-    return _solve_exit(result, arguments.strict)
+    return solve_exit(result, arguments.strict)
 
 
-def _solve_exit(result: SolveResult, strict: bool) -> int:
+def solve_exit(result: SolveResult, strict: bool) -> int:
+    """0, or 1 and a line to stderr where there is no config to use."""
     from qnnsolve.results import Status
 
     if result.status is not Status.SATISFIABLE:
@@ -163,7 +166,7 @@ def _export(arguments: argparse.Namespace, stdout: IO[str]) -> int:
     check_names(arguments)
     reference = locate(arguments.model, "model", (".pt2",))
     data = locate(arguments.calibration, "calibration", (".npz", ".pt")) if arguments.calibration else None
-    read = [("MODEL", source_of(reference)), ("the --calibration", source_of(data)), *_files(arguments)]
+    read = [("MODEL", source_of(reference)), ("the --calibration", source_of(data)), *files_of(arguments)]
     check_output(arguments.out, read)
     check_kept(arguments.save, arguments.save_recipe, [*read, ("the --out", arguments.out)])
     check_report(arguments, [*read, ("the --out", arguments.out)])
@@ -185,7 +188,7 @@ def _export(arguments: argparse.Namespace, stdout: IO[str]) -> int:
             model.model,
             samples[0] if model.varying else model.example_inputs or samples[0],
             out=arguments.out,
-            **_request(arguments),
+            **request_of(arguments),
             calibration=samples,
             verify=not arguments.no_verify,
             verify_samples=arguments.verify_samples,
@@ -203,7 +206,7 @@ def _export(arguments: argparse.Namespace, stdout: IO[str]) -> int:
 def _export_exit(result: ExportResult, strict: bool, unverified: bool) -> int:
     from qnnsolve.results import Verdict
 
-    solved = _solve_exit(result.solve, strict)
+    solved = solve_exit(result.solve, strict)
     if result.unrunnable and not solved and not unverified:
         listed = "; ".join(map(str, result.unrunnable))
         print(f"error: the program cannot run here: {listed}; {result.pte} is kept", file=sys.stderr)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from qnnsolve.logic import Answers
 from qnnsolve.questions import Alternatives, Clash, Difference, Repair, WhyNot
+from qnnsolve.report.comparing import compare_head
 from qnnsolve.report.lines import Line, count
 from qnnsolve.report.notebook.fragments import Cell, Table, folded, lines_html
 from qnnsolve.report.program import program
@@ -14,6 +15,7 @@ from qnnsolve.report.questions import clash_lines, difference_lines, repair_line
 from qnnsolve.report.searching import Asked, amount, search_head
 from qnnsolve.report.solve import cost_line, head
 from qnnsolve.results import (
+    CompareResult,
     Decibels,
     ExportResult,
     NodeRecord,
@@ -47,6 +49,9 @@ def parts_of(answer: object) -> Iterator[str]:
             yield from _export(answer, _MODEL)
         case SearchResult():
             yield from _search(answer, _MODEL)
+        case CompareResult():
+            yield lines_html(compare_head(answer, _MODEL))
+            yield Table("Nodes", ("node", "op", "module", "encoding", "own", "accumulated"), _nodewise(answer)).html()
         case WhyNot():
             yield lines_html(why_lines([answer]))
             if answer.difference is not None:
@@ -156,6 +161,20 @@ def _figures(name: str, each: SearchPoint | UniformRecord, costs: Sequence[str],
     amounts = [Cell(amount(cost, each.amounts[cost]), each.amounts[cost]) for cost in costs]
     own = [Cell("" if each.metric is None else f"{each.metric:.6g}", each.metric)] if metric else []
     return [name, *amounts, _decibels(each.predicted_db), _decibels(each.measured_db), *own]
+
+
+def _nodewise(result: CompareResult) -> list[list[Cell | str]]:
+    return [
+        [
+            node.name,
+            node.target,
+            node.module_path,
+            node.encoding or "",
+            _decibels(node.own.together),
+            _decibels(node.accumulated.together),
+        ]
+        for node in result.nodes
+    ]
 
 
 def _changes(found: Difference) -> Iterator[str]:

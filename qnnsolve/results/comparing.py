@@ -1,0 +1,117 @@
+"""What a comparison node by node answers, as plain frozen records. Field order is the order of the JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import attrs
+
+from qnnsolve.results.checks import ConvertedCheck, Decibels, Verdict
+from qnnsolve.results.showing import Shown
+from qnnsolve.results.solving import SolveResult
+
+__all__ = ["BOUND_DB", "CompareResult", "Difference", "EmulatedNode", "NodeComparison"]
+
+BOUND_DB = 20.0
+"""Under which a node is named: its noise is a tenth of its signal."""
+
+
+@attrs.frozen
+class EmulatedNode:
+    """A node on the emulator against the converted model.
+
+    ``own``: torch computes it from what the emulator's node reads; ``accumulated``: from the model's inputs on.
+    ``steps`` is the largest own difference, in steps of the output's encoding, and ``apart`` the share of values that
+    differ by one or more. The ``verdict`` is on the own difference: whether it is rounding.
+    """
+
+    own: Decibels
+    accumulated: Decibels
+    steps: int
+    apart: float
+    verdict: Verdict
+
+
+@attrs.frozen
+class NodeComparison:
+    """A node of the converted model against the float model, over all samples.
+
+    ``own``: from what the float model's nodes yield; ``accumulated``: from the model's inputs on. ``saturated`` is
+    the share of its values beyond its encoding's range, ``unused`` the share of that range in which none lies; both
+    are None where its output is not quantized. ``emulator`` is None where the emulator was not asked, or cannot be.
+    """
+
+    name: str
+    target: str
+    module_path: str
+    encoding: str | None
+    own: Decibels
+    accumulated: Decibels
+    saturated: float | None = None
+    unused: float | None = None
+    emulator: EmulatedNode | None = None
+
+
+@attrs.frozen
+class Difference:
+    """The first node that the emulator computes otherwise than torch does from the same inputs.
+
+    ``node`` is None where no node does alone: with every value an output of its own, the compiler fuses nothing, and
+    so a difference that arises in a fusion is not seen. ``refused`` are nodes that the compiler takes as no output.
+    """
+
+    node: str | None
+    target: str = ""
+    module_path: str = ""
+    steps: int = 0
+    apart: float = 0.0
+    verdict: Verdict = Verdict.AGREES
+    nodes: int = 0
+    """How many were compared."""
+    refused: tuple[str, ...] = ()
+
+
+@attrs.frozen
+class CompareResult(Shown):
+    """Each node of a model, in the order of the graph; ``nodes`` are those that yield floats computed from inputs."""
+
+    solve: SolveResult
+    bound_db: float
+    samples: int
+    emulated: int
+    """Samples that the emulator ran; 0: none."""
+    outputs: tuple[ConvertedCheck, ...]
+    """The converted model's outputs against those of the model as it was given."""
+    nodes: tuple[NodeComparison, ...]
+    first_difference: Difference | None
+    """None where the emulator was not asked."""
+    timings: tuple[tuple[str, float], ...]
+
+    @property
+    def first_own(self) -> NodeComparison | None:
+        """The first node whose own error is more than ``bound_db`` allows."""
+        return self._first(lambda node: node.own)
+
+    @property
+    def first_accumulated(self) -> NodeComparison | None:
+        """The first node at which the accumulated error is."""
+        return self._first(lambda node: node.accumulated)
+
+    @property
+    def first_emulator_own(self) -> NodeComparison | None:
+        """The first node whose own error on the emulator, against the converted model, is."""
+        return self._first(lambda node: None if node.emulator is None else node.emulator.own)
+
+    @property
+    def first_emulator_accumulated(self) -> NodeComparison | None:
+        """The first node at which the emulator's accumulated error, against the converted model, is."""
+        return self._first(lambda node: None if node.emulator is None else node.emulator.accumulated)
+
+    def _first(self, figure: Callable[[NodeComparison], Decibels | None]) -> NodeComparison | None:
+        def found() -> Iterator[NodeComparison]:
+            for node in self.nodes:
+                sqnr = figure(node)
+                if sqnr is not None and not sqnr.together >= self.bound_db:
+                    yield node
+
+        return next(found(), None)

@@ -1,0 +1,1 @@
+"""Comparing node by node, and the faults that it finds."""
