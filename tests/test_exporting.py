@@ -63,8 +63,10 @@ def test_a_dead_compiler_is_an_error_and_no_program(tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("net", [ConvNet, Attention])
-@pytest.mark.parametrize(("soc", "precision"), [("SM8350", "8a8w"), ("SM8350", "16a8w"), ("SM8750", "16a8w")])
+@pytest.mark.parametrize(
+    ("net", "soc", "precision"),
+    [(ConvNet, "SM8350", "8a8w"), (Attention, "SM8350", "16a8w"), (Attention, "SM8750", "16a8w")],
+)
 def test_what_is_solved_compiles_whole_and_computes_the_same(
     net: type[torch.nn.Module], soc: str, precision: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

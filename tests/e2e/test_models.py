@@ -38,8 +38,10 @@ SIXTEEN_BIT = 0.01
 
 
 SQNR_OF_NARROW = {"vit": 35.0, "bert": 47.0, "whisper": 50.0}
-"""dB that a model of the same depth, 192 wide, keeps on a chip without 16 x 16 bits (``benchmarks.sqnr --width 192``).
-At the examples' own widths what 8-bit weights alone leave is less: 33, 41 and 44 dB, on any chip."""
+"""dB that a model of the same depth, 192 wide, keeps at 16 bits, also on a chip without 16 x 16 bits
+(``benchmarks.sqnr --width 192``). At the examples' own widths, at which 8 bits are tried here, what 8-bit weights alone
+leave is less: 33, 41 and 44 dB, on any chip."""
+NARROW = 192
 
 
 def exported(name: str, soc: str, precision: str, out: Path, tolerance: float, **size: int) -> ExportResult:
@@ -70,8 +72,9 @@ def solved_again(run: Path) -> str:
 def test_a_model_compiles_whole_and_computes_what_was_converted(
     name: str, soc: str, precision: str, tmp_path: Path
 ) -> None:
+    narrow = precision == "16a8w" and name in SQNR_OF_NARROW
     tolerance = EIGHT_BIT[name] if precision == "8a8w" else SIXTEEN_BIT
-    result = exported(name, soc, precision, tmp_path / "model.pte", tolerance)
+    result = exported(name, soc, precision, tmp_path / "model.pte", tolerance, **({"width": NARROW} if narrow else {}))
     assert result.delegates == 1
     reasons = {d.reason for node in result.solve.nodes for d in node.deviations if d.chosen in ("float", "CPU")}
     assert {reason for reason in reasons if not reason.startswith("only feeds")} == {
@@ -80,17 +83,10 @@ def test_a_model_compiles_whole_and_computes_what_was_converted(
     assert bool(result.cpu_ops) == (name in OF_MASKS)
     assert result.verification is not None
     assert result.verification.agrees, result.verification.note
+    if narrow:
+        assert result.verification.sqnr_db is not None
+        assert result.verification.sqnr_db >= SQNR_OF_NARROW[name]
     if soc == "SM8350":  # of the same solve the kept run, which no other test makes of these models
         assert any(node.deviations for node in result.solve.nodes) or name in ("resnet18", "mobilenet_v2")
         digest = hashlib.sha256(text(result.solve).encode()).hexdigest()
         assert solved_again(tmp_path / "model.qnn") == digest
-
-
-@pytest.mark.parametrize("name", SQNR_OF_NARROW)
-def test_what_the_sm8350_lacks_costs_next_to_nothing(name: str, tmp_path: Path) -> None:
-    result = exported(name, "SM8350", "16a8w", tmp_path / "model.pte", SIXTEEN_BIT, width=192)
-    assert result.delegates == 1
-    assert result.verification is not None
-    assert result.verification.agrees, result.verification.note
-    assert result.verification.sqnr_db is not None
-    assert result.verification.sqnr_db >= SQNR_OF_NARROW[name]
