@@ -96,7 +96,7 @@ class OperatorFacts:
         """What ``op`` accepts here of a node of this form (or of the case of that name); None: nothing is known.
 
         Of the cases (classes of shapes) that measure the node, every one that was asked about a tuple has to accept it.
-        Of a node that no case measures, all do.
+        Of a node that no case measures, all do; a closed table knows nothing of it.
         """
         form = Form(form) if isinstance(form, str) else form
         if (op, form) not in self._found:
@@ -106,11 +106,15 @@ class OperatorFacts:
     def _accepted(self, op: str, form: Form) -> Accepted | None:
         tables = (self.tables.get(op), None if self.sdk is None else self.sdk.table(op))
         told = [table for table in tables if table is not None]
-        known = [accepted_of(table, form, self.arch, self.curated) for table in told]
+        known = [accepted_of(table, form, self.arch, self.curated) for table in told if table.measuring(form)]
         both = functools.reduce(intersected, known) if known else None
         cases = {name for table in told for _, names in table.measuring(form) for name in names}
         named = cases if form.name is None else cases | {form.name}
-        return self.user.narrowed(both, op, named, self.arch, self.soc)
+        if both is not None or not told:
+            return self.user.narrowed(both, op, named, self.arch, self.soc)
+        nothing = Accepted({}, told[0].inputs, told[0].outputs)  # nobody measured such a node: the user alone may know
+        allowed = self.user.narrowed(nothing, op, named, self.arch, self.soc)
+        return allowed if allowed is not None and allowed.rows else None
 
     @property
     def records(self) -> tuple[FactsRecord, ...]:

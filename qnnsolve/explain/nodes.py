@@ -11,6 +11,7 @@ from qnnsolve.encodings import FLOAT, Encoding
 from qnnsolve.explain.placing import placements
 from qnnsolve.explain.sentences import sentence
 from qnnsolve.explain.wished import broken_at
+from qnnsolve.facts.forms import Form
 from qnnsolve.facts.graph import Node
 from qnnsolve.results import Deviation, NodeRecord, Placement, SourceRecord
 from qnnsolve.rules.base import Facts
@@ -158,9 +159,8 @@ class Describer:
                 reason, rule = self._only_feeds(node), "QC004"
             case Fate.UNKNOWN:
                 reason, rule = f"no facts about {node.target}", "QC001"
-            case _ if not all(map(self.facts.operators.knows, built.ops)):
-                missing = next(op for op in built.ops if not self.facts.operators.knows(op))
-                reason, rule = f"no facts about {missing} on {self.facts.operators.arch}", "QC001"
+            case _ if missing := self.facts.unknown_op(node, built):
+                reason, rule = self._no_facts(*missing), "QC001"
             case _ if not is_float and (accepts(self.facts, node, built) or self._all_users_stay(node)):
                 reason, rule = self._only_feeds(node), "QC004"
             case _ if kept := self._kept_on_cpu(node, built):
@@ -170,6 +170,11 @@ class Describer:
                 reason, rule = f"{built.op} on {self.facts.operators.arch} takes nothing{dtype} that fits here", "QC001"
         sources = self._about(node, built) if rule == "QC001" else ()
         return Deviation(node.name, asked, "float" if is_float else "CPU", reason, rule, sources)
+
+    def _no_facts(self, op: str, form: Form) -> str:
+        if not self.facts.operators.knows(op):
+            return f"no facts about {op} on {self.facts.operators.arch}"
+        return f"no facts about {op} of this form ({form}) on {self.facts.operators.arch}"
 
     def _kept_on_cpu(self, node: Node, built: Built) -> str:
         """Why an op stays on the CPU where the user's facts alone keep it there; empty where they do not."""

@@ -21,8 +21,8 @@ def accepted_of(table: OpTable, form: Form, arch: str, curated: Curated) -> Acce
     """What ``table`` accepts on ``arch`` of a node of this form, narrowed by the curated facts.
 
     A tuple is accepted if at least one case that measures the node was asked about it, and every such case accepts it.
-    What one of these cases demands of a port holds for all of them. Of a node that no case measures, every case has to
-    accept it.
+    What one of these cases demands of a port holds for all of them. Of a node that no case of an open table measures,
+    every case has to accept it.
     """
     measuring = table.measuring(form)
     cases, unmeasured = [case for case, _ in measuring], not any(names for _, names in measuring)

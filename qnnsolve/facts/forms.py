@@ -34,6 +34,11 @@ class Form:
     kernel: Kernel | None = None
     constant: tuple[bool | None, ...] = ()
 
+    def __str__(self) -> str:
+        kernel = "" if self.kernel is None else f"kernel {self.kernel.value}"
+        rank = "" if self.rank is None else f"rank {self.rank}"
+        return self.name or kernel or rank or "any"
+
 
 ANY_FORM = Form()
 """Nothing is known: every case counts."""

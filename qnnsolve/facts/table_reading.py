@@ -31,6 +31,7 @@ from qnnsolve.sources import Source, SourceKind
 __all__ = ["load_table", "parse_table"]
 
 _Of = TypeVar("_Of")
+_KEYS = frozenset(["op", "backend", "format", "source", "inputs", "outputs", "repeats", "cases", "aten", "closed"])
 _SCALE = re.compile(r"\d{1,400}(/\d{1,400}|\.\d{1,400})?([eE][+-]?\d{1,3})?")
 """A number as it is written; a fraction with a greater exponent would never be worked out to its end."""
 
@@ -86,7 +87,7 @@ class _Reader:
         return tuple(names)
 
     def table(self, raw: dict[str, Any]) -> OpTable:
-        unknown = set(raw) - {"op", "backend", "format", "source", "inputs", "outputs", "repeats", "cases", "aten"}
+        unknown = set(raw) - _KEYS
         if unknown:
             raise self._fail(f"unknown keys {', '.join(sorted(unknown))}")
         inputs, outputs = self._names(raw, "inputs"), self._names(raw, "outputs")
@@ -113,6 +114,7 @@ class _Reader:
             source=Source(SourceKind.MEASURED, _citation(source)),
             aten=self._names(raw, "aten") if "aten" in raw else (),
             measured=tuple(sorted(source.items())),
+            closed=self._get(raw, "closed", bool) if "closed" in raw else False,
         )
 
     def _case(self, name: str, raw: Any, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> Case:

@@ -163,7 +163,8 @@ class OpTable:
     """Everything measured about one operator.
 
     ``repeats`` names an input or output where all inputs (Concat, Pack) or outputs (Split, UnPack) are of any number;
-    those were asked with one code.
+    those were asked with one code. Of a node that no case measures nothing is known where the table is ``closed``;
+    otherwise every case has to accept it.
     """
 
     op: str
@@ -175,6 +176,7 @@ class OpTable:
     source: Source
     aten: tuple[str, ...] = ()
     measured: tuple[tuple[str, str], ...] = ()
+    closed: bool = False
 
     def case(self, name: str) -> Case:
         """Return the case called ``name``, alone or as one of the joined names.
@@ -191,13 +193,14 @@ class OpTable:
         """The cases that measure a node of this form, each with the names of its classes that do.
 
         The one that is asked for by name; else those whose conditions the node meets. Where no class measures it, all
-        cases count, with the names of none.
+        cases count, with the names of none; in a closed table none does.
         """
         fitting: list[tuple[Case, tuple[str, ...]]] = []
         if form.name is not None:
             fitting = [(case, (form.name,)) for case in self.cases if form.name in case.names]
-        fitting = fitting or [(case, names) for case in self.cases if (names := case.measuring(form))]
-        return tuple(fitting) or tuple((case, ()) for case in self.cases)
+        if not fitting and (form.name is None or not self.closed):
+            fitting = [(case, names) for case in self.cases if (names := case.measuring(form))]
+        return tuple(fitting) if fitting or self.closed else tuple((case, ()) for case in self.cases)
 
     def verdict(self, case: Case | str, codes: tuple[str, ...], arch: str) -> Verdict:
         """Return what was measured for ``codes`` (inputs, then outputs); what was not asked is ``UNKNOWN``."""

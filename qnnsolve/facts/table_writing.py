@@ -28,6 +28,8 @@ def dump_table(table: OpTable) -> str:
         "aten": list(table.aten),
         "cases": cases,
     }
+    if table.closed:
+        raw["closed"] = True
     return json.dumps(raw, indent=1, sort_keys=True) + "\n"
 
 

@@ -115,7 +115,7 @@ def table_of(spec: OpSpec, archs: Sequence[str], work: Path, turns: int, provena
     """Return the table that the first ``turns`` journals in ``work`` add up to."""
     answers = {arch: _answers(spec, SOCS[arch], work, turns) for arch in archs}
     cases = _collapsed([_case(number, case, answers, spec.when(case)) for number, case in enumerate(spec.cases)])
-    if len(cases) == 1:  # it measures every node, whatever its form
+    if len(cases) == 1 and not spec.closed:  # it measures every node, whatever its form
         cases = [attrs.evolve(cases[0], when=())]
     names = spec.cases[0].port_names
     count = len(spec.cases[0].inputs)
@@ -129,6 +129,7 @@ def table_of(spec: OpSpec, archs: Sequence[str], work: Path, turns: int, provena
         source=Source(SourceKind.MEASURED, ""),
         aten=spec.aten,
         measured=tuple(sorted(provenance.items())),
+        closed=spec.closed,
     )
 
 

@@ -166,8 +166,15 @@ class Facts:
         return tuple(
             node
             for node, built in self.calls
-            if node.tensors and (built.fate is Fate.UNKNOWN or not all(map(self.operators.knows, built.ops)))
+            if node.tensors and (built.fate is Fate.UNKNOWN or self.unknown_op(node, built) is not None)
         )
+
+    def unknown_op(self, node: Node, built: Built) -> tuple[str, Form] | None:
+        """The first op that ``node`` becomes of which nothing is known, or not of this form; None: all are known."""
+        if built.op is None:
+            return None
+        main, beside = (built.op, self.form(node, built)), ((s.op, self.step_form(node, built, s)) for s in built.steps)
+        return next((each for each in (main, *beside) if self.operators.accepted(*each) is None), None)
 
     @functools.cached_property
     def domains(self) -> dict[Site, tuple[Encoding, ...]]:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import attrs
 import pytest
 
+from qnnsolve.errors import FactsError
 from qnnsolve.facts.combine import accepted_of
 from qnnsolve.facts.curated import parse
 from qnnsolve.facts.forms import ANY_FORM, Form, Kernel, When
 from qnnsolve.facts.graph import Ref
 from qnnsolve.facts.table_types import Case, OpTable, TableRow
-from qnnsolve.facts.tables import shipped_tables
-from qnnsolve.opinfo_facts import operator_facts
+from qnnsolve.facts.table_writing import write_table
+from qnnsolve.facts.tables import load_table, parse_table, shipped_tables
+from qnnsolve.facts.user import Allowed, Forbidden, UserFacts, Where
+from qnnsolve.opinfo_facts import OperatorFacts, operator_facts
+from qnnsolve.probe.ops import OPS
 from qnnsolve.sources import Source, SourceKind
 from tests.rules.graphs import call, facts, param, placeholder
 
@@ -127,7 +134,51 @@ def test_a_node_says_its_form() -> None:
     assert given.form(conv, given.built["conv"]) == Form("dilated", 4, Kernel.WIDER, (False, True, None))
 
 
-def test_one_case_measures_every_node() -> None:
+def test_one_case_measures_every_node_unless_the_table_is_closed() -> None:
     for table in shipped_tables().values():
-        assert len(table.cases) > 1 or table.cases[0].when == (), table.op
+        assert len(table.cases) > 1 or bool(table.cases[0].when) is table.closed, table.op
         assert all(case.when for case in table.cases) or len(table.cases) == 1, table.op
+
+
+CLOSED = attrs.evolve(TABLE, closed=True)
+
+
+@pytest.mark.parametrize(
+    ("form", "rows"),
+    [
+        (Form(rank=3, constant=(False,)), {"u8", "s8", "u16"}),
+        (Form("odd", rank=4), {"s8"}),
+        (Form(rank=4, constant=(False,)), None),
+        (Form("strange", rank=3, constant=(False,)), None),
+    ],
+    ids=["measured", "by name", "no case", "a name that no case has"],
+)
+def test_a_closed_table_knows_what_its_cases_measure(form: Form, rows: set[str] | None) -> None:
+    accepted = OperatorFacts("htp", "V68", {"Relu": CLOSED}, NOTHING).accepted("Relu", form)
+    assert (None if accepted is None else {codes[0] for codes in accepted.rows}) == rows
+    assert OperatorFacts("htp", "V68", {"Relu": TABLE}, NOTHING).accepted("Relu", form) is not None
+
+
+def test_of_a_form_that_nobody_measured_a_user_may_know() -> None:
+    mine = Source(SourceKind.USER, "mine")
+    allowed = Allowed(Where("Relu"), (("u8", "u8"),), (), mine)
+    forbidden = Forbidden(Where("Relu"), (), None, frozenset(), mine)
+    known = OperatorFacts("htp", "V68", {"Relu": CLOSED}, NOTHING, user=UserFacts(entries=(allowed,)))
+    accepted = known.accepted("Relu", Form(rank=4, constant=(False,)))
+    assert accepted is not None and set(accepted.rows) == {("u8", "u8")}
+    refused = OperatorFacts("htp", "V68", {"Relu": CLOSED}, NOTHING, user=UserFacts(entries=(forbidden,)))
+    assert refused.accepted("Relu", Form(rank=4, constant=(False,))) is None
+
+
+def test_a_closed_table_is_read_as_it_is_written(tmp_path: Path) -> None:
+    closed = shipped_tables()["MatMul"]
+    write_table(closed, tmp_path / "MatMul.json")
+    assert closed.closed and load_table(tmp_path / "MatMul.json") == closed
+    text = (tmp_path / "MatMul.json").read_text().replace('"closed": true', '"closed": "yes"')
+    with pytest.raises(FactsError, match="it has no bool 'closed'"):
+        parse_table(text, "MatMul.json")
+
+
+@pytest.mark.parametrize("op", sorted(name for name, spec in OPS.items() if spec.closed))
+def test_what_computes_with_weights_is_closed(op: str) -> None:
+    assert shipped_tables()[op].closed

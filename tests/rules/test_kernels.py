@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 
 from qnnsolve.facts.graph import Graph, Ref
@@ -101,6 +102,22 @@ def test_a_convolution_finds_its_case(built: Built, case: str | None) -> None:
 
 
 @pytest.mark.parametrize(
+    ("built", "op", "case"),
+    [
+        (convolved((1, 8, 16, 16), (8, 1, 3, 3), 1, 1, 1, 8), "DepthWiseConv2d", None),
+        (convolved((1, 8, 16, 16), (8, 1, 1, 1), 1, 0, 1, 8), "DepthWiseConv2d", None),
+        (convolved((1, 8, 16, 16), (8, 1, 3, 3), 1, 2, 2, 8), "DepthWiseConv2d", "dilated"),
+        (convolved((1, 8, 64), (8, 1, 31), 1, 15, 1, 8), "DepthWiseConv2d", "long_row"),
+        (convolved((1, 8, 4, 4, 4), (8, 8, 3, 3, 3), 1, 1), "Conv3d", None),
+        (convolved((1, 8, 4, 4, 4), (8, 8, 3, 3, 3), 1, 2, (1, 2, 2)), "Conv3d", "dilated"),
+        (convolved((1, 8, 4, 4, 4), (8, 4, 3, 3, 3), 1, 1, 1, 2), "Conv3d", "grouped"),
+    ],
+)
+def test_the_other_convolutions_find_theirs(built: Built, op: str, case: str | None) -> None:
+    assert (built.op, built.case) == (op, case)
+
+
+@pytest.mark.parametrize(
     ("kernel", "stride", "padding", "counts", "case"),
     [
         ((2, 2), (2, 2), (1, 1), True, "counted_beside"),
@@ -125,3 +142,13 @@ def test_16_by_16_bits_are_legal_over_8_positions_only(size: int, legal: bool) -
     assert accepted is not None
     assert accepted.admits(("u16", "s16c", "-", "u16")) is legal
     assert accepted.admits(("u16", "s8c", "-", "u16"))
+
+
+@pytest.mark.parametrize(("groups", "known"), [(1, True), (2, False)])
+def test_a_form_that_nobody_measured_is_unverified(groups: int, known: bool) -> None:
+    conv = call("n", "conv3d.default", Ref("x"), Ref("w"), None, 1, 1, 1, groups, shape=(1, 8, 4, 4, 4))
+    given = facts(placeholder("x", 1, 8, 4, 4, 4), param("w", 8, 8 // groups, 3, 3, 3), conv)
+    given = attrs.evolve(given, operators=operator_facts("htp", "V79"))
+    assert [node.name for node in given.unverified()] == ([] if known else ["n"])
+    missing = given.unknown_op(conv, given.built["n"])
+    assert missing is None if known else missing is not None and f"{missing[0]} {missing[1]}" == "Conv3d grouped"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from qnnsolve.probe.catalog.notation import Span, case, out, put, static
+from qnnsolve.probe.catalog.notation import Span, case, out, put, static, tied
 from qnnsolve.probe.questions import CaseSpec, Fill, Nested, Port, PortRole
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "TRUE",
     "WEIGHT",
     "Params",
+    "alike",
     "as_chosen",
     "bias",
     "binary",
@@ -65,6 +66,14 @@ def as_chosen(*cases: CaseSpec) -> tuple[CaseSpec, ...]:
     return tuple(
         attrs.evolve(of, ports=tuple(attrs.evolve(port, codes=_chosen(port)) for port in of.ports)) for of in cases
     )
+
+
+def alike(*cases: CaseSpec) -> tuple[CaseSpec, ...]:
+    """The cases with one code for the first input and the output.
+
+    Of convolutions, products and norms the validator refuses every other tuple in all cases that were asked about them.
+    """
+    return tuple(tied(of, 0, len(of.ports) - 1) for of in cases)
 
 
 _ACTIVATIONS = frozenset(["u8", "u16", "f32", "f16"])

@@ -27,17 +27,17 @@ def case_of(name: str, node: Node, graph: Graph, groups: object, dilation: objec
     Half precision takes weights of 8 and 4 bits only in one group of 8, 16, 24 ... input channels (``1x1_narrow``).
     """
     shape, before = shape_of(graph, ref_at(node, 1)), shape_of(graph, ref_at(node, 0))
-    if name == "TransposeConv2d":
-        return "grouped" if groups != 1 else None
-    if name != "Conv2d":
-        return None
     kernel = shape[2:]
-    if set(kernel) == {1}:
-        narrow = groups != 1 or not isinstance(shape[1], int) or shape[1] % CHANNELS != 0
-        return "1x1_narrow" if narrow else None
+    if name.startswith("Transpose"):
+        return "grouped" if groups != 1 else None
     taps, strides = _spread(dilation, len(kernel)), _spread(node.argument(3, "stride", 1), len(kernel))
-    spans = [_span(size, gap) for size, gap in zip(kernel, taps, strict=True)]
     apart = any(gap != 1 and size != 1 for size, gap in zip(kernel, taps, strict=True))
+    if name == "Conv3d":
+        return "grouped" if groups != 1 else "dilated" if apart else None
+    if set(kernel) == {1}:
+        narrow = name == "Conv2d" and (groups != 1 or not isinstance(shape[1], int) or shape[1] % CHANNELS != 0)
+        return "1x1_narrow" if narrow else None
+    spans = [_span(size, gap) for size, gap in zip(kernel, taps, strict=True)]
     long = any(step == 1 and span > LONGEST for span, step in zip(spans, strides, strict=True))
     row = _is_row(before, kernel, strides) and _over_padded(node, before[-1], spans[-1])
     match apart, long, row:
