@@ -107,7 +107,8 @@ import os, random, signal, sys, time
 from qnnsolve.runs import Measurements
 
 draw = random.Random(0)
-for _ in range({KILLS}):
+for turn in range({KILLS}):
+    seen, put = os.pipe()
     child = os.fork()
     if not child:
         with Measurements.open(sys.argv[1], "key") as measurements:
@@ -115,6 +116,9 @@ for _ in range({KILLS}):
                 if measurements.get("noise", str(at)) is None:
                     measurements.put("noise", str(at), [at, "x" * 3000])
                     os.write(1, f"{{at}}\\n".encode())
+                    os.write(put, b".")
+    if turn % 2:  # the others may be killed before anything is put, on a slow machine each of them
+        os.read(seen, 1)
     time.sleep(draw.uniform(0.001, 0.05))
     os.kill(child, signal.SIGKILL)
     assert os.waitpid(child, 0)[1] == signal.SIGKILL
