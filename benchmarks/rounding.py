@@ -4,7 +4,7 @@ Op by op, the emulator rounds a share of an output's values one step apart from 
 Here torch runs the converted model alone and moves the same share of each op's values by one step, up or down at
 random. What that does to the model's output is what rounding alone does: printed beside it is the emulator's own
 difference. Both are largest errors, in percent of the range of the converted model's first output. ``--share 0.025``
-assumes a share instead of measuring it, for models that the compiler refuses when every tensor is an output (the ViT).
+assumes a share instead of measuring it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import torch
 from torch.fx import GraphModule, Interpreter
 from torch.utils import _pytree as pytree
 
-from benchmarks.local_error import EXAMPLES, compared, converted_example, emulated, taps
+from benchmarks.local_error import EXAMPLES, compared, converted_example, emulated
+from qnnsolve.verification.taps import taps
 
 
 class Rounding(Interpreter):
@@ -44,7 +45,7 @@ def errors_of_rounding(
     module: GraphModule, inputs: tuple[Any, ...], shares: Sequence[float], seeds: int
 ) -> list[float]:
     """The largest relative error of the first output, one per seed; ``shares`` has one per quantized tensor."""
-    by_node = {tap.args[0]: share for tap, share in zip(taps(module), shares, strict=True)}
+    by_node = dict(zip(taps(module), shares, strict=True))
     exact = pytree.tree_leaves(module(*inputs))[0]
     runs = (Rounding(module, by_node, seed).run(*inputs) for seed in range(seeds))
     return [relative(pytree.tree_leaves(moved)[0], exact) for moved in runs]
@@ -64,14 +65,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--share", type=float, help="of the values that are one step apart, for every op")
     options = parser.parse_args()
-    module, inputs = converted_example(options.model, options.soc, options.precision)
+    both, inputs = converted_example(options.model, options.soc, options.precision)
+    module = both.converted
     with torch.no_grad():
-        if options.share is None:
-            errors, output = compared(module, inputs, options.soc)
-            shares = [error.apart for error in errors]
-        else:
-            errors, output = [], emulated(module, inputs, options.soc)[0]
-            shares = [options.share] * len(taps(module))
+        errors = () if options.share is not None else compared(both, inputs, options.soc)
+        shares = [error.apart for error in errors] or [options.share] * len(taps(module))
+        output = emulated(module, inputs, options.soc)[0]
         exact = pytree.tree_leaves(module(*inputs))[0]
         alone = sorted(errors_of_rounding(module, inputs, shares, options.seeds))
     print(
@@ -79,8 +78,9 @@ def main() -> None:
         f"one step in {sum(shares) / len(shares):.1%} of the values alone {alone[0]:.2%} to {alone[-1]:.2%}"
     )
     for error in errors:
-        if error.largest > 1.5:
-            print(f"  {error.name} ({error.target}): up to {error.largest:.1f} steps")
+        steps = error.check.max_abs / error.scale
+        if steps > 1.5:
+            print(f"  {error.node.name} ({error.node.target}): up to {steps:.1f} steps")
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ def export(out: Path, **options: Any) -> Any:
 def test_calibration_that_does_not_fit_is_refused_before_any_work(
     calibration: Any, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "converted_model", lambda *_: pytest.fail("long work before the check"))
+    monkeypatch.setattr(pipeline, "conversion", lambda *_: pytest.fail("long work before the check"))
     with pytest.raises(UsageError, match=message):
         export(tmp_path / "model.pte", calibration=calibration)
 
@@ -49,7 +49,7 @@ def test_calibration_that_does_not_fit_is_refused_before_any_work(
 def test_an_output_that_cannot_be_written_is_refused_before_any_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "converted_model", lambda *_: pytest.fail("long work before the check"))
+    monkeypatch.setattr(pipeline, "conversion", lambda *_: pytest.fail("long work before the check"))
     with pytest.raises(UsageError, match="does not exist"):
         export(tmp_path / "nowhere" / "model.pte")
 

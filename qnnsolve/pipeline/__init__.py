@@ -16,7 +16,7 @@ from qnnsolve.lowering.lower import lower
 from qnnsolve.models.tracing import checked_samples, evaluating, example_inputs_of, exported, module_of, single
 from qnnsolve.pipeline.arguments import ExportArguments, SolveArguments, takes
 from qnnsolve.pipeline.keeping import Keeping
-from qnnsolve.pipeline.steps import Compared, converted_model, quantizer_for, result_of, verified, with_reason
+from qnnsolve.pipeline.steps import Compared, conversion, located, quantizer_for, result_of, verified, with_reason
 from qnnsolve.recipes import read_recipes
 from qnnsolve.results import ExportResult, SolveResult
 from qnnsolve.solver import limits_of
@@ -93,7 +93,8 @@ def export(given: ExportArguments) -> ExportResult:
     """Solve, calibrate, compile to ``out``, and compare the program on the emulator with the converted model.
 
     The converted model is compared with the float model over all calibration samples, the program over some of them.
-    One that disagrees is kept, and the result says so: see :attr:`Verification.agrees`.
+    One that disagrees is kept, and the result says so: see :attr:`Verification.agrees`. It is compiled once more with
+    each quantized value as an output then, to find the first node that differs.
 
     Args: those of :func:`solve`, and these. Only the backend ``htp`` can be compiled for here. What ``save``,
     ``save_recipe``, ``report``, ``overlay`` and ``on_solved`` ask for is done at the end, or when no legal config
@@ -138,7 +139,8 @@ def export(given: ExportArguments) -> ExportResult:
                 module = exported(model, inputs)
             as_given = not notes_of(module)
             examples, samples = single(inputs), [single(sample) for sample in samples]
-            converted = converted_model(module, samples, quantizer, stages)
+            both = conversion(module, samples, quantizer, stages)
+            converted = both.converted
             original = model if isinstance(model, torch.nn.Module) else module_of(model)
             original = original if as_given else exported(model, inputs)
             with stages("compare", len(samples)):
@@ -156,10 +158,13 @@ def export(given: ExportArguments) -> ExportResult:
                         out=program,
                         progress=given.progress,
                     )
-                verification, unrunnable = None, lowered.unrunnable
+                verification, unrunnable, difference = None, lowered.unrunnable, None
                 if given.verify and not unrunnable:
-                    compared = Compared(converted, original, chosen(examples, samples, given.verify_samples), fp16)
+                    run = chosen(examples, samples, given.verify_samples)
+                    compared = Compared(converted, original, run, fp16)
                     verification, unrunnable = verified(lowered, compared, given.tolerance, stages)
+                    if verification is not None and verification.agrees is False:
+                        difference = located(both, run, quantizer, stages, fp16=fp16, tolerance=given.tolerance)
                 put(program, pte)
     solved = result_of(quantizer)
     result = ExportResult(
@@ -172,6 +177,7 @@ def export(given: ExportArguments) -> ExportResult:
         timings=(*solved.timings, *stages.seconds),
         unrunnable=unrunnable,
         converted=near,
+        first_difference=difference,
         calls=lowered.calls,
     )
     keeping.keep(quantizer.solved, result)

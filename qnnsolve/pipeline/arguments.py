@@ -121,6 +121,9 @@ class CompareArguments(SolveArguments):
     run: str | PathLike[str] | None = None
     calibration: Iterable[tuple[Any, ...]] | None = None
     bound: float = BOUND_DB
+    emulator: bool = True
+    verify_samples: int = VERIFIED_SAMPLES
+    tolerance: float = 0.01
 
     def files(self, recipe: Recipe) -> list[tuple[str, str | PathLike[str] | None]]:
         """Those of a solve, and the run."""

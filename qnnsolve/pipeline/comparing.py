@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from qnnsolve.errors import UsageError
+from qnnsolve.errors import HostBackendError, UsageError
+from qnnsolve.host.leftovers import check_scratch
+from qnnsolve.host.libraries import ensure_compiler
 from qnnsolve.host.quiet import quiet
 from qnnsolve.host.stages import Stages
 from qnnsolve.models.tracing import checked_samples, evaluating, example_inputs_of, exported, module_of, single
 from qnnsolve.pipeline.arguments import CompareArguments, takes
 from qnnsolve.pipeline.keeping import Keeping
-from qnnsolve.pipeline.steps import Conversion, conversion, quantizer_for, result_of
+from qnnsolve.pipeline.steps import Conversion, conversion, local, quantizer_for, result_of
 from qnnsolve.recipes import Recipe, chosen, read_recipes
-from qnnsolve.results import CompareResult, NodeComparison
+from qnnsolve.results import CompareResult, EmulatedNode, NodeComparison
 from qnnsolve.runs import Run, load_run
 from qnnsolve.solver import Solution, limits_of
+from qnnsolve.verification.verified_samples import chosen as chosen_samples
 
 if TYPE_CHECKING:
+    from qnnsolve.quantizer import SolveQuantizer
+    from qnnsolve.verification.local import LocalChecks
     from qnnsolve.verification.nodewise import Nodewise
 
 __all__ = ["compare", "recipe_of"]
@@ -29,14 +34,19 @@ __all__ = ["compare", "recipe_of"]
 def compare(given: CompareArguments) -> CompareResult:
     """How far each node of the converted model is from the float model: its own error, and what has accumulated.
 
-    The comparison runs in torch, over all calibration samples. Nodes are those of the graph that was solved for; each
-    sample's float values are in memory together.
+    The converted model runs in torch, over all calibration samples; each sample's float values are in memory together.
+    On the emulator each quantized value is compared with the converted model's: its own error, from what the emulator's
+    own nodes read, and what has accumulated. Nodes are those of the graph that was solved for.
 
     Args: those of :func:`qnnsolve.solve`, and these.
 
         run: a kept run, or its file, whose config is compared; pins count over it.
         calibration: positional inputs per sample, shaped like the example inputs, which are used where it is None.
         bound: the SQNR in decibel below which a node is named.
+        emulator: compile the model with each quantized value as an output, in parts where the compiler cannot take them
+            all, and run it on the emulator; else torch alone is asked, and no compiler is needed.
+        verify_samples: how many different samples the emulator runs.
+        tolerance: the emulator's largest own difference, as a fraction of a value's range, that is not looked into.
 
     Raises:
         UsageError: ``run`` has no config, or one for another SoC or model; or what :func:`qnnsolve.export` raises it
@@ -44,6 +54,7 @@ def compare(given: CompareArguments) -> CompareResult:
         UnsatisfiableError: no legal config exists.
         UnverifiedError: strict, and there are ops without facts.
         BudgetExceededError: the solve hit a limit.
+        HostBackendError: the emulator is asked, and there is no compiler for the backend on this machine.
     """
     recipe = read_recipes(given.recipe)
     if given.run is not None:
@@ -58,6 +69,9 @@ def compare(given: CompareArguments) -> CompareResult:
         from qnnsolve.verification.verify import converted_checks
 
         model = given.model
+        if given.emulator:
+            check_scratch()
+            ensure_compiler(given.backend)
         quantizer, stages = quantizer_for(given, wanted, limits), Stages(given.progress)
         with evaluating(model), keeping.without_solution(lambda: quantizer.solved):
             inputs = example_inputs_of(model, given.example_inputs)
@@ -74,15 +88,19 @@ def compare(given: CompareArguments) -> CompareResult:
                     stages.step("compare", done, len(samples))
                     nodewise.add(sample)
                 outputs = converted_checks(both.converted, given_model, samples)
+            emulated = chosen_samples(single(inputs), samples, given.verify_samples) if given.emulator else []
+            checks, notes = _on_emulator(given, both, emulated, quantizer, stages, fp16=wanted.request.fp16)
     solved = result_of(quantizer)
+    paths = {node.name: node.module_path for node in solved.nodes}
     result = CompareResult(
         solve=solved,
         bound_db=given.bound,
         samples=len(samples),
-        emulated=0,
+        emulated=0 if checks is None else len(emulated),
         outputs=outputs,
-        nodes=nodes_of({node.name: node.module_path for node in solved.nodes}, both, nodewise),
-        first_difference=None,
+        nodes=nodes_of(paths, both, nodewise, None if checks is None else checks.by_node()),
+        first_difference=None if checks is None else checks.first(paths),
+        notes=notes,
         timings=(*solved.timings, *stages.seconds),
     )
     keeping.keep(quantizer.solved)
@@ -103,7 +121,30 @@ def recipe_of(run: Run, soc: str, backend: str) -> Recipe:
     return attrs.evolve(chosen(run.facts, run.outcome.encodings, {}), paths=(run.path,))
 
 
-def nodes_of(paths: Mapping[str, str], both: Conversion, nodewise: Nodewise) -> tuple[NodeComparison, ...]:
+def _on_emulator(
+    given: CompareArguments,
+    both: Conversion,
+    samples: list[tuple[Any, ...]],
+    quantizer: SolveQuantizer,
+    stages: Stages,
+    *,
+    fp16: bool,
+) -> tuple[LocalChecks | None, tuple[str, ...]]:
+    """What the emulator shows; or None, and where it was asked, why."""
+    if not samples:
+        return None, ()
+    try:
+        return local(both, samples, quantizer, stages, fp16=fp16, tolerance=given.tolerance), ()
+    except HostBackendError as error:
+        return None, (f"the emulator was not run: {error}",)
+
+
+def nodes_of(
+    paths: Mapping[str, str],
+    both: Conversion,
+    nodewise: Nodewise,
+    emulated: Mapping[str, EmulatedNode] | None = None,
+) -> tuple[NodeComparison, ...]:
     """The record of each node that yields floats, in graph order; ``paths`` has module paths by name."""
     from qnnsolve.verification.noise import over_samples
     from qnnsolve.verification.quantized_nodes import encoding_of
@@ -124,6 +165,7 @@ def nodes_of(paths: Mapping[str, str], both: Conversion, nodewise: Nodewise) -> 
                 accumulated=over_samples(nodewise.accumulated[name]),
                 saturated=None if usage is None else usage.saturated,
                 unused=None if usage is None else usage.unused,
+                emulator=(emulated or {}).get(name),
             )
         )
     return tuple(records)

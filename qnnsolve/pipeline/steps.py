@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from qnnsolve.errors import KernelError
+from qnnsolve.errors import HostBackendError, KernelError
+from qnnsolve.facts.socs import compile_as
+from qnnsolve.host.leftovers import scratch_folder
 from qnnsolve.host.stages import Stages
-from qnnsolve.lowering.lower import Lowered, calling
+from qnnsolve.lowering.lower import Lowered, calling, lower
 from qnnsolve.lowering.marks import LEFT_BY_SOLVER
 from qnnsolve.pipeline.arguments import SolveArguments
-from qnnsolve.results import CpuOp, SolveResult, Unrunnable, Verification
+from qnnsolve.results import CpuOp, Difference, SolveResult, Unrunnable, Verification
 from qnnsolve.rules.target import Target, Wanted
 from qnnsolve.solver import Limits
-from qnnsolve.verification.verify import restored, verify
+from qnnsolve.verification.verify import restored, run_on_emulator, verify
 
 if TYPE_CHECKING:
     import torch
     from torchao.quantization.pt2e.quantizer import Quantizer
 
     from qnnsolve.quantizer import SolveQuantizer
+    from qnnsolve.verification.local import LocalChecks
 
 __all__ = [
     "Compared",
     "Conversion",
     "conversion",
     "converted_model",
+    "local",
+    "located",
     "quantizer_for",
     "result_of",
     "verified",
@@ -109,6 +115,59 @@ def conversion(
         with stages("convert"):
             converted: torch.fx.GraphModule = convert_pt2e(prepared)
     return Conversion(converted, original)
+
+
+def local(
+    both: Conversion,
+    samples: list[tuple[Any, ...]],
+    quantizer: SolveQuantizer,
+    stages: Stages,
+    *,
+    fp16: bool,
+    tolerance: float,
+    faulty: torch.fx.GraphModule | None = None,
+) -> LocalChecks:
+    """Each quantized value of the program on the emulator, against torch from the same inputs.
+
+    ``faulty`` is compiled in place of the converted model, to see what is found.
+
+    Raises:
+        HostBackendError: it cannot be compiled or run with any of them as an output.
+    """
+    from torch.utils import _pytree as pytree
+
+    from qnnsolve.verification.local import local_checks
+
+    flat = [tuple(pytree.tree_leaves(sample)) for sample in samples]
+
+    def compiled(module: torch.fx.GraphModule) -> Sequence[tuple[torch.Tensor, ...]]:
+        with scratch_folder() as folder:
+            soc, cpu, pte = compile_as(quantizer.soc), quantizer.cpu_nodes, folder / "tapped.pte"
+            lowered = lower(module, flat[0], soc=soc, fp16=fp16, cpu_nodes=cpu, out=pte)
+            if lowered.unrunnable:
+                raise HostBackendError("; ".join(map(str, lowered.unrunnable)))
+            return run_on_emulator(pte, flat).outputs
+
+    with stages("locate"):
+        return local_checks(both.converted, both.original, flat, compiled, tolerance=tolerance, faulty=faulty)
+
+
+def located(
+    both: Conversion,
+    samples: list[tuple[Any, ...]],
+    quantizer: SolveQuantizer,
+    stages: Stages,
+    *,
+    fp16: bool,
+    tolerance: float,
+) -> Difference | None:
+    """The first node at which the emulator differs; None where it cannot be looked for: nothing compiles with outputs
+    inside."""
+    paths = {node.name: node.module_path for node in result_of(quantizer).nodes}
+    try:
+        return local(both, samples, quantizer, stages, fp16=fp16, tolerance=tolerance).first(paths)
+    except HostBackendError:
+        return None
 
 
 @attrs.frozen(eq=False)

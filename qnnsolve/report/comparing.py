@@ -28,6 +28,7 @@ def compare_lines(result: CompareResult, model: str, *, verbose: bool = False) -
             else section("Largest own errors", [_node_line(node) for node in _worst(nodes)])
         ),
         *section("Ranges", list(_ranges(nodes))),
+        *section("Notes", [Line(f"  {note}") for note in result.notes]),
         *times(result.timings),
     )
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from qnnsolve.report.json_results import decibels_json, number, seconds_of
-from qnnsolve.results import CompareResult, Difference, EmulatedNode, NodeComparison
+from qnnsolve.report.json_results import decibels_json, first_difference_json, number, seconds_of
+from qnnsolve.results import CompareResult, EmulatedNode, NodeComparison
 
-__all__ = ["COMPARE_SCHEMA", "compare_json", "first_difference_json"]
+__all__ = ["COMPARE_SCHEMA", "compare_json"]
 
 COMPARE_SCHEMA = "qnnsolve/compare/1"
 
@@ -36,23 +36,8 @@ def compare_json(result: CompareResult, model: str) -> Json:
         },
         "first_difference": first_difference_json(result.first_difference),
         "nodes": [_node(node) for node in result.nodes],
+        "notes": list(result.notes),
         "timings": seconds_of(result.timings),
-    }
-
-
-def first_difference_json(found: Difference | None) -> Json | None:
-    """The first node that differs on the emulator; ``node`` is null where none does alone, ``rounding`` then too."""
-    if found is None:
-        return None
-    return {
-        "node": found.node,
-        "target": found.target,
-        "module_path": found.module_path,
-        "verdict": found.verdict.value,
-        "steps": found.steps,
-        "apart": number(found.apart),
-        "nodes": found.nodes,
-        "refused": list(found.refused),
     }
 
 

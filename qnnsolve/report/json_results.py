@@ -14,7 +14,16 @@ import attrs
 
 from qnnsolve.errors import QnnSolveError, UnsatisfiableError
 from qnnsolve.report.calibration import calibration_json
-from qnnsolve.results import Decibels, Deviation, ExportResult, NodeRecord, OutputCheck, SolveResult, Verification
+from qnnsolve.results import (
+    Decibels,
+    Deviation,
+    Difference,
+    ExportResult,
+    NodeRecord,
+    OutputCheck,
+    SolveResult,
+    Verification,
+)
 
 __all__ = [
     "ERROR_SCHEMA",
@@ -24,6 +33,7 @@ __all__ = [
     "dumps",
     "error_json",
     "export_json",
+    "first_difference_json",
     "number",
     "seconds_of",
     "solve_json",
@@ -54,9 +64,17 @@ def export_json(result: ExportResult, model: str) -> Json:
         "pte_bytes": result.pte_bytes,
         "converted": [{"index": check.index, "sqnr": decibels_json(check.sqnr)} for check in result.converted],
         "verification": None if result.verification is None else _verification(result.verification),
+        "first_difference": first_difference_json(result.first_difference),
         "unrunnable": [attrs.asdict(kernel) for kernel in result.unrunnable],
         "timings": seconds_of(result.timings),
     }
+
+
+def first_difference_json(found: Difference | None) -> Json | None:
+    """The first node that differs on the emulator; ``node`` is null where none does alone."""
+    if found is None:
+        return None
+    return attrs.asdict(found) | {"verdict": found.verdict.value, "refused": list(found.refused)}
 
 
 def error_json(error: BaseException, exit_code: int, message: str | None = None) -> Json:

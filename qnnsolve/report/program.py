@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from qnnsolve.report.accuracy import accuracy, output_lines
+from qnnsolve.report.comparing import difference_line
 from qnnsolve.report.folding import fold, names_in_short
 from qnnsolve.report.lines import Line, count, many, paragraph, percent
 from qnnsolve.results import CpuOp, ExportResult, Verdict, Verification, in_words
@@ -48,6 +49,8 @@ def _verification(result: ExportResult) -> Iterator[Line]:
     yield from output_lines(verification)
     if verification.note:
         yield from (Line(f"  {line}", style="yellow") for line in verification.note.splitlines())
+    if result.first_difference is not None:
+        yield difference_line(result.first_difference)
 
 
 def agreement(verification: Verification) -> Line:

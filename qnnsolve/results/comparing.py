@@ -85,6 +85,7 @@ class CompareResult(Shown):
     nodes: tuple[NodeComparison, ...]
     first_difference: Difference | None
     """None where the emulator was not asked."""
+    notes: tuple[str, ...]
     timings: tuple[tuple[str, float], ...]
 
     @property

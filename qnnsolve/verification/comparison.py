@@ -16,7 +16,7 @@ from qnnsolve.verification.output_notes import notes_on
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Grid", "compare"]
+__all__ = ["Grid", "checked", "compare"]
 
 LISTED_CPU_OPS = 5
 Undecided: TypeAlias = "Callable[[int, Sequence[torch.Tensor]], Sequence[torch.Tensor] | None]"
@@ -61,7 +61,7 @@ def compare(
             for got, want, ref in zip(emulator, converted, original, strict=True)
         ]
         grid = grids[index] if index < len(grids) else None
-        check = _checked(index, rows, grid, tolerance, index not in unquantized)
+        check = checked(index, rows, grid, tolerance, index not in unquantized)
         if check.verdict is Verdict.DISAGREES and undecided is not None and index not in unquantized:
             check = _without_ties(check, rows, grid, tolerance, undecided(index, [got for got, _, _ in rows]))
         checks.append(check)
@@ -79,7 +79,8 @@ def compare(
     )
 
 
-def _checked(index: int, rows: Sequence[Row], grid: Grid | None, tolerance: float, quantized: bool) -> OutputCheck:
+def checked(index: int, rows: Sequence[Row], grid: Grid | None, tolerance: float, quantized: bool) -> OutputCheck:
+    """The figures of one output, and the verdict on it; ``rows`` has one per sample."""
     each = [differences(got, want) for got, want, _ in rows]
     max_abs, max_rel = max(pair[0] for pair in each), max(pair[1] for pair in each)
     steps = None if grid is None or not math.isfinite(max_abs) else round(max_abs / grid.scale)
@@ -107,7 +108,7 @@ def _without_ties(
     if ties is None or any(tied.shape != want.shape for tied, (_, want, _) in zip(ties, rows, strict=True)):
         return check
     rest = [(want.where(tied, got), want, ref) for tied, (got, want, ref) in zip(ties, rows, strict=True)]
-    if _checked(check.index, rest, grid, tolerance, True).verdict is Verdict.DISAGREES:
+    if checked(check.index, rest, grid, tolerance, True).verdict is Verdict.DISAGREES:
         return check
     differing = (int((tied & (got != want)).sum()) for tied, (got, want, _) in zip(ties, rows, strict=True))
     return attrs.evolve(check, verdict=Verdict.ROUNDING, place=None, tied=sum(differing))

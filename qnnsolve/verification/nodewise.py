@@ -18,7 +18,7 @@ from torch.utils import _pytree as pytree
 from qnnsolve.verification.noise import Power, power
 from qnnsolve.verification.quantized_nodes import QuantizedNodes
 
-__all__ = ["Nodewise", "Usage", "stateful", "watched"]
+__all__ = ["Nodewise", "Sample", "Usage", "run", "stateful", "watched"]
 
 Sample = tuple[Any, ...]
 Values = dict[str, torch.Tensor]

@@ -9,7 +9,7 @@ import attrs
 import torch
 from torch.fx import GraphModule, Node
 
-__all__ = ["QuantizedNodes", "encoding_of", "is_dequantize", "is_quantize", "op_behind"]
+__all__ = ["QuantizedNodes", "clamp_of", "encoding_of", "is_dequantize", "is_quantize", "op_behind"]
 
 QUANTIZE, DEQUANTIZE = "quantized_decomposed.quantize_per_tensor", "quantized_decomposed.dequantize_per_tensor"
 
@@ -38,9 +38,14 @@ def encoding_of(quantize: Node) -> str:
 
 
 def op_behind(node: Node) -> Node:
-    """The op, or the input, whose values ``node`` quantizes, be it by way of other encodings."""
+    """The op, or the input, whose values ``node`` quantizes, be it by way of other encodings; of an op and the clamp
+    that counts with it as one, the op."""
     while is_quantize(node) or is_dequantize(node):
         node = node.all_input_nodes[0]
+    if node.target in CLAMPS:
+        before = node.all_input_nodes[0]
+        inner = op_behind(before) if is_dequantize(before) else before
+        return inner if clamp_of(inner) is node else node
     return node
 
 
@@ -71,7 +76,7 @@ class QuantizedNodes:
                 if node.name in known and not is_quantize(node) and not is_dequantize(node):
                     found.append(node)
         quantize = {node: own for node in found if (own := _own(node)) is not None}
-        ends = {node: clamp for node in quantize if (clamp := _clamp(node, quantize)) is not None}
+        ends = {node: clamp for node in quantize if (clamp := clamp_of(node)) is not None}
         clamps = frozenset(ends.values())
         nodes = [node for node in found if node not in clamps]
         last = {node: ends.get(node, node) for node in nodes}
@@ -95,14 +100,13 @@ def _readers(node: Node) -> list[Node]:
     return [reader for user in node.users for reader in user.users if is_dequantize(reader)]
 
 
-def _clamp(node: Node, quantize: Mapping[Node, Node]) -> Node | None:
+def clamp_of(node: Node) -> Node | None:
     """The clamp of the same encoding that alone reads ``node``, unless that is a clamp itself."""
-    dequantized = _readers(node)
+    dequantized, own = _readers(node), _own(node)
     readers = {user for each in dequantized for user in each.users}
     behind = sum(len(user.users) for user in node.users)
-    if node.target in CLAMPS or node.op == "placeholder" or len(readers) != 1 or behind != len(dequantized):
+    if own is None or node.target in CLAMPS or node.op == "placeholder" or len(readers) != 1:
         return None
     (clamp,) = readers
-    if clamp.target not in CLAMPS or clamp not in quantize or quantize[clamp].args[1:] != quantize[node].args[1:]:
-        return None
-    return clamp
+    end = _own(clamp) if clamp.target in CLAMPS and behind == len(dequantized) else None
+    return clamp if end is not None and end.args[1:] == own.args[1:] else None

@@ -34,7 +34,7 @@ def name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_each_node_is_compared_and_told(ask: Ask, name: str) -> None:
-    common = ("compare", f"{name}:net", "--soc", "sm8750")
+    common = ("compare", f"{name}:net", "--soc", "sm8750", "--no-emulator")
     document = document_of(ask, *common, "--precision", "8a8w", "--save", "net.qnn")
     assert [node["name"] for node in document["nodes"]] == ["input_1", "conv2d", "conv2d_1", "flatten"]
     assert document["samples"] == 3 and document["bound_db"] == 20
@@ -49,7 +49,7 @@ def test_each_node_is_compared_and_told(ask: Ask, name: str) -> None:
 
 
 def test_from_python_it_is_the_same_record() -> None:
-    found = compare(seeded(ConvNet), images(1)[0], precision="16a8w", calibration=images(2), bound=200)
+    found = compare(seeded(ConvNet), images(1)[0], precision="16a8w", calibration=images(2), bound=200, emulator=False)
     assert found.samples == 2 and found.first_own == found.nodes[0] == found.first_accumulated
     assert [node.name for node in found.nodes if node.encoding is None] == []
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 from typing import IO
 
-from qnnsolve.cli.arguments import request_arguments
+from qnnsolve.cli.arguments import request_arguments, whole_number
 from qnnsolve.cli.checks import check_kept, check_names
 from qnnsolve.cli.commands.groups import Group
 from qnnsolve.cli.commands.models import CALIBRATION_HELP, decibels, files_of, request_of
 from qnnsolve.cli.commands.pages import check_report
 from qnnsolve.results import BOUND_DB
+from qnnsolve.verification.verified_samples import VERIFIED_SAMPLES
 
 __all__ = ["register"]
 
@@ -39,6 +40,14 @@ def register(group: Group) -> None:
         metavar="DB",
         help="name the first node whose SQNR is below this (default: %(default)s)",
     )
+    compare.add_argument("--no-emulator", action="store_true", help="torch alone: nothing is compiled")
+    compare.add_argument(
+        "--verify-samples",
+        type=whole_number("a number of samples"),
+        default=VERIFIED_SAMPLES,
+        metavar="N",
+        help="how many different samples the emulator runs (default: %(default)s)",
+    )
 
 
 def _compare(arguments: argparse.Namespace, stdout: IO[str]) -> int:
@@ -57,6 +66,11 @@ def _compare(arguments: argparse.Namespace, stdout: IO[str]) -> int:
 
         recipe_of(load_run(arguments.kept), arguments.soc, arguments.backend)
 
+    if not arguments.no_emulator:
+        from qnnsolve.host import libraries
+
+        libraries.ensure_compiler(arguments.backend)
+
     from qnnsolve.cli.terminal import progress_bar
     from qnnsolve.models.files import load_model
     from qnnsolve.models.samples import calibration_samples
@@ -73,6 +87,8 @@ def _compare(arguments: argparse.Namespace, stdout: IO[str]) -> int:
             run=arguments.kept,
             calibration=samples,
             bound=arguments.bound,
+            emulator=not arguments.no_emulator,
+            verify_samples=arguments.verify_samples,
             progress=progress,
         )
     if arguments.format == "json":

@@ -16,7 +16,7 @@ from qnnsolve.cli.commands.pages import check_report
 from qnnsolve.errors import HostBackendError, MismatchError, PoorError
 
 if TYPE_CHECKING:
-    from qnnsolve.results import ExportResult, SolveResult
+    from qnnsolve.results import Difference, ExportResult, SolveResult
 
 __all__ = ["CALIBRATION_HELP", "decibels", "files_of", "register", "request_of", "solve_exit"]
 
@@ -223,10 +223,18 @@ def _export_exit(result: ExportResult, strict: bool, unverified: bool) -> int:
     worst = max(wrong, key=lambda output: output.max_rel)
     print(
         f"error: the emulator differs from the converted model at output {worst.index} by {worst.max_rel * 100:.3g} % "
-        f"of its range, and not by rounding; {result.pte} is kept",
+        f"of its range, and not by rounding{_where(result.first_difference)}; {result.pte} is kept",
         file=sys.stderr,
     )
     return MismatchError.exit_code
+
+
+def _where(found: Difference | None) -> str:
+    if found is None:
+        return ""
+    if found.node is None:
+        return "; no node differs alone"
+    return f"; the first node that differs{' by rounding' if found.verdict.value == 'rounding' else ''}: {found.node}"
 
 
 def _poor_exit(result: ExportResult, least_db: float | None) -> int:
