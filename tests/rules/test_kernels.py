@@ -11,7 +11,7 @@ from qnnsolve.opinfo_facts import operator_facts
 from qnnsolve.rules.builders import Built, build
 from tests.rules.graphs import call, facts, param, placeholder
 
-WRONG, RIGHT, REFUSED = Verdict.WRONG, Verdict.ACCEPTED, Verdict.REJECTED
+WRONG, RIGHT, REFUSED, LATE = Verdict.WRONG, Verdict.ACCEPTED, Verdict.REJECTED, Verdict.VALIDATOR_ONLY
 FULL, HALF, NARROW = "u16 s16c s32c > u16", "f16 f16 f16 > f16", "f16 s8c f16 > f16"
 
 
@@ -31,6 +31,23 @@ FULL, HALF, NARROW = "u16 s16c s32c > u16", "f16 f16 f16 > f16", "f16 s8c f16 > 
         ("Conv2d", "1x1_strided", NARROW, RIGHT),
         ("Conv2d", "1x1_grouped", NARROW, REFUSED),
         ("Conv2d", "1x1_narrow", NARROW, REFUSED),
+        ("DepthWiseConv2d", "long", "u16 s16c s32c > u16", WRONG),
+        ("DepthWiseConv2d", "long", "u16 s8c s32c > u16", RIGHT),
+        ("DepthWiseConv2d", "dilated", "s8 s8c s32c > s8", RIGHT),
+        ("DepthWiseConv2d", "dilated_strided", HALF, REFUSED),
+        ("DepthWiseConv2d", "dilated_strided", "u8 s8c s32c > u8", RIGHT),
+        ("DepthWiseConv2d", "1x1", "u16 s8 - > u16", WRONG),
+        ("DepthWiseConv2d", "1x1", "u16 s8c - > u16", RIGHT),
+        ("DepthWiseConv2d", "1x1", "u16 s4c - > u16", Verdict.UNKNOWN),
+        ("TransposeConv2d", "long", "u16 s16c s32c > u16", WRONG),
+        ("TransposeConv2d", "long_strided", "u16 s8c s32c > u16", RIGHT),
+        ("TransposeConv2d", "grouped_wider", "u8 s8c s32c > u8", REFUSED),
+        ("LayerNorm", "rank5", "u8 u8 s32 > u8", REFUSED),
+        ("LayerNorm", "rank1", "u8 u8 s32 > u8", RIGHT),
+        ("MatMul", "constant_rank5", "u16 s8c > u16", LATE),
+        ("MatMul", "constant_rank4x2", "u16 s8c > u16", RIGHT),
+        ("MatMul", "constant_first", "u8 u8 > u8", RIGHT),
+        ("FullyConnected", "narrow", "u16 s8c s32c > u16", RIGHT),
         ("PoolAvg2d", "5x5_beside", "u8 > u8", RIGHT),
         ("PoolAvg2d", "3x3_padded", "u8 > u8", RIGHT),
         ("PoolAvg2d", "counted_beside", "u8 > u8", WRONG),
@@ -72,6 +89,11 @@ def convolved(before: tuple[int, ...], weight: tuple[int, ...], *args: object, t
     return build(node, Graph.of((x, w, node)))
 
 
+def upsampled(weight: tuple[int, ...], *args: object) -> Built:
+    node = call("c", "conv_transpose2d.input", Ref("x"), Ref("w"), None, *args)
+    return build(node, Graph.of((placeholder("x", 1, 8, 16, 16), param("w", *weight), node)))
+
+
 @pytest.mark.parametrize(
     ("built", "case"),
     [
@@ -107,10 +129,22 @@ def test_a_convolution_finds_its_case(built: Built, case: str | None) -> None:
         (convolved((1, 8, 16, 16), (8, 1, 3, 3), 1, 1, 1, 8), "DepthWiseConv2d", None),
         (convolved((1, 8, 16, 16), (8, 1, 1, 1), 1, 0, 1, 8), "DepthWiseConv2d", None),
         (convolved((1, 8, 16, 16), (8, 1, 3, 3), 1, 2, 2, 8), "DepthWiseConv2d", "dilated"),
-        (convolved((1, 8, 64), (8, 1, 31), 1, 15, 1, 8), "DepthWiseConv2d", "long_row"),
+        (convolved((1, 8, 16, 16), (8, 1, 3, 3), 1, 3, 3, 8), "DepthWiseConv2d", "dilated_even"),
+        (convolved((1, 8, 16, 16), (8, 1, 3, 3), 2, 2, 2, 8), "DepthWiseConv2d", "dilated_strided"),
+        (convolved((1, 8, 16, 16), (8, 1, 3, 3), 1, 4, 4, 8), "DepthWiseConv2d", "long"),
+        (convolved((1, 8, 16, 16), (8, 1, 3, 3), 2, 1, 1, 8), "DepthWiseConv2d", None),
+        (convolved((1, 8, 64), (8, 1, 3), 1, 2, 2, 8), "DepthWiseConv2d", "dilated_row"),
+        (convolved((1, 8, 64), (8, 1, 31), 1, 15, 1, 8), "DepthWiseConv2d", "long"),
+        (convolved((1, 8, 64), (8, 1, 3), 2, 1, 1, 8), "DepthWiseConv2d", "row_strided"),
+        (upsampled((8, 4, 3, 3)), "TransposeConv2d", None),
+        (upsampled((8, 4, 9, 9)), "TransposeConv2d", "long"),
+        (upsampled((8, 4, 9, 9), 2), "TransposeConv2d", None),
+        (upsampled((8, 4, 3, 3), 1, 0, 0, 2), "TransposeConv2d", "grouped"),
+        (upsampled((8, 4, 9, 9), 1, 0, 0, 2), "TransposeConv2d", "grouped_long"),
         (convolved((1, 8, 4, 4, 4), (8, 8, 3, 3, 3), 1, 1), "Conv3d", None),
         (convolved((1, 8, 4, 4, 4), (8, 8, 3, 3, 3), 1, 2, (1, 2, 2)), "Conv3d", "dilated"),
         (convolved((1, 8, 4, 4, 4), (8, 4, 3, 3, 3), 1, 1, 1, 2), "Conv3d", "grouped"),
+        (convolved((1, 8, 4, 4, 4), (8, 4, 3, 3, 3), 1, 2, (1, 2, 2), 2), "Conv3d", "dilated_grouped"),
     ],
 )
 def test_the_other_convolutions_find_theirs(built: Built, op: str, case: str | None) -> None:
@@ -152,3 +186,21 @@ def test_a_form_that_nobody_measured_is_unverified(groups: int, known: bool) -> 
     assert [node.name for node in given.unverified()] == ([] if known else ["n"])
     missing = given.unknown_op(conv, given.built["n"])
     assert missing is None if known else missing is not None and f"{missing[0]} {missing[1]}" == "Conv3d grouped"
+
+
+@pytest.mark.parametrize(("dilation", "outputs", "legal"), [(2, 16, False), (1, 16, True), (2, 8, True)])
+def test_no_dilated_depthwise_convolution_makes_several_channels_of_one(
+    dilation: int, outputs: int, legal: bool
+) -> None:
+    built = convolved((1, 8, 16, 16), (outputs, 1, 3, 3), 1, dilation, dilation, 8)
+    assert (built.op == "DepthWiseConv2d") is legal
+    assert legal or "several channels of one" in built.why
+
+
+@pytest.mark.parametrize(("size", "legal"), [(1, False), (3, True)])
+def test_a_depthwise_point_convolution_has_no_weights_of_4_bits(size: int, legal: bool) -> None:
+    conv = call("c", "conv2d.default", Ref("x"), Ref("w"), None, 1, size // 2, 1, 8, shape=(1, 8, 16, 16))
+    given = facts(placeholder("x", 1, 8, 16, 16), param("w", 8, 1, size, size), conv)
+    accepted = operator_facts("htp", "V79").accepted("DepthWiseConv2d", given.form(conv, given.built["c"]))
+    assert accepted is not None and accepted.admits(("u16", "s4c", "-", "u16")) is legal
+    assert accepted.admits(("u16", "s8c", "-", "u16")) and accepted.admits(("s8", "s8c", "s32c", "s8"))

@@ -165,7 +165,7 @@ _DEPTHWISE = (
         _depthwise("2x2", "2x2x1x32", pads=_NONE),
         _depthwise("5x5_strided", "5x5x1x32", pads=(2, 2), stride=(2, 2)),
         _depthwise("narrow", "3x3x1x3", "1x7x5x3"),
-        _depthwise("conv1d_4", "1x4x1x32", _ROW, pads=(0, 1), stride=(1, 2)),
+        _named(_depthwise("row_strided", "1x4x1x32", _ROW, pads=(0, 1), stride=(1, 2))),
         _named(_depthwise("long", "9x9x1x32", "1x16x16x32", pads=(4, 4))),
         _named(_depthwise("long_row", "1x9x1x32", _ROW, pads=(0, 4))),
         _depthwise("dilated_even", "2x2x1x32", pads=(1, 1), dilation=(3, 3)),
@@ -184,36 +184,25 @@ _TRANSPOSED = (
         _transposed("narrow", "3x3x3x5", before="1x5x4x3"),
         _transposed("conv1d", "1x4x32x32", before=_ROW, pads=(0, 1), stride=(1, 2)),
         _named(_transposed("long", "9x9x32x32", pads=(4, 4), stride=(1, 1), before="1x8x8x32")),
-        _named(_transposed("long_row", "1x16x32x32", before=_ROW, pads=(0, 4), stride=(1, 8))),
+        _transposed("long_strided", "1x16x32x32", before=_ROW, pads=(0, 4), stride=(1, 8)),
         _named(_transposed("grouped_wider", "3x3x32x8", group=4, pads=(1, 1))),
     ),
 )
 _VOLUMES = (
     _conv("3x3x3", _VOLUME, "3x3x3x32x32"),
     *_beside(
-        _conv("batch", "2x4x4x4x32", "3x3x3x32x32"),
         _conv("1x1x1", _VOLUME, "1x1x1x32x32", pads=_NOWHERE),
         _conv("strided", _VOLUME, "3x3x3x32x32", stride=(2, 2, 2)),
-        _conv("2x2x2", _VOLUME, "2x2x2x32x32", pads=_NOWHERE, stride=(2, 2, 2)),
-        _conv("1x3x3", _VOLUME, "1x3x3x32x32", pads=(0, 1, 1)),
-        _conv("3x1x1", _VOLUME, "3x1x1x32x32", pads=(1, 0, 0)),
-        _conv("narrow", "1x3x7x5x3", "3x3x3x3x5"),
         _named(_conv("grouped", _VOLUME, "3x3x3x16x32", group=2)),
         _conv("dilated", _VOLUME, "3x3x3x32x32", pads=(1, 2, 2), dilation=(1, 2, 2)),
-        _conv("dilated_deep", _VOLUME, "3x3x3x32x32", pads=(2, 2, 2), dilation=(2, 2, 2)),
     ),
 )
 _DEEP = "1x2x4x4x32"
 _TRANSPOSED_VOLUMES = (
     _transposed("2x2x2", "2x2x2x32x32", before=_DEEP),
     *_beside(
-        _transposed("batch", "2x2x2x32x32", before="2x2x4x4x32"),
         _transposed("1x1x1", "1x1x1x32x32", before=_DEEP, stride=(1, 1, 1)),
-        _transposed("3x3x3_dense", "3x3x3x32x32", before=_DEEP, stride=(1, 1, 1), pads=(1, 1, 1)),
         _transposed("3x3x3_added", "3x3x3x32x32", before=_DEEP, pads=(1, 1, 1), added=(1, 1, 1)),
-        _transposed("4x4x4_padded", "4x4x4x32x32", before=_DEEP, pads=(1, 1, 1)),
-        _transposed("1x2x2", "1x2x2x32x32", before=_DEEP, stride=(1, 2, 2)),
-        _transposed("narrow", "3x3x3x3x5", before="1x2x5x4x3"),
     ),
 )
 

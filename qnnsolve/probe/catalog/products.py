@@ -136,6 +136,7 @@ PRODUCTS = (
             ),
         ),
         ("aten.native_layer_norm.default",),
+        closed=True,
     ),
     OpSpec(
         "RmsNorm",
@@ -152,6 +153,7 @@ PRODUCTS = (
             ),
         ),
         ("aten.rms_norm.default",),
+        closed=True,
     ),
     OpSpec(
         "Batchnorm",

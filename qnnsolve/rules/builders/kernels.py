@@ -14,6 +14,8 @@ LONGEST = 8
 """Positions over which a kernel goes, from its first tap to its last, beyond which 16 by 16 bits are wrong."""
 ROW = 8
 """A row as wide as a multiple of this is wrong in half precision where it is padded by more than that share of it."""
+DEPTH = 3
+"""Dimensions of a kernel over volumes; of these 16 by 16 bits are nowhere legal."""
 CHANNELS = 8
 """Half precision by 8 or 4 bits takes input channels by so many."""
 
@@ -22,24 +24,28 @@ def case_of(name: str, node: Node, graph: Graph, groups: object, dilation: objec
     """The name of the case, None where rank and kernel tell enough. Measured (HTP emulator, QNN 2.51, V68 to V81):
 
     16-bit weights on 16-bit activations are off by 1 to 2 % where taps are apart (``dilated``) or go over more than 8
-    positions one by one (``long``). In half precision a sequence that keeps its length, a multiple of 8, is garbage
-    where either side of it is padded by more than an 8th of that (``row``): a kernel of 7 over 16, of 11 over 32.
-    Half precision takes weights of 8 and 4 bits only in one group of 8, 16, 24 ... input channels (``1x1_narrow``).
+    positions one by one (``long``), also of depthwise and of transposed convolutions. In half precision a sequence that
+    keeps its length, a multiple of 8, is garbage where either side of it is padded by more than an 8th of that
+    (``row``): a kernel of 7 over 16, of 11 over 32. Half precision takes weights of 8 and 4 bits only in one group of
+    8, 16, 24 ... input channels (``1x1_narrow``).
     """
     shape, before = shape_of(graph, ref_at(node, 1)), shape_of(graph, ref_at(node, 0))
     kernel = shape[2:]
+    strides = _spread(node.argument(3, "stride", 1), len(kernel))
     if name.startswith("Transpose"):
-        return "grouped" if groups != 1 else None
-    taps, strides = _spread(dilation, len(kernel)), _spread(node.argument(3, "stride", 1), len(kernel))
+        return _transposed(kernel, strides, groups)
+    taps = _spread(dilation, len(kernel))
+    spans = [_span(size, gap) for size, gap in zip(kernel, taps, strict=True)]
     apart = any(gap != 1 and size != 1 for size, gap in zip(kernel, taps, strict=True))
     if name == "Conv3d":
-        return "grouped" if groups != 1 else "dilated" if apart else None
+        return _over_volumes(groups, apart)
     if set(kernel) == {1}:
         narrow = name == "Conv2d" and (groups != 1 or not isinstance(shape[1], int) or shape[1] % CHANNELS != 0)
         return "1x1_narrow" if narrow else None
-    spans = [_span(size, gap) for size, gap in zip(kernel, taps, strict=True)]
-    long = any(step == 1 and span > LONGEST for span, step in zip(spans, strides, strict=True))
-    row = _is_row(before, kernel, strides) and _over_padded(node, before[-1], spans[-1])
+    long = _is_long(spans, strides)
+    if name == "DepthWiseConv2d":
+        return _depthwise(kernel, taps, strides, apart, long, _is_flat(before, kernel))
+    row = _is_flat(before, kernel) and strides[-1] == 1 and _over_padded(node, before[-1], spans[-1])
     match apart, long, row:
         case True, _, _:
             return "dilated_row" if row else "dilated"
@@ -49,15 +55,57 @@ def case_of(name: str, node: Node, graph: Graph, groups: object, dilation: objec
             return "row" if row else None
 
 
+def _depthwise(
+    kernel: Sequence[int | None],
+    taps: Sequence[object],
+    strides: Sequence[object],
+    apart: bool,
+    long: bool,
+    flat: bool,
+) -> str | None:
+    """Half precision has no dilated one with strides (``dilated_strided``), and on V68 none of sequences with strides
+    (``row_strided``). Of 16 by 16 bits every long one is wrong, and of the dilated ones some are."""
+    stepping = set(strides) != {1}
+    if long:  # the strictest of those that may fit
+        return "long_strided" if apart and stepping else "long"
+    if apart and stepping:
+        return "dilated_strided"
+    if apart and flat:
+        return "dilated_row"
+    if apart:
+        return "dilated" if set(kernel) == {3} and set(taps) == {2} else "dilated_even"
+    return "row_strided" if flat and stepping else None
+
+
+def _transposed(kernel: Sequence[int | None], strides: Sequence[object], groups: object) -> str | None:
+    """In groups weights with a scale per channel are wrong or refused (``grouped``); a long one in groups was not
+    measured."""
+    long = len(kernel) < DEPTH and _is_long([_span(size, 1) for size in kernel], strides)
+    if groups != 1:
+        return "grouped_long" if long else "grouped"
+    return "long" if long else None
+
+
+def _over_volumes(groups: object, apart: bool) -> str | None:
+    """Nothing is known of one that is both in groups and dilated."""
+    if groups != 1:
+        return "dilated_grouped" if apart else "grouped"
+    return "dilated" if apart else None
+
+
+def _is_long(spans: Sequence[int], strides: Sequence[object]) -> bool:
+    return any(step == 1 and span > LONGEST for span, step in zip(spans, strides, strict=True))
+
+
 def _span(size: int | None, gap: object) -> int:
     """From the first tap to the last; where it is not known, as if it were long."""
     return (size - 1) * gap + 1 if isinstance(size, int) and isinstance(gap, int) else LONGEST + 1
 
 
-def _is_row(before: Sequence[int | None], kernel: Sequence[int | None], strides: Sequence[object]) -> bool:
-    """Whether an image of one row, or a sequence, is gone over one by one."""
+def _is_flat(before: Sequence[int | None], kernel: Sequence[int | None]) -> bool:
+    """Whether it goes over an image of one row, or a sequence."""
     high = before[2:-1] if len(kernel) > 1 else (1,)
-    return set(high) == {1} and set(kernel[:-1]) <= {1} and strides[-1] == 1
+    return set(high) == {1} and set(kernel[:-1]) <= {1}
 
 
 def _over_padded(node: Node, wide: int | None, span: int) -> bool:

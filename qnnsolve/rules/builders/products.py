@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from qnnsolve.facts.graph import Graph, Node, Ref
+from qnnsolve.rules.builders.batched import sizes_of
 from qnnsolve.rules.builders.kernels import case_of
 from qnnsolve.rules.builders.types import Builder, Built, Fate, Input, Step, on_cpu, op, ref_at, shape_of, table
 from qnnsolve.rules.request import Role
@@ -69,6 +70,8 @@ def _convolved(
     elif isinstance(groups, int) and groups > 2 and shape[1] == 1:
         if volume:
             return on_cpu("ExecuTorch builds depthwise convolutions of images only")
+        if shape[0] != groups and shape[2:] != (1,) * (len(shape) - 2) and _is_apart(dilation):
+            return on_cpu("HTP compiles no dilated depthwise convolution that makes several channels of one")
         name = "DepthWiseConv2d"
     else:
         name = "Conv3d" if volume else "Conv2d"
@@ -76,6 +79,12 @@ def _convolved(
     steps = (Step("Reshape", (_IN, _IN)), Step("Reshape", (_OUT, _OUT))) if len(shape) == 3 else ()
     case = case_of(name, node, graph, groups, dilation)
     return Built(Fate.OP, name, _weighted(node, weight, 1 if transposed else 0), case, steps=steps)
+
+
+def _is_apart(dilation: object) -> bool:
+    """Measured (HTP compiler, QNN 2.51, V68 and V79): finalize refuses all that the validator takes of those with a
+    channel multiplier."""
+    return any(gap != 1 for gap in sizes_of(dilation))
 
 
 def _not_transposed(dims: int, groups: object, outputs: object, added: object) -> str:
