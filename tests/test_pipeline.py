@@ -179,6 +179,12 @@ def test_inputs_that_do_not_fit_are_one_line(capfd: pytest.CaptureFixture[str]) 
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_norm_without_statistics_is_no_layer_in_training_mode() -> None:
+    norm = torch.nn.BatchNorm2d(3, track_running_stats=False).eval()
+    result = pipeline.solve(norm, (torch.randn(2, 3, 4, 4),))
+    assert {node.placement.value for node in result.nodes} == {"npu"}
+
+
 def test_a_program_in_training_mode_is_refused() -> None:
     program = torch.export.export(seeded(ConvNet).train(), images(2)[0])
     with pytest.raises(UnsupportedGraphError, match=r"batch_norm is in training mode; call \.eval\(\)"):

@@ -168,7 +168,7 @@ def _checked(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
         if value.is_floating_point() and value.isnan().any():
             raise UnsupportedGraphError(name, "its values hold NaN")
     for node in module.graph.nodes:
-        if node.target is torch.ops.aten.batch_norm.default and node.args[5]:
+        if node.target is torch.ops.aten.batch_norm.default and node.args[5] and node.args[3] is not None:
             raise UnsupportedGraphError(node.name, "batch_norm is in training mode; call .eval() before torch.export")
         if isinstance(node.target, torch._ops.HigherOrderOperator):
             raise UnsupportedGraphError(

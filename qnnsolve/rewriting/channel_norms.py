@@ -67,7 +67,21 @@ def _scaled(emit: Emitter, source: Any, weight: torch.Tensor, bias: torch.Tensor
 
 
 def _batch_norm(emit: Emitter, node: FxNode) -> FxNode | None:
-    return None if argument(node, 5, "training") else _with_statistics(emit, node)
+    """Without statistics that are kept (``track_running_stats=False``), by those of the batch: an instance norm."""
+    if not argument(node, 5, "training"):
+        return _with_statistics(emit, node)
+    if argument(node, 3, "running_mean") is not None or argument(node, 4, "running_var") is not None:
+        return None
+    source, like = node.args[0], node.meta["val"]
+    weight, bias, eps = argument(node, 1, "weight"), argument(node, 2, "bias"), argument(node, 7, "eps")
+    if weight is None:
+        weight = emit.constant("norm_weight", torch.ones(like.shape[1], dtype=like.dtype))
+    batch, channels, *inner = list(like.shape)
+    first = source if batch == 1 else emit(aten.transpose.int, source, 0, 1)
+    image = emit(aten.reshape.default, first, [1, channels, batch, math.prod(inner)])
+    normed = emit(aten.instance_norm.default, image, weight, bias, None, None, True, 0.0, eps, False)
+    whole = emit(aten.reshape.default, normed, [channels, batch, *inner] if batch > 1 else [1, channels, *inner])
+    return whole if batch == 1 else emit(aten.transpose.int, whole, 0, 1)
 
 
 def _instance_norm(emit: Emitter, node: FxNode) -> FxNode | None:

@@ -32,6 +32,14 @@ _WEIGHTED = frozenset(
 )
 """Ops whose weight and bias, arguments 1 and 2, have to be constants."""
 
+_FOLDED_IN_LOWERING = frozenset(
+    {
+        *(_aten.arange.default, _aten.arange.start, _aten.arange.start_step, _aten.scalar_tensor.default),
+        *(_aten.full.default, _aten.zeros.default, _aten.ones.default, _aten.empty.memory_format),
+    }
+)
+"""What makes a constant from nothing, and is left to ExecuTorch. It builds no other (``linspace``, ``eye``)."""
+
 Tensors: TypeAlias = dict[str, torch.Tensor]
 """Parameters, buffers and lifted tensors, by name."""
 Computed: TypeAlias = dict[Node, frozenset[str]]
@@ -42,7 +50,8 @@ def fold_constants(model: GraphModule, trained: bool = False) -> GraphModule:
     """Replace, in place, each tensor that is computed from parameters, buffers and constants alone by its value.
 
     What an op reads as it is stays as it is: a plain weight keeps its name. So do tensors that the model writes to,
-    those that carry random numbers, and constants that an op makes from nothing (``arange``). Returns ``model``. A
+    those that carry random numbers, and constants that an op makes from nothing where lowering folds that
+    (``arange``). Returns ``model``. A
     folded value is a buffer named ``folded_constant_0`` and so on; the weight of a linear or convolution is a
     parameter, as torchao wants it where it folds a batch norm into it. What is computed from parameters that are to be
     ``trained`` stays, too.
@@ -177,7 +186,8 @@ def _is_weight(node: Node) -> bool:
 def _frontier(computed: Computed) -> Iterator[Node]:
     """Computed tensors that something reads which is not computed itself."""
     for node in computed:
-        single = node.op == "call_function" and node.all_input_nodes and isinstance(node.meta["val"], torch.Tensor)
+        made = node.op == "call_function" and (node.all_input_nodes or node.target not in _FOLDED_IN_LOWERING)
+        single = made and isinstance(node.meta["val"], torch.Tensor)
         if single and any(user not in computed for user in node.users):
             yield node
 

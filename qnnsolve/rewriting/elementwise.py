@@ -91,6 +91,21 @@ def _power_of_a_number(emit: Emitter, node: FxNode) -> FxNode | None:
     return emit(aten.exp.default, emit(aten.mul.Tensor, exponent, math.log(base)))
 
 
+def _add_of_two(target: Any) -> Replacement:
+    """``x + value * (a op b)``."""
+
+    def rewritten(emit: Emitter, node: FxNode) -> FxNode:
+        made, value = emit(target, *node.args[1:3]), argument(node, 3, "value", 1)
+        return emit(aten.add.Tensor, node.args[0], made if value == 1 else emit(aten.mul.Tensor, made, value))
+
+    return rewritten
+
+
+def _lerp(emit: Emitter, node: FxNode) -> FxNode:
+    start, end, weight = node.args
+    return emit(aten.add.Tensor, start, emit(aten.mul.Tensor, emit(aten.sub.Tensor, end, start), weight))
+
+
 ELEMENTWISE: Mapping[Any, Replacement] = MappingProxyType(
     {
         aten.softplus.default: _softplus,
@@ -105,6 +120,10 @@ ELEMENTWISE: Mapping[Any, Replacement] = MappingProxyType(
         aten.logaddexp.default: _log_add_exp,
         aten.acosh.default: _acosh,
         aten.pow.Scalar: _power_of_a_number,
+        aten.addcmul.default: _add_of_two(aten.mul.Tensor),
+        aten.addcdiv.default: _add_of_two(aten.div.Tensor),
+        aten.lerp.Scalar: _lerp,
+        aten.lerp.Tensor: _lerp,
     }
 )
 """By aten target, what is written instead."""

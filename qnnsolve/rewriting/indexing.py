@@ -62,5 +62,25 @@ def _from_zero(emit: Emitter, index: FxNode, size: int) -> FxNode:
     return emit(aten.where.self, from_back, emit(aten.add.Tensor, index, size), index)
 
 
-INDEXING: Mapping[Any, Replacement] = MappingProxyType({aten.index.Tensor: _index})
+def _unfold(emit: Emitter, node: FxNode) -> FxNode:
+    """Windows along a dimension (frames of a signal) as the rows that a constant index picks; side by side, as they
+    lie."""
+    source: Any = node.args[0]
+    place: Any = node.args[1]
+    size: Any = node.args[2]
+    step: Any = node.args[3]
+    shape = list(source.meta["val"].shape)
+    dim = place % len(shape)
+    windows = (shape[dim] - size) // step + 1
+    if step == size:
+        picked = emit(aten.slice.Tensor, source, dim, 0, windows * size) if windows * size < shape[dim] else source
+    else:
+        at = torch.arange(windows)[:, None] * step + torch.arange(size)
+        picked = emit(aten.index_select.default, source, dim, emit.constant("window_places", at.reshape(-1)))
+    cut = emit(aten.reshape.default, picked, [*shape[:dim], windows, size, *shape[dim + 1 :]])
+    others = [each for each in range(len(shape) + 1) if each != dim + 1]
+    return cut if dim == len(shape) - 1 else emit(aten.permute.default, cut, [*others, dim + 1])
+
+
+INDEXING: Mapping[Any, Replacement] = MappingProxyType({aten.index.Tensor: _index, aten.unfold.default: _unfold})
 """By aten target, what is written instead."""

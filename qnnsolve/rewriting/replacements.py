@@ -27,10 +27,13 @@ from qnnsolve.rewriting.indices import INDICES
 from qnnsolve.rewriting.integers import INTEGERS
 from qnnsolve.rewriting.logic import LOGIC
 from qnnsolve.rewriting.pooling import POOLINGS
+from qnnsolve.rewriting.products import PRODUCTS
 from qnnsolve.rewriting.reductions import REDUCTIONS
 from qnnsolve.rewriting.resizes import RESIZES
 from qnnsolve.rewriting.scalars import SCALARS
+from qnnsolve.rewriting.softmaxes import SOFTMAXES
 from qnnsolve.rewriting.sorting import SORTS
+from qnnsolve.rewriting.spreads import SPREADS
 from qnnsolve.rewriting.tiles import SCALED
 from qnnsolve.rewriting.transposed import TRANSPOSED
 
@@ -86,6 +89,9 @@ REPLACED: Mapping[Any, Replacement] = MappingProxyType(
         **CHANNEL_NORMS,
         **SCALARS,
         **SCALED,
+        **SPREADS,
+        **PRODUCTS,
+        **SOFTMAXES,
         aten.permute.default: _permutation,
     }
 )

@@ -31,6 +31,9 @@ INSTANCE_NORMS: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
     "2d, affine": (nn.InstanceNorm2d(6, affine=True), (1, 6, 8, 8)),
     "3d": (nn.InstanceNorm3d(6), (1, 6, 4, 4, 4)),
     "3d, no batch": (nn.InstanceNorm3d(6), (6, 4, 4, 4)),
+    "by the batch, 1d": (nn.BatchNorm1d(6, affine=False, track_running_stats=False), (16, 6)),
+    "by the batch, 2d": (nn.BatchNorm2d(6, track_running_stats=False), (2, 6, 8, 4)),
+    "by the batch of one, 3d": (nn.BatchNorm3d(6, track_running_stats=False), (1, 6, 4, 4, 4)),
 }
 
 

@@ -20,6 +20,13 @@ class Positions(nn.Module):
         return x + torch.where(ids[None, :] <= ids[:, None], 0.0, -9.0)
 
 
+class Made(nn.Module):
+    """Of constants that ExecuTorch has no builder for."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * torch.linspace(0, 1, 4) + torch.eye(4)
+
+
 class Buffered(nn.Module):
     steps: torch.Tensor
 
@@ -63,6 +70,7 @@ def calls(model: torch.fx.GraphModule) -> list[str]:
     ("module", "left"),
     [
         (Positions(), ["aten.add.Tensor"]),
+        (Made(), ["aten.mul.Tensor", "aten.add.Tensor"]),
         (Buffered(), ["aten.mul.Tensor", "aten.add.Tensor"]),
     ],
 )
