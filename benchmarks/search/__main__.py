@@ -67,7 +67,7 @@ def searched(search: Search, ranked: bool) -> dict[str, Any]:
     return {
         "passes": search.passes,
         "seconds": round(search.seconds, 1),
-        "details": f"{len(low)} configs measured, converts free",
+        "details": f"{len(set(low))} configs, converts free",
         "offers": [
             {"budget": each, "point": attrs.asdict(point)}
             for each in budgets(bench)

@@ -26,6 +26,7 @@ from qnnsolve.search.keeping import Memory, named
 from qnnsolve.search.ledgers import Measuring
 from qnnsolve.search.measuring import Studied
 from qnnsolve.search.noises import monotone, needed
+from qnnsolve.search.origins import Roundings
 from qnnsolve.search.picking import tried
 from qnnsolve.search.sensitivity import directions_for, reference, sensitivities
 from qnnsolve.search.spaces import Space, solved_with
@@ -38,17 +39,18 @@ NAME, GREEDY = "search", "greedy"
 
 @attrs.frozen(eq=False)
 class Choice:
-    """A config that the search found: what it predicts, and what it measures over the calibration samples."""
+    """A config that the search found: what it predicts in dB, and what it has in a trial, run with its roundings
+    simulated."""
 
     encodings: Encodings
     predicted: float
-    measured: float
+    tried: float
 
 
 class Search:
     """Calibrates and differentiates once. Each budget then asks the same program, as `qnnsolve search` does:
-    near-optimal configs are tried, and the best of them is measured over the calibration samples. :attr:`passes` and
-    :attr:`seconds` count all of it."""
+    near-optimal configs are tried over the calibration samples, and the best of them is taken. :attr:`passes` and
+    :attr:`seconds` count all of it, but not that what is taken is converted and measured, as it is for all tools."""
 
     def __init__(self, bench: Bench) -> None:
         self.bench = bench
@@ -72,6 +74,7 @@ class Search:
         self.front = Front.of(self.space, self.noise)
         self.seconds = time.process_time() - start
         self.prepared = self.passes, self.seconds
+        self._places = Roundings.of(self.space)
         self._known: dict[str, Choice] = {}
         self._points: dict[Choice, Point] = {}
         self._pool: list[Choice] | None = None
@@ -79,7 +82,7 @@ class Search:
     @property
     def passes(self) -> int:
         """Over one sample, forward or backward."""
-        return self._found + self.measuring.simulations + self.measuring.trials + self.measuring.passes
+        return self._found + self.measuring.simulations + self.measuring.trials
 
     def alone(self, site: Site, encoding: Encoding) -> float:
         """The noise where nothing else is rounded: a run per sample."""
@@ -94,7 +97,7 @@ class Search:
         self.seconds += time.process_time() - start
         if not fitting:
             return None
-        return self.point(max(fitting, key=lambda each: each.measured))
+        return self.point(max(fitting, key=lambda each: each.tried))
 
     @property
     def pool(self) -> list[Choice]:
@@ -132,9 +135,9 @@ class Search:
     def _choice(self, encodings: Encodings) -> Choice:
         key = named(encodings)
         if key not in self._known:
-            measured = self.measuring.of(encodings)
             predicted = decibels(self.front.noise_of(encodings))
-            self._known[key] = Choice(encodings, predicted, decibels(measured.noise))
+            noise = self.measuring.trial(self._places.in_(encodings), self.ranges.roundings)
+            self._known[key] = Choice(encodings, predicted, decibels(noise))
         return self._known[key]
 
     @property
@@ -167,14 +170,17 @@ def held(search: Search, ranked: bool = True) -> dict[str, Any]:
     encoding alone, and the SQNR it predicts for whole configs beside the measured one."""
     from scipy.stats import spearmanr
 
-    pool = search.pool
-    off = [each.predicted - each.measured for each in search.choices]
+    pool, converted = search.pool, search.studied.converted
+    measured = {each: decibels(search.studied.measured(converted(each.encodings)).noise) for each in search.choices}
+    off = [each.predicted - measured[each] for each in search.choices]
+    trials = [each.tried - measured[each] for each in search.choices]
     found: dict[str, Any] = {
         "configs": len(off),
         "off_rms": (sum(each**2 for each in off) / len(off)) ** 0.5,
         "off_worst": max(off, key=abs),
+        "tried_off_worst": max(trials, key=abs),
         "uniforms": [
-            {"config": each.name, "predicted": choice.predicted, "measured": choice.measured}
+            {"config": each.name, "predicted": choice.predicted, "measured": measured[choice]}
             for each, choice in zip(search.space.uniforms, pool, strict=False)
         ],
     }

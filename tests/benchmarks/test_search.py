@@ -100,15 +100,15 @@ def test_the_page_tells_what_each_tool_has_per_budget() -> None:
         "search": {
             "passes": 256,
             "seconds": 1.5,
-            "details": "5 configs measured, converts free",
+            "details": "5 configs, converts free",
             "offers": [{"budget": 2_000_000, "point": point}],
-            "held": {"configs": 5, "off_rms": 0.41, "off_worst": -1.2},
+            "held": {"configs": 5, "off_rms": 0.41, "off_worst": -1.2, "tried_off_worst": 0.1},
             "cheapest": point,
         },
     }
     text = page({"networks": {"cnn": network}, "versions": {"torch": "2.13"}})
     assert "| uniform 8a8w | 2.0 | 3 | 27.26 | 0.985 |" in text
-    assert "| **search** | 256 | 1.5 | 5 configs measured, converts free |" in text
+    assert "| **search** | 256 | 1.5 | 5 configs, converts free |" in text
     assert "cosine of 0.99: 2.0 million bit operations, 3 converts" in text
     assert "| one | 1,377 | 11.4 | 10 groups |" in text
     assert "| 2.0 | 27.26 dB, 0.985, 3 | - |" in text
