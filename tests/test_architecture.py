@@ -89,6 +89,7 @@ MAY_IMPORT = {
     "scipy": ("solver.optimum.milp", "solver.budgets.mixed", "solver.budgets.multipliers"),
     "constraint": ("solver",),
     "matplotlib": ("report.search_plot",),
+    "distributed": ("search.workers",),
     "sqlite3": ("runs",),
 }
 """Which wings, or single modules of one, may import what is heavy or has one place."""

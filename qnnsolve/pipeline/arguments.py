@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
@@ -149,6 +150,11 @@ class SearchArguments(_Aim):
     sensitivities: str | PathLike[str] | None = None
     metric: Any = None
     measure: bool = True
+    verify: bool = False
+    verify_samples: int = VERIFIED_SAMPLES
+    workers: int = 1
+    cluster: str | None = None
+    executor: Executor | None = None
     recipes: str | PathLike[str] | None = None
     out: str | PathLike[str] | None = None
     report: str | PathLike[str] | None = None

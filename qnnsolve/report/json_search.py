@@ -9,7 +9,7 @@ import attrs
 
 from qnnsolve.report.json_results import number, seconds_of
 from qnnsolve.report.searching import Asked
-from qnnsolve.results import SearchPoint, SearchResult, UniformRecord
+from qnnsolve.results import SearchPoint, SearchProgram, SearchResult, UniformRecord
 
 __all__ = ["SEARCH_SCHEMA", "search_json"]
 
@@ -51,6 +51,16 @@ def _point(point: SearchPoint) -> Json:
         "prices": _numbers(point.prices),
         "how": point.how,
         "found_as": point.found_as,
+        "program": None if point.program is None else _program(point.program),
+    }
+
+
+def _program(program: SearchProgram) -> Json:
+    db = program.emulator_db
+    return {
+        **attrs.asdict(program),
+        "unannounced": list(program.unannounced),
+        "emulator_db": None if db is None else number(db),
     }
 
 

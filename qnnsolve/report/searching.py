@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import attrs
 
 from qnnsolve.report.lines import Line, count, paragraph, percent, section, times
-from qnnsolve.results import SearchPoint, SearchResult, SearchTarget, SensitivityRecord, UniformRecord
+from qnnsolve.results import SearchPoint, SearchProgram, SearchResult, SearchTarget, SensitivityRecord, UniformRecord
 
 __all__ = ["Asked", "amount", "found_as", "search_head", "search_lines"]
 
@@ -44,6 +44,7 @@ def search_lines(result: SearchResult, asked: Asked, *, verbose: bool = False) -
         *search_head(result, asked),
         *_uniforms(result),
         *_points(result),
+        *_programs(result.points),
         *_prices(result.points),
         *_sites(result.sensitivities, verbose),
         *section("Notes", [Line(f"  {note}") for note in result.notes]),
@@ -126,13 +127,13 @@ def _uniforms(result: SearchResult) -> Iterator[Line]:
 
 
 def _points(result: SearchResult) -> Iterator[Line]:
-    header = ("", *(f"{cost} at most" for cost in _limited(result)), *_columns(result), "gap", "")
+    compiled = ("emulator", "CPU ops", "program") if any(point.program for point in result.points) else ()
+    header = ("", *(f"{cost} at most" for cost in _limited(result)), *_columns(result), *compiled, "gap", "")
     rows = []
     for number, point in enumerate(result.points, 1):
         most = [amount(cost, point.budgets[cost]) for cost in _limited(result)]
-        rows.append(
-            (f"point {number}", *most, *_cells(point, result), percent(point.gap), f"  {found_as(point)}".rstrip())
-        )
+        told = (*_cells(point, result), *_compiled(point.program), percent(point.gap), f"  {found_as(point)}".rstrip())
+        rows.append((f"point {number}", *most, *told))
     yield from section("Points", _table(header, rows))
 
 
@@ -166,6 +167,13 @@ def _cells(each: SearchPoint | UniformRecord, result: SearchResult) -> Iterator[
         yield "-" if each.metric is None else f"{each.metric:.6g}"
 
 
+def _compiled(program: SearchProgram | None) -> Iterator[str]:
+    if program is not None:
+        yield "-" if program.emulator_db is None else f"{program.emulator_db:.2f} dB"
+        yield f"{program.cpu_ops:,}"
+        yield amount("weights", program.pte_bytes)
+
+
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[Line]:
     """Columns to the right, but for the first; nothing where there are no rows."""
     if not rows:
@@ -178,6 +186,27 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[Line]:
         for row in (header, *rows)
     ]
     return [Line(f"  {text.rstrip()}") for text in padded]
+
+
+def _programs(points: Sequence[SearchPoint]) -> Iterator[Line]:
+    """Whether the programs are what was told of them."""
+    found = [(number, point.program) for number, point in enumerate(points, 1) if point.program is not None]
+    lines = []
+    for number, program in found:
+        if program.unannounced:
+            names = ", ".join(program.unannounced)
+            lines.append(Line(f"  point {number}: on the CPU, which the solve had not said: {names}", style="bold red"))
+        if program.agrees is False:
+            lines.append(Line(f"  point {number}: the emulator differs from the converted model", style="bold red"))
+        if program.emulator_db is None:
+            lines.append(Line(f"  point {number}: nothing could be compared on the emulator"))
+    if found and not lines:
+        samples = count(max(program.samples for _, program in found), "sample")
+        text = (
+            f"  {count(len(found), 'program')}: no CPU op that the solve had not said; the emulator agrees ({samples})"
+        )
+        lines.append(Line(text, style="green"))
+    yield from section("Compiled and run on the emulator", lines)
 
 
 def _prices(points: Sequence[SearchPoint]) -> Iterator[Line]:

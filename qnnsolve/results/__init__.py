@@ -9,6 +9,7 @@ from qnnsolve.results.comparing import BOUND_DB, CompareResult, Difference, Emul
 from qnnsolve.results.exporting import AT_BORDER, CpuOp, ExportResult, ProgramCall, Stand, Unrunnable
 from qnnsolve.results.searching import (
     SearchPoint,
+    SearchProgram,
     SearchResult,
     SearchTarget,
     SensitivityRecord,
@@ -56,6 +57,7 @@ __all__ = [
     "Placement",
     "ProgramCall",
     "SearchPoint",
+    "SearchProgram",
     "SearchResult",
     "SearchTarget",
     "SensitivityRecord",

@@ -13,7 +13,15 @@ import attrs
 
 from qnnsolve.results.showing import Shown
 
-__all__ = ["SearchPoint", "SearchResult", "SearchTarget", "SensitivityRecord", "UniformRecord", "decibels"]
+__all__ = [
+    "SearchPoint",
+    "SearchProgram",
+    "SearchResult",
+    "SearchTarget",
+    "SensitivityRecord",
+    "UniformRecord",
+    "decibels",
+]
 
 
 def decibels(noise: float) -> float:
@@ -30,6 +38,29 @@ class UniformRecord:
     predicted_db: float
     measured_db: float
     metric: float | None = None
+
+
+@attrs.frozen
+class SearchProgram:
+    """A point as the real compiler makes it, on the emulator.
+
+    ``unannounced`` are ops on the CPU that the solve had not left there. ``emulator_db`` is against the float model
+    over ``samples``, and ``agrees`` whether the emulator computes what the converted model does; None where nothing was
+    compared.
+    """
+
+    delegates: int
+    cpu_ops: int
+    unannounced: tuple[str, ...]
+    pte_bytes: int
+    emulator_db: float | None
+    agrees: bool | None
+    samples: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is what the search has told of it."""
+        return not self.unannounced and self.agrees is not False
 
 
 @attrs.frozen
@@ -57,6 +88,8 @@ class SearchPoint:
     ``alternative``; or another config that measured better within the same budgets: ``point 3``, ``16a8w``."""
     differs: tuple[tuple[str, str], ...] = ()
     """(site, encoding), wherever its config is not that of the last point."""
+    program: SearchProgram | None = None
+    """None where it was not compiled."""
 
 
 @attrs.frozen

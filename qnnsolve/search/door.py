@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
 from qnnsolve.errors import UsageError
 from qnnsolve.facts.fx import origins_of, read_graph
+from qnnsolve.host.libraries import ensure_compiler
 from qnnsolve.host.outputs import check_writable, folder_for, spare_inputs
 from qnnsolve.host.quiet import quiet
 from qnnsolve.host.stages import Stages
@@ -26,10 +27,8 @@ from qnnsolve.search.front import Front, refuse_impossible
 from qnnsolve.search.layers import read_layers
 from qnnsolve.search.positions import positions_of
 from qnnsolve.search.spaces import Space
+from qnnsolve.search.workers import check_workers
 from qnnsolve.solver import Limits, limits_of
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["search_config"]
 
@@ -62,6 +61,14 @@ def search_config(given: SearchArguments) -> SearchResult:
         sensitivities: a file of another tool's sensitivities to take instead (:mod:`qnnsolve.search.layers`).
         metric: a task metric: a function that takes the model to call and answers a number, or ``module:callable``.
         measure: try near-optimal configs of each point, convert and measure the best over the samples.
+        verify: compile each point with the real compiler and run it on the emulator: which ops are on the CPU, and how
+            far its outputs are from the float model's.
+        verify_samples: how many different samples the emulator runs.
+        workers: how many processes of this machine measure and compile points, each with its share of the cores; 1:
+            this one does.
+        cluster: the address of a Dask cluster that does, ``tcp://host:8786``; what it needs stands in the extra
+            ``cluster``, and its workers have qnnsolve, in the same versions.
+        executor: an executor that does, of :mod:`concurrent.futures`.
         backend, strict, block_size, prefer, pin, wishes, unroll_limit, user_facts, facts_source: as in
             :func:`qnnsolve.solve`. What is preferred or pinned holds in every config.
         time_limit: seconds for each point; None means 120, infinity no limit.
@@ -81,11 +88,13 @@ def search_config(given: SearchArguments) -> SearchResult:
         UnsatisfiableError: pins leave no config.
         UnverifiedError: strict, and there are ops without facts.
         BudgetExceededError: a solve hit its limit.
+        HostBackendError: with ``verify``, no compiler for the backend on this machine, or it failed or died.
     """
     chosen = Candidates.of(given.candidates, given.fixed, given.block_size)
     budgets, goal = budgets_of(given.budget), None if given.target is None else target_of(given.target)
     along, metric = axis_of(given.axis, budgets), _metric(given, goal)
     _check_counts(given)
+    check_workers(given.workers, given.cluster, given.executor)
     weights = {str(output): weight for output, weight in (given.weights or {}).items()}
     positions = positions_of(given.positions)
     layers = None if given.sensitivities is None else read_layers(given.sensitivities)
@@ -96,9 +105,12 @@ def search_config(given: SearchArguments) -> SearchResult:
     if page is not None:
         spare_inputs("report", page, [("the run", given.out)])
     limits, stages = limits_of(given.time_limit), Stages(given.progress)
+    if given.verify:
+        ensure_compiler(given.backend)
     wanted = Wanted.of(chosen.everywhere[0], given.block_size, prefer=given.prefer, pin=given.pin, wishes=given.wishes)
     with quiet():
         from qnnsolve.quantizer import SolveQuantizer
+        from qnnsolve.search.finishing import with_programs, workers_for
         from qnnsolve.search.keeping import Memory, key_of
         from qnnsolve.search.measuring import metric_of
         from qnnsolve.search.sensing import Sensing
@@ -130,6 +142,7 @@ def search_config(given: SearchArguments) -> SearchResult:
                 metric=measured_by,
                 measure=given.measure,
                 alternatives=given.alternatives,
+                workers=workers_for(given, examples, samples, metric),
             )
             more = {
                 "weights": sorted(weights.items()),
@@ -140,7 +153,8 @@ def search_config(given: SearchArguments) -> SearchResult:
             key = "" if given.out is None else key_of(graph, space, samples, more)
             with contextlib.nullcontext(Memory()) if given.out is None else Measurements.open(given.out, key) as ledger:
                 answer = study(graph, space, samples, asked, limits, stages, ledger)
-                found = attrs.evolve(answer.result, soc=aim.soc.name, timings=stages.laps)
+                found = with_programs(given, answer, examples, samples, stages) if given.verify else answer.result
+                found = attrs.evolve(found, soc=aim.soc.name, timings=stages.laps)
                 name = given.model_name or type(given.model).__name__
                 origins = origins_of(graph)
                 wanted_whole = given.out is not None or page is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from torch.fx import GraphModule
@@ -10,15 +10,19 @@ from torch.fx import GraphModule
 from qnnsolve.constraints import Site
 from qnnsolve.encodings import Encoding
 from qnnsolve.host.stages import Stages
+from qnnsolve.recipes.chosen import chosen
 from qnnsolve.search.calibrating import Calibrated, calibrated
 from qnnsolve.search.keeping import Ledger, named, rounding_from, rounding_record
 from qnnsolve.search.measuring import Measured, Studied
 from qnnsolve.search.rounding import Rounding
 from qnnsolve.search.spaces import Uniform
+from qnnsolve.search.tasks import Wanting, measured_config
+from qnnsolve.search.workers import Workers
 
 __all__ = ["Measuring", "kept_ranges"]
 
 Key = tuple[Site, Encoding]
+Config = Mapping[Site, Encoding]
 
 
 class Measuring:
@@ -41,6 +45,30 @@ class Measuring:
         found = self.studied.measured(model)
         self.passes += calibrating + len(self.studied.samples)
         self.ledger.put("config", named(config), [found.noise, found.metric])
+        return found
+
+    def many(
+        self, configs: Sequence[Config], workers: Workers | None, done: Callable[[int], None]
+    ) -> dict[str, Measured]:
+        """Of the converted models of all ``configs``, by their names; ``done`` is told how many there are already. What
+        is new is measured by ``workers``, where there are some, and kept as it comes."""
+        found, new = dict[str, Measured](), dict[str, Config]()
+        for config in configs:
+            record = self.ledger.get("config", named(config))
+            if record is None and workers is not None:
+                new.setdefault(named(config), config)
+            else:
+                found[named(config)] = self.of(config)
+                done(len(found))
+        if workers is None:
+            return found
+        facts, names = self.studied.space.facts, [*new]
+        items = [Wanting(name, chosen(facts, config, {})) for name, config in new.items()]
+        for place, value in workers.done(measured_config, items):
+            self.passes += 2 * len(self.studied.samples)
+            self.ledger.put("config", names[place], [value.noise, value.metric])
+            found[names[place]] = value
+            done(len(found))
         return found
 
     def trial(self, keys: Sequence[Key], roundings: Mapping[Key, Rounding]) -> float:

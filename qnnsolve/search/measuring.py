@@ -23,7 +23,7 @@ from qnnsolve.search.seeing import Seeing, States, float_leaves
 from qnnsolve.search.sensitivity import Wanted
 from qnnsolve.search.spaces import Space, solved_with
 
-__all__ = ["Measured", "Metric", "Studied", "better", "metric_of"]
+__all__ = ["Measured", "Metric", "Studied", "better", "measured", "metric_of"]
 
 NUMBERS = 2000
 """So many numbers at the outputs tell a noise power to 0.14 dB (a standard deviation, where each has its own error)."""
@@ -60,6 +60,28 @@ def metric_of(text: str) -> Metric:
     return cast(Metric, resolve(CodeRef(text, module, name), "metric"))
 
 
+def measured(
+    converted: GraphModule, samples: Sequence[Sample], wanted: Wanted, metric: Metric | None = None
+) -> Measured:
+    """What a converted model makes of ``samples``, whose exact outputs are ``wanted``."""
+    states, total = States(converted), 0.0
+    with torch.no_grad():
+        for index, sample in enumerate(samples):
+            leaves = torch.utils._pytree.tree_leaves(converted(*sample))
+            found = float_leaves([leaf for leaf in leaves if leaf is not None])
+            total += wanted.noise(index, found)
+        states.restore()
+    return Measured(total / len(samples), None if metric is None else _metric_of(converted, metric))
+
+
+def _metric_of(model: Callable[..., Any], metric: Metric) -> float:
+    with torch.no_grad(), foreign("the metric failed", UsageError):
+        value = float(metric(model))
+    if not math.isfinite(value):
+        raise UsageError(f"the metric answers {value}, which is no number to compare")
+    return value
+
+
 @attrs.frozen(eq=False)
 class Studied:
     """A transformed float ``model``, the space of its configs, and what its outputs are for ``samples``."""
@@ -84,15 +106,7 @@ class Studied:
 
     def measured(self, converted: GraphModule) -> Measured:
         """What a converted model makes of the samples."""
-        states, total = States(converted), 0.0
-        with torch.no_grad():
-            for index, sample in enumerate(self.samples):
-                leaves = torch.utils._pytree.tree_leaves(converted(*sample))
-                found = float_leaves([leaf for leaf in leaves if leaf is not None])
-                total += self.wanted.noise(index, found)
-            states.restore()
-        metric = None if self.metric is None else self._metric_of(converted)
-        return Measured(total / len(self.samples), metric)
+        return measured(converted, self.samples, self.wanted, self.metric)
 
     def simulated_metric(self, applied: Mapping[Site, Rounding]) -> tuple[float, int]:
         """The task metric where the tensors at these sites are rounded so, and all others are exact; and how often it
@@ -105,18 +119,11 @@ class Studied:
             calls += 1
             return runner.run(*inputs)
 
-        value = self._metric_of(run)
+        assert self.metric is not None, "there is one"
+        value = _metric_of(run, self.metric)
         with torch.no_grad():
             states.restore()
         return value, calls
-
-    def _metric_of(self, model: Callable[..., Any]) -> float:
-        assert self.metric is not None, "there is one"
-        with torch.no_grad(), foreign("the metric failed", UsageError):
-            value = float(self.metric(model))
-        if not math.isfinite(value):
-            raise UsageError(f"the metric answers {value}, which is no number to compare")
-        return value
 
     def simulated(self, applied: Mapping[Site, Rounding], count: int | None = None) -> float:
         """The noise where the tensors at these sites are rounded so, and all others are exact: a forward pass for each

@@ -20,6 +20,7 @@ from qnnsolve.search.ledgers import Measuring
 from qnnsolve.search.measuring import Measured, better
 from qnnsolve.search.origins import Roundings
 from qnnsolve.search.rounding import Rounding
+from qnnsolve.search.workers import Workers
 from qnnsolve.solver import Limits
 
 __all__ = ["OPTIMUM", "Pick", "all_measured", "alternatives", "distinct", "measured_best", "tried"]
@@ -112,14 +113,14 @@ def alternatives(front: Front, points: Sequence[Found], count: int, limits: Limi
                     yield Pick(attrs.evolve(other, budgets=point.budgets), other.encodings, ALTERNATIVE)
 
 
-def all_measured(picks: Sequence[Pick], measuring: Measuring, stages: Stages) -> list[Pick]:
-    """``picks``, each converted and measured."""
-    found: list[Pick] = []
+def all_measured(
+    picks: Sequence[Pick], measuring: Measuring, stages: Stages, workers: Workers | None = None
+) -> list[Pick]:
+    """``picks``, each converted and measured, by ``workers`` where there are some."""
     with stages("measure", len(picks)):
-        for index, pick in enumerate(picks):
-            stages.step("measure", index, len(picks))
-            found.append(attrs.evolve(pick, measured=measuring.of(pick.config)))
-    return found
+        configs = [pick.config for pick in picks]
+        found = measuring.many(configs, workers, lambda done: stages.step("measure", done, len(picks)))
+    return [attrs.evolve(pick, measured=found[named(pick.config)]) for pick in picks]
 
 
 def measured_best(
@@ -128,10 +129,11 @@ def measured_best(
     uniforms: Mapping[str, Measured],
     measuring: Measuring,
     stages: Stages,
+    workers: Workers | None = None,
 ) -> list[Pick]:
     """``picks`` converted and measured; each gets what measured best within its budgets: itself, a uniform candidate or
     what another point has."""
-    found = all_measured(picks, measuring, stages)
+    found = all_measured(picks, measuring, stages, workers)
     others = [Pick(each.found, each.config, f"point {number}", each.measured) for number, each in enumerate(found, 1)]
     known = [(other.found_as, other.config, other.measured) for other in others]
     known += [(each.name, each.solution.encodings, uniforms[each.name]) for each in front.space.uniforms]

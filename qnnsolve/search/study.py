@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from qnnsolve.constraints import Site
 from qnnsolve.encodings import Encoding
 from qnnsolve.explain import describe
 from qnnsolve.host.stages import Stages
+from qnnsolve.recipes import Recipe
 from qnnsolve.recipes.chosen import chosen
 from qnnsolve.recipes.writing import write_recipe
 from qnnsolve.results import SearchPoint, SearchResult, SearchTarget
@@ -28,9 +29,10 @@ from qnnsolve.search.picking import Pick, all_measured, alternatives, distinct, 
 from qnnsolve.search.positions import Index
 from qnnsolve.search.reaching import predicted_to_reach, reached
 from qnnsolve.search.sensing import Sensed, Sensing, sensed
-from qnnsolve.search.sensitivity import reference
+from qnnsolve.search.sensitivity import Wanted, reference
 from qnnsolve.search.spaces import Space, pinned_to, solved_with
 from qnnsolve.search.telling import point_record, sensitivity_records, uniform_records
+from qnnsolve.search.workers import Workers
 from qnnsolve.solver import Limits
 
 __all__ = ["Answer", "Asked", "study"]
@@ -54,6 +56,8 @@ class Asked:
     metric: Metric | None
     measure: bool
     alternatives: int = 0
+    workers: Callable[[Wanted], Workers | None] | None = None
+    """Makes those that measure, once the exact outputs are known; None: it is done here."""
 
 
 @attrs.frozen(eq=False)
@@ -63,6 +67,8 @@ class Answer:
     space: Space
     result: SearchResult
     configs: tuple[Config, ...]
+    workers: Workers | None = None
+    """Those that measured, where there were some."""
 
     def solved(self, soc: str, limits: Limits, origins: Mapping[str, str]) -> Solved:
         """The last point as a solve that can be kept; ``origins`` as it has them."""
@@ -71,12 +77,17 @@ class Answer:
         result = describe(facts, problem, solution, soc=soc, timings=())
         return Solved(facts, problem, solution, result, limits, origins)
 
+    def recipes(self) -> Iterator[Recipe]:
+        """A recipe per point."""
+        for number, (point, config) in enumerate(zip(self.result.points, self.configs, strict=True), 1):
+            about = {"search": f"point {number}: {point.predicted_db:.2f} dB predicted"}
+            yield chosen(self.space.facts, config, about)
+
     def write_recipes(self, folder: Path) -> None:
         """A recipe per point: ``point-1.yaml`` and so on."""
         folder.mkdir(exist_ok=True)
-        for number, (point, config) in enumerate(zip(self.result.points, self.configs, strict=True), 1):
-            about = {"search": f"point {number}: {point.predicted_db:.2f} dB predicted"}
-            write_recipe(folder / f"point-{number}.yaml", chosen(self.space.facts, config, about))
+        for number, recipe in enumerate(self.recipes(), 1):
+            write_recipe(folder / f"point-{number}.yaml", recipe)
 
 
 def study(
@@ -93,9 +104,10 @@ def study(
         wanted = reference(model, samples, asked.weights, asked.positions)
     measuring = Measuring(Studied(model, space, samples, wanted, asked.metric), ledger or Memory())
     ranges = kept_ranges(measuring, stages)
+    workers = None if asked.workers is None else asked.workers(wanted)
     found = sensed(measuring, ranges.roundings, asked.sensing, stages)
     front = Front.of(space, found.noise, limits, found.losses)
-    picks, is_reached = _picks(front, asked, ranges, measuring, limits, stages)
+    picks, is_reached = _picks(front, asked, ranges, measuring, limits, stages, workers)
     kept = [*distinct(picks)]
     goal = asked.target
     result = SearchResult(
@@ -117,7 +129,7 @@ def study(
         notes=tuple(_notes(found, len(picks) - len(kept))),
         timings=(),
     )
-    return Answer(space, result, tuple(pick.config for pick in kept))
+    return Answer(space, result, tuple(pick.config for pick in kept), workers)
 
 
 def _picks(
@@ -127,6 +139,7 @@ def _picks(
     measuring: Measuring,
     limits: Limits,
     stages: Stages,
+    workers: Workers | None,
 ) -> tuple[list[Pick], bool | None]:
     """The config of each point; and whether the target is reached, where there is one and something was measured."""
     uniforms = ranges.converted
@@ -140,12 +153,12 @@ def _picks(
     picks = [Pick(point, point.encodings) for point in points]
     if asked.alternatives:
         picks = [*alternatives(front, points, asked.alternatives, limits, stages)]
-        return (all_measured(picks, measuring, stages) if asked.measure else picks), None
+        return (all_measured(picks, measuring, stages, workers) if asked.measure else picks), None
     if not asked.measure:
         return picks, None
     if LOSS not in front.objective:  # a trial tells the noise, and here a metric decides
         picks = tried(front, points, measuring, ranges.roundings, limits, stages)
-    return measured_best(front, picks, uniforms, measuring, stages), None
+    return measured_best(front, picks, uniforms, measuring, stages, workers), None
 
 
 def _points(front: Front, asked: Asked, limits: Limits, stages: Stages) -> list[Found]:

@@ -6,6 +6,7 @@ import json
 import math
 import sys
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -15,7 +16,7 @@ from qnnsolve.report.json_results import dumps
 from qnnsolve.report.json_search import search_json
 from qnnsolve.report.search_plot import check_plot, write_plot
 from qnnsolve.report.searching import Asked, amount, search_lines
-from qnnsolve.results import SearchPoint, SearchResult, SearchTarget, SensitivityRecord, UniformRecord
+from qnnsolve.results import SearchPoint, SearchProgram, SearchResult, SearchTarget, SensitivityRecord, UniformRecord
 from tests.cli.documents import hold
 
 ASKED = Asked("m:net", recipes="front")
@@ -95,6 +96,32 @@ def test_a_target_is_reached_or_missed(reached: bool | None, words: str, proof: 
     assert proof in "".join(lines[1:3])
     hold(search_json(found, ASKED))
     assert "reaches m:accuracy 0.9" in said(attrs.evolve(found, target=SearchTarget("m:accuracy", 0.9, True)))
+
+
+PROGRAM = SearchProgram(1, 2, (), 104_000, 28.5, True, 2)
+
+
+def test_programs_stand_beside_what_was_predicted() -> None:
+    found = result(attrs.evolve(POINT, program=PROGRAM))
+    lines = said(found).splitlines()
+    assert any(
+        line.startswith("  point 1") and line.endswith("29.50 dB  28.50 dB        2   104 kB  0 %") for line in lines
+    )
+    assert "  1 program: no CPU op that the solve had not said; the emulator agrees (2 samples)" in lines
+    hold(json.loads(dumps(search_json(found, ASKED))))
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"unannounced": ("erf_0",)}, "point 1: on the CPU, which the solve had not said: erf_0"),
+        ({"agrees": False}, "point 1: the emulator differs from the converted model"),
+        ({"agrees": None, "emulator_db": None}, "point 1: nothing could be compared on the emulator"),
+    ],
+)
+def test_a_program_that_is_not_what_was_told_is_named(changed: dict[str, Any], words: str) -> None:
+    text = said(result(attrs.evolve(POINT, program=attrs.evolve(PROGRAM, **changed))))
+    assert words in text and "the emulator agrees" not in text
 
 
 def test_nothing_found_is_said() -> None:

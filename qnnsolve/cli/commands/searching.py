@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import math
 import sys
 from typing import IO, TYPE_CHECKING
 
-from qnnsolve.cli.arguments import chip_arguments, whole_number
+from qnnsolve.cli.arguments import chip_arguments
 from qnnsolve.cli.checks import check_chip, check_output
 from qnnsolve.cli.commands.groups import Group
-from qnnsolve.cli.commands.models import CALIBRATION_HELP
-from qnnsolve.errors import PoorError
+from qnnsolve.cli.commands.search_arguments import search_arguments
+from qnnsolve.errors import MismatchError, PoorError
 from qnnsolve.host.outputs import folder_for
 
 if TYPE_CHECKING:
     from qnnsolve.results import SearchResult
 
 __all__ = ["register"]
-
-POINTS = 10
 
 
 def register(group: Group) -> None:
@@ -33,117 +29,7 @@ def register(group: Group) -> None:
         "measure them.",
     )
     chip_arguments(search)
-    search.add_argument(
-        "--candidates",
-        action="append",
-        default=[],
-        metavar="PRESETS",
-        help="presets that any op may have (8a8w,16a8w), or those of one place (lm_head=16a8w); may be repeated "
-        "(default: 8a8w,16a8w)",
-    )
-    search.add_argument(
-        "--fixed",
-        action="append",
-        default=[],
-        metavar="WHERE[=PRESET]",
-        help="a place without a choice: it has PRESET, or the first candidate; may be repeated",
-    )
-    search.add_argument(
-        "--budget",
-        action="append",
-        default=[],
-        metavar="COST=NUMBER",
-        help="the most of a cost: weights=0.6 (of the dearest candidate's), weights=1.5MB, activations, bit-ops=2G, "
-        "converts=10, wide-ops=0.1, weight-bits=5; may be repeated",
-    )
-    search.add_argument(
-        "--axis", metavar="COST", help="the cost along which points lie (default: that of the first budget, or bit-ops)"
-    )
-    how_many = search.add_mutually_exclusive_group()
-    how_many.add_argument(
-        "--points",
-        type=whole_number("a number of points"),
-        default=POINTS,
-        metavar="N",
-        help="points of the front, from the least of the axis to its budget (default: %(default)s)",
-    )
-    how_many.add_argument(
-        "--target",
-        metavar="'WHAT>=NUMBER'",
-        help="instead of a front: the cheapest config that measures this, sqnr>=30 (decibel) or "
-        "my_metrics:accuracy>=0.97 (see --metric)",
-    )
-    search.add_argument(
-        "--alternatives",
-        type=whole_number("a number of configs"),
-        default=0,
-        metavar="K",
-        help="for each point K more configs that differ from it and from one another, the next best",
-    )
-    search.add_argument("--calibration", metavar="DATA", help=CALIBRATION_HELP)
-    sensing = search.add_mutually_exclusive_group()
-    sensing.add_argument(
-        "--directions",
-        type=whole_number("a number of backward passes"),
-        metavar="K",
-        help="backward passes per sample (default: 8; fewer from 17 samples on, down to 2)",
-    )
-    sensing.add_argument(
-        "--measured",
-        action="store_true",
-        help="measure each encoding at each site alone, a pass per sample each, and do not differentiate; with "
-        "--metric, what each takes from the metric",
-    )
-    sensing.add_argument(
-        "--sensitivities",
-        metavar="FILE",
-        help="take another tool's: AIMET's per_layer_quant_enabled.json, or NAME_quantization_error.csv of "
-        "ExecuTorch's PerLayerSqnrAnalyzer",
-    )
-    search.add_argument(
-        "--weight",
-        type=_weight,
-        action="append",
-        default=[],
-        dest="weights",
-        metavar="OUTPUT=NUMBER",
-        help="what an output counts in the noise, by its place from 0, or the name of a state that the model writes "
-        "(default: 1 each); may be repeated",
-    )
-    search.add_argument(
-        "--positions",
-        action="append",
-        default=[],
-        metavar="OUTPUT[INDEX]",
-        help="what of an output counts, such as 0[:, -1] (default: all); may be repeated",
-    )
-    search.add_argument(
-        "--metric",
-        metavar="MODULE:CALLABLE",
-        help="a function that takes a converted model to call and returns a number, more is better; each point "
-        "is asked, and of two within the same budgets it decides",
-    )
-    search.add_argument("--no-measure", action="store_true", help="predict the points, do not convert and measure them")
-    search.add_argument(
-        "--out",
-        metavar="FILE",
-        help="keep the run of the last point there, and all that is measured, each value as it comes: a search that "
-        "was killed goes on, one with other budgets measures nothing again",
-    )
-    search.add_argument("--recipes", metavar="DIR", help="write a recipe per point there: point-1.yaml ...")
-    search.add_argument(
-        "--report", metavar="FILE", help="write a page to look at: the front, and the last point node by node"
-    )
-    search.add_argument("--plot", metavar="FILE", help="draw the front: front.svg or front.png (needs matplotlib)")
-
-
-def _weight(text: str) -> tuple[str, float]:
-    output, _, number = text.rpartition("=")
-    with contextlib.suppress(ValueError):
-        value = float(number)
-        if output.strip() and math.isfinite(value) and value >= 0:
-            return output.strip(), value
-    raise argparse.ArgumentTypeError(f"{text} is no weight such as 0=1: the place of an output, and what it counts")
+    search_arguments(search)
 
 
 def _search(arguments: argparse.Namespace, stdout: IO[str]) -> int:
@@ -153,12 +39,14 @@ def _search(arguments: argparse.Namespace, stdout: IO[str]) -> int:
     from qnnsolve.search.candidates import Candidates
     from qnnsolve.search.layers import read_layers
     from qnnsolve.search.positions import positions_of
+    from qnnsolve.search.workers import check_workers
 
     check_chip(arguments)
     candidates = tuple(arguments.candidates) or CANDIDATES
     Candidates.of(candidates, arguments.fixed, arguments.block_size)
     axis = axis_of(arguments.axis, budgets_of(arguments.budget))
     target = None if arguments.target is None else target_of(arguments.target)
+    check_workers(arguments.workers, arguments.cluster, None)
     positions_of(arguments.positions)
     if arguments.sensitivities is not None:
         read_layers(arguments.sensitivities)
@@ -217,6 +105,10 @@ def _search(arguments: argparse.Namespace, stdout: IO[str]) -> int:
             metric=arguments.metric,
             alternatives=arguments.alternatives,
             measure=not arguments.no_measure,
+            verify=arguments.verify,
+            workers=arguments.workers,
+            cluster=arguments.cluster,
+            verify_samples=arguments.verify_samples,
             backend=arguments.backend,
             strict=arguments.strict,
             block_size=arguments.block_size,
@@ -247,6 +139,12 @@ def _search_exit(result: SearchResult) -> int:
     if not result.points:
         print("error: no config was found; the report says what was asked", file=sys.stderr)
         return 1
+    wrong = [number for number, each in enumerate(result.points, 1) if each.program and not each.program.holds]
+    if wrong:
+        print(
+            f"error: the program of point {wrong[0]} is not what was told of it; the report says how", file=sys.stderr
+        )
+        return MismatchError.exit_code
     target, point = result.target, result.points[0]
     if target is None or target.reached is not False:
         return 0
