@@ -87,13 +87,9 @@ def test_one_place_is_named_and_it_is_there(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def searched(**settings: Any) -> SearchResult:
-    more: dict[str, Any] = {
-        "points": 4,
-        "candidates": "8a8w,16a8w,16a4w",
-        "axis": "weights",
-        "directions": 2,
-    } | settings
-    return search_config(seeded(ConvNet), SAMPLES[0], calibration=SAMPLES, **more)
+    net, more = seeded(ConvNet), {"points": 3, "alternatives": 3, "axis": "weights", "directions": 2, **settings}
+    candidates = "8a8w,16a8w,16a4w"
+    return search_config(net, SAMPLES[0], calibration=SAMPLES, candidates=candidates, **more)
 
 
 def told(result: SearchResult) -> tuple[object, ...]:
@@ -103,7 +99,7 @@ def told(result: SearchResult) -> tuple[object, ...]:
 @pytest.fixture(scope="module")
 def alone() -> SearchResult:
     found = searched()
-    assert len(found.points) > 1, "or nothing is left when a worker dies"
+    assert len(found.points) > 7, "or nothing is left when a worker dies"
     return found
 
 
@@ -113,11 +109,11 @@ def test_the_answer_is_the_same_in_another_executor(alone: SearchResult) -> None
 
 
 def killing(pids: Callable[[], list[int]]) -> Callable[[str, int, int | None], None]:
-    """A progress that kills one worker when the first config was measured."""
+    """A progress that kills one worker when four configs are measured, of which two are uniform at most."""
     killed: list[int] = []
 
     def progress(stage: str, done: int, _: int | None) -> None:
-        if stage == "measure" and done == 1 and not killed:
+        if stage == "measure" and done == 4 and not killed:
             killed.append(pids()[0])
             os.kill(killed[0], signal.SIGKILL)
 
