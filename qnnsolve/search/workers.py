@@ -11,8 +11,7 @@ import multiprocessing
 import os
 import pickle
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
 from typing import Any, TypeVar
 
 import attrs
@@ -91,19 +90,14 @@ class Workers:
 def _answered(futures: dict[Future[R], int]) -> Iterator[tuple[int, R]]:
     """What came, and not what was lost with a worker."""
     for future in as_completed(futures):
-        try:
-            answer = future.result()
-        except (BrokenProcessPool, CancelledError):
+        error = None if future.cancelled() else future.exception()
+        if future.cancelled() or type(error).__name__ in _LOST:
             continue
-        except Exception as error:
-            if type(error).__name__ in _LOST:
-                continue
-            raise
-        yield futures[future], answer
+        yield futures[future], future.result()
 
 
-_LOST = ("KilledWorker", "FutureCancelledError", "FuturesCancelledError", "CommClosedError")
-"""What ``distributed`` says where a worker died."""
+_LOST = ("BrokenProcessPool", "CancelledError", "KilledWorker", "FutureCancelledError", "CommClosedError")
+"""What a pool of processes and ``distributed`` say where a worker died."""
 
 
 @contextlib.contextmanager
