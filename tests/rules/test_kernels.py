@@ -47,6 +47,10 @@ FULL, HALF, NARROW = "u16 s16c s32c > u16", "f16 f16 f16 > f16", "f16 s8c f16 > 
         ("MatMul", "constant_rank5", "u16 s8c > u16", LATE),
         ("MatMul", "constant_rank4x2", "u16 s8c > u16", RIGHT),
         ("MatMul", "constant_first", "u8 u8 > u8", RIGHT),
+        ("Batchnorm", "rank5", "u8 u8 s32 > u8", REFUSED),
+        ("InstanceNorm", "rank3_batch", "u8 u8 s32 > u8", REFUSED),
+        ("GroupNorm", "rank3_batch", "u8 u8 s32 > u8", WRONG),
+        ("GroupNorm", "rank3", "u8 u8 s32 > u8", RIGHT),
         ("FullyConnected", "narrow", "u16 s8c s32c > u16", RIGHT),
         ("PoolAvg2d", "5x5_beside", "u8 > u8", RIGHT),
         ("PoolAvg2d", "3x3_padded", "u8 > u8", RIGHT),
@@ -204,3 +208,21 @@ def test_a_depthwise_point_convolution_has_no_weights_of_4_bits(size: int, legal
     accepted = operator_facts("htp", "V79").accepted("DepthWiseConv2d", given.form(conv, given.built["c"]))
     assert accepted is not None and accepted.admits(("u16", "s4c", "-", "u16")) is legal
     assert accepted.admits(("u16", "s8c", "-", "u16")) and accepted.admits(("s8", "s8c", "s32c", "s8"))
+
+
+@pytest.mark.parametrize("target", ["group_norm.default", "instance_norm.default"])
+@pytest.mark.parametrize(("shape", "case"), [((1, 8, 4), None), ((2, 8, 4), "rank3_batch"), ((2, 8, 4, 4), None)])
+def test_norms_of_several_sequences_find_their_case(target: str, shape: tuple[int, ...], case: str | None) -> None:
+    args = (Ref("x"), 4, Ref("w"), Ref("b")) if target.startswith("group") else (Ref("x"), Ref("w"), Ref("b"))
+    norm = call("n", target, *args, shape=shape)
+    assert build(norm, Graph.of((placeholder("x", *shape), param("w", 8), param("b", 8), norm))).case == case
+
+
+@pytest.mark.parametrize(("shape", "known"), [((1, 8, 4), True), ((4, 8), False)])
+def test_a_rank_that_nobody_measured_is_unverified(shape: tuple[int, ...], known: bool) -> None:
+    norm = call("n", "instance_norm.default", Ref("x"), Ref("w"), Ref("b"), shape=shape)
+    given = facts(placeholder("x", *shape), param("w", 8), param("b", 8), norm)
+    given = attrs.evolve(given, operators=operator_facts("htp", "V79"))
+    assert [node.name for node in given.unverified()] == ([] if known else ["n"])
+    missing = given.unknown_op(norm, given.built["n"])
+    assert missing is None if known else missing is not None and f"{missing[0]} {missing[1]}" == "InstanceNorm rank 2"

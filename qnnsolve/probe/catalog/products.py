@@ -170,6 +170,7 @@ PRODUCTS = (
             ),
         ),
         ("aten._native_batch_norm_legit_no_training.default",),
+        closed=True,
     ),
     OpSpec(
         "InstanceNorm",
@@ -180,10 +181,11 @@ PRODUCTS = (
             *_beside(
                 norm("batch", "2x8x8x32"),
                 norm("narrow", "1x7x5x3"),
-                norm("rank3_narrow", "2x7x3"),
+                when(norm("rank3_batch", "2x7x3"), "rank 3, by name"),
             ),
         ),
         ("aten.instance_norm.default",),
+        closed=True,
     ),
     OpSpec(
         "GroupNorm",
@@ -195,10 +197,11 @@ PRODUCTS = (
                 _groups("whole", "1x8x8x32", 1),
                 _groups("each", "1x8x8x32", 32),
                 _groups("narrow", "1x7x5x6", 3),
-                _groups("rank3_narrow", "2x7x6", 3),
+                when(_groups("rank3_batch", "2x7x6", 3), "rank 3, by name"),
             ),
         ),
         ("aten.native_group_norm.default",),
+        closed=True,
     ),
     OpSpec(
         "Softmax",

@@ -8,6 +8,9 @@ from qnnsolve.rules.request import Role
 
 __all__ = ["TABLE"]
 
+SEQUENCES = 3
+"""Dimensions of a batch of sequences."""
+
 
 def _layer_norm(node: Node, graph: Graph) -> Built:
     shape, before = node.argument(1), shape_of(graph, ref_at(node, 0))
@@ -41,11 +44,18 @@ def _batch_norm(node: Node, graph: Graph) -> Built:
 
 
 def _instance_norm(node: Node, graph: Graph) -> Built:
-    return Built(Fate.OP, "InstanceNorm", _affine(node, 1))
+    return Built(Fate.OP, "InstanceNorm", _affine(node, 1), case=_of_sequences(node, graph))
 
 
 def _group_norm(node: Node, graph: Graph) -> Built:
-    return Built(Fate.OP, "GroupNorm", _affine(node, 2))
+    return Built(Fate.OP, "GroupNorm", _affine(node, 2), case=_of_sequences(node, graph))
+
+
+def _of_sequences(node: Node, graph: Graph) -> str | None:
+    """The case of several sequences at once: HTP refuses their InstanceNorm, and computes their GroupNorm wrong
+    (HTP emulator, QNN 2.51, V68 to V81: sequences of 7 with 3 and 6 channels)."""
+    before = shape_of(graph, ref_at(node, 0))
+    return "rank3_batch" if len(before) == SEQUENCES and before[0] != 1 else None
 
 
 def _affine(node: Node, weight: int) -> tuple[Input, ...]:
