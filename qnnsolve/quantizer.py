@@ -39,6 +39,7 @@ from qnnsolve.opinfo_facts import FactsSource
 from qnnsolve.results import Placement, SolveResult
 from qnnsolve.rewriting import UNROLL_LIMIT, completed, prepared
 from qnnsolve.rewriting.bn_folding import fold_batch_norms, fold_only_where_alone, hidden
+from qnnsolve.rewriting.clips import PAST_THE_END
 from qnnsolve.rewriting.fixing import fix
 from qnnsolve.rewriting.floats import input_casts
 from qnnsolve.rewriting.given import without_given
@@ -188,7 +189,7 @@ class SolveQuantizer(WishingQuantizer):
             fold_batch_norms(model)
         complete_values(model)
         with hidden(model, norms):
-            model = prepared(model, self._unroll_limit, trained)
+            model = prepared(model, self._unroll_limit, trained, self.soc.htp_arch in PAST_THE_END)
         # Its passes print: ``[WARNING] the 0 th arg of node ...`` (1.5.1).
         with contextlib.redirect_stdout(io.StringIO()), sdk_if_it_works():
             transformed: GraphModule = super().transform_for_annotation(model)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from torch.fx import GraphModule
 
 from qnnsolve.rewriting.batches import add_batches
+from qnnsolve.rewriting.clips import part_clips
 from qnnsolve.rewriting.composites import expand_composites
 from qnnsolve.rewriting.constants import fold_constants
 from qnnsolve.rewriting.infinities import bound_infinities
@@ -30,7 +31,7 @@ __all__ = ["UNROLL_LIMIT", "completed", "prepared"]
 Step = Callable[[GraphModule], GraphModule]
 
 
-def _before_passes(unroll_limit: int, trained: bool) -> tuple[Step, ...]:
+def _before_passes(unroll_limit: int, trained: bool, past_the_end: bool) -> tuple[Step, ...]:
     return (
         spell_out_writes,  # nothing below sees that a write in place changes what others read
         lambda model: unroll(model, unroll_limit),  # the accelerator has no recurrent layers, but all ops of one step
@@ -40,6 +41,7 @@ def _before_passes(unroll_limit: int, trained: bool) -> tuple[Step, ...]:
         lambda model: fold_constants(model, trained),  # what no input decides is no op to run; such are made above
         lower_ranks,  # the accelerator takes five dimensions at most
         replace,  # what ExecuTorch never builds, builds wrongly or takes apart
+        lambda model: part_clips(model, past_the_end),  # the compiler folds these and loses their bounds
         cast_returned,  # ExecuTorch casts 64-bit integers back for single tensors only, not for parts of a tuple
     )
 
@@ -56,15 +58,18 @@ def _after_passes(half: bool, trained: bool) -> tuple[Step, ...]:
     )
 
 
-def prepared(model: GraphModule, unroll_limit: int = UNROLL_LIMIT, trained: bool = False) -> GraphModule:
+def prepared(
+    model: GraphModule, unroll_limit: int = UNROLL_LIMIT, trained: bool = False, past_the_end: bool = False
+) -> GraphModule:
     """``model`` itself, rewritten up to ExecuTorch's passes. It is :func:`~qnnsolve.rewriting.opening.opened`.
 
-    What is computed from parameters stays where those are to be ``trained``.
+    What is computed from parameters stays where those are to be ``trained``. ``past_the_end``: the chip's ranges reach
+    past the end that is declared (:mod:`~qnnsolve.rewriting.clips`).
 
     Raises:
         UnsupportedGraphError: what a step cannot follow (see each).
     """
-    return _through(_before_passes(unroll_limit, trained), model)
+    return _through(_before_passes(unroll_limit, trained, past_the_end), model)
 
 
 def completed(model: GraphModule, half: bool = False, trained: bool = False) -> GraphModule:

@@ -39,10 +39,10 @@ class Net(nn.Module):
         return self.function(self.linear(x))
 
 
-def annotated(model: nn.Module, *inputs: torch.Tensor, precision: str = "16a8w") -> GraphModule:
+def annotated(model: nn.Module, *inputs: torch.Tensor, precision: str = "16a8w", soc: str = "SM8350") -> GraphModule:
     graph = torch.export.export(model.eval(), inputs).module()
     assert isinstance(graph, GraphModule)
-    quantizer = SolveQuantizer("htp", "SM8350", strict=False, precision=precision)
+    quantizer = SolveQuantizer("htp", soc, strict=False, precision=precision)
     return quantizer.annotate(quantizer.transform_for_annotation(graph))
 
 
@@ -109,14 +109,14 @@ def test_nothing_is_shared_but_what_the_solution_says() -> None:
         (nn.functional.relu6, 0.0, 6.0),
         (lambda x: torch.clamp(x, max=0.5), -math.inf, 0.5),
         (lambda x: torch.clamp_max(x, 0.5), -math.inf, 0.5),
-        (lambda x: torch.clamp_min(x, 0.5), 0.5, math.inf),
+        (lambda x: torch.clamp_min(x, -0.5), -0.5, math.inf),
         (lambda x: torch.clamp(x, -0.5, 0.5), -0.5, 0.5),
     ],
 )
 def test_a_layer_is_observed_where_the_activation_folded_into_it_lets_it_through(
     function: Callable[..., torch.Tensor], low: float, high: float
 ) -> None:
-    found = observer(annotation(only(annotated(Net(function), X), "linear")).output_qspec)
+    found = observer(annotation(only(annotated(Net(function), X, soc="SM8750"), "linear")).output_qspec)
     assert (found.bounds.low, found.bounds.high) == (low, high)
 
 
