@@ -36,7 +36,8 @@ def compare(given: CompareArguments) -> CompareResult:
 
     The converted model runs in torch, over all calibration samples; each sample's float values are in memory together.
     On the emulator each quantized value is compared with the converted model's: its own error, from what the emulator's
-    own nodes read, and what has accumulated. Nodes are those of the graph that was solved for.
+    own nodes read, and what has accumulated. Nodes are those of the graph that was solved for. A run that is kept has
+    the answer as :attr:`qnnsolve.runs.Run.compare`, node by node.
 
     Args: those of :func:`qnnsolve.solve`, and these.
 
@@ -103,7 +104,7 @@ def compare(given: CompareArguments) -> CompareResult:
         notes=notes,
         timings=(*solved.timings, *stages.seconds),
     )
-    keeping.keep(quantizer.solved)
+    keeping.keep(quantizer.solved, compare=result)
     return result
 
 

@@ -15,7 +15,7 @@ from qnnsolve.pipeline.arguments import SolveArguments
 from qnnsolve.recipes import check_format, save_recipe
 from qnnsolve.report.overlay import write_overlay
 from qnnsolve.report.page import write_page
-from qnnsolve.results import ExportResult
+from qnnsolve.results import CompareResult, ExportResult
 from qnnsolve.runs import Solved, check_target, save_run
 from qnnsolve.solver import Solution
 
@@ -57,12 +57,14 @@ class Keeping:
             others = [*others, (f"the {option}", path)]
         return cls(run, recipe, page, overlay, given.model_name or type(given.model).__name__, given.on_solved)
 
-    def keep(self, solved: Solved | None, export: ExportResult | None = None) -> None:
+    def keep(
+        self, solved: Solved | None, export: ExportResult | None = None, compare: CompareResult | None = None
+    ) -> None:
         """Write what is to be kept, a recipe only where there is a solution; then tell."""
         if solved is None:
             return
         if self.run is not None:
-            save_run(self.run, solved, model=self.model, export=export)
+            save_run(self.run, solved, model=self.model, export=export, compare=compare)
         if self.recipe is not None and isinstance(solved.outcome, Solution):
             save_recipe(self.recipe, solved, model=self.model)
         if self.page is not None:

@@ -11,7 +11,7 @@ ANSWER_TABLES = (
         "records",
         "Single records of what came of it, by name.",
         (
-            text("name", "`statistics`, `notes`, `origins`, `timings`, `calibration`, `export`, `search`"),
+            text("name", "`statistics`, `notes`, `origins`, `timings`, `calibration`, `export`, `search`, `compare`"),
             text("json", JSON),
         ),
     ),

@@ -21,7 +21,16 @@ from qnnsolve.explain import describe, node_records, notes_of_model, result_of
 from qnnsolve.facts.curated import Curated
 from qnnsolve.foreign import said
 from qnnsolve.host.stages import Stages
-from qnnsolve.results import CalibrationRecord, ExportResult, NodeRecord, SearchResult, Shown, SolveResult, Status
+from qnnsolve.results import (
+    CalibrationRecord,
+    CompareResult,
+    ExportResult,
+    NodeRecord,
+    SearchResult,
+    Shown,
+    SolveResult,
+    Status,
+)
 from qnnsolve.rules.base import Facts
 from qnnsolve.runs.answers import read_chosen, read_conflicts, read_placed, read_solution
 from qnnsolve.runs.asked import facts_of
@@ -152,13 +161,22 @@ class Run(Shown):
     @cached_property
     def export(self) -> ExportResult | None:
         """What an export answered then; None where the run is of a solve alone."""
+        return self._with_solve("export", ExportResult)
+
+    @cached_property
+    def compare(self) -> CompareResult | None:
+        """What ``qnnsolve compare`` answered, node by node; None where it was not asked."""
+        return self._with_solve("compare", CompareResult)
+
+    def _with_solve(self, name: str, kind: type[T]) -> T | None:
+        """An answer that holds that of the solve, which the tables have."""
         with self._reading():
-            record = self._records.get("export")
+            record = self._records.get(name)
             if record is None:
                 return None
             convert = reader(self._known)
             convert.register_structure_hook(SolveResult, lambda _, __: self.result)
-            return convert.structure(record, ExportResult)
+            return convert.structure(record, kind)
 
     @cached_property
     def search(self) -> SearchResult | None:

@@ -13,7 +13,7 @@ from cattrs import Converter
 from qnnsolve import __version__
 from qnnsolve.constraints import Problem, Site
 from qnnsolve.encodings import Encoding
-from qnnsolve.results import ExportResult, SearchResult, SolveResult
+from qnnsolve.results import CompareResult, ExportResult, SearchResult, SolveResult
 from qnnsolve.rules.base import Facts
 from qnnsolve.runs.answers import answer_rows
 from qnnsolve.runs.asked import asked_records
@@ -57,6 +57,7 @@ def save_run(
     model: str = "",
     export: ExportResult | None = None,
     search: SearchResult | None = None,
+    compare: CompareResult | None = None,
 ) -> None:
     """Write ``solved`` to ``path``; an earlier run there is replaced, and only by a complete one.
 
@@ -66,14 +67,15 @@ def save_run(
         model: what the model is called.
         export: what an export answered beside the solve.
         search: what a search answered whose last point this is.
+        compare: what a comparison node by node answered.
 
     Raises:
         UsageError: the file cannot be written, or something stands there that is no kept run.
     """
-    write(path, _rows(solved, model, {"export": export, "search": search}))
+    write(path, _rows(solved, model, {"export": export, "search": search, "compare": compare}))
 
 
-def _rows(solved: Solved, model: str, more: Mapping[str, ExportResult | SearchResult | None]) -> Rows:
+def _rows(solved: Solved, model: str, more: Mapping[str, ExportResult | SearchResult | CompareResult | None]) -> Rows:
     facts, problem, result = solved.facts, solved.problem, solved.result
     met = Met()
     convert = writer(met)
@@ -103,7 +105,9 @@ def _given_records(solved: Solved, convert: Converter) -> dict[str, list[Row]]:
     }
 
 
-def _records(solved: Solved, more: Mapping[str, ExportResult | SearchResult | None], convert: Converter) -> list[Row]:
+def _records(
+    solved: Solved, more: Mapping[str, ExportResult | SearchResult | CompareResult | None], convert: Converter
+) -> list[Row]:
     statistics = None if isinstance(solved.outcome, Unknown) else solved.outcome.statistics
     found: Mapping[str, Any] = {
         "calibration": convert.unstructure(solved.result.calibration),

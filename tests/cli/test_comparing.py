@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from qnnsolve import compare
+from qnnsolve import compare, load_run
+from qnnsolve.report import json_comparing
 from tests.cli.documents import Ask, document_of
 from tests.nets import ConvNet, images, seeded
 
@@ -41,6 +42,9 @@ def test_each_node_is_compared_and_told(ask: Ask, name: str) -> None:
     assert document["first"] == dict.fromkeys(("own", "accumulated", "emulator_own", "emulator_accumulated"))
     last = document["nodes"][-1]["accumulated"]
     assert last["together"] == pytest.approx(document["outputs"][0]["sqnr"]["together"], abs=1e-4)
+    run = load_run("net.qnn")
+    assert run.compare is not None
+    assert json_comparing.compare_json(run.compare, f"{name}:net") == document
     kept = document_of(ask, *common, "--run", "net.qnn", "--bound", "80")
     assert kept["nodes"] == document["nodes"] and kept["first"]["own"] == "input_1"
     code, out, err = ask(*common, "--run", "net.qnn", "--pin", "2=16a", "--verbose")
