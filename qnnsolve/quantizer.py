@@ -30,7 +30,8 @@ from qnnsolve.annotating.seq_mse import take_derived_observers
 from qnnsolve.annotating.training import drop_counters, folding_norms
 from qnnsolve.annotating.wishing import WishingQuantizer
 from qnnsolve.errors import BudgetExceededError, UnsatisfiableError, UnverifiedError
-from qnnsolve.explain import conflict_in_words, describe, placements
+from qnnsolve.explain import conflict_in_words, placements
+from qnnsolve.explain.described import Described
 from qnnsolve.facts.fx import origins_of, read_graph
 from qnnsolve.facts.socs import Soc
 from qnnsolve.host.stages import Stages
@@ -139,8 +140,7 @@ class SolveQuantizer(WishingQuantizer):
         self._notes: tuple[str, ...] = ()
         self._guards: torch.nn.Module | None = None
         self.solution: Solution | None = None
-        self._result: SolveResult | None = None
-        self._solved: Solved | None = None
+        self._described: Described | None = None
         self._watch: Watch | None = None
         self.cpu_nodes: frozenset[str] = frozenset()
 
@@ -152,16 +152,17 @@ class SolveQuantizer(WishingQuantizer):
     @property
     def result(self) -> SolveResult | None:
         """The last solve as plain records, with what the calibration samples so far have shown."""
-        if self._result is None or self._watch is None:
-            return self._result
-        return attrs.evolve(self._result, calibration=self._watch.record())
+        if self._described is None or self._watch is None:
+            return None if self._described is None else self._described.result
+        return attrs.evolve(self._described.result, calibration=self._watch.record())
 
     @property
     def solved(self) -> Solved | None:
         """The last solve with all that it was made from: what :func:`qnnsolve.runs.save_run` keeps."""
-        if self._solved is None or self.result is None:
+        made, result = self._described, self.result
+        if made is None or result is None:
             return None
-        return attrs.evolve(self._solved, result=self.result)
+        return Solved(made.facts, made.problem, made.outcome, result, self._limits, made.origins)
 
     def transform_for_annotation(self, model: GraphModule) -> GraphModule:
         """:mod:`qnnsolve.rewriting`, with ExecuTorch's own passes between its two halves.
@@ -216,11 +217,9 @@ class SolveQuantizer(WishingQuantizer):
         clock.lap("solve")
         self.solution = outcome if isinstance(outcome, Solution) else None
         self._watch = None
-        self._result = describe(facts, problem, outcome, soc=self.soc.name, timings=clock.laps)
-        for note in self._result.notes:
+        self._described = Described(facts, problem, outcome, self.soc.name, origins_of(model), clock.laps)
+        for note in self._described.notes_of_solve:
             warnings.warn(note, stacklevel=3)
-        self._solved = Solved(facts, problem, outcome, self._result, self._limits, origins_of(model))
-        clock.lap("explain")
         if isinstance(outcome, Unsatisfiable):
             raise UnsatisfiableError(outcome.conflicts, tuple(map(conflict_in_words, outcome.conflicts)))
         if isinstance(outcome, Unknown):
@@ -231,7 +230,7 @@ class SolveQuantizer(WishingQuantizer):
         self.cpu_nodes = frozenset(name for name, place in placed.items() if place is Placement.CPU)
         mark_cpu_nodes(model, self.cpu_nodes)
         clock.lap("annotate")
-        self._result = attrs.evolve(self._result, timings=clock.laps, notes=(*self._notes, *self._result.notes))
+        self._described = attrs.evolve(self._described, timings=clock.laps, notes=self._notes)
         return model
 
     def prepare_obs_or_fq_callback(self, model: GraphModule, edge_or_node_to_obs_or_fq: dict[Any, Any]) -> None:

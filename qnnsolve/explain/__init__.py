@@ -19,6 +19,7 @@ __all__ = [
     "describe",
     "node_records",
     "notes_of_model",
+    "notes_of_solve",
     "placements",
     "result_of",
     "sentence",
@@ -72,7 +73,7 @@ def result_of(
             facts, {} if solution is None else solution.encodings, {node.name: node.placement for node in nodes}
         ),
         overridden=overridden_records(facts),
-        notes=(*missing_notes(facts), *_cut_short(outcome)),
+        notes=notes_of_solve(facts, outcome),
     )
 
 
@@ -81,6 +82,11 @@ _MORE_CONFLICTS = "a limit ended the search for conflicts, so there may be more 
 
 def _cut_short(outcome: Solution | Unsatisfiable | Unknown) -> tuple[str, ...]:
     return (_MORE_CONFLICTS,) if isinstance(outcome, Unsatisfiable) and not outcome.exhaustive else ()
+
+
+def notes_of_solve(facts: Facts, outcome: Solution | Unsatisfiable | Unknown) -> tuple[str, ...]:
+    """What the solve did not find in the model, and what it did not come to."""
+    return (*missing_notes(facts), *_cut_short(outcome))
 
 
 def notes_of_model(notes: Iterable[str], facts: Facts) -> tuple[str, ...]:

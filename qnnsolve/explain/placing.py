@@ -45,7 +45,7 @@ def _feeding_only_the_cpu(
 ) -> Iterator[str]:
     """Unquantized nodes all of whose users run on the CPU: a delegate of their own would only add a hand-over."""
     there = {name for name, place in found.items() if place is Placement.CPU}
-    for name in reversed(list(found)):
+    for name in reversed(list(found)) if there else ():
         users = facts.graph.readers(name)
         items = (item for each in facts.graph.items_of(name).values() for item in each)
         sites = (*map(Site, (name, *items)), *(Site(ref, name) for ref in facts.graph[name].refs()))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from qnnsolve.errors import UnsupportedGraphError, UsageError
 from qnnsolve.foreign import first_paragraph, foreign
+from qnnsolve.models.values import check_values, holds_nan, lacking, without_values
 
 if TYPE_CHECKING:
     import torch
@@ -30,10 +31,13 @@ def module_of(program: ExportedProgram) -> torch.fx.GraphModule:
     return module
 
 
-def exported(model: torch.nn.Module | ExportedProgram, examples: tuple[Any, ...]) -> torch.fx.GraphModule:
+def exported(
+    model: torch.nn.Module | ExportedProgram, examples: tuple[Any, ...], *, values: bool = True
+) -> torch.fx.GraphModule:
     """The graph of ``model``, traced with the ``examples`` unless it is a program already.
 
     Its sizes are those of the ``examples``, its floats float32 (see :func:`~qnnsolve.rewriting.notes.notes_of`).
+    Without ``values``, tensors may be on the meta device, or fake.
 
     Raises:
         UnsupportedGraphError: it cannot be traced, returns no tensor, holds NaN, or is in training mode.
@@ -50,8 +54,9 @@ def exported(model: torch.nn.Module | ExportedProgram, examples: tuple[Any, ...]
     if not isinstance(model, torch.nn.Module):
         # A program may come from a file, whose parts need not fit each other.
         with foreign("its graph cannot be read", refused):
-            return _fixed(module_of(model), examples)
-    _check_values(model)
+            return _fixed(module_of(model), examples, values)
+    check_values(model, values)
+    examples = without_values(model, examples)
     said, log = io.StringIO(), logging.getLogger("torch._subclasses.fake_tensor")
     level = log.level
     try:
@@ -64,7 +69,7 @@ def exported(model: torch.nn.Module | ExportedProgram, examples: tuple[Any, ...]
         sys.stderr.write(said.getvalue())
     finally:
         log.setLevel(level)
-    return _fixed(module, examples)
+    return _fixed(module, examples, values)
 
 
 _PACKED = (
@@ -113,21 +118,7 @@ def _packs() -> bool:
     return False
 
 
-def _check_values(model: torch.nn.Module) -> None:
-    """Refuse weights that have no values, before anything looks at one.
-
-    Raises:
-        UnsupportedGraphError: there is one on the meta device, or of another layout than a dense one.
-    """
-    import torch
-
-    for name, value in (*model.named_parameters(), *model.named_buffers()):
-        if value.is_meta or value.layout is not torch.strided:
-            kind = "is on the meta device: it has no values" if value.is_meta else "is no dense tensor"
-            raise UnsupportedGraphError(name, kind)
-
-
-def _fixed(module: torch.fx.GraphModule, examples: tuple[Any, ...]) -> torch.fx.GraphModule:
+def _fixed(module: torch.fx.GraphModule, examples: tuple[Any, ...], values: bool) -> torch.fx.GraphModule:
     """``module`` with its sizes, dtypes and computed weights as they are compiled."""
     from torch.utils import _pytree as pytree
 
@@ -136,7 +127,7 @@ def _fixed(module: torch.fx.GraphModule, examples: tuple[Any, ...]) -> torch.fx.
     from qnnsolve.rewriting.given import without_given
     from qnnsolve.rewriting.opening import opened
 
-    _check_values(module)
+    check_values(module, values)
     # Folded now, since torchao folds batch norms into no weights that are computed.
     return _checked(fold_constants(fix(without_given(opened(module)), pytree.tree_leaves(examples))))
 
@@ -165,7 +156,7 @@ def _checked(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
     import torch
 
     for name, value in (*module.named_parameters(), *module.named_buffers()):
-        if value.is_floating_point() and value.isnan().any():
+        if holds_nan(value):
             raise UnsupportedGraphError(name, "its values hold NaN")
     for node in module.graph.nodes:
         if node.target is torch.ops.aten.batch_norm.default and node.args[5] and node.args[3] is not None:
@@ -194,8 +185,10 @@ def evaluating(model: torch.nn.Module | ExportedProgram) -> Iterator[None]:
             layer.training = True
 
 
-def example_inputs_of(model: torch.nn.Module | ExportedProgram, given: tuple[Any, ...] | None) -> tuple[Any, ...]:
-    """Those ``given``, or those that a program carries.
+def example_inputs_of(
+    model: torch.nn.Module | ExportedProgram, given: tuple[Any, ...] | None, *, values: bool = True
+) -> tuple[Any, ...]:
+    """Those ``given``, or those that a program carries. Without ``values``, they may have none.
 
     Raises:
         UsageError: there are none, or only by keyword; or one is an empty tensor, or one without values.
@@ -210,23 +203,10 @@ def example_inputs_of(model: torch.nn.Module | ExportedProgram, given: tuple[Any
         given = carried[0]
     for leaf in pytree.tree_leaves(given):
         if isinstance(leaf, torch.Tensor):
-            what = _lacking(leaf)
+            what = lacking(leaf, values)
             if what is not None:
                 raise UsageError(f"an example input of shape {tuple(leaf.shape)} {what}")
     return tuple(given)
-
-
-def _lacking(example: torch.Tensor) -> str | None:
-    """Why a model cannot be run on ``example``, or None."""
-    import torch
-
-    if example.is_meta:
-        return "is on the meta device: it has no values"
-    if example.layout is not torch.strided or example.is_quantized:
-        return "is no dense tensor of plain numbers"
-    if not example.numel():
-        return "holds no values"
-    return "holds NaN" if example.is_floating_point() and bool(example.isnan().any()) else None
 
 
 def checked_samples(calibration: Iterable[tuple[Any, ...]] | None, examples: tuple[Any, ...]) -> list[tuple[Any, ...]]:

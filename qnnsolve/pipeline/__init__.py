@@ -31,7 +31,8 @@ def solve(given: SolveArguments) -> SolveResult:
     """The nearest legal quantization config of ``model``, or every conflict that stands against one.
 
     Nothing is calibrated or compiled, and the model is left as it is. Layers in training mode are exported in
-    evaluation mode.
+    evaluation mode. No weights are needed: tensors may be on the meta device, or fake. Infinities and NaN are then
+    not looked for.
 
     Args:
         model: a module, or a program of ``torch.export.export``.
@@ -80,7 +81,8 @@ def solve(given: SolveArguments) -> SolveResult:
         quantizer, stages = quantizer_for(given, wanted, limits), Stages(given.progress)
         with evaluating(given.model):
             with stages("export"):
-                module = exported(given.model, example_inputs_of(given.model, given.example_inputs))
+                examples = example_inputs_of(given.model, given.example_inputs, values=False)
+                module = exported(given.model, examples, values=False)
             with stages("solve"), contextlib.suppress(UnsatisfiableError, BudgetExceededError):
                 # These two are answers, and in the result. Preparing folds batch norms first, as an export does.
                 prepare_pt2e(module, quantizer)

@@ -15,6 +15,8 @@ from typing import Any, TypeAlias
 import torch
 from torch.fx import GraphModule, Node
 
+from qnnsolve.models.values import has_values
+
 __all__ = ["fold_constants"]
 
 LARGEST = 2**24
@@ -88,7 +90,7 @@ def _sources(model: GraphModule, written: set[Node], trained: bool) -> Tensors:
 
 def _memory(tensor: torch.Tensor) -> int:
     """The same for tensors that share their memory, also where one tensor has two names."""
-    return tensor.untyped_storage().data_ptr() or id(tensor)
+    return (tensor.untyped_storage().data_ptr() if has_values(tensor) else 0) or id(tensor)
 
 
 def _written(model: GraphModule) -> Iterator[Node]:

@@ -16,6 +16,7 @@ import torch
 from torch.fx import GraphModule
 from torch.fx import Node as FxNode
 
+from qnnsolve.models.values import has_values
 from qnnsolve.rewriting.masked_values import ENDLESS
 from qnnsolve.rewriting.masking import masking
 
@@ -58,7 +59,7 @@ def _bounded(argument: Any, beyond: float, mask: float) -> Any:
 
 def _bound_constant(model: GraphModule, node: FxNode, beyond: float, mask: float) -> None:
     value = operator.attrgetter(str(node.target))(model)
-    if not isinstance(value, torch.Tensor) or not value.is_floating_point():
+    if not isinstance(value, torch.Tensor) or not value.is_floating_point() or not has_values(value):
         return
     low, high = value <= -beyond, value >= beyond
     if not bool((low | high).any()):

@@ -15,6 +15,7 @@ import torch
 from torch.fx import GraphModule
 from torch.fx import Node as FxNode
 
+from qnnsolve.models.values import has_values
 from qnnsolve.rewriting.masked_values import ENDLESS, MASKED_FROM, masked_from
 
 __all__ = [
@@ -85,11 +86,11 @@ def op_name(node: FxNode) -> str:
 
 
 def constant_of(node: object) -> torch.Tensor | None:
-    """The float tensor that a ``get_attr`` of a graph reads."""
+    """The float tensor that a ``get_attr`` of a graph reads, if it has values."""
     if not isinstance(node, FxNode) or node.op != "get_attr" or node.graph.owning_module is None:
         return None
     value = operator.attrgetter(str(node.target))(node.graph.owning_module)
-    return value if isinstance(value, torch.Tensor) and value.is_floating_point() else None
+    return value if isinstance(value, torch.Tensor) and value.is_floating_point() and has_values(value) else None
 
 
 def moved(user: FxNode, node: FxNode) -> bool:

@@ -67,7 +67,9 @@ def _settled(where: Where, graph: Graph) -> Where:
     """``where``, with the kind of name that it is."""
     if where.by is not By.ANY:
         return where
-    settled = (attrs.evolve(where, by=by) for by in FOUND_BY)
+    if where.key in graph.nodes:
+        return attrs.evolve(where, by=By.NODE)
+    settled = (attrs.evolve(where, by=by) for by in FOUND_BY[1:])
     return next((each for each in settled if any(map(each.finds, graph))), where)
 
 

@@ -123,8 +123,6 @@ def test_what_is_raised_is_told(name: str, where: str, capsys: pytest.CaptureFix
     ("attribute", "why"),
     [
         ("cond", "cond"),
-        ("meta", "is on the meta device"),
-        ("meta_model", "is on the meta device"),
         ("nan", "holds NaN"),
         ("sparse", "is no dense tensor"),
         ("rogue", "ZeroDivisionError: attribute"),
@@ -133,6 +131,12 @@ def test_what_is_raised_is_told(name: str, where: str, capsys: pytest.CaptureFix
 )
 def test_what_cannot_be_used(attribute: str, why: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert why in refusal(attribute, capsys)
+
+
+@pytest.mark.parametrize("attribute", ["meta", "meta_model"])
+def test_a_solve_needs_no_values(attribute: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["solve", f"nets.py:{attribute}", "--soc", "SM8750"]) == 0
+    assert "satisfiable" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
