@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from qnnsolve.errors import UnsupportedGraphError, UsageError
 from qnnsolve.foreign import first_paragraph, foreign
-from qnnsolve.models.values import check_values, holds_nan, lacking, without_values
+from qnnsolve.host.values import check_values, holds_nan, lacking, without_values
 
 if TYPE_CHECKING:
     import torch

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import torch
 from torch.fx import GraphModule, Node
 
-from qnnsolve.models.values import has_values
+from qnnsolve.host.values import has_values
 
 __all__ = ["fold_constants"]
 

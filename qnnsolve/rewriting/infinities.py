@@ -16,7 +16,7 @@ import torch
 from torch.fx import GraphModule
 from torch.fx import Node as FxNode
 
-from qnnsolve.models.values import has_values
+from qnnsolve.host.values import has_values
 from qnnsolve.rewriting.masked_values import ENDLESS
 from qnnsolve.rewriting.masking import masking
 

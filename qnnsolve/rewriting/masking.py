@@ -15,7 +15,7 @@ import torch
 from torch.fx import GraphModule
 from torch.fx import Node as FxNode
 
-from qnnsolve.models.values import has_values
+from qnnsolve.host.values import has_values
 from qnnsolve.rewriting.masked_values import ENDLESS, MASKED_FROM, masked_from
 
 __all__ = [
