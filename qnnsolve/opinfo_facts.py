@@ -28,13 +28,6 @@ from qnnsolve.results import FactsRecord
 __all__ = ["Accepted", "AcceptedRow", "FactsSource", "OperatorFacts", "facts_source", "operator_facts", "port_code"]
 
 
-class _NotYet:
-    """Nobody has looked an op up yet; None says that nothing is known of it."""
-
-
-_NOT_YET = _NotYet()
-
-
 def port_code(encoding: Encoding, quantized_weight: bool = False) -> str:
     """The tables' code of ``encoding`` on a port of the op that ExecuTorch builds.
 
@@ -105,11 +98,10 @@ class OperatorFacts:
         Of the cases (classes of shapes) that measure the node, every one that was asked about a tuple has to accept it.
         Of a node that no case measures, all do; a closed table knows nothing of it.
         """
-        key = (op, Form(form) if isinstance(form, str) else form)
-        found = self._found.get(key, _NOT_YET)
-        if isinstance(found, _NotYet):
-            found = self._found[key] = self._accepted(*key)
-        return found
+        form = Form(form) if isinstance(form, str) else form
+        if (op, form) not in self._found:
+            self._found[op, form] = self._accepted(op, form)
+        return self._found[op, form]
 
     def _accepted(self, op: str, form: Form) -> Accepted | None:
         tables = (self.tables.get(op), None if self.sdk is None else self.sdk.table(op))

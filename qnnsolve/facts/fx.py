@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import operator
 import re
 from collections.abc import Callable
@@ -111,12 +110,7 @@ def _module_path(node: FxNode) -> str:
 
 def _line(node: FxNode) -> CodeLine | None:
     """What torch.export noted of the stack, innermost last."""
-    return _own_line(node.meta.get("stack_trace") or "")
-
-
-@functools.lru_cache(maxsize=1 << 12)  # layers of one kind come from the same lines
-def _own_line(trace: str) -> CodeLine | None:
-    for file, number, text in reversed(_FRAME.findall(trace)):
+    for file, number, text in reversed(_FRAME.findall(node.meta.get("stack_trace") or "")):
         if _TORCH.search(file) is None:
             return CodeLine(file, int(number), text.strip())
     return None

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import enum
-import functools
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import TypeAlias
@@ -96,7 +95,7 @@ class Node:
     module_types: tuple[str, ...] = ()
     """Classes of the modules around it, with their modules, the outermost first."""
 
-    @functools.cached_property
+    @property
     def tensor(self) -> TensorFact | None:
         """The output where the node yields a tensor, and not a tuple."""
         return self.tensors[0] if len(self.tensors) == 1 and not self.several else None
@@ -109,10 +108,6 @@ class Node:
 
     def refs(self) -> tuple[Ref, ...]:
         """Nodes that this one reads, in argument order, each once."""
-        return self._reads
-
-    @functools.cached_property
-    def _reads(self) -> tuple[Ref, ...]:
         return tuple(dict.fromkeys(_refs((*self.args, *(value for _, value in self.kwargs)))))
 
 

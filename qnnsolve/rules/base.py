@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Iterator, Sequence
-from typing import TypeAlias
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import attrs
 
 from qnnsolve.constraints import Site
 from qnnsolve.encodings import Encoding
 from qnnsolve.facts.accepted import Accepted
-from qnnsolve.facts.forms import Form
+from qnnsolve.facts.forms import Form, Kernel
 from qnnsolve.facts.graph import Graph, Node, NodeKind, TensorFact
 from qnnsolve.facts.table_types import codes_of
 from qnnsolve.opinfo_facts import OperatorFacts
@@ -20,20 +19,28 @@ from qnnsolve.rules.asked import Asked, Port
 from qnnsolve.rules.builders import Built, Fate, Input, Step, build
 from qnnsolve.rules.builders.types import identity
 from qnnsolve.rules.domains import Domains
-from qnnsolve.rules.features import kernel_of, rank_of
 from qnnsolve.rules.request import Request, Role
 from qnnsolve.rules.wishes import Wish
 from qnnsolve.sources import Source, SourceKind
 
 __all__ = ["Facts"]
 
-Domain: TypeAlias = tuple[Encoding, ...]
-FloatInput: TypeAlias = tuple[int, Input, Site, TensorFact]
 _GRAPH = Source(SourceKind.GRAPH, "the model's graph")
+
+
+def _rank(tensors: Iterable[TensorFact | None]) -> int | None:
+    """The largest rank; a scalar becomes a tensor of one element."""
+    return max((max(len(tensor.shape), 1) for tensor in tensors if tensor is not None), default=None)
 
 
 def _is_weight(entry: Input) -> bool:
     return entry.role is Role.WEIGHT
+
+
+def _kernel(tensor: TensorFact | None) -> Kernel | None:
+    """Over how many positions a weight goes, whose channels come first; None where it has channels only."""
+    positions = () if tensor is None else tensor.shape[2:]
+    return None if not positions else Kernel.POINT if set(positions) == {1} else Kernel.WIDER
 
 
 def _built(node: Node, graph: Graph, wanted: Asked) -> Built:
@@ -55,12 +62,9 @@ class Facts:
     wanted: Asked
     built: dict[str, Built]
     """Fate of every call in the graph, by node name."""
-    _fixed_ports: dict[tuple[object, ...], tuple[Domain, Domain]] = attrs.field(factory=dict, init=False, repr=False)
+    _fixed_ports: dict[tuple[object, ...], tuple[Encoding, ...]] = attrs.field(factory=dict, init=False, repr=False)
     _asked: dict[Site, Encoding] = attrs.field(factory=dict, init=False, repr=False)
     _forms: dict[str, Form] = attrs.field(factory=dict, init=False, repr=False)
-    _equal_forms: dict[Form, Form] = attrs.field(factory=dict, init=False, repr=False)
-    _float_inputs: dict[str, tuple[FloatInput, ...]] = attrs.field(factory=dict, init=False, repr=False)
-    _outputs: dict[str, tuple[tuple[Site, ...] | TensorFact, ...]] = attrs.field(factory=dict, init=False, repr=False)
 
     @classmethod
     def of(
@@ -90,30 +94,23 @@ class Facts:
         """What is asked for where no wish says anything else."""
         return self.wanted.default
 
-    @functools.cached_property
-    def calls(self) -> tuple[tuple[Node, Built], ...]:
+    @property
+    def calls(self) -> Iterator[tuple[Node, Built]]:
         """Every call with its fate, in topological order."""
-        return tuple((self.graph[name], built) for name, built in self.built.items())
+        return ((self.graph[name], built) for name, built in self.built.items())
 
-    @functools.cached_property
-    def inputs(self) -> tuple[Node, ...]:
+    @property
+    def inputs(self) -> Iterator[Node]:
         """The graph's float inputs that a call reads."""
-        return tuple(
+        return (
             node
             for node in self.graph
             if node.kind is NodeKind.INPUT and node.tensor is not None and node.tensor.is_float
             if any(user in self.built for user in self.graph.users[node.name])
         )
 
-    def float_inputs(self, node: Node, built: Built) -> tuple[FloatInput, ...]:
+    def float_inputs(self, node: Node, built: Built) -> Iterator[tuple[int, Input, Site, TensorFact]]:
         """Port, input, edge and tensor of every input that is a float tensor."""
-        if built is not self.built.get(node.name):
-            return tuple(self._find_float_inputs(node, built))
-        if node.name not in self._float_inputs:
-            self._float_inputs[node.name] = tuple(self._find_float_inputs(node, built))
-        return self._float_inputs[node.name]
-
-    def _find_float_inputs(self, node: Node, built: Built) -> Iterator[FloatInput]:
         for port, entry in enumerate(built.inputs):
             tensor = self.tensor(entry)
             if entry.ref is not None and tensor is not None and tensor.is_float:
@@ -124,11 +121,6 @@ class Facts:
 
         A single tensor lives at the node itself, one of several at the nodes that take it out of the tuple.
         """
-        if node.name not in self._outputs:
-            self._outputs[node.name] = self._find_outputs(node)
-        return self._outputs[node.name]
-
-    def _find_outputs(self, node: Node) -> tuple[tuple[Site, ...] | TensorFact, ...]:
         items = self.graph.items_of(node.name) if node.several else {0: (node.name,)}
         return tuple(
             tuple(map(Site, items[port])) if tensor.is_float and port in items else tensor
@@ -143,25 +135,24 @@ class Facts:
 
     def tensor(self, entry: Input) -> TensorFact | None:
         """The tensor that an input reads, or None where it is absent or not a single tensor."""
-        return None if entry.ref is None else self.graph.nodes[entry.ref].tensor
+        return None if entry.ref is None else self.graph[entry.ref].tensor
 
     def form(self, node: Node, built: Built) -> Form:
         """What the tables need to know of the op that ``node`` becomes: its case, ranks, kernel and constant inputs."""
         if node.name not in self._forms:
             tensors = [self.tensor(entry) for entry in built.inputs]
             kernels = (
-                kernel_of(tensor) for tensor, entry in zip(tensors, built.inputs, strict=True) if _is_weight(entry)
+                _kernel(tensor) for tensor, entry in zip(tensors, built.inputs, strict=True) if _is_weight(entry)
             )
             constant = tuple(self._is_constant(entry) for entry in built.inputs)
-            rank = rank_of((*tensors, *node.tensors))
-            form = Form(built.case, rank, next(kernels, None), constant)
-            self._forms[node.name] = self._equal_forms.setdefault(form, form)
+            rank = _rank((*tensors, *node.tensors))
+            self._forms[node.name] = Form(built.case, rank, next(kernels, None), constant)
         return self._forms[node.name]
 
     def step_form(self, node: Node, built: Built, step: Step) -> Form:
         """What is known of an op beside the main one: the ranks of the tensors for which its ports stand."""
         tensors = (*(self.tensor(entry) for entry in built.inputs), *node.tensors)
-        return Form(step.case, rank_of(tensors[port] for port in step.ports if isinstance(port, int)))
+        return Form(step.case, _rank(tensors[port] for port in step.ports if isinstance(port, int)))
 
     def _is_constant(self, entry: Input) -> bool | None:
         """Whether lowering makes the input a static tensor; None for what is absent."""
@@ -207,10 +198,10 @@ class Facts:
         accepted = self.operators.accepted(str(built.op), form)
         if accepted is None:
             return ()
-        key = (built.op, id(form), len(built.inputs), port, id(reach))  # both are kept: by the forms, and below
+        key = (built.op, form, len(built.inputs), port, reach)
         if key not in self._fixed_ports:
-            self._fixed_ports[key] = reach, self._find_fixed_at(accepted, built, port, reach)
-        return self._fixed_ports[key][1]
+            self._fixed_ports[key] = self._find_fixed_at(accepted, built, port, reach)
+        return self._fixed_ports[key]
 
     def _find_fixed_at(
         self, accepted: Accepted, built: Built, port: int, reach: tuple[Encoding, ...]
@@ -229,14 +220,14 @@ class Facts:
         """The port of :meth:`owner` that ``site`` is; of several inputs that read one node the first."""
         built = self.built.get(site.user)
         if built is None:
-            return Port(None if not site.user else 0, site.node, output=self._position(site))
+            return Port(None if not site.user else 0, site.node, output=self._output(site))
         for position, entry in enumerate(built.inputs):
             tensor = self.tensor(entry)
             if entry.ref == site.node and tensor is not None:
                 return Port(position, site.node, entry.role, len(tensor.shape), entry.ch_axis)
         return Port(0, site.node)
 
-    def _position(self, site: Site) -> int:
+    def _output(self, site: Site) -> int:
         """Which output of its owner ``site`` is, from 0."""
         position = 0 if site.user or self.owner(site) == site.node else self.graph[site.node].argument(1)
         return position if isinstance(position, int) else 0
