@@ -91,10 +91,10 @@ def steps(ops: int) -> dict[str, int]:
 PER_BLOCK = {
     "constraints": 77,
     "eliminations": 37,
-    "calls in facts": 900,
+    "calls in facts": 2340,
     "calls in rules": 3600,
     "calls in constraints": 1650,
-    "calls in encodings": 800,
+    "calls in encodings": 1100,
     "calls in opinfo_facts": 210,
     "calls in solver": 2500,
 }
