@@ -182,14 +182,14 @@ def test_16_by_16_bits_are_legal_over_8_positions_only(size: int, legal: bool) -
     assert accepted.admits(("u16", "s8c", "-", "u16"))
 
 
-@pytest.mark.parametrize(("groups", "known"), [(1, True), (2, False)])
-def test_a_form_that_nobody_measured_is_unverified(groups: int, known: bool) -> None:
-    conv = call("n", "conv3d.default", Ref("x"), Ref("w"), None, 1, 1, 1, groups, shape=(1, 8, 4, 4, 4))
-    given = facts(placeholder("x", 1, 8, 4, 4, 4), param("w", 8, 8 // groups, 3, 3, 3), conv)
+@pytest.mark.parametrize(("dilation", "known"), [(1, True), (2, False)])
+def test_a_form_that_nobody_measured_is_unverified(dilation: int, known: bool) -> None:
+    conv = call("n", "conv3d.default", Ref("x"), Ref("w"), None, 1, 1, dilation, 2, shape=(1, 8, 4, 4, 4))
+    given = facts(placeholder("x", 1, 8, 4, 4, 4), param("w", 8, 4, 3, 3, 3), conv)
     given = attrs.evolve(given, operators=operator_facts("htp", "V79"))
     assert [node.name for node in given.unverified()] == ([] if known else ["n"])
     missing = given.unknown_op(conv, given.built["n"])
-    assert missing is None if known else missing is not None and f"{missing[0]} {missing[1]}" == "Conv3d grouped"
+    assert missing is None if known else missing is not None and f"{missing[0]} {missing[1]}" == "Conv3d dilated_grouped"
 
 
 @pytest.mark.parametrize(("dilation", "outputs", "legal"), [(2, 16, False), (1, 16, True), (2, 8, True)])
