@@ -260,3 +260,17 @@ def test_a_constant_for_the_cpu_alone_stays_there_as_it_is() -> None:
     graph, _ = prepared(Normed(), quantizer, 1, 3, 8, 8)
     assert quantizer.cpu_nodes == {"zeros", "ones", "batch_norm"}
     assert not [name for name, _ in graph.named_modules() if "activation_post_process" in name]
+
+
+def test_a_deviation_names_whose_wish_counted_where_two_share_an_encoding() -> None:
+    quantizer = SolveQuantizer(precision="8a8w")
+    quantizer.wish("op:aten.conv2d=8a8w,tensor")
+    quantizer.wish("op:aten.relu=16a")
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU())
+    prepare_pt2e(torch.export.export(model.eval(), (torch.randn(1, 3, 8, 8),)).module(), quantizer)
+    assert quantizer.result is not None
+    reasons = {each.site: each.reason for each in quantizer.result.deviations}
+    assert reasons["conv2d"] == (
+        "it shares its encoding with conv2d -> relu, for which u16 was asked: the activation folds into its producer"
+    )
+    assert not any("takes no" in reason for reason in reasons.values())  # the rows of the op are not what is in the way

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from qnnsolve.constraints import Problem, Table
+from qnnsolve.constraints import Problem, Same, Site, Table
 from qnnsolve.encodings import FLOAT
 from qnnsolve.explain.nodes import Describer, node_records, source_records
 from qnnsolve.explain.placing import placements
@@ -38,7 +38,7 @@ def describe(
     """The result of one solve as plain records."""
     nodes: tuple[NodeRecord, ...] = ()
     if isinstance(outcome, Solution):
-        nodes = Describer(facts, outcome, _tables_by_node(facts, problem)).records()
+        nodes = Describer(facts, outcome, _tables_by_node(facts, problem), _shared_at(problem)).records()
     return result_of(facts, outcome, soc=soc, nodes=nodes, timings=timings)
 
 
@@ -102,6 +102,15 @@ def _tables_by_node(facts: Facts, problem: Problem) -> dict[str, tuple[Table, ..
         if isinstance(constraint, Table) and constraint.reason.rule == "QC001":
             found.setdefault(facts.owner(constraint.sites[0]), []).append(constraint)
     return {name: tuple(tables) for name, tables in found.items()}
+
+
+def _shared_at(problem: Problem) -> dict[Site, tuple[Same, ...]]:
+    found: dict[Site, list[Same]] = {}
+    for constraint in problem.constraints:
+        if isinstance(constraint, Same):
+            for site in constraint.sites:
+                found.setdefault(site, []).append(constraint)
+    return {site: tuple(each) for site, each in found.items()}
 
 
 _PRICED = {"Prefer": "deviations", "Convertible": "converts", "Table": "ops on the CPU"}

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping
 
 import attrs
 
-from qnnsolve.constraints import Site, Table
+from qnnsolve.constraints import Same, Site, Table
 from qnnsolve.encodings import FLOAT, Encoding
 from qnnsolve.explain.placing import placements
 from qnnsolve.explain.sentences import sentence
 from qnnsolve.explain.wished import broken_at
 from qnnsolve.facts.forms import Form
 from qnnsolve.facts.graph import Node
+from qnnsolve.reasons import Reason
 from qnnsolve.results import Deviation, NodeRecord, Placement, SourceRecord
 from qnnsolve.rules.base import Facts
 from qnnsolve.rules.builders import Built, Fate
@@ -70,11 +71,12 @@ def _inputs(facts: Facts, node: Node, built: Built, names: Mapping[Site, str]) -
 @attrs.frozen(eq=False)
 class Describer:
     """``tables`` holds the operator-table constraints of each node, by name: they say which encodings it cannot
-    have."""
+    have. ``shared`` has for each site the constraints that tie it to others."""
 
     facts: Facts
     solution: Solution
     tables: Mapping[str, tuple[Table, ...]]
+    shared: Mapping[Site, tuple[Same, ...]]
 
     def records(self) -> tuple[NodeRecord, ...]:
         """One per call, in the order of the graph."""
@@ -123,8 +125,12 @@ class Describer:
         return next((table for table in tables if not self._holds_what_was_asked(table)), None)
 
     def _holds_what_was_asked(self, table: Table) -> bool:
-        asked = tuple(self.facts.asked(site) for site in table.sites)
-        return any(tuple(each.free for each in row) == asked for row in table.relation.rows)
+        """Whatever its bias has: that follows from the weight and the input."""
+        asked = tuple(None if self._is_bias(site) else self.facts.asked(site) for site in table.sites)
+        return any(
+            all(wanted is None or each.free == wanted for each, wanted in zip(row, asked, strict=True))
+            for row in table.relation.rows
+        )
 
     def _deviation(self, site: Site) -> Deviation:
         asked_by = broken_at(self.facts, (site,), self.solution.encodings)
@@ -145,8 +151,21 @@ class Describer:
                 reason = removed[0].constraint.reason
                 sources = source_records(reason.sources)
                 return Deviation(str(site), asked.name, chosen.name, sentence(reason), reason.rule, sources)
+        shared = self._shares_with(site)
+        if shared is not None:
+            other, reason = shared
+            text = f"it shares its encoding with {other}, for which {chosen.free} was asked: {sentence(reason)}"
+            return Deviation(str(site), asked.name, chosen.name, text, reason.rule, source_records(reason.sources))
         text = f"{asked} here would cost more elsewhere"
         return Deviation(str(site), asked.name, chosen.name, text, "QC006")
+
+    def _shares_with(self, site: Site) -> tuple[Site, Reason] | None:
+        """Where what is ``chosen`` was asked for, of the sites that must have the same encoding; and why they must."""
+        for same in self.shared.get(site, ()):
+            for other in same.sites:
+                if self.facts.asked(other) == self.solution.encodings[site].free:
+                    return other, same.reason
+        return None
 
     def _left_on_cpu(self, node: Node, built: Built) -> Deviation:
         tensor = node.tensors[0] if node.tensors else None
