@@ -11,8 +11,8 @@ _ONE_STEP = "One or two steps of the 8-bit output, whose values use few of its 2
 _GARBAGE = (
     "The delegate keeps the buffer in memory of its own, which ExecuTorch never fills with the model's values "
     "(`TensorWrapper::AllocateDataBuffer`): what is read before it is written is chance, so each subtest passes in one "
-    "run and fails in the next with either quantizer. Tried on the emulator: in a fresh process, whose memory is 0, "
-    "all is right; where that memory held something before, values differ at the same places with either quantizer. "
+    "run and fails in the next with either quantizer. Tried on the emulator: in a fresh process, whose memory is 0, all "
+    "is right; where that memory held something before, values differ, at the same places with either quantizer. "
     "Those with `skip_mutable_buffer=True`, which `qnnsolve export` sets, are right in both."
 )
 _TIES = (
