@@ -11,8 +11,8 @@ _ONE_STEP = "One or two steps of the 8-bit output, whose values use few of its 2
 _GARBAGE = (
     "The delegate keeps the buffer in memory of its own, which ExecuTorch never fills with the model's values "
     "(`TensorWrapper::AllocateDataBuffer`): what is read before it is written is chance, so each subtest passes in one "
-    "run and fails in the next with either quantizer. Tried on the emulator: in a fresh process, whose memory is 0, all "
-    "is right; where that memory held something before, values differ, at the same places with either quantizer. "
+    "run and fails in the next with either quantizer. Tried on the emulator: in a fresh process, whose memory is 0, "
+    "all is right; where that memory held something before, values differ, at the same places with either quantizer. "
     "Those with `skip_mutable_buffer=True`, which `qnnsolve export` sets, are right in both."
 )
 _TIES = (
@@ -28,8 +28,8 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "cdist_forward": _ONE_STEP,
         "conv1d_relu_log_softmax": f"{_ONE_STEP} Log-softmax lies far from the zero that an encoding must hold.",
         "floor_divide": "Integers are divided on the CPU, exactly; HTP divides in half precision, wrong above 1,000 "
-        "(docs/accuracy.md). ExecuTorch casts to 32 bits before that op and back to 64 behind it, each a delegate of its "
-        "own: the test counts one and finds two.",
+        "(docs/accuracy.md). ExecuTorch casts to 32 bits before that op and back to 64 behind it, each a delegate of "
+        "its own: the test counts one and finds two.",
         "index_copy": _GARBAGE,
         "index_put": _GARBAGE,
         "16a4w_block_conv2d_qat": _BLOCKS.format(750),

@@ -12,6 +12,9 @@ from torchao.quantization.pt2e import MinMaxObserver
 __all__ = ["HalvedObserver", "PerBlockObserver", "PerChannelObserver", "Scaled"]
 
 
+UNSIGNED_16 = (0, 65535)
+
+
 class _Smallest(Protocol):
     def smallest_scale(self) -> torch.Tensor: ...
 
@@ -43,6 +46,9 @@ class Scaled:
 
     def _calculate_qparams(self, min_val: torch.Tensor, max_val: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         scale, zero_point = super()._calculate_qparams(min_val, max_val)  # type: ignore[misc]
+        if self.qscheme == torch.per_tensor_symmetric and (self.quant_min, self.quant_max) == UNSIGNED_16:  # type: ignore[attr-defined]
+            # torchao puts the zero point of int32, which unsigned 16 bits are held in, at 0: half the values would go.
+            zero_point = torch.full_like(zero_point, 1 << 15)
         if self.scale_bits is None and not self.accumulators:
             return scale, zero_point
         scale = torch.maximum(scale, self._smallest_scale().to(scale))

@@ -166,7 +166,13 @@ def range_of(spec: QuantizationSpec) -> tuple[int, int]:
 
 
 def _bits(spec: QuantizationSpec, words: str) -> int:
-    """The width of a spec's range."""
+    """The width of a spec's range.
+
+    ExecuTorch writes 16-bit activations as int32, and leaves out their range where they are symmetric
+    (``qconfig.py``, 1.5.1), which makes them 32 bits wide: 16 are meant.
+    """
+    if spec.dtype is torch.int32 and spec.quant_min is None and spec.quant_max is None:
+        return 16
     low, high = range_of(spec)
     bits = (high - low).bit_length()
     if bits not in (2, 4, 8, 16):

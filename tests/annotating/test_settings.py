@@ -74,13 +74,14 @@ def test_a_preset_asks_for_one_scale_per_tensor_unless_channels_are_asked_for() 
     assert set(widths(channels).values()) == {"u16"}
 
 
-def test_symmetric_activations_have_their_zero_point_in_the_middle() -> None:
+@pytest.mark.parametrize(("dtype", "most"), [(QuantDtype.use_8a8w, 255), (QuantDtype.use_16a8w, 65535)])
+def test_symmetric_activations_have_their_zero_point_in_the_middle(dtype: QuantDtype, most: int) -> None:
     quantizer = SolveQuantizer()
-    quantizer.set_default_quant_config(QuantDtype.use_8a8w, act_symmetric=True)
+    quantizer.set_default_quant_config(dtype, act_symmetric=True)
     converted = convert_pt2e(prepared(quantizer))
     op = torch.ops.quantized_decomposed.quantize_per_tensor.default
-    quantized = [node.args for node in converted.graph.nodes if node.target is op and node.args[5] == torch.uint8]
-    assert quantized and {args[2] for args in quantized} == {128}
+    quantized = [node.args for node in converted.graph.nodes if node.target is op and node.args[4] == most]
+    assert quantized and {args[2] for args in quantized} == {(most + 1) // 2}
 
 
 def test_an_observer_observes_and_the_default_one_is_no_wish() -> None:
