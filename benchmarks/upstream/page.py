@@ -21,6 +21,7 @@ operators, models and utilities), unmodified, compiled for {soc} and run on the 
 `SolveQuantizer` itself in the place of `QnnQuantizer`, with every setting as the tests make it. Outputs are held to the
 suite's own tolerances; errors are the largest of each output against the converted model, as a share of its range. A
 test that needs the suite's own runner, a device, or files that are not in the package is skipped, or fails with either.
+Where fewer tests of a quantizer are counted, the others were not run with it.
 
 {measured}
 
