@@ -39,7 +39,7 @@ search: $(VENV)/.installed-dev
 boundaries: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.boundaries --out boundaries.jsonl --page docs/boundaries.md
 
-# A quarter of an hour on one core that does nothing else.
+# On one core that does nothing else.
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.speed
 

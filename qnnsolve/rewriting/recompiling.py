@@ -18,7 +18,7 @@ def _later() -> None:
 def recompiled_once(model: GraphModule) -> Iterator[None]:
     """Inside, ``model.recompile()`` does nothing; it is done at the end, also after an error.
 
-    Each of ExecuTorch's forty passes over a graph writes the code of all of it anew (4 ms for 100 nodes), which nobody
+    Each of ExecuTorch's forty passes over a graph writes the code of all of it anew, which nobody
     runs before the last: passes read the graph. Of one module alone, so that threads do not see each other.
     """
     vars(model)["recompile"] = _later
