@@ -205,12 +205,16 @@ def _dense(leaf: Any) -> Any:
 
 
 def outputs_of(model: Callable[..., Any], sample: tuple[Any, ...]) -> tuple[torch.Tensor, ...]:
-    """The flat outputs of ``model``, as the runtime returns them: every leaf a tensor."""
+    """The flat outputs of ``model``, as the runtime returns them: every leaf a tensor.
+
+    It gets a copy of the sample, since a model may write to its inputs.
+    """
     import torch
     from torch.utils import _pytree as pytree
 
     # The float model is the user's code, which may do with a sample what it did not with the example.
     with torch.no_grad(), foreign("the model cannot be run on a sample"):
-        leaves = pytree.tree_leaves(model(*sample))
+        fresh = pytree.tree_map_only(torch.Tensor, torch.clone, sample)
+        leaves = pytree.tree_leaves(model(*fresh))
     # Cloned, since one may be a state, which the next run changes.
     return tuple(torch.as_tensor(leaf).detach().clone() for leaf in leaves if leaf is not None)

@@ -71,3 +71,13 @@ def test_outputs_are_flattened_as_the_runtime_does() -> None:
         return {"first": [x, x + 1], "second": (x + 2,)}
 
     assert [float(leaf) for leaf in outputs_of(model, (torch.tensor(1.0),))] == [1, 2, 3]
+
+
+def test_a_model_that_writes_to_its_inputs_leaves_the_samples_as_they_are() -> None:
+    def writes(x: torch.Tensor, more: dict[str, torch.Tensor]) -> torch.Tensor:
+        more["y"].mul_(0)
+        return x.add_(1)
+
+    x, y = torch.zeros(3), torch.ones(2)
+    assert [outputs_of(writes, (x, {"y": y}))[0].tolist() for _ in range(2)] == [[1.0, 1.0, 1.0]] * 2
+    assert (float(x.sum()), float(y.sum())) == (0.0, 2.0)
