@@ -190,12 +190,12 @@ def logarithms(x: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize(
     ("function", "reader"),
     [
-        (lambda x: torch.where(x > 0, x, math.inf), "where"),
+        (lambda x: torch.where(x > 0, x, math.inf).abs(), "where"),
         (lambda x: x.masked_fill(FUTURE, -math.inf).sort(-1)[0], "masked_fill"),
         (lambda x: torch.where(x > -math.inf, x, 0.0), "gt"),
         (logarithms, "masked_fill"),
-        (lambda x: (lambda y: (torch.softmax(y, -1), y))(x.masked_fill(FUTURE, -math.inf)), "masked_fill"),
-        (lambda x: x * LEAST, "mul"),
+        (lambda x: (lambda y: (torch.softmax(y, -1), y.abs()))(x.masked_fill(FUTURE, -math.inf)), "masked_fill"),
+        (lambda x: (x * LEAST).abs(), "mul"),
     ],
 )
 def test_an_infinity_that_nothing_hides_is_refused(function: Callable[[torch.Tensor], Any], reader: str) -> None:
@@ -205,7 +205,7 @@ def test_an_infinity_that_nothing_hides_is_refused(function: Callable[[torch.Ten
 
 
 def test_half_precision_holds_no_large_number() -> None:
-    graph = torch.export.export(Net(lambda x: x * 1e5), scores()[0]).module()
+    graph = torch.export.export(Net(lambda x: (x * 1e5).abs()), scores()[0]).module()
     with pytest.raises(UnsupportedGraphError, match=r"reads 100000 of .*half precision ends at 65504"):
         prepare_pt2e(graph, SolveQuantizer("htp", "SM8750", strict=False, precision="fp16a8w"))
 
