@@ -160,14 +160,15 @@ def export(given: ExportArguments) -> ExportResult:
                         out=program,
                         progress=given.progress,
                     )
-                verification, unrunnable, difference = None, lowered.unrunnable, None
+                verification, unrunnable = None, lowered.unrunnable
+                run = chosen(examples, samples, given.verify_samples)
                 if given.verify and not unrunnable:
-                    run = chosen(examples, samples, given.verify_samples)
                     compared = Compared(converted, original, run, fp16)
                     verification, unrunnable = verified(lowered, compared, given.tolerance, stages)
-                    if verification is not None and verification.agrees is False:
-                        difference = located(both, run, quantizer, stages, fp16=fp16, tolerance=given.tolerance)
                 put(program, pte)
+            difference = None
+            if verification is not None and verification.agrees is False:  # the program is kept, whatever comes of this
+                difference = located(both, run, quantizer, stages, fp16=fp16, tolerance=given.tolerance)
     solved = result_of(quantizer)
     result = ExportResult(
         solve=solved,
