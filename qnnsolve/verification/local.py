@@ -114,19 +114,20 @@ def local_checks(
     """
     refused: list[str] = []
     found: dict[str, LocalCheck] = {}
+    every = taps(converted)
     for part, values in in_parts(converted, compiled, refused, faulty):
         rows: dict[str, list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]] = {}
         accumulated: dict[str, list[Power]] = {}
         for at, sample in enumerate(samples):
-            here = {tap.name: _on_grid(tap, values[tap.name][at]) for tap in taps(converted) if tap.name in values}
-            for name, row, total in _rows(converted, original, sample, here):
+            here = {tap.name: _on_grid(tap, values[tap.name][at]) for tap in every if tap.name in values}
+            for name, row, total in _rows(converted, original, sample, here, every):
                 if name in part:
                     rows.setdefault(name, []).append(row)
                     accumulated.setdefault(name, []).append(total)
-        for tap in taps(converted):
+        for tap in every:
             if tap.name in rows:
                 found[tap.name] = _check(tap, rows[tap.name], accumulated[tap.name], tolerance)
-    ordered = [tap for tap in taps(converted) if tap.name in {*found, *refused}]
+    ordered = [tap for tap in every if tap.name in {*found, *refused}]
     return LocalChecks(
         tuple(found[tap.name] for tap in ordered if tap.name in found),
         tuple(dict.fromkeys(op_behind(tap).name for tap in ordered if tap.name in refused)),
@@ -134,12 +135,16 @@ def local_checks(
 
 
 def _rows(
-    converted: GraphModule, original: GraphModule, sample: Sample, values: Mapping[str, torch.Tensor]
+    converted: GraphModule,
+    original: GraphModule,
+    sample: Sample,
+    values: Mapping[str, torch.Tensor],
+    every: Sequence[Node],
 ) -> Iterator[tuple[str, tuple[torch.Tensor, torch.Tensor, torch.Tensor], Power]]:
-    """Of each tap: the emulator's value, torch's, the float op's, all from the emulator's inputs; and the power of what
-    the emulator's is off from the converted model's."""
+    """Of each of ``every`` tap that has one: the emulator's value, torch's, the float op's, all from the emulator's
+    inputs; and the power of what the emulator's is off from the converted model's."""
     local, plain = _Tapped(converted, values, replace=True), _Tapped(converted, values, replace=False)
-    behind = {tap.all_input_nodes[0].name: tap.name for tap in taps(converted) if tap.name in values}
+    behind = {tap.all_input_nodes[0].name: tap.name for tap in every if tap.name in values}
     refs: dict[str, torch.Tensor] = {}
 
     def emulated(name: str, x: torch.Tensor) -> torch.Tensor | None:

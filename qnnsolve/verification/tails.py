@@ -10,6 +10,8 @@ import attrs
 import torch
 from torch.fx import Node
 
+from qnnsolve.verification.quantized_nodes import is_dequantize
+
 __all__ = ["Tail", "step_of", "tail_of"]
 
 aten = torch.ops.aten
@@ -133,7 +135,7 @@ def _each_by_itself(node: Node) -> bool:
 def step_of(node: Node) -> float:
     """Real units per step of what a node yields; 0 for constants, and where it is not quantized."""
     while node.op == "call_function":
-        if "dequantize_per_tensor" in str(node.target):
+        if is_dequantize(node):
             stored: Any = node.args[0]
             scale: Any = node.args[1]
             return 0.0 if stored.op == "get_attr" else float(scale)
