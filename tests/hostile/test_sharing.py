@@ -156,9 +156,7 @@ def test_a_child_that_crashes_in_the_middle(child: str, what: str, folder: Path)
     (folder / "out.pte").write_bytes(b"old")
     command = [*QNNSOLVE, "export", "nets.py:small", "--soc", "SM8750", "--out", "out.pte"]
     with subprocess.Popen(command, cwd=folder, env=environment(folder), stderr=subprocess.PIPE, text=True) as running:
-        pid = found(child, folder)
-        time.sleep(1)
-        os.kill(pid, signal.SIGSEGV)
+        os.kill(found(child, folder), signal.SIGSEGV)
         _, err = running.communicate(timeout=120)
     assert running.returncode == 3 and err.startswith(f"error: {what}") and "died of SIGSEGV" in err
     assert (folder / "out.pte").read_bytes() == b"old" and list((folder / "tmp").iterdir()) == []
@@ -167,12 +165,12 @@ def test_a_child_that_crashes_in_the_middle(child: str, what: str, folder: Path)
 
 def found(child: str, folder: Path) -> int:
     """The process that runs the module ``child`` for the command in ``folder``."""
-    for _ in range(2_000):
+    for _ in range(5_000):
         for process in Path("/proc").glob("[0-9]*/cmdline"):
             try:
                 if child.encode() in (line := process.read_bytes()) and str(folder).encode() in line:
                     return int(process.parent.name)
             except OSError:
                 continue
-        time.sleep(0.05)
+        time.sleep(0.02)
     raise AssertionError(f"no {child}")
