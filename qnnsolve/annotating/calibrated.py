@@ -6,14 +6,13 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 
 import attrs
-import torch
 from torch.fx import GraphModule
 from torch.fx import Node as FxNode
 
+from qnnsolve.annotating.checked import check_samples
 from qnnsolve.annotating.joined import Join, join_records, record_at, watch_joins
 from qnnsolve.annotating.observers import TensorObserver
 from qnnsolve.annotating.recording import Recorder
-from qnnsolve.errors import UsageError
 from qnnsolve.results import CalibrationRecord, InfiniteValues, Outlier
 from qnnsolve.rewriting.masking import masking, op_name
 
@@ -55,8 +54,8 @@ class Watch:
 def watch(model: GraphModule, observers: MutableMapping[Any, Any]) -> Watch:
     """Put recorders before the observers of ``model``'s inputs and of what its joins read.
 
-    ``observers`` are torchao's, by node (its output) or by edge (producer, user). An input's recorder refuses infinity,
-    with a :class:`~qnnsolve.errors.UsageError` that names sample and input, where the input is no mask.
+    ``observers`` are torchao's, by node (its output) or by edge (producer, user). Samples that hold NaN, or infinity
+    where the input is no mask, are refused (:mod:`~qnnsolve.annotating.checked`).
     """
     named = {
         place.name: observer
@@ -65,30 +64,15 @@ def watch(model: GraphModule, observers: MutableMapping[Any, Any]) -> Watch:
     }
     joins = watch_joins(model, observers)
     found = masking(model)
+    check_samples(model, observers, found.hidden)
     inputs = {}
     for node in model.graph.nodes:
         casts = (user for user in node.users if op_name(user) == "to" and user in observers)
         seen = node if node in observers else next(casts, None)
         if node.op == "placeholder" and seen is not None:
-            recorder = record_at(seen, None, observers)
-            recorder.check = _Finite(node.name, found.hidden.get(node, 0))
-            inputs[node.name] = recorder
+            inputs[node.name] = record_at(seen, None, observers)
     masks = frozenset(node.name for node in found.hidden)
     return Watch(joins, inputs, masks, named)
-
-
-@attrs.frozen
-class _Finite:
-    """Refuses infinity, but for minus (a ``sign`` of 1) or plus infinity (-1) in a mask."""
-
-    name: str
-    sign: int
-
-    def __call__(self, x: torch.Tensor, sample: int) -> None:
-        endless = x.isinf()
-        if bool((endless & (x * self.sign >= 0) if self.sign else endless).any()):
-            why = "a mask there has the other sign" if self.sign else "no softmax or the like hides it"
-            raise UsageError(f"calibration sample {sample}, input '{self.name}': holds infinity, and {why}")
 
 
 def _outliers(inputs: Mapping[str, Recorder]) -> Iterator[Outlier]:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -19,8 +18,6 @@ class Recorder(Unobserved):
 
     def __init__(self, observer: Any) -> None:
         super().__init__(observer)
-        self.check: Callable[[torch.Tensor, int], None] | None = None
-        """Called with each tensor and the number of its sample, from 0 on; refuses by raising."""
         self.peaks: list[float] = []
         """The largest magnitude, per sample."""
         self.seconds: list[float] = []
@@ -29,8 +26,6 @@ class Recorder(Unobserved):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Record ``x``, let it be observed, and return it."""
-        if self.check is not None:
-            self.check(x, len(self.peaks))
         found = x.detach().flatten()
         found = found[found.isfinite()]
         largest = found.abs().topk(min(2, found.numel())).values.tolist()

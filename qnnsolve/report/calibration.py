@@ -26,7 +26,7 @@ def calibration_lines(record: CalibrationRecord | None) -> Iterator[Line]:
         for it in record.outliers
     ]
     strange += [
-        f"  {it.node}: {count(it.count, 'infinite value')}, which no encoding holds and no range counts"
+        f"  {it.node}: {count(it.count, 'value')} infinite or NaN, which no encoding holds and no range counts"
         for it in record.infinite
     ]
     yield from section("Values out of proportion in calibration", [Line(text, style="yellow") for text in strange])
