@@ -25,7 +25,7 @@ from benchmarks.synthetic import ACTIVATION, BLOCK, S4, U8, U16, W4, W8, synthet
 from qnnsolve.constraints import Convertible, Forbid, Problem, Table
 from qnnsolve.encodings import FLOAT, FP16, Encoding
 from qnnsolve.reasons import Reason
-from qnnsolve.solver import Best, Limits, Measure, Program, Term, check
+from qnnsolve.solver import Best, BudgetProgram, Limits, Measure, Term, check
 
 LEAST = {"noise": 1.0}
 ONLY = Reason.in_words("QB901", "no floating point")
@@ -108,8 +108,8 @@ def measured(ops: int, limits: Limits) -> Iterator[str]:
     """The rows of one size."""
     problem = quantized(synthetic(ops))
     start = time.process_time()
-    program = Program.of(problem, measures_of(problem))
-    assert isinstance(program, Program)
+    program = BudgetProgram.of(problem, measures_of(problem))
+    assert isinstance(program, BudgetProgram)
     built = time.process_time() - start
     lowest = {name: program.lowest(name, limits) for name in ("weights", "operations", "converts")}
     free = program.least(LEAST, limits=limits)

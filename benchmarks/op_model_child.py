@@ -261,7 +261,7 @@ def run_one(job: dict[str, Any]) -> dict[str, Any]:
     """Run the program in ``job["folder"]``, and compare it with the outputs kept there."""
     import torch
 
-    from qnnsolve.verification.comparison import Grid, compare
+    from qnnsolve.verification.comparison import OutputGrid, compare
 
     folder = Path(job["folder"])
     try:
@@ -280,7 +280,7 @@ def run_one(job: dict[str, Any]) -> dict[str, Any]:
             got = [tuple(torch.as_tensor(value) for value in sample) for sample in torch.load(folder / "outputs.pt")]
             if not all(torch.equal(a, b) for a, b in zip(kept["converted"], kept["again"], strict=True)):
                 return {"max_rel": None, "note": "random outputs"}
-            grids = [grid and Grid(*grid) for grid in kept["grids"]]
+            grids = [grid and OutputGrid(*grid) for grid in kept["grids"]]
             checked = compare(got, [kept["converted"]], [kept["float"]], grids=grids)
     except Failed as failed:
         return {"exception": {"stage": failed.args[0], "error": failed.args[1], "backend": ""}}

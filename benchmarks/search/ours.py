@@ -21,7 +21,7 @@ from qnnsolve.results import decibels
 from qnnsolve.rules.target import Target, Wanted
 from qnnsolve.search.calibrating import Calibrated, calibrated
 from qnnsolve.search.candidates import Candidates
-from qnnsolve.search.front import Found, Front
+from qnnsolve.search.front import Front, FrontPoint
 from qnnsolve.search.keeping import Memory, named
 from qnnsolve.search.ledgers import Measuring
 from qnnsolve.search.measuring import Studied
@@ -124,7 +124,7 @@ class Search:
 
     def _best(self, budgets: Sequence[Mapping[str, float]]) -> list[Choice]:
         """What does best in trials within each of the budgets that can be met."""
-        points: list[Found] = []
+        points: list[FrontPoint] = []
         for most in budgets:
             with contextlib.suppress(UsageError):
                 found = self.front.best(most, Limits())

@@ -10,7 +10,7 @@ from torch.fx import GraphModule
 from torch.fx import Node as FxNode
 
 from qnnsolve.annotating.checked import check_samples
-from qnnsolve.annotating.joined import Join, join_records, record_at, watch_joins
+from qnnsolve.annotating.joined import JoinedOutput, join_records, record_at, watch_joins
 from qnnsolve.annotating.observers import TensorObserver
 from qnnsolve.annotating.recording import Recorder
 from qnnsolve.results import CalibrationRecord, InfiniteValues, Outlier
@@ -27,7 +27,7 @@ class Watch:
     """What is watched in a prepared model: its joins, its inputs and which of them are masks, and the observer of
     each node."""
 
-    joins: tuple[Join, ...]
+    joins: tuple[JoinedOutput, ...]
     inputs: Mapping[str, Recorder]
     masks: frozenset[str]
     observers: Mapping[str, TensorObserver]

@@ -19,7 +19,7 @@ from qnnsolve.annotating.recording import Recorder
 from qnnsolve.results import JoinedPart, JoinRecord
 from qnnsolve.rewriting.masking import masking, moved, op_name
 
-__all__ = ["Join", "join_records", "record_at", "watch_joins"]
+__all__ = ["JoinedOutput", "join_records", "record_at", "watch_joins"]
 
 _JOINS = frozenset(("cat", "stack", "where", "slice_scatter", "select_scatter", "index_put", "scatter"))
 POOR_DB = 20.0
@@ -28,7 +28,7 @@ GAIN_DB = 10.0
 
 
 @attrs.frozen(eq=False)
-class Join:
+class JoinedOutput:
     """An op that joins ``parts`` (producer and recorder), the observer of what comes out, and which outputs it is."""
 
     node: str
@@ -38,7 +38,7 @@ class Join:
     outputs: tuple[int, ...]
 
 
-def watch_joins(model: GraphModule, observers: MutableMapping[Any, Any]) -> tuple[Join, ...]:
+def watch_joins(model: GraphModule, observers: MutableMapping[Any, Any]) -> tuple[JoinedOutput, ...]:
     """Record what every join reads; ``observers`` are torchao's, by node (its output) or by edge (producer, user).
 
     Where a mask comes in, what it writes is meant to be out of range.
@@ -52,7 +52,7 @@ def watch_joins(model: GraphModule, observers: MutableMapping[Any, Any]) -> tupl
         sources = [source for source in node.all_input_nodes if (source, node) in observers]
         if len(sources) > 1:
             parts = tuple((source.name, record_at(source, node, observers)) for source in sources)
-            found.append(Join(node.name, str(node.target), joint, parts, tuple(_outputs(node))))
+            found.append(JoinedOutput(node.name, str(node.target), joint, parts, tuple(_outputs(node))))
     return tuple(found)
 
 
@@ -79,7 +79,7 @@ def _outputs(node: FxNode) -> Iterator[int]:
             yield from _outputs(user)
 
 
-def join_records(joins: tuple[Join, ...]) -> Iterator[JoinRecord]:
+def join_records(joins: tuple[JoinedOutput, ...]) -> Iterator[JoinRecord]:
     """The joins with a part that its encoding does not resolve."""
     for join in joins:
         if not all(recorder.peaks for _, recorder in join.parts):

@@ -20,8 +20,8 @@ __all__ = [
     "Case",
     "FixedPort",
     "OpTable",
+    "ProbeVerdict",
     "TableRow",
-    "Verdict",
     "arch_list",
     "codes_of",
 ]
@@ -54,7 +54,7 @@ def codes_of(encoding: Encoding) -> str:
     return code + suffix.get(encoding.qscheme, "")
 
 
-class Verdict(enum.Enum):
+class ProbeVerdict(enum.Enum):
     """What the real backend said.
 
     ``ACCEPTED``: the validator and finalize accept it, and what the emulator computes is right. ``WRONG``: both accept
@@ -143,14 +143,14 @@ class Case:
         return len(codes) == len(self.asked) and all(map(operator.contains, self.asked, codes))
 
     @functools.cached_property
-    def verdicts(self) -> dict[tuple[str, ...], dict[str, Verdict]]:
+    def verdicts(self) -> dict[tuple[str, ...], dict[str, ProbeVerdict]]:
         """Per tuple of codes and arch, all that is not plainly rejected."""
-        found: dict[tuple[str, ...], dict[str, Verdict]] = {}
+        found: dict[tuple[str, ...], dict[str, ProbeVerdict]] = {}
         kinds = (
-            (self.rows, Verdict.ACCEPTED),
-            (self.wrong, Verdict.WRONG),
-            (self.validator_only, Verdict.VALIDATOR_ONLY),
-            (self.unstable, Verdict.UNKNOWN),
+            (self.rows, ProbeVerdict.ACCEPTED),
+            (self.wrong, ProbeVerdict.WRONG),
+            (self.validator_only, ProbeVerdict.VALIDATOR_ONLY),
+            (self.unstable, ProbeVerdict.UNKNOWN),
         )
         for rows, verdict in kinds:
             for row in rows:
@@ -202,19 +202,19 @@ class OpTable:
             fitting = [(case, names) for case in self.cases if (names := case.measuring(form))]
         return tuple(fitting) if fitting or self.closed else tuple((case, ()) for case in self.cases)
 
-    def verdict(self, case: Case | str, codes: tuple[str, ...], arch: str) -> Verdict:
+    def verdict(self, case: Case | str, codes: tuple[str, ...], arch: str) -> ProbeVerdict:
         """Return what was measured for ``codes`` (inputs, then outputs); what was not asked is ``UNKNOWN``."""
         of = self.case(case) if isinstance(case, str) else case
         if arch not in ARCHS:
-            return Verdict.UNKNOWN
+            return ProbeVerdict.UNKNOWN
         if not of.asks(codes):
-            return Verdict.UNKNOWN
+            return ProbeVerdict.UNKNOWN
         if self.repeats is not None:
             count = len(self.inputs)
             repeated = codes[:count] if self.repeats in self.inputs else codes[count:]
             if len(set(repeated)) > 1:
-                return Verdict.UNKNOWN
-        return of.verdicts.get(codes, {}).get(arch, Verdict.REJECTED)
+                return ProbeVerdict.UNKNOWN
+        return of.verdicts.get(codes, {}).get(arch, ProbeVerdict.REJECTED)
 
 
 def arch_list(archs: frozenset[str]) -> str:

@@ -20,8 +20,8 @@ from qnnsolve.facts.table_types import (
     Case,
     FixedPort,
     OpTable,
+    ProbeVerdict,
     TableRow,
-    Verdict,
     codes_of,
 )
 
@@ -31,8 +31,8 @@ __all__ = [
     "Case",
     "FixedPort",
     "OpTable",
+    "ProbeVerdict",
     "TableRow",
-    "Verdict",
     "codes_of",
     "load_table",
     "parse_table",

@@ -14,11 +14,11 @@ from qnnsolve.facts.accepted import Accepted, AcceptedRow, Codes, FixedAt
 from qnnsolve.facts.socs import Soc
 from qnnsolve.sources import Source, joined
 
-__all__ = ["NO_USER_FACTS", "Allowed", "FixedBy", "Forbidden", "NewOp", "SharedBy", "UserFacts", "Where"]
+__all__ = ["NO_USER_FACTS", "Allowed", "FactScope", "FixedBy", "Forbidden", "NewOp", "SharedBy", "UserFacts"]
 
 
 @attrs.frozen
-class Where:
+class FactScope:
     """On which archs and SoCs a fact holds; empty: all of them. ``case`` is a shape class of the operator's table."""
 
     op: str
@@ -48,7 +48,7 @@ class Allowed:
     """Rows that are accepted, whatever other sources say; at ``symmetric`` ports the zero point must be in the
     middle."""
 
-    where: Where
+    where: FactScope
     rows: tuple[Codes, ...]
     symmetric: tuple[str, ...]
     source: Source
@@ -58,7 +58,7 @@ class Allowed:
 class Forbidden:
     """Rows that are refused (``*`` stands for any code), or every row with one of ``codes`` at ``port``, or all."""
 
-    where: Where
+    where: FactScope
     rows: tuple[Codes, ...]
     port: str | None
     codes: frozenset[str]
@@ -77,7 +77,7 @@ class Forbidden:
 class FixedBy:
     """At ``port`` a tensor of ``code`` has this encoding, or any (``encoding`` None) where another source fixes it."""
 
-    where: Where
+    where: FactScope
     port: str
     code: str
     encoding: tuple[float, int] | None
@@ -88,7 +88,7 @@ class FixedBy:
 class SharedBy:
     """``ports`` carry one encoding (``holds``), or need not where another source says so."""
 
-    where: Where
+    where: FactScope
     ports: tuple[str, ...]
     holds: bool
     source: Source

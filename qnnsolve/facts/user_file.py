@@ -17,7 +17,7 @@ from qnnsolve.facts.accepted import Codes
 from qnnsolve.facts.socs import Soc, soc, socs
 from qnnsolve.facts.tables import CODES, OpTable, shipped_tables
 from qnnsolve.facts.toml_lines import Position, lines_of
-from qnnsolve.facts.user import Allowed, Entry, FixedBy, Forbidden, NewOp, SharedBy, UserFacts, Where
+from qnnsolve.facts.user import Allowed, Entry, FactScope, FixedBy, Forbidden, NewOp, SharedBy, UserFacts
 from qnnsolve.facts.user_sections import UserFile
 from qnnsolve.foreign import first_line
 from qnnsolve.host.inputs import plain_bytes
@@ -117,7 +117,7 @@ class _Reader:
     def _tables(self) -> Mapping[str, OpTable]:
         return shipped_tables(self.backend)
 
-    def _where(self, at: Position, entry: Mapping[str, Any]) -> Where:
+    def _where(self, at: Position, entry: Mapping[str, Any]) -> FactScope:
         op = entry["op"]
         if op not in self._tables and op not in self.before.ops:
             names = sorted((*self._tables, *self.before.ops))
@@ -133,7 +133,7 @@ class _Reader:
         cases = [name for each in self._tables[op].cases for name in each.name.split("|")] if op in self._tables else []
         if case is not None and case not in cases:
             self.file.unknown((*at, "case"), f"case of {op}", case, cases)
-        return Where(op, frozenset(entry.get("archs", ())), frozenset(entry.get("socs", ())), case)
+        return FactScope(op, frozenset(entry.get("archs", ())), frozenset(entry.get("socs", ())), case)
 
     def _sides(self, op: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         of = self._tables.get(op) or self.before.ops[op]

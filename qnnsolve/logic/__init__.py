@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping
 import attrs
 
 from qnnsolve.logic.checking import checked, node_variables
-from qnnsolve.logic.deriving import Derived
+from qnnsolve.logic.deriving import DerivedDatabase
 from qnnsolve.logic.proving import Proven, Prover
 from qnnsolve.logic.reading import read_question, read_rules, split_where
-from qnnsolve.logic.relations import REACHES, Database, Given, Relation, Support
+from qnnsolve.logic.relations import REACHES, Database, Given, Predicate, Support
 from qnnsolve.logic.terms import Clause, Question, Row, Value, quoted
 from qnnsolve.results import Shown
 
@@ -24,9 +24,9 @@ __all__ = [
     "Clause",
     "Database",
     "Given",
+    "Predicate",
     "Proven",
     "Question",
-    "Relation",
     "Row",
     "Support",
     "Value",
@@ -90,7 +90,7 @@ def answered(
     Raises:
         QuestionError: it cannot be answered, or would take too long.
     """
-    derived = Derived(checked(question.goals, clauses, database), database)
+    derived = DerivedDatabase(checked(question.goals, clauses, database), database)
     variables = question.variables
     found = {
         tuple([bound[each] for each in variables]): (bound, rows)
@@ -117,5 +117,5 @@ def first_values(question: Question, database: Database) -> set[Value]:
         QuestionError: it cannot be answered, or would take too long.
     """
     first = question.variables[:1]
-    derived = Derived(checked(question.goals, (), database), database)
+    derived = DerivedDatabase(checked(question.goals, (), database), database)
     return {bound[each] for bound, _ in derived.join(question.goals, (), first).found() for each in first}

@@ -10,13 +10,13 @@ import attrs
 from qnnsolve.errors import QuestionError, suggestion
 from qnnsolve.logic.reading import LIKE
 from qnnsolve.logic.relations import Database
-from qnnsolve.logic.terms import Atom, Clause, Compare, Goal, Not, Place, Variable, variables_of
+from qnnsolve.logic.terms import Atom, Clause, Compare, Goal, Not, TextPlace, Variable, variables_of
 
-__all__ = ["Program", "checked", "node_variables"]
+__all__ = ["RuleProgram", "checked", "node_variables"]
 
 
 @attrs.frozen(eq=False)
-class Program:
+class RuleProgram:
     """Rules that can be answered, by the relation that they define, in layers.
 
     A relation stands in a layer above those that it negates; those of one layer may define each other.
@@ -30,7 +30,7 @@ class Program:
         return relation in self.clauses
 
 
-def checked(goals: Sequence[Goal], clauses: Iterable[Clause], database: Database) -> Program:
+def checked(goals: Sequence[Goal], clauses: Iterable[Clause], database: Database) -> RuleProgram:
     """The rules that these goals need.
 
     Raises:
@@ -48,10 +48,10 @@ def checked(goals: Sequence[Goal], clauses: Iterable[Clause], database: Database
     _check_bound(goals, None)
     _layers(tuple(defined), defined)  # also of what is not needed here: a file of rules is right, or it is not
     needed = _needed(goals, defined)
-    return Program({name: tuple(defined[name]) for name in needed}, _layers(needed, defined))
+    return RuleProgram({name: tuple(defined[name]) for name in needed}, _layers(needed, defined))
 
 
-def _fail(place: Place, what: str) -> QuestionError:
+def _fail(place: TextPlace, what: str) -> QuestionError:
     return QuestionError(str(place), what)
 
 

@@ -1,4 +1,4 @@
-"""What rules make of the rows that are there: :class:`Derived`, layer by layer, each round from what the last added."""
+"""What rules make of the rows: :class:`DerivedDatabase`, layer by layer, each round from what the last one added."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import attrs
 
 from qnnsolve.errors import QuestionError
-from qnnsolve.logic.checking import Program
+from qnnsolve.logic.checking import RuleProgram
 from qnnsolve.logic.joining import Bound, Join
-from qnnsolve.logic.relations import Database, Rows, Table
+from qnnsolve.logic.relations import Database, MemoryRows, Rows
 from qnnsolve.logic.terms import Atom, Clause, Goal, Row, Value, Variable, variables_of
 
-__all__ = ["Derived", "Premises", "ground"]
+__all__ = ["DerivedDatabase", "Premises", "ground"]
 
 MOST_ROWS = 2_000_000
 """Rows that rules may make: about a gigabyte."""
@@ -32,13 +32,13 @@ def ground(atom: Atom, bound: Mapping[Variable, Value]) -> tuple[Value | Variabl
     return tuple([bound.get(each, each) if isinstance(each, Variable) else each for each in atom.terms])
 
 
-class Derived:
+class DerivedDatabase:
     """A database together with what a program derives of it. Each row knows the first premises that it was found by,
     all of which were there before it."""
 
-    def __init__(self, program: Program, database: Database) -> None:
+    def __init__(self, program: RuleProgram, database: Database) -> None:
         self.program, self.database = program, database
-        self._tables: dict[str, Table] = {name: Table() for name in program.clauses}
+        self._tables: dict[str, MemoryRows] = {name: MemoryRows() for name in program.clauses}
         self._why: dict[tuple[str, Row], tuple[Clause, tuple[Value, ...], tuple[Row | None, ...]]] = {}
         for layer in program.layers:
             self._fill(layer)
@@ -64,22 +64,22 @@ class Derived:
 
     def _fill(self, layer: Sequence[str]) -> None:
         clauses = [clause for name in layer for clause in self.program.clauses[name]]
-        added = {name: Table() for name in layer}
+        added = {name: MemoryRows() for name in layer}
         for clause in clauses:
             self._take(clause, self.rows, added)
         recursive = [(clause, at) for clause in clauses for at in _recursive(clause, layer)]
         while any(map(len, added.values())):
-            last, added = added, {name: Table() for name in layer}
+            last, added = added, {name: MemoryRows() for name in layer}
             for clause, at in recursive:
                 self._take(clause, self._with_last(at, last), added)
 
-    def _with_last(self, changed: int, last: Mapping[str, Table]) -> Callable[[int, Atom], Rows]:
+    def _with_last(self, changed: int, last: Mapping[str, MemoryRows]) -> Callable[[int, Atom], Rows]:
         def rows(at: int, atom: Atom) -> Rows:
             return last[atom.relation] if at == changed else self.rows(at, atom)
 
         return rows
 
-    def _take(self, clause: Clause, rows_of: Callable[[int, Atom], Rows], added: Mapping[str, Table]) -> None:
+    def _take(self, clause: Clause, rows_of: Callable[[int, Atom], Rows], added: Mapping[str, MemoryRows]) -> None:
         name, table, variables = clause.head.relation, self._tables[clause.head.relation], _variables(clause)
         wanted = tuple(dict.fromkeys(variables_of((clause.head,))))
         found = []

@@ -12,10 +12,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import attrs
 
-from qnnsolve.logic.deriving import Derived, ground
+from qnnsolve.logic.deriving import DerivedDatabase, ground
 from qnnsolve.logic.joining import Bound
 from qnnsolve.logic.relations import REACHES
-from qnnsolve.logic.terms import Atom, Clause, Goal, Not, Place, Row, Value, Variable, quoted
+from qnnsolve.logic.terms import Atom, Clause, Goal, Not, Row, TextPlace, Value, Variable, quoted
 from qnnsolve.sources import Source
 
 __all__ = ["Proven", "Prover"]
@@ -59,7 +59,7 @@ class _Want:
 class Prover:
     """Proves answers of ``derived``."""
 
-    def __init__(self, derived: Derived) -> None:
+    def __init__(self, derived: DerivedDatabase) -> None:
         self._derived = derived
         self._program, self._database = derived.program, derived.database
 
@@ -176,7 +176,7 @@ class Prover:
         )
 
 
-_NOWHERE = Place("", 0, 0)
+_NOWHERE = TextPlace("", 0, 0)
 
 
 def _matched(head: Atom, row: tuple[Value | None, ...]) -> Bound | None:

@@ -18,7 +18,7 @@ import attrs
 from qnnsolve.errors import QuestionError
 from qnnsolve.foreign import printable
 from qnnsolve.logic.literals import ESCAPES, is_variable, number, text_of
-from qnnsolve.logic.terms import Atom, Clause, Compare, Goal, Not, Place, Question, Term, Variable
+from qnnsolve.logic.terms import Atom, Clause, Compare, Goal, Not, Question, Term, TextPlace, Variable
 
 __all__ = ["COMPARISONS", "LIKE", "read_question", "read_rules", "split_where"]
 
@@ -70,9 +70,9 @@ class _Reader:
             at = match.end()
         yield _Token("end", "", len(self.text))
 
-    def place(self, at: int) -> Place:
+    def place(self, at: int) -> TextPlace:
         line = bisect.bisect_right(self._lines, at)
-        return Place(self.called, line, at - self._lines[line - 1] + 1)
+        return TextPlace(self.called, line, at - self._lines[line - 1] + 1)
 
     def fail_at(self, at: int, what: str) -> NoReturn:
         raise QuestionError(str(self.place(at)), what)

@@ -13,14 +13,14 @@ from qnnsolve.logic.reaching import Reaching
 from qnnsolve.logic.terms import Row
 from qnnsolve.sources import Source
 
-__all__ = ["REACHES", "Database", "Given", "Relation", "Rows", "Support", "Table"]
+__all__ = ["REACHES", "Database", "Given", "MemoryRows", "Predicate", "Rows", "Support"]
 
 MOST_STEPS = 30_000_000
 """Rows that one question may look at: about a minute."""
 
 
 @attrs.frozen
-class Relation:
+class Predicate:
     """``name`` and its columns, as one would name variables for them; a column that ends with ``Node`` has nodes.
 
     In the column ``other_names`` a text that a question gives also finds rows by further names.
@@ -39,7 +39,7 @@ class Relation:
         return self.columns[column].endswith("Node")
 
 
-REACHES = Relation(
+REACHES = Predicate(
     "reaches", ("Node", "LaterNode"), "`LaterNode` computes with what `Node` yields, over one edge of `feeds` or many."
 )
 
@@ -74,7 +74,7 @@ class Rows(Protocol):
         ...
 
 
-class Table:
+class MemoryRows:
     """Rows in memory, each once, with an index for each set of columns that somebody asked by."""
 
     def __init__(self, rows: Iterable[Row] = ()) -> None:
@@ -128,16 +128,16 @@ class Database:
 
     def __init__(
         self,
-        relations: Iterable[Relation],
+        relations: Iterable[Predicate],
         load: Callable[[str], Given],
         late: Mapping[str, str] | None = None,
     ) -> None:
-        self.relations: Mapping[str, Relation] = {each.name: each for each in relations}
+        self.relations: Mapping[str, Predicate] = {each.name: each for each in relations}
         self.late: Mapping[str, str] = late or {}
         self.steps = 0
         """Rows that were looked at."""
         self._load = functools.cache(load)
-        self._tables: dict[tuple[str, bool], Table] = {}
+        self._tables: dict[tuple[str, bool], MemoryRows] = {}
 
     def step(self, rows: int) -> None:
         """Count ``rows`` as looked at.
@@ -155,7 +155,7 @@ class Database:
             return self.reaching
         if (name, by_other_names) not in self._tables:
             given = self._load(name)
-            self._tables[name, by_other_names] = Table([*given.rows, *(given.other if by_other_names else ())])
+            self._tables[name, by_other_names] = MemoryRows([*given.rows, *(given.other if by_other_names else ())])
         return self._tables[name, by_other_names]
 
     @functools.cached_property

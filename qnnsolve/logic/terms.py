@@ -14,10 +14,10 @@ __all__ = [
     "Compare",
     "Goal",
     "Not",
-    "Place",
     "Question",
     "Row",
     "Term",
+    "TextPlace",
     "Value",
     "Variable",
     "quoted",
@@ -29,7 +29,7 @@ Row: TypeAlias = tuple[Value, ...]
 
 
 @attrs.frozen
-class Place:
+class TextPlace:
     """A place in what somebody wrote: in which text, and at which line and character, both from 1."""
 
     text: str
@@ -71,7 +71,7 @@ class Atom:
 
     relation: str
     terms: tuple[Term, ...]
-    place: Place = attrs.field(eq=False)
+    place: TextPlace = attrs.field(eq=False)
 
     def __str__(self) -> str:
         return f"{self.relation}({', '.join(map(quoted, self.terms))})"
@@ -94,7 +94,7 @@ class Compare:
     left: Term
     operator: str
     right: Term
-    place: Place = attrs.field(eq=False)
+    place: TextPlace = attrs.field(eq=False)
 
     @property
     def terms(self) -> tuple[Term, Term]:

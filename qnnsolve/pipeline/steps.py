@@ -14,7 +14,7 @@ from qnnsolve.host.stages import Stages
 from qnnsolve.lowering.lower import Lowered, calling, lower
 from qnnsolve.lowering.marks import LEFT_BY_SOLVER
 from qnnsolve.pipeline.arguments import SolveArguments
-from qnnsolve.results import CpuOp, Difference, SolveResult, Unrunnable, Verification
+from qnnsolve.results import CpuOp, FirstDifference, SolveResult, Unrunnable, Verification
 from qnnsolve.rules.target import Target, Wanted
 from qnnsolve.solver import Limits
 from qnnsolve.verification.verify import restored, run_on_emulator, verify
@@ -160,7 +160,7 @@ def located(
     *,
     fp16: bool,
     tolerance: float,
-) -> Difference | None:
+) -> FirstDifference | None:
     """The first node at which the emulator differs; None where it cannot be looked for: nothing compiles with outputs
     inside."""
     paths = {node.name: node.module_path for node in result_of(quantizer).nodes}

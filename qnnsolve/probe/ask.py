@@ -18,10 +18,10 @@ from qnnsolve.probe.converts import behind_converts, can_convert, feeder_of
 from qnnsolve.probe.emulator import Emulator
 from qnnsolve.probe.grids import Stored
 from qnnsolve.probe.questions import CaseSpec, OpSpec
-from qnnsolve.probe.trial import Outcome, Trial
+from qnnsolve.probe.trial import Trial, TrialOutcome
 from qnnsolve.probe.wrapping import SLOTS, Wrapping
 
-__all__ = ["SOCS", "Backend"]
+__all__ = ["SOCS", "LiveBackend"]
 
 SOCS = {"V68": "SM8350", "V69": "SM8450", "V73": "SM8550", "V75": "SM8650", "V79": "SM8750", "V81": "SM8850"}
 """The SoC that stands for each HTP arch."""
@@ -30,7 +30,7 @@ _BYSTANDER: Mapping[int, Stored] = {SLOTS - 1: np.zeros((1, 8), np.uint8)}
 """What an operator is fed with that stands in a graph for the sake of having an input."""
 
 
-class Backend:
+class LiveBackend:
     """The backend for one SoC, as long as the process lives.
 
     Codes may carry a suffix that asks for a special offset: ``u16~`` the middle of the range, ``s16~`` not zero.
@@ -54,7 +54,7 @@ class Backend:
         """Whether the validator accepts the operator with these port codes."""
         return bool(self._manager.IsNodeSupportedByBackend([self._wrapping.of_codes(spec, case, codes).GetOpWrapper()]))
 
-    def run(self, trial: Trial, before: Callable[[], None]) -> Outcome:
+    def run(self, trial: Trial, before: Callable[[], None]) -> TrialOutcome:
         """Compile ``trial`` and run it on the emulator. Both may kill the process: ask in a child.
 
         ``before`` is called when finalize has accepted. Some tuples are refused at the graph's edge only (MatMul's
@@ -81,7 +81,7 @@ class Backend:
         again = self._outcomes([*ops, self._wrapping.of_trial(behind, made, 0)], [behind], fed, before)[0]
         return again if again.ran or not outcome.compiled else outcome
 
-    def run_together(self, trials: Sequence[Trial]) -> tuple[Outcome, ...] | None:
+    def run_together(self, trials: Sequence[Trial]) -> tuple[TrialOutcome, ...] | None:
         """What :meth:`run` gives for each, from one graph that holds them all; None where it is refused as a whole."""
         ops = [self._wrapping.of_trial(trial, {}, number * SLOTS) for number, trial in enumerate(trials)]
         fed = {
@@ -94,7 +94,7 @@ class Backend:
 
     def _outcomes(
         self, ops: list[Any], trials: Sequence[Trial], fed: Mapping[int, Stored], before: Callable[[], None]
-    ) -> tuple[Outcome, ...]:
+    ) -> tuple[TrialOutcome, ...]:
         results = [
             {index: np.zeros(trial.case.ports[index].shape, trial.kind(index)) for index, _ in trial.outputs}
             for trial in trials
@@ -111,7 +111,7 @@ class Backend:
         ran = compiled and self._emulator.ran
         self._emulator.feed({}, {})
         told = zip(trials, results, strict=True)
-        return tuple(Outcome(compiled, ran, tuple(arrays.values()), trial) for trial, arrays in told)
+        return tuple(TrialOutcome(compiled, ran, tuple(arrays.values()), trial) for trial, arrays in told)
 
     def _finalizes(self, ops: list[Any]) -> bool:
         graph = f"g{next(self._names)}"

@@ -7,9 +7,9 @@ from typing import Protocol
 
 import attrs
 
-from qnnsolve.probe.journal import Answer, Finding, Journal, Key
+from qnnsolve.probe.journal import Finding, Journal, Judgement, Key
 from qnnsolve.probe.questions import CaseSpec, OpSpec
-from qnnsolve.probe.trial import Outcome, Trial, Variant, variants_of
+from qnnsolve.probe.trial import Trial, TrialOutcome, Variant, variants_of
 
 __all__ = ["Asker", "Candidate", "candidate_of", "candidates_of", "validated"]
 
@@ -20,10 +20,10 @@ class Asker(Protocol):
     def validate(self, spec: OpSpec, case: CaseSpec, codes: tuple[str, ...]) -> bool:
         """Whether the validator accepts."""
 
-    def run(self, trial: Trial, before: Callable[[], None]) -> Outcome:
+    def run(self, trial: Trial, before: Callable[[], None]) -> TrialOutcome:
         """Compile and run; ``before`` is called in between."""
 
-    def run_together(self, trials: Sequence[Trial]) -> tuple[Outcome, ...] | None:
+    def run_together(self, trials: Sequence[Trial]) -> tuple[TrialOutcome, ...] | None:
         """Compile and run as one graph; None where that is refused."""
 
 
@@ -54,9 +54,9 @@ def candidates_of(
         journal.asking(key)
         ports = validated(backend, spec, case, codes)
         if ports != first[key]:
-            journal.answer(key, Finding(Answer.UNSTABLE))
+            journal.answer(key, Finding(Judgement.UNSTABLE))
         elif ports is None:
-            journal.answer(key, Finding(Answer.REJECTED))
+            journal.answer(key, Finding(Judgement.REJECTED))
         else:
             found.append(candidate_of(spec, case, key, codes, ports))
     return found

@@ -49,11 +49,11 @@ def main(argv: list[str]) -> int:
     soc, mode, turn, work, *ops = argv
     import torch
 
-    from qnnsolve.probe.ask import Backend
+    from qnnsolve.probe.ask import LiveBackend
     from qnnsolve.probe.ops import OPS
 
     torch.set_num_threads(1)
-    backend = Backend(soc, mode == "fp16")
+    backend = LiveBackend(soc, mode == "fp16")
     silence_libraries()
     for op in ops:
         ask_op(backend, OPS[op], mode, journal_path(Path(work), soc, mode, int(turn), op), int(turn))

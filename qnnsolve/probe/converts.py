@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import attrs
 import numpy as np
 
-from qnnsolve.probe.grids import Grid, Stored
+from qnnsolve.probe.grids import Stored, TensorGrid
 from qnnsolve.probe.trial import Trial, retold
 
 __all__ = ["Feeder", "behind_converts", "can_convert", "feeder_of"]
@@ -25,18 +25,18 @@ _BYTE = 256
 class Feeder:
     """What goes into a Convert: its encoding and its codes."""
 
-    grid: Grid
+    grid: TensorGrid
     stored: Stored
 
 
-def can_convert(grid: Grid | None) -> bool:
+def can_convert(grid: TensorGrid | None) -> bool:
     """Whether a Convert can make a tensor of this encoding."""
     return grid is not None and grid.code in _NEIGHBOUR
 
 
 def behind_converts(trial: Trial, ports: Sequence[int]) -> Trial:
     """``trial`` with those codes only, at ``ports``, that a Convert from the neighbour makes exactly."""
-    grids: dict[int, Grid] = {}
+    grids: dict[int, TensorGrid] = {}
     stored: dict[int, Stored] = {}
     for index in ports:
         grid, numbers = trial.grids[index], trial.stored[index]
@@ -54,11 +54,11 @@ def feeder_of(trial: Trial, index: int) -> Feeder:
     wide = numbers.astype(np.int64)
     match grid.code:
         case "u16":
-            made, codes = Grid("u8", grid.scale * _BYTE, grid.zero_point // _BYTE, 0, 255), wide // _BYTE
+            made, codes = TensorGrid("u8", grid.scale * _BYTE, grid.zero_point // _BYTE, 0, 255), wide // _BYTE
         case "u8":
-            made, codes = Grid("u16", grid.scale / _BYTE, grid.zero_point * _BYTE, 0, 65535), wide * _BYTE
+            made, codes = TensorGrid("u16", grid.scale / _BYTE, grid.zero_point * _BYTE, 0, 65535), wide * _BYTE
         case "s8":
-            made, codes = Grid("u8", grid.scale, 128, 0, 255), wide + 128
+            made, codes = TensorGrid("u8", grid.scale, 128, 0, 255), wide + 128
         case _:
-            made, codes = Grid("u16", grid.scale, 32768, 0, 65535), wide + 32768
+            made, codes = TensorGrid("u16", grid.scale, 32768, 0, 65535), wide + 32768
     return Feeder(made, codes.astype(np.uint8 if made.code == "u8" else np.uint16))

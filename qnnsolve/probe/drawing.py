@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import attrs
 import numpy as np
 
-from qnnsolve.probe.grids import NUMPY, Grid, Reals, Stored, bits_of, grid_of, is_quantized, stored_as
-from qnnsolve.probe.questions import CaseSpec, Fill, Port, PortRole
+from qnnsolve.probe.grids import NUMPY, Reals, Stored, TensorGrid, bits_of, grid_of, is_quantized, stored_as
+from qnnsolve.probe.questions import CaseSpec, Fill, PortRole, TensorPort
 
 __all__ = ["draw", "input_grid", "output_grid", "range_of", "span_of", "union"]
 
@@ -19,7 +19,7 @@ _STRETCH = (0.13, 0.07)
 """By how much of its range an output's encoding is wider, below and above: no saturation, and never the input's."""
 
 
-def span_of(port: Port, code: str, index: int) -> tuple[float, float]:
+def span_of(port: TensorPort, code: str, index: int) -> tuple[float, float]:
     """The real numbers, inclusive, that ``port`` is fed with in ``code``; ``index`` is its position."""
     if port.span is not None:
         return port.span
@@ -39,15 +39,15 @@ def range_of(real: Reals) -> tuple[float, float]:
 
 
 def input_grid(
-    port: Port, code: str, span: tuple[float, float], use: tuple[float, float], chance: np.random.Generator
-) -> Grid | None:
+    port: TensorPort, code: str, span: tuple[float, float], use: tuple[float, float], chance: np.random.Generator
+) -> TensorGrid | None:
     """The encoding of an input; None for an output, and for an input that is absent."""
     return None if port.role is PortRole.OUTPUT or code == "-" else grid_of(port, code, span, use, chance)
 
 
 def output_grid(
-    port: Port, code: str, real: Reals, fixed: tuple[float, float] | None, chance: np.random.Generator
-) -> Grid:
+    port: TensorPort, code: str, real: Reals, fixed: tuple[float, float] | None, chance: np.random.Generator
+) -> TensorGrid:
     """An encoding for an output of these numbers: the operator's own over ``fixed``, else wider than they reach."""
     low, high = range_of(real)
     if fixed is not None and is_quantized(code):
@@ -57,16 +57,16 @@ def output_grid(
     return grid_of(port, code, span, span, chance)
 
 
-def _own_grid(port: Port, code: str, fixed: tuple[float, float]) -> Grid:
+def _own_grid(port: TensorPort, code: str, fixed: tuple[float, float]) -> TensorGrid:
     """2^bits steps over ``fixed``; a signed grid of a range from 0 has its zero point at its lowest code."""
     bits = bits_of(code)
     scale = (fixed[1] - fixed[0]) / 2**bits
     lowest = 0 if code[0] == "u" else -(2 ** (bits - 1))
     zero_point = lowest + round(-fixed[0] / scale)
-    return Grid(code.rstrip("~"), np.array(scale), zero_point, lowest, lowest + 2**bits - 1)
+    return TensorGrid(code.rstrip("~"), np.array(scale), zero_point, lowest, lowest + 2**bits - 1)
 
 
-def draw(case: CaseSpec, grids: list[Grid | None], chance: np.random.Generator) -> list[Stored | None]:
+def draw(case: CaseSpec, grids: list[TensorGrid | None], chance: np.random.Generator) -> list[Stored | None]:
     """The stored numbers of each input, None for outputs and what is absent. Gives biases their scale in ``grids``."""
     stored: list[Stored | None] = []
     for index, (port, grid) in enumerate(zip(case.ports, grids, strict=True)):
@@ -80,7 +80,7 @@ def draw(case: CaseSpec, grids: list[Grid | None], chance: np.random.Generator) 
     return stored
 
 
-def _bias_grid(port: Port, grid: Grid, grids: list[Grid | None]) -> Grid:
+def _bias_grid(port: TensorPort, grid: TensorGrid, grids: list[TensorGrid | None]) -> TensorGrid:
     """The scale of the accumulator per channel, or for ``s32`` the mean over the channels for all of them."""
     first, second = grids[0], grids[1]
     assert first is not None and second is not None
@@ -98,7 +98,7 @@ _BIAS_REACH = 2.0
 """Real units that a bias goes up and down: enough to be seen in every output."""
 
 
-def _numbers(port: Port, grid: Grid, chance: np.random.Generator) -> Stored:
+def _numbers(port: TensorPort, grid: TensorGrid, chance: np.random.Generator) -> Stored:
     kind = NUMPY[stored_as(grid.code)]
     if grid.code == "b8":
         return chance.integers(0, 2, port.shape).astype(kind)

@@ -12,15 +12,15 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from qnnsolve.probe.questions import Port
+from qnnsolve.probe.questions import TensorPort
 
 __all__ = [
     "BLOCK_SCALE_BITS",
     "NUMPY",
     "PLAIN",
-    "Grid",
     "Reals",
     "Stored",
+    "TensorGrid",
     "bits_of",
     "grid_of",
     "is_quantized",
@@ -74,7 +74,7 @@ def packed(stored: npt.NDArray[Any], code: str) -> npt.NDArray[Any]:
 
 
 @attrs.frozen(eq=False)
-class Grid:
+class TensorGrid:
     """One tensor's encoding.
 
     ``scale`` is real units per step, broadcastable to the tensor: one number, or one per channel or block already
@@ -112,24 +112,24 @@ class Grid:
 
 
 def grid_of(
-    port: Port, code: str, span: tuple[float, float], use: tuple[float, float], chance: np.random.Generator
-) -> Grid:
+    port: TensorPort, code: str, span: tuple[float, float], use: tuple[float, float], chance: np.random.Generator
+) -> TensorGrid:
     """The encoding that calibration would give ``port`` for reals in ``span``, of which those in ``use`` are drawn.
 
     A code that ends in ``~`` asks for a zero point in the middle of the range.
     """
     base = code.rstrip("~")
     if base in ("f32", "f16"):
-        return Grid(base, np.ones(()), 0, *use)
+        return TensorGrid(base, np.ones(()), 0, *use)
     if not is_quantized(base):
-        return Grid(base, np.ones(()), 0, int(np.ceil(use[0])), int(np.floor(use[1])))
+        return TensorGrid(base, np.ones(()), 0, int(np.ceil(use[0])), int(np.floor(use[1])))
     bits, widest = bits_of(base), max(abs(span[0]), abs(span[1]), 1e-6)
     if base[0] == "s":
         top = 2 ** (min(bits, _WIDE_BITS) - 1) - 1
         scale = float(np.float32(widest / top))
         if base[-1] in "cb":
             return _spread(port, base, scale, top, chance)
-        return Grid(base, np.array(scale), 0, *_inside(use, scale, 0, -top, top))
+        return TensorGrid(base, np.array(scale), 0, *_inside(use, scale, 0, -top, top))
     top = 2**bits - 1
     low, high = min(span[0], 0.0), max(span[1], 0.0)
     if code.endswith("~"):
@@ -137,7 +137,7 @@ def grid_of(
     else:
         scale = float(np.float32(max(high - low, 1e-6) / top))
         zero_point = int(np.clip(round(-low / scale), 0, top))
-    return Grid(base, np.array(scale), zero_point, *_inside(use, scale, zero_point, 0, top))
+    return TensorGrid(base, np.array(scale), zero_point, *_inside(use, scale, zero_point, 0, top))
 
 
 def _inside(span: tuple[float, float], scale: float, zero_point: int, low: int, high: int) -> tuple[int, int]:
@@ -145,14 +145,14 @@ def _inside(span: tuple[float, float], scale: float, zero_point: int, low: int, 
     return first, max(first, min(high, int(np.floor(span[1] / scale + 1e-6)) + zero_point))
 
 
-def _spread(port: Port, base: str, scale: float, top: int, chance: np.random.Generator) -> Grid:
+def _spread(port: TensorPort, base: str, scale: float, top: int, chance: np.random.Generator) -> TensorGrid:
     """Scales that differ from channel to channel, for LPBQ from block to block (4/16 to 16/16 of it)."""
     channels = port.shape[port.axis]
     per_channel = (scale * chance.uniform(0.4, 1.0, channels)).astype(np.float32).astype(np.float64)
     view = [1] * len(port.shape)
     view[port.axis] = channels
     if base[-1] == "c":
-        return Grid(base, per_channel.reshape(view), 0, -top, top, port.axis, per_channel)
+        return TensorGrid(base, per_channel.reshape(view), 0, -top, top, port.axis, per_channel)
     steps = 2**BLOCK_SCALE_BITS
     inner, count = port.inner_axis, port.blocks_in_use
     blocks = chance.integers(steps // 4, steps + 1, (channels, count)).astype(np.uint8)
@@ -161,4 +161,4 @@ def _spread(port: Port, base: str, scale: float, top: int, chance: np.random.Gen
     view = [1] * len(port.shape)
     view[port.axis], view[inner] = channels, port.shape[inner]
     spread = repeated if port.axis < inner else repeated.T
-    return Grid(base, spread.reshape(view), 0, -top, top, port.axis, per_channel / steps, blocks)
+    return TensorGrid(base, spread.reshape(view), 0, -top, top, port.axis, per_channel / steps, blocks)

@@ -17,14 +17,14 @@ from typing import Self
 
 import attrs
 
-__all__ = ["Answer", "Finding", "Journal", "Key", "Known", "bury", "read"]
+__all__ = ["Finding", "Journal", "JournalContent", "Judgement", "Key", "bury", "read"]
 
 Key = tuple[int, int]
 _ASKING, _COMPILING, _RUNNING, _TOGETHER, _DIED = "?", "*", "#", "&", "!"
 _TRIES = 2
 
 
-class Answer(enum.Enum):
+class Judgement(enum.Enum):
     """What was found about one tuple."""
 
     REJECTED = "R"
@@ -42,7 +42,7 @@ class Finding:
     scale, zero point) of the only encoding that is computed right. ``steps`` is the largest error, in output steps.
     """
 
-    answer: Answer
+    answer: Judgement
     symmetric: tuple[int, ...] = ()
     same: tuple[int, ...] = ()
     fixed: tuple[tuple[int, float, int], ...] = ()
@@ -50,7 +50,7 @@ class Finding:
 
 
 _QUESTIONS = (_ASKING, _COMPILING, _RUNNING, _TOGETHER)
-_BURIED = {_ASKING: Answer.REJECTED, _COMPILING: Answer.VALIDATOR_ONLY, _RUNNING: Answer.WRONG}
+_BURIED = {_ASKING: Judgement.REJECTED, _COMPILING: Judgement.VALIDATOR_ONLY, _RUNNING: Judgement.WRONG}
 
 
 class Journal:
@@ -96,7 +96,7 @@ class Journal:
 
 
 @attrs.frozen
-class Known:
+class JournalContent:
     """What a journal holds: answers, how often many tuples in one graph killed a child, and the question at the end."""
 
     answers: dict[Key, Finding]
@@ -104,7 +104,7 @@ class Known:
     last: tuple[Key, str] | None = None
 
 
-def read(path: Path, digest: str) -> Known:
+def read(path: Path, digest: str) -> JournalContent:
     """Return what the file at ``path`` holds; nothing where it is missing or of another digest.
 
     A tuple at which two children died is answered: rejected, accepted by the validator alone, or computed wrongly.
@@ -114,7 +114,7 @@ def read(path: Path, digest: str) -> Known:
     together = 0
     last: tuple[Key, str] | None = None
     if not _is_current(path, digest):
-        return Known(answers)
+        return JournalContent(answers)
     lines = path.read_text(encoding="ascii").split("\n")[1:-1]  # after the last newline: nothing, or a torn line
     for line in lines:
         case, index, mark = line.split(" ")
@@ -132,9 +132,9 @@ def read(path: Path, digest: str) -> Known:
         else:
             symmetric, same, fixed, steps = json.loads(mark[1:])
             fixed = tuple((port, scale, zero_point) for port, scale, zero_point in fixed)
-            answers[key] = Finding(Answer(mark[0]), tuple(symmetric), tuple(same), fixed, steps)
+            answers[key] = Finding(Judgement(mark[0]), tuple(symmetric), tuple(same), fixed, steps)
             last = None
-    return Known(answers, together, last)
+    return JournalContent(answers, together, last)
 
 
 def bury(path: Path, digest: str) -> Key | None:

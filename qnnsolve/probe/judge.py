@@ -5,9 +5,9 @@ from __future__ import annotations
 import attrs
 import numpy as np
 
-from qnnsolve.probe.grids import Grid, Reals, bits_of, is_quantized
+from qnnsolve.probe.grids import Reals, TensorGrid, bits_of, is_quantized
 from qnnsolve.probe.questions import Check
-from qnnsolve.probe.trial import Outcome, Trial
+from qnnsolve.probe.trial import Trial, TrialOutcome
 
 __all__ = ["Judgement", "judge"]
 
@@ -31,7 +31,7 @@ class Judgement:
     steps: float
 
 
-def judge(outcome: Outcome) -> Judgement:
+def judge(outcome: TrialOutcome) -> Judgement:
     """Compare every output with what is expected."""
     trial = outcome.trial
     if not outcome.ran:
@@ -49,7 +49,7 @@ def judge(outcome: Outcome) -> Judgement:
     return Judgement(right, worst)
 
 
-def _error(trial: Trial, outcome: Outcome, number: int, got: Reals, grid: Grid) -> Reals:
+def _error(trial: Trial, outcome: TrialOutcome, number: int, got: Reals, grid: TensorGrid) -> Reals:
     expected = trial.wanted(number)
     match trial.spec.check:
         case Check.PLACES if grid.code in ("i32", "u32"):
@@ -72,13 +72,13 @@ def _error(trial: Trial, outcome: Outcome, number: int, got: Reals, grid: Grid) 
     return plain
 
 
-def _step(grid: Grid, expected: Reals) -> float:
+def _step(grid: TensorGrid, expected: Reals) -> float:
     if grid.code in ("f32", "f16"):
         return max(float(np.abs(expected).max()), 1e-3) * _FLOAT_STEP if expected.size else 1.0
     return grid.step
 
 
-def _allowed(trial: Trial, index: int, grid: Grid) -> float:
+def _allowed(trial: Trial, index: int, grid: TensorGrid) -> float:
     if grid.code in ("f32", "f16"):
         return _FLOAT_TOLERANCE
     if not is_quantized(grid.code):
@@ -87,7 +87,7 @@ def _allowed(trial: Trial, index: int, grid: Grid) -> float:
     return allowed[max(bits_of(grid.code), 8)]
 
 
-def _in_range(outcome: Outcome) -> Judgement:
+def _in_range(outcome: TrialOutcome) -> Judgement:
     ((_, grid),) = outcome.trial.outputs
     got, params = grid.real(outcome.results[0]), outcome.trial.case.values
     if "low" in params:

@@ -12,7 +12,7 @@ import attrs
 
 from qnnsolve.facts.forms import When
 
-__all__ = ["PROTOCOL", "CaseSpec", "Check", "Fill", "Nested", "OpSpec", "Param", "Port", "PortRole"]
+__all__ = ["PROTOCOL", "CaseSpec", "Check", "Fill", "Nested", "OpSpec", "Param", "PortRole", "TensorPort"]
 
 PROTOCOL = 5
 """Counts the ways in which questions were put; answers to another way are stale."""
@@ -55,7 +55,7 @@ class PortRole(enum.Enum):
 
 
 @attrs.frozen
-class Port:
+class TensorPort:
     """One tensor: its role, shape, and the codes to ask.
 
     ``axis`` is the channel axis of per-channel and per-block codes, ``blocks`` the blocks per channel of ``s4b``.
@@ -96,7 +96,7 @@ class CaseSpec:
     """One shape and parameter class of an operator."""
 
     name: str
-    ports: tuple[Port, ...]
+    ports: tuple[TensorPort, ...]
     params: tuple[Param, ...] = ()
     tied: tuple[int, ...] = ()
     """Positions that are asked with one code only: one of them stands for all (Concat's inputs, Split's outputs)."""
@@ -104,12 +104,12 @@ class CaseSpec:
     """The nodes that it measures; None: told by its ranks and constants (no question: not part of the digest)."""
 
     @property
-    def inputs(self) -> tuple[Port, ...]:
+    def inputs(self) -> tuple[TensorPort, ...]:
         """The ports that go in, in order."""
         return tuple(port for port in self.ports if port.role is not PortRole.OUTPUT)
 
     @property
-    def outputs(self) -> tuple[Port, ...]:
+    def outputs(self) -> tuple[TensorPort, ...]:
         """The ports that come out, in order."""
         return tuple(port for port in self.ports if port.role is PortRole.OUTPUT)
 

@@ -13,47 +13,47 @@ from pathlib import Path
 import attrs
 
 from qnnsolve.errors import UnknownNameError
-from qnnsolve.facts.tables import ARCHS, Case, OpTable, TableRow, Verdict
+from qnnsolve.facts.tables import ARCHS, Case, OpTable, ProbeVerdict, TableRow
 from qnnsolve.host.streams import silence_libraries
-from qnnsolve.probe.ask import SOCS, Backend
+from qnnsolve.probe.ask import SOCS, LiveBackend
 from qnnsolve.probe.child import mode_of
 from qnnsolve.probe.children import MODES, Child, run_child
 from qnnsolve.probe.claims import Claim, ask_claims
-from qnnsolve.probe.journal import Answer, Finding, Journal, read
+from qnnsolve.probe.journal import Finding, Journal, Judgement, read
 from qnnsolve.probe.ops import OPS
-from qnnsolve.probe.sampling import Question, sample
+from qnnsolve.probe.sampling import TableQuestion, sample
 from qnnsolve.probe.trial import Variant
 
-__all__ = ["Difference", "Recheck", "recheck", "set_aside"]
+__all__ = ["Contradiction", "Recheck", "recheck", "set_aside"]
 
 _DIGEST = "verify"
 _VERDICT = {
-    Answer.ACCEPTED: Verdict.ACCEPTED,
-    Answer.WRONG: Verdict.WRONG,
-    Answer.VALIDATOR_ONLY: Verdict.VALIDATOR_ONLY,
-    Answer.REJECTED: Verdict.REJECTED,
+    Judgement.ACCEPTED: ProbeVerdict.ACCEPTED,
+    Judgement.WRONG: ProbeVerdict.WRONG,
+    Judgement.VALIDATOR_ONLY: ProbeVerdict.VALIDATOR_ONLY,
+    Judgement.REJECTED: ProbeVerdict.REJECTED,
 }
 _SEED = 7
 """Of numbers that no usual sweep feeds; its turns count from 0, and their numbers are fed too."""
 
 
 @attrs.frozen
-class Difference:
+class Contradiction:
     """The live backend on ``soc`` says ``now`` about a question whose table says something else.
 
     ``detail`` names ports that it wants symmetric beyond those of the table; ``steps`` is how far off it computed.
     """
 
     soc: str
-    question: Question
-    now: Verdict
+    question: TableQuestion
+    now: ProbeVerdict
     detail: str = ""
     steps: float = 0.0
 
     @property
     def false_accept(self) -> bool:
         """Whether the table calls legal what is not, or asks too little."""
-        return self.question.verdict is Verdict.ACCEPTED
+        return self.question.verdict is ProbeVerdict.ACCEPTED
 
     def __str__(self) -> str:
         asked = self.question
@@ -68,10 +68,10 @@ class Recheck:
 
     asked: Mapping[str, int]
     accepted: int
-    differences: tuple[Difference, ...]
+    differences: tuple[Contradiction, ...]
 
 
-def set_aside(tables: Mapping[str, OpTable], differences: Sequence[Difference]) -> dict[str, OpTable]:
+def set_aside(tables: Mapping[str, OpTable], differences: Sequence[Contradiction]) -> dict[str, OpTable]:
     """The tables of all operators that answer differently, with those tuples as unstable ones on every arch.
 
     An answer that differs when the question is asked again depends on chance or on the numbers. Then the answers of the
@@ -130,7 +130,7 @@ def recheck(
     jobs = [(soc, mode) for soc in socs for mode in MODES]
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(max_workers=workers) as pool:
 
-        def run(job: tuple[str, str]) -> list[Difference]:
+        def run(job: tuple[str, str]) -> list[Contradiction]:
             soc, mode = job
             chosen = [question for question in asked[soc] if mode_of(question.codes) == mode]
             return _ask_again(
@@ -138,7 +138,7 @@ def recheck(
             )
 
         found = [difference for part in pool.map(run, jobs) for difference in part]
-    accepted = sum(question.verdict is Verdict.ACCEPTED for questions in asked.values() for question in questions)
+    accepted = sum(question.verdict is ProbeVerdict.ACCEPTED for questions in asked.values() for question in questions)
     return Recheck({soc: len(questions) for soc, questions in asked.items()}, accepted, tuple(found))
 
 
@@ -146,8 +146,8 @@ _COMMAND = (sys.executable, "-m", "qnnsolve.probe.recheck")
 
 
 def _ask_again(
-    soc: str, mode: str, questions: list[Question], folder: Path, child: Child, progress: Progress | None
-) -> list[Difference]:
+    soc: str, mode: str, questions: list[TableQuestion], folder: Path, child: Child, progress: Progress | None
+) -> list[Contradiction]:
     """What differs; a question at which two children died is answered by where they died."""
     if not questions:
         return []
@@ -166,15 +166,15 @@ def _ask_again(
     return [difference for difference in found if difference is not None]
 
 
-def _difference(soc: str, question: Question, found: Finding) -> Difference | None:
-    now = _VERDICT.get(found.answer, Verdict.UNKNOWN)
+def _difference(soc: str, question: TableQuestion, found: Finding) -> Contradiction | None:
+    now = _VERDICT.get(found.answer, ProbeVerdict.UNKNOWN)
     if now is not question.verdict:
-        return Difference(soc, question, now, steps=found.steps)
-    if now is Verdict.ACCEPTED:
+        return Contradiction(soc, question, now, steps=found.steps)
+    if now is ProbeVerdict.ACCEPTED:
         names = question.spec.port_names
         symmetric = {names[port] for port in found.symmetric} - question.symmetric
         if symmetric:
-            return Difference(soc, question, now, f", with {' '.join(sorted(symmetric))} symmetric", found.steps)
+            return Contradiction(soc, question, now, f", with {' '.join(sorted(symmetric))} symmetric", found.steps)
     return None
 
 
@@ -182,7 +182,7 @@ def _child(soc: str, mode: str, questions: Path, answers: Path) -> None:
     import torch
 
     torch.set_num_threads(1)
-    backend = Backend(soc, mode == "fp16")
+    backend = LiveBackend(soc, mode == "fp16")
     silence_libraries()
     known = read(answers, _DIGEST)
     claims: dict[str, list[Claim]] = {}

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import attrs
 
 from qnnsolve.probe.candidates import Asker, Candidate
-from qnnsolve.probe.journal import Answer, Finding, Journal, Key
+from qnnsolve.probe.journal import Finding, Journal, Judgement, Key
 from qnnsolve.probe.judge import judge
 from qnnsolve.probe.questions import OpSpec
-from qnnsolve.probe.trial import Outcome, Trial, Variant, make_trial
+from qnnsolve.probe.trial import Trial, TrialOutcome, Variant, make_trial
 
 __all__ = ["TOGETHER", "Settling"]
 
@@ -43,16 +43,16 @@ class Settling:
                 else:
                     self._answer(candidate, found)
         for candidate, off in left:
-            self._answer(candidate, Finding(Answer.WRONG, candidate.symmetric, steps=off))
+            self._answer(candidate, Finding(Judgement.WRONG, candidate.symmetric, steps=off))
 
-    def _found(self, candidate: Candidate, stage: int, outcome: Outcome) -> Finding | None:
+    def _found(self, candidate: Candidate, stage: int, outcome: TrialOutcome) -> Finding | None:
         """What one run settles; None where it is not right and another variant may be."""
         if not outcome.compiled:
-            return Finding(Answer.VALIDATOR_ONLY, candidate.symmetric) if stage == 0 else None
+            return Finding(Judgement.VALIDATOR_ONLY, candidate.symmetric) if stage == 0 else None
         judgement = judge(outcome)
         return _right(candidate, candidate.variants[stage], outcome, judgement.steps) if judgement.right else None
 
-    def _run(self, runs: list[Candidate], stage: int) -> list[tuple[Candidate, Outcome]]:
+    def _run(self, runs: list[Candidate], stage: int) -> list[tuple[Candidate, TrialOutcome]]:
         """Outcomes from one graph where that compiles; a refused graph is halved until the culprits stand alone."""
         if len(runs) == 1:
             return [(runs[0], self._alone(runs[0], stage))]
@@ -66,7 +66,7 @@ class Settling:
             return self._run(runs[:half], stage) + self._run(runs[half:], stage)
         return list(zip(runs, outcomes, strict=True))
 
-    def _alone(self, candidate: Candidate, stage: int) -> Outcome:
+    def _alone(self, candidate: Candidate, stage: int) -> TrialOutcome:
         def before() -> None:
             self.journal.running(candidate.key)
 
@@ -83,8 +83,8 @@ class Settling:
             self.kept[candidate.key] = found
 
 
-def _right(candidate: Candidate, variant: Variant, outcome: Outcome, steps: float) -> Finding:
+def _right(candidate: Candidate, variant: Variant, outcome: TrialOutcome, steps: float) -> Finding:
     fixed: tuple[tuple[int, float, int], ...] = ()
     if variant.fixed is not None:
         fixed = tuple((index, grid.step, grid.zero_point) for index, grid in outcome.trial.outputs)
-    return Finding(Answer.ACCEPTED, candidate.symmetric, variant.same, fixed, steps)
+    return Finding(Judgement.ACCEPTED, candidate.symmetric, variant.same, fixed, steps)

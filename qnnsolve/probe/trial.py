@@ -12,10 +12,10 @@ import torch
 
 from qnnsolve.probe.drawing import draw, input_grid, output_grid, range_of, span_of, union
 from qnnsolve.probe.expected import EXPECTED
-from qnnsolve.probe.grids import NUMPY, Grid, Reals, Stored, grid_of, is_quantized, stored_as
+from qnnsolve.probe.grids import NUMPY, Reals, Stored, TensorGrid, grid_of, is_quantized, stored_as
 from qnnsolve.probe.questions import CaseSpec, Check, Fill, OpSpec, PortRole
 
-__all__ = ["Outcome", "Trial", "Variant", "make_trial", "retold", "variants_of"]
+__all__ = ["Trial", "TrialOutcome", "Variant", "make_trial", "retold", "variants_of"]
 
 
 @attrs.frozen
@@ -34,13 +34,13 @@ class Trial:
     """Grids per port (None: absent), stored numbers per input, and per output the real numbers expected."""
 
     case: CaseSpec
-    grids: tuple[Grid | None, ...]
+    grids: tuple[TensorGrid | None, ...]
     stored: tuple[Stored | None, ...]
     expected: tuple[Reals, ...]
     spec: OpSpec
 
     @property
-    def outputs(self) -> tuple[tuple[int, Grid], ...]:
+    def outputs(self) -> tuple[tuple[int, TensorGrid], ...]:
         """Position and grid of every output."""
         placed = enumerate(zip(self.case.ports, self.grids, strict=True))
         return tuple((i, grid) for i, (port, grid) in placed if port.role is PortRole.OUTPUT and grid is not None)
@@ -75,7 +75,7 @@ class Trial:
 
 
 @attrs.frozen(eq=False)
-class Outcome:
+class TrialOutcome:
     """Whether finalize accepted ``trial``, whether the emulator ran it, and the stored numbers that came out."""
 
     compiled: bool
@@ -142,7 +142,7 @@ def variants_of(spec: OpSpec, case: CaseSpec, codes: tuple[str, ...]) -> tuple[V
     return tuple(found)
 
 
-def retold(trial: Trial, grids: Mapping[int, Grid], stored: Mapping[int, Stored]) -> Trial:
+def retold(trial: Trial, grids: Mapping[int, TensorGrid], stored: Mapping[int, Stored]) -> Trial:
     """``trial`` with other inputs, and what is expected of them."""
     all_grids = tuple(grids.get(index, grid) for index, grid in enumerate(trial.grids))
     numbers = tuple(stored.get(index, given) for index, given in enumerate(trial.stored))

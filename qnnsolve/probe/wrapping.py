@@ -7,8 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from qnnsolve.probe.grids import BLOCK_SCALE_BITS, NUMPY, PLAIN, Grid, Stored, bits_of, is_quantized, packed, stored_as
-from qnnsolve.probe.questions import CaseSpec, OpSpec, Param, Port, PortRole
+from qnnsolve.probe.grids import (
+    BLOCK_SCALE_BITS,
+    NUMPY,
+    PLAIN,
+    Stored,
+    TensorGrid,
+    bits_of,
+    is_quantized,
+    packed,
+    stored_as,
+)
+from qnnsolve.probe.questions import CaseSpec, OpSpec, Param, PortRole, TensorPort
 from qnnsolve.probe.trial import Trial
 
 __all__ = ["SLOTS", "Wrapping"]
@@ -26,9 +36,9 @@ class Wrapping:
 
     def __init__(self, adaptor: Any) -> None:
         self._qnn = adaptor
-        self._tensors: dict[tuple[int, Port, str], Any] = {}
+        self._tensors: dict[tuple[int, TensorPort, str], Any] = {}
 
-    def convert(self, port: Port, feeder: Grid, made: Any, index: int) -> Any:
+    def convert(self, port: TensorPort, feeder: TensorGrid, made: Any, index: int) -> Any:
         """The Convert from an input of the graph with the encoding ``feeder`` to the tensor ``made``."""
         op = self._qnn.PyQnnOpWrapper(f"convert{index}", "qti.aisw", "Convert")
         op.AddInputTensors([self.tensor(port, feeder, index)])
@@ -37,7 +47,7 @@ class Wrapping:
 
     def bystander(self) -> Any:
         """An operator that reads an input of the graph and writes an output of it, both of no interest."""
-        ports = (Port(role, (1, 8), ("u8",)) for role in (PortRole.INPUT, PortRole.OUTPUT))
+        ports = (TensorPort(role, (1, 8), ("u8",)) for role in (PortRole.INPUT, PortRole.OUTPUT))
         tensors = [(port, self.tensor(port, _any_grid(port, "u8"), SLOTS - 1)) for port in ports]
         op = self._qnn.PyQnnOpWrapper("bystander", "qti.aisw", "Relu")
         op.AddInputTensors([tensor for port, tensor in tensors if port.role is PortRole.INPUT])
@@ -46,7 +56,7 @@ class Wrapping:
 
     def of_trial(self, trial: Trial, made: Mapping[int, Any], first: int) -> Any:
         """The operator with the trial's encodings and constants; its tensors take the slots from ``first`` on."""
-        tensors: list[tuple[Port, Any]] = []
+        tensors: list[tuple[TensorPort, Any]] = []
         for index, (port, grid) in enumerate(zip(trial.case.ports, trial.grids, strict=True)):
             if grid is not None:
                 data = trial.stored[index] if port.role is PortRole.STATIC else None
@@ -56,7 +66,7 @@ class Wrapping:
 
     def of_codes(self, spec: OpSpec, case: CaseSpec, codes: tuple[str, ...]) -> Any:
         """The operator for the validator, which looks at no number: its tensors are made once."""
-        tensors: list[tuple[Port, Any]] = []
+        tensors: list[tuple[TensorPort, Any]] = []
         for index, (port, code) in enumerate(zip(case.ports, codes, strict=True)):
             if code == "-":
                 continue
@@ -68,7 +78,7 @@ class Wrapping:
             tensors.append((port, self._tensors[key]))
         return self._wrapped(spec, case, tensors)
 
-    def _wrapped(self, spec: OpSpec, case: CaseSpec, tensors: list[tuple[Port, Any]], name: str = "op") -> Any:
+    def _wrapped(self, spec: OpSpec, case: CaseSpec, tensors: list[tuple[TensorPort, Any]], name: str = "op") -> Any:
         op = self._qnn.PyQnnOpWrapper(name, "qti.aisw", spec.qnn_op)
         op.AddInputTensors([tensor for port, tensor in tensors if port.role is not PortRole.OUTPUT])
         op.AddOutputTensors([tensor for port, tensor in tensors if port.role is PortRole.OUTPUT])
@@ -86,7 +96,7 @@ class Wrapping:
             value = param.value if param.dtype == "b8" else kind(param.value)
             op.AddScalarParam(param.name, dtype, {"data": value})
 
-    def tensor(self, port: Port, grid: Grid, index: int, role: str = "", data: Stored | None = None) -> Any:
+    def tensor(self, port: TensorPort, grid: TensorGrid, index: int, role: str = "", data: Stored | None = None) -> Any:
         """The tensor of ``port`` with the encoding ``grid``, number ``index``; a static one holds ``data``.
 
         ``role`` is that of the port, or ``native``: written and read within the graph.
@@ -107,7 +117,7 @@ class Wrapping:
             data is not None,
         )
 
-    def _encoding(self, port: Port, grid: Grid) -> tuple[str, dict[str, Any]]:
+    def _encoding(self, port: TensorPort, grid: TensorGrid) -> tuple[str, dict[str, Any]]:
         if not is_quantized(grid.code):
             return "UNDEFINED", {}
         bits, kind = bits_of(grid.code), grid.code[-1]
@@ -122,7 +132,7 @@ class Wrapping:
         config |= {"scale": float(grid.scale.mean()), "offset": -grid.zero_point}
         return "SCALE_OFFSET" if bits >= 8 else "BW_SCALE_OFFSET", config
 
-    def _blocks(self, port: Port, grid: Grid) -> dict[str, Any]:
+    def _blocks(self, port: TensorPort, grid: TensorGrid) -> dict[str, Any]:
         """LPBQ as ExecuTorch's ``make_qnn_per_block_config`` builds it: 4-bit block scales on a channel scale."""
         storage = self._qnn.Qnn_BlockwiseExpansionBlockScaleStorageType_t
         assert grid.block_scales is not None
@@ -136,23 +146,23 @@ class Wrapping:
         }
 
 
-def _pairs(grid: Grid) -> Any:
+def _pairs(grid: TensorGrid) -> Any:
     assert grid.channel_scales is not None
     return np.array([(scale, 0) for scale in grid.channel_scales], dtype=[("scale", np.float32), ("offset", np.int32)])
 
 
-def _any_grid(port: Port, code: str) -> Grid:
+def _any_grid(port: TensorPort, code: str) -> TensorGrid:
     """Some encoding of the code: the validator looks at the offset only."""
     base = code.rstrip("~")
     scale = np.array(_SCALE)
     if not is_quantized(base):
-        return Grid(base, np.ones(()), 0, 0, 0)
+        return TensorGrid(base, np.ones(()), 0, 0, 0)
     channels = np.full(port.shape[port.axis], _SCALE) if base[-1] in "cb" else None
     blocks = None
     if base[-1] == "b" and channels is not None:
         blocks = np.full((len(channels), port.blocks_in_use), 2**BLOCK_SCALE_BITS, np.uint8)
     zero_point = 0 if base[-1] in "cb" else -_offset(base[0], bits_of(base), code.endswith("~"))
-    return Grid(base, scale, zero_point, 0, 0, port.axis, channels, blocks)
+    return TensorGrid(base, scale, zero_point, 0, 0, port.axis, channels, blocks)
 
 
 def _offset(sign: str, bits: int, special: bool) -> int:

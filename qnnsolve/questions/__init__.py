@@ -12,17 +12,17 @@ from qnnsolve.questions.answers import (
     Alternatives,
     Change,
     Clash,
-    Difference,
+    ExplanationStep,
     Moved,
+    PlaceVerdict,
     Repair,
-    Step,
+    RunDifference,
     Tip,
-    Verdict,
     WhyNot,
 )
 from qnnsolve.questions.differing import Config, difference, ports_of
 from qnnsolve.questions.opened import Opened
-from qnnsolve.questions.places import Place, places
+from qnnsolve.questions.places import NodePlace, places
 from qnnsolve.questions.priced import Price, prices_of_all, refusal
 from qnnsolve.questions.repairs import Clashing, conflicts_of, repairs_of
 from qnnsolve.questions.what_if import what_if
@@ -35,15 +35,15 @@ __all__ = [
     "Clash",
     "Clashing",
     "Config",
-    "Difference",
+    "ExplanationStep",
     "Moved",
+    "NodePlace",
     "Opened",
-    "Place",
+    "PlaceVerdict",
     "Price",
     "Repair",
-    "Step",
+    "RunDifference",
     "Tip",
-    "Verdict",
     "WhyNot",
     "alternatives",
     "conflicts_of",

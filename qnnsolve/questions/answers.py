@@ -13,17 +13,17 @@ __all__ = [
     "Alternatives",
     "Change",
     "Clash",
-    "Difference",
+    "ExplanationStep",
     "Moved",
+    "PlaceVerdict",
     "Repair",
-    "Step",
+    "RunDifference",
     "Tip",
-    "Verdict",
     "WhyNot",
 ]
 
 
-class Verdict(enum.Enum):
+class PlaceVerdict(enum.Enum):
     """What came of asking for something at a place."""
 
     CHOSEN = "chosen"
@@ -39,7 +39,7 @@ class Verdict(enum.Enum):
 
 
 @attrs.frozen
-class Step:
+class ExplanationStep:
     """A clause of an explanation. ``rule`` is the code to look up; ``sources`` say on whose word it holds.
 
     ``needs`` are the places, from 0, of the earlier steps that it rests on.
@@ -83,7 +83,7 @@ class Tip:
 
 
 @attrs.frozen
-class Difference(Shown):
+class RunDifference(Shown):
     """What is otherwise in one answer than in another. Costs are None where there is no config."""
 
     changes: tuple[Change, ...]
@@ -106,7 +106,7 @@ class Clash(Shown):
 
     pins: tuple[str, ...]
     nodes: tuple[str, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[ExplanationStep, ...]
     hints: tuple[str, ...]
 
 
@@ -166,10 +166,10 @@ class WhyNot(Shown):
     port: str
     chosen: str
     asked: str
-    verdict: Verdict
+    verdict: PlaceVerdict
     sentence: str
-    steps: tuple[Step, ...] = ()
+    steps: tuple[ExplanationStep, ...] = ()
     price: int | None = None
     tips: tuple[Tip, ...] = ()
-    difference: Difference | None = None
+    difference: RunDifference | None = None
     hints: tuple[str, ...] = ()

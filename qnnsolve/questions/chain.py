@@ -13,7 +13,7 @@ from qnnsolve.constraints import Allow, Constraint, Convertible, Derived, Forbid
 from qnnsolve.encodings import FLOAT, Encoding
 from qnnsolve.explain import sentence
 from qnnsolve.explain.nodes import every_source
-from qnnsolve.questions.answers import Step
+from qnnsolve.questions.answers import ExplanationStep
 from qnnsolve.questions.opened import KEPT, QUESTION, Opened
 from qnnsolve.reasons import Reason, Says
 from qnnsolve.solver import Conflict
@@ -38,7 +38,7 @@ class Narrowing:
     needs: Mapping[Site, frozenset[Encoding]]
 
 
-def steps_of(opened: Opened, conflict: Conflict) -> tuple[Step, ...]:
+def steps_of(opened: Opened, conflict: Conflict) -> tuple[ExplanationStep, ...]:
     """The steps from what is given to where nothing is left; where only a search refutes, what cannot hold together."""
     trail = narrowings(opened, conflict)
     return tuple(_told(opened, trail) if trail else _plain(opened, conflict))
@@ -144,7 +144,7 @@ def _tight(each: Narrowing, domains: Mapping[Site, tuple[Encoding, ...]]) -> tup
     return alone, attrs.evolve(each, needs=needed)
 
 
-def _told(opened: Opened, trail: Sequence[Narrowing]) -> Iterator[Step]:
+def _told(opened: Opened, trail: Sequence[Narrowing]) -> Iterator[ExplanationStep]:
     """A step per narrowing, and one per run of sharing; each names the earlier ones that it rests on."""
     said_by: dict[Site, int] = {}
     told = 0
@@ -174,13 +174,13 @@ def _connected(group: Iterable[Narrowing]) -> list[list[Narrowing]]:
     return [run for _, run in runs]
 
 
-def _step(opened: Opened, each: Narrowing) -> Step:
+def _step(opened: Opened, each: Narrowing) -> ExplanationStep:
     constraint = each.constraint
     reason = constraint.reason
     sources = every_source(reason.sources)
     where = opened.named(each.site)
     if isinstance(constraint, Allow | Forbid):
-        return Step(f"{where}: {sentence(reason)}", "" if reason.rule == QUESTION else reason.rule, sources)
+        return ExplanationStep(f"{where}: {sentence(reason)}", "" if reason.rule == QUESTION else reason.rule, sources)
     given = ", ".join(
         f"{_names(encodings - {FLOAT})} at {opened.named(site)}"
         for site, encodings in each.needs.items()
@@ -190,13 +190,13 @@ def _step(opened: Opened, each: Narrowing) -> Step:
     if reason.says is Says.TAKES_ROWS:
         subject = f"{reason.get('op')} on {reason.get('arch')}"
         takes = f"takes only {left} at {where}" if left else f"takes no {_names(each.before - {FLOAT})} at {where}"
-        return Step(f"{subject}{f' with {given}' if given else ''} {takes}", reason.rule, sources)
+        return ExplanationStep(f"{subject}{f' with {given}' if given else ''} {takes}", reason.rule, sources)
     so = f"only {left} is left at {where}" if left else f"nothing is left for {where}"
     text = f"{sentence(reason)}{f', and with {given}' if given else ''}: {so}"
-    return Step(text, reason.rule, sources)
+    return ExplanationStep(text, reason.rule, sources)
 
 
-def _sharing(opened: Opened, run: Sequence[Narrowing]) -> Step:
+def _sharing(opened: Opened, run: Sequence[Narrowing]) -> ExplanationStep:
     """A run of sharing as one step."""
     sites = list(dict.fromkeys(site for each in run for site in (*_others(each), each.site)))
     rules = ", ".join(sorted({each.constraint.reason.rule for each in run}))
@@ -206,7 +206,9 @@ def _sharing(opened: Opened, run: Sequence[Narrowing]) -> Step:
     why = "; ".join(dict.fromkeys(sentence(each.constraint.reason) for each in run))
     text = f"{ends if len(sites) == 2 else many} share one encoding ({why})"
     text += f": {left}" if left else f": nothing is left for {opened.named(run[-1].site)}"
-    return Step(text, rules, every_source(source for each in run for source in each.constraint.reason.sources))
+    return ExplanationStep(
+        text, rules, every_source(source for each in run for source in each.constraint.reason.sources)
+    )
 
 
 def _others(each: Narrowing) -> Iterator[Site]:
@@ -222,7 +224,7 @@ def _names(encodings: Iterable[Encoding]) -> str:
     return f"{' or '.join(map(str, widths))} bits"
 
 
-def _plain(opened: Opened, conflict: Conflict) -> Iterator[Step]:
+def _plain(opened: Opened, conflict: Conflict) -> Iterator[ExplanationStep]:
     """Each reason with the places where it holds, and that they do not fit together."""
     places: dict[Reason, dict[str, None]] = {}
     for constraint in conflict.constraints:
@@ -232,6 +234,6 @@ def _plain(opened: Opened, conflict: Conflict) -> Iterator[Step]:
     for reason, names in places.items():
         where = ", ".join([*names][:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
         rule = "" if reason.rule == QUESTION else reason.rule
-        yield Step(f"{sentence(reason)} at {where}", rule, every_source(reason.sources))
+        yield ExplanationStep(f"{sentence(reason)} at {where}", rule, every_source(reason.sources))
     needs = tuple(range(len(places)))
-    yield Step("no combination of these fits", "", every_source((_SEARCHED,)), needs)
+    yield ExplanationStep("no combination of these fits", "", every_source((_SEARCHED,)), needs)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from qnnsolve.constraints import Site
 from qnnsolve.encodings import Encoding
-from qnnsolve.questions.answers import Change, Difference, Moved
+from qnnsolve.questions.answers import Change, Moved, RunDifference
 from qnnsolve.results import ConvertRecord, NodeRecord, SolveResult
 from qnnsolve.rules.base import Facts
 
@@ -25,10 +25,10 @@ def ports_of(facts: Facts, encodings: Mapping[Site, Encoding]) -> Config:
     return dict(sorted(found.items(), key=lambda each: order[each[0][0]]))
 
 
-def difference(before: tuple[SolveResult, Facts, Config], after: tuple[SolveResult, Facts, Config]) -> Difference:
+def difference(before: tuple[SolveResult, Facts, Config], after: tuple[SolveResult, Facts, Config]) -> RunDifference:
     """What is otherwise in ``after``; each is a result, the facts that it had, and its config."""
     one, other = before[0], after[0]
-    return Difference(
+    return RunDifference(
         changes=tuple(_changes(before, after)),
         moved=tuple(_moved(_by_name(one), _by_name(other))),
         converts_added=tuple(_without(other.converts, one.converts)),

@@ -16,13 +16,13 @@ from qnnsolve.rules.asking_places import is_question
 from qnnsolve.rules.matching import nodes_at
 from qnnsolve.rules.wish_text import parse_where
 
-__all__ = ["Place", "places"]
+__all__ = ["NodePlace", "places"]
 
 _PORT = re.compile(r"(?P<where>.+)[.@](?P<port>weight|out(?:\[\d+\])?|in\[\d+\])")
 
 
 @attrs.frozen(eq=False)
-class Place:
+class NodePlace:
     """A node; with a port of it, ``port`` and ``site`` are set."""
 
     node: Node
@@ -30,7 +30,7 @@ class Place:
     site: Site | None = None
 
 
-def places(opened: Opened, text: str) -> tuple[Place, ...]:
+def places(opened: Opened, text: str) -> tuple[NodePlace, ...]:
     """The places that ``text`` names, in the order of the graph.
 
     ``NODE`` or ``NODE.PORT``: a node by its name, the path of its module, an op, a class of modules, or ``re:`` and a
@@ -50,9 +50,9 @@ def places(opened: Opened, text: str) -> tuple[Place, ...]:
     nodes = [opened.facts.graph[name] for name in names]
     nodes = [node for node in nodes if node.kind in (NodeKind.CALL, NodeKind.INPUT)]
     if not port:
-        return tuple(map(Place, nodes))
+        return tuple(map(NodePlace, nodes))
     found = [
-        Place(node, each, site)
+        NodePlace(node, each, site)
         for node in nodes
         for each, site in opened.sites_of.get(node.name, ())
         if each.is_named(port)

@@ -6,7 +6,7 @@ import attrs
 
 from qnnsolve.constraints import Allow, Site
 from qnnsolve.encodings import Encoding
-from qnnsolve.questions.answers import Step, Verdict
+from qnnsolve.questions.answers import ExplanationStep, PlaceVerdict
 from qnnsolve.questions.chain import steps_of
 from qnnsolve.questions.near import conflict_near
 from qnnsolve.questions.opened import QUESTION, Opened
@@ -22,7 +22,7 @@ class Price:
     """What came of asking for a candidate, and what the best config that has it costs ``more`` than the answer (None
     where none has it)."""
 
-    verdict: Verdict
+    verdict: PlaceVerdict
     more: int | None
 
 
@@ -47,13 +47,13 @@ def prices_of_all(opened: Opened) -> dict[Site, dict[Encoding, Price]]:
 
 def _price(opened: Opened, site: Site, encoding: Encoding, staying: int | None, moving: int | None) -> Price:
     if opened.encodings[site] == encoding:
-        return Price(Verdict.CHOSEN, 0)
+        return Price(PlaceVerdict.CHOSEN, 0)
     if staying is not None:
-        return Price(Verdict.DEARER, staying)
-    return Price(Verdict.IMPOSSIBLE if moving is None else Verdict.OFF, moving)
+        return Price(PlaceVerdict.DEARER, staying)
+    return Price(PlaceVerdict.IMPOSSIBLE if moving is None else PlaceVerdict.OFF, moving)
 
 
-def refusal(opened: Opened, site: Site, encoding: Encoding, *, staying: bool) -> tuple[Step, ...]:
+def refusal(opened: Opened, site: Site, encoding: Encoding, *, staying: bool) -> tuple[ExplanationStep, ...]:
     """The steps that refuse ``encoding`` at ``site``, as far as they are found near it; else none.
 
     ``staying``: that ops stay on the accelerator may be among them.

@@ -10,9 +10,9 @@ from qnnsolve.constraints import Same, Site, Table
 from qnnsolve.encodings import Encoding
 from qnnsolve.explain import sentence
 from qnnsolve.explain.nodes import every_source
-from qnnsolve.questions.answers import Step, Verdict, WhyNot
+from qnnsolve.questions.answers import ExplanationStep, PlaceVerdict, WhyNot
 from qnnsolve.questions.opened import Opened
-from qnnsolve.questions.places import Place
+from qnnsolve.questions.places import NodePlace
 from qnnsolve.reasons import Says
 from qnnsolve.results import Placement
 from qnnsolve.rules.builders import Fate
@@ -23,21 +23,21 @@ __all__ = ["asked_step", "is_on_cpu", "left_out_steps", "placed_for_good", "rows
 _GRAPH = Source(SourceKind.GRAPH, "the model's graph")
 
 
-def is_on_cpu(opened: Opened, place: Place) -> bool:
+def is_on_cpu(opened: Opened, place: NodePlace) -> bool:
     """Whether the node of ``place`` runs on the CPU."""
     record = opened.records.get(place.node.name)
     return record is not None and record.placement is Placement.CPU
 
 
-def asked_step(opened: Opened, place: Place, asked: str) -> Step:
+def asked_step(opened: Opened, place: NodePlace, asked: str) -> ExplanationStep:
     """Who asked for ``asked`` at a port: a wish, or the preset."""
     assert place.port is not None
     wish = opened.facts.wanted.said_of(place.node.name, place.port)
     words = f"--precision {opened.facts.request.name}" if wish is None else wish.words
-    return Step(f"{asked} was asked for by {words}", "QC006", every_source([Source(SourceKind.USER, words)]))
+    return ExplanationStep(f"{asked} was asked for by {words}", "QC006", every_source([Source(SourceKind.USER, words)]))
 
 
-def rows_of(opened: Opened, place: Place) -> Iterator[Step]:
+def rows_of(opened: Opened, place: NodePlace) -> Iterator[ExplanationStep]:
     """The rows of the op's tables that the node takes, those over the port alone where there is one; for a node that
     becomes no op what ties its ports."""
     own = {site for _, site in opened.sites_of.get(place.node.name, ())}
@@ -50,41 +50,43 @@ def rows_of(opened: Opened, place: Place) -> Iterator[Step]:
             row = " and ".join(f"{opened.encodings[site]} at {opened.named(site)}" for site in constraint.sites)
             takes = f"{reason.get('op')} on {reason.get('arch')} takes {row}"
             text = takes if reason.says is Says.TAKES_ROWS else f"{row}: {sentence(reason)}"
-            yield Step(text, reason.rule, every_source(reason.sources))
+            yield ExplanationStep(text, reason.rule, every_source(reason.sources))
         elif isinstance(constraint, Same):
             names = " and ".join(map(opened.named, constraint.sites))
-            yield Step(f"{names} share one encoding ({sentence(reason)})", reason.rule, every_source(reason.sources))
+            yield ExplanationStep(
+                f"{names} share one encoding ({sentence(reason)})", reason.rule, every_source(reason.sources)
+            )
 
 
-def placed_for_good(opened: Opened, place: Place, blank: WhyNot) -> WhyNot | None:
+def placed_for_good(opened: Opened, place: NodePlace, blank: WhyNot) -> WhyNot | None:
     """Why a node is not on the accelerator where no config could bring it there; None where it is to be tried."""
     name = place.node.name
     built, record = opened.facts.built.get(name), opened.records.get(name)
     graph = every_source((_GRAPH,))
     if built is None or record is None:
         text = f"{name} is an input of the model: nothing computes it"
-        return attrs.evolve(blank, sentence=text, steps=(Step("the model is given it", "", graph),))
+        return attrs.evolve(blank, sentence=text, steps=(ExplanationStep("the model is given it", "", graph),))
     if record.placement is Placement.NPU:
         text = f"{name} runs on the accelerator"
         return attrs.evolve(
-            blank, verdict=Verdict.CHOSEN, sentence=text, steps=tuple(rows_of(opened, Place(place.node)))
+            blank, verdict=PlaceVerdict.CHOSEN, sentence=text, steps=tuple(rows_of(opened, NodePlace(place.node)))
         )
     if record.placement is Placement.NONE:
-        steps = (Step(f"{place.node.target} {built.fate.value}", "", graph),)
+        steps = (ExplanationStep(f"{place.node.target} {built.fate.value}", "", graph),)
         return attrs.evolve(blank, sentence=f"{name} becomes no op", steps=steps)
     if built.fate is Fate.OP and opened.sites_of.get(name):
         return None
-    told = tuple(Step(each.reason, each.rule, each.sources or graph) for each in record.deviations)
+    told = tuple(ExplanationStep(each.reason, each.rule, each.sources or graph) for each in record.deviations)
     return attrs.evolve(blank, sentence=f"{name} stays on the CPU", steps=told)
 
 
-def left_out_steps(opened: Opened, site: Site, wanted: frozenset[Encoding]) -> tuple[Step, ...]:
+def left_out_steps(opened: Opened, site: Site, wanted: frozenset[Encoding]) -> tuple[ExplanationStep, ...]:
     """Why none of ``wanted`` is a candidate of ``site``, each reason once."""
     reasons = (
         each.constraint.reason for encoding in sorted(wanted) for each in opened.solution.why_removed(site, encoding)
     )
     where = opened.named(site)
-    steps = (Step(f"{where}: {sentence(each)}", each.rule, every_source(each.sources)) for each in reasons)
+    steps = (ExplanationStep(f"{where}: {sentence(each)}", each.rule, every_source(each.sources)) for each in reasons)
     candidates = ", ".join(each.name for each in opened.problem.domains[site])
-    plain = Step(f"{where} is chosen among {candidates} only", "QC011", every_source((_GRAPH,)))
+    plain = ExplanationStep(f"{where} is chosen among {candidates} only", "QC011", every_source((_GRAPH,)))
     return tuple(dict.fromkeys(steps)) or (plain,)

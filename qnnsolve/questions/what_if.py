@@ -6,7 +6,7 @@ from qnnsolve.explain import describe
 from qnnsolve.facts.backends import backend as backend_of
 from qnnsolve.facts.socs import soc as soc_of
 from qnnsolve.opinfo_facts import FactsSource, OperatorFacts, operator_facts
-from qnnsolve.questions.answers import Difference
+from qnnsolve.questions.answers import RunDifference
 from qnnsolve.questions.differing import difference, ports_of
 from qnnsolve.questions.opened import Opened
 from qnnsolve.rules import of_own_rules, problem_of
@@ -32,7 +32,7 @@ def what_if(
     pin: Texts = (),
     allow_float: Texts = (),
     strict: bool = True,
-) -> tuple[Solved, Difference]:
+) -> tuple[Solved, RunDifference]:
     """The answer where something else is asked for, and how it differs.
 
     Args:

@@ -15,14 +15,14 @@ from qnnsolve.constraints import Allow, Constraint, Problem, Site
 from qnnsolve.encodings import FLOAT, Encoding
 from qnnsolve.errors import UsageError, suggestion
 from qnnsolve.facts.graph import NodeKind
-from qnnsolve.questions.answers import Step, Verdict, WhyNot
+from qnnsolve.questions.answers import ExplanationStep, PlaceVerdict, WhyNot
 from qnnsolve.questions.chain import steps_of
 from qnnsolve.questions.differing import difference, ports_of
 from qnnsolve.questions.fewest import with_fewest_pins
 from qnnsolve.questions.hints import hints_of
 from qnnsolve.questions.near import conflict_near
 from qnnsolve.questions.opened import KEPT, QUESTION, Opened
-from qnnsolve.questions.places import Place
+from qnnsolve.questions.places import NodePlace
 from qnnsolve.questions.prices import tips
 from qnnsolve.questions.standing import asked_step, is_on_cpu, left_out_steps, placed_for_good, rows_of
 from qnnsolve.reasons import Reason
@@ -39,7 +39,7 @@ PINNED = "QC010"
 _YOU = Source(SourceKind.USER, "this question")
 
 
-def why(opened: Opened, place: Place) -> tuple[WhyNot, ...]:
+def why(opened: Opened, place: NodePlace) -> tuple[WhyNot, ...]:
     """Why the port of ``place`` has its encoding, or each port of its node.
 
     Where a port has what was asked for, the steps say who asked and on whose word it is legal; else they are those of
@@ -49,18 +49,18 @@ def why(opened: Opened, place: Place) -> tuple[WhyNot, ...]:
         ports = opened.sites_of.get(place.node.name, ())
         if is_on_cpu(opened, place) or not ports:
             return (why_not(opened, place, NPU),)
-        return tuple(each for port, site in ports for each in why(opened, Place(place.node, port, site)))
+        return tuple(each for port, site in ports for each in why(opened, NodePlace(place.node, port, site)))
     assert place.site is not None
     asked, chosen = opened.facts.asked(place.site), opened.encodings[place.site]
     if is_on_cpu(opened, place) and chosen == FLOAT:
-        return (why_not(opened, Place(place.node), NPU),)
+        return (why_not(opened, NodePlace(place.node), NPU),)
     as_asked = asked in (chosen, chosen.free)
     if as_asked:
         return (_as_it_is(opened, place, asked),)
     return (_in_their_words(opened, place, why_not(opened, place, asked.name)),)
 
 
-def why_not(opened: Opened, place: Place, value: str) -> WhyNot:
+def why_not(opened: Opened, place: NodePlace, value: str) -> WhyNot:
     """What comes of asking for ``value`` at ``place``: an encoding, a preset for the whole node, ``npu`` or ``cpu``.
 
     Raises:
@@ -75,7 +75,7 @@ def why_not(opened: Opened, place: Place, value: str) -> WhyNot:
         return _no_candidate(opened, blank, *missing[0])
     if all(opened.encodings[site] in each for site, each in wanted.items()):
         return attrs.evolve(
-            blank, verdict=Verdict.CHOSEN, sentence=f"{_where(place)} is {value}", steps=_standing(opened, place)
+            blank, verdict=PlaceVerdict.CHOSEN, sentence=f"{_where(place)} is {value}", steps=_standing(opened, place)
         )
     question = Reason.in_words(QUESTION, f"{YOU_ASK} {value}", (_YOU,))
     pins: list[Constraint] = [Allow(site, each, question) for site, each in wanted.items()]
@@ -88,15 +88,15 @@ def why_not(opened: Opened, place: Place, value: str) -> WhyNot:
     if isinstance(outcome, Solution):
         return _dearer(opened, blank, outcome)
     if isinstance(outcome, Unknown):
-        return attrs.evolve(blank, verdict=Verdict.OPEN, sentence=f"stopped at {outcome.limit} before an answer")
+        return attrs.evolve(blank, verdict=PlaceVerdict.OPEN, sentence=f"stopped at {outcome.limit} before an answer")
     return _refused(opened, blank, outcome, pins, staying)
 
 
-def _where(place: Place) -> str:
+def _where(place: NodePlace) -> str:
     return place.node.name if place.port is None else f"{place.node.name} {place.port.name}"
 
 
-def _blank(opened: Opened, place: Place, value: str) -> WhyNot:
+def _blank(opened: Opened, place: NodePlace, value: str) -> WhyNot:
     node = place.node
     sites = [place.site] if place.site is not None else [site for _, site in opened.sites_of.get(node.name, ())]
     chosen = ", ".join(dict.fromkeys(opened.encodings[site].name for site in sites if site in opened.encodings))
@@ -108,12 +108,12 @@ def _blank(opened: Opened, place: Place, value: str) -> WhyNot:
         port="" if place.port is None else place.port.name,
         chosen=CPU if place.port is None and is_on_cpu(opened, place) else chosen,
         asked=value,
-        verdict=Verdict.IMPOSSIBLE,
+        verdict=PlaceVerdict.IMPOSSIBLE,
         sentence="",
     )
 
 
-def _wanted(opened: Opened, place: Place, value: str) -> Iterator[tuple[Site, frozenset[Encoding]]]:
+def _wanted(opened: Opened, place: NodePlace, value: str) -> Iterator[tuple[Site, frozenset[Encoding]]]:
     """What each site may have where the question has its way."""
     ports = opened.sites_of.get(place.node.name, ())
     if not ports:
@@ -153,7 +153,7 @@ def _no_candidate(opened: Opened, blank: WhyNot, site: Site, wanted: frozenset[E
     return attrs.evolve(blank, sentence=text, steps=left_out_steps(opened, site, wanted))
 
 
-def _standing(opened: Opened, place: Place) -> tuple[Step, ...]:
+def _standing(opened: Opened, place: NodePlace) -> tuple[ExplanationStep, ...]:
     """What makes a place what it is."""
     rows = tuple(rows_of(opened, place))
     if rows or place.site is None:
@@ -162,7 +162,7 @@ def _standing(opened: Opened, place: Place) -> tuple[Step, ...]:
     return (asked_step(opened, place, asked.name),)
 
 
-def _in_their_words(opened: Opened, place: Place, answer: WhyNot) -> WhyNot:
+def _in_their_words(opened: Opened, place: NodePlace, answer: WhyNot) -> WhyNot:
     """The answer for a deviation: it was not the question that asked for it."""
     asked = asked_step(opened, place, answer.asked)
     rest = _after(answer.steps)
@@ -171,14 +171,14 @@ def _in_their_words(opened: Opened, place: Place, answer: WhyNot) -> WhyNot:
     return attrs.evolve(answer, sentence=sentence, steps=(asked, *rest))
 
 
-def _as_it_is(opened: Opened, place: Place, asked: Encoding) -> WhyNot:
+def _as_it_is(opened: Opened, place: NodePlace, asked: Encoding) -> WhyNot:
     """A port that has what was asked for."""
     assert place.site is not None and place.port is not None
     chosen = opened.encodings[place.site]
     steps = (asked_step(opened, place, asked.name), *rows_of(opened, place))
     blank = _blank(opened, place, chosen.name)
     return attrs.evolve(
-        blank, verdict=Verdict.CHOSEN, sentence=f"{_where(place)} is {chosen}, as was asked for", steps=steps
+        blank, verdict=PlaceVerdict.CHOSEN, sentence=f"{_where(place)} is {chosen}, as was asked for", steps=steps
     )
 
 
@@ -190,7 +190,7 @@ def _dearer(opened: Opened, blank: WhyNot, outcome: Solution) -> WhyNot:
     after = (opened.described(outcome), opened.facts, ports_of(opened.facts, outcome.encodings))
     return attrs.evolve(
         blank,
-        verdict=Verdict.DEARER,
+        verdict=PlaceVerdict.DEARER,
         sentence=f"{where} could be {blank.asked}, but the best config that has it {costs}",
         price=price,
         tips=tips(opened, outcome.encodings),
@@ -217,7 +217,7 @@ def _refused(
     arch = opened.facts.operators.arch
     return attrs.evolve(
         _dearer(opened, blank, otherwise),
-        verdict=Verdict.OFF,
+        verdict=PlaceVerdict.OFF,
         sentence=f"{where} cannot be {blank.asked} on {arch} without moving ops to the CPU",
         steps=steps,
         hints=hints,
@@ -229,7 +229,7 @@ def _impossible(opened: Opened, blank: WhyNot, conflict: Conflict) -> WhyNot:
     return attrs.evolve(blank, sentence=text, steps=steps_of(opened, conflict), hints=hints_of(opened, conflict))
 
 
-def _after(steps: Sequence[Step]) -> Iterator[Step]:
+def _after(steps: Sequence[ExplanationStep]) -> Iterator[ExplanationStep]:
     """The steps that follow what the question asks for, with one step in its place."""
     place: dict[int, int] = {}
     told = 1

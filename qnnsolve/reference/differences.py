@@ -15,18 +15,18 @@ from qnnsolve.facts.combine import counterpart
 from qnnsolve.facts.curated import curated
 from qnnsolve.facts.forms import Form
 from qnnsolve.facts.socs import Soc
-from qnnsolve.facts.tables import OpTable, Verdict, load_table, shipped_tables
+from qnnsolve.facts.tables import OpTable, ProbeVerdict, load_table, shipped_tables
 from qnnsolve.facts.user import UserFacts
 from qnnsolve.facts.user_file import read_user_facts
 from qnnsolve.opinfo_facts import FactsSource, OperatorFacts, operator_facts
 from qnnsolve.results import SourceRecord
 from qnnsolve.sources import Source
 
-__all__ = ["Difference", "Side", "differences", "side"]
+__all__ = ["FactDifference", "Side", "differences", "side"]
 
 
 @attrs.frozen
-class Difference:
+class FactDifference:
     """One thing that two sides say differently about ``op``, on every arch of ``archs``.
 
     ``row`` is a tuple of port codes as tables write it, or None where one side knows nothing about the operator.
@@ -96,7 +96,7 @@ def _tables(path: Path) -> Mapping[str, OpTable]:
     return {table.op: table for table in tables}
 
 
-def differences(one: Side, other: Side, op: str | None = None) -> tuple[Difference, ...]:
+def differences(one: Side, other: Side, op: str | None = None) -> tuple[FactDifference, ...]:
     """Everything that the two say differently, sorted; archs that differ alike are one record.
 
     Raises:
@@ -105,7 +105,7 @@ def differences(one: Side, other: Side, op: str | None = None) -> tuple[Differen
     ops = sorted({*_ops(one), *_ops(other)})
     if op is not None and op not in ops:
         raise UnknownNameError("operator", op, ops)
-    found: dict[Difference, list[str]] = {}
+    found: dict[FactDifference, list[str]] = {}
     for name in ops if op is None else [op]:
         for arch in [arch for arch in one.facts if arch in other.facts]:
             for case in dict.fromkeys((*one.cases(name), *other.cases(name))) or (None,):
@@ -118,9 +118,9 @@ def _ops(of: Side) -> set[str]:
     return {*of.tables, *(op for facts in of.facts.values() for op in facts.user.ops)}
 
 
-def _compared(one: Side, other: Side, op: str, case: str | None, arch: str) -> Iterator[Difference]:
+def _compared(one: Side, other: Side, op: str, case: str | None, arch: str) -> Iterator[FactDifference]:
     mine, theirs = (of.facts[arch].accepted(op, Form(case)) for of in (one, other))
-    record = functools.partial(Difference, op, case)
+    record = functools.partial(FactDifference, op, case)
     if mine is None or theirs is None:
         if mine is not theirs:
             said = ("not known" if mine is None else "known", "not known" if theirs is None else "known")
@@ -143,10 +143,10 @@ def _refusal(of: Side, op: str, case: str | None, codes: Codes, arch: str) -> st
     """How a side refuses: as measured where that is known, else plainly."""
     table = of.tables.get(op)
     try:
-        verdict = Verdict.REJECTED if table is None or case is None else table.verdict(case, codes, arch)
+        verdict = ProbeVerdict.REJECTED if table is None or case is None else table.verdict(case, codes, arch)
     except KeyError:
-        verdict = Verdict.REJECTED
-    words = {Verdict.UNKNOWN: "not asked", Verdict.ACCEPTED: "rejected"}  # accepted there, and narrowed since
+        verdict = ProbeVerdict.REJECTED
+    words = {ProbeVerdict.UNKNOWN: "not asked", ProbeVerdict.ACCEPTED: "rejected"}  # accepted there, and narrowed since
     return words.get(verdict, verdict.value)
 
 

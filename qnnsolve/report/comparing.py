@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from qnnsolve.report.accuracy import in_decibels
 from qnnsolve.report.folding import fold
 from qnnsolve.report.lines import Line, count, paragraph, percent, section, times
-from qnnsolve.results import CompareResult, Decibels, Difference, NodeComparison, Verdict
+from qnnsolve.results import CompareResult, Decibels, FirstDifference, NodeComparison, Verdict
 
 __all__ = ["compare_head", "compare_lines", "difference_line"]
 
@@ -68,7 +68,7 @@ def _first(what: str, node: NodeComparison | None, sqnr: Decibels | None) -> Lin
     return Line(f"  {what}: {_named(node)}, {in_decibels(sqnr)}", style="bold red")
 
 
-def difference_line(found: Difference) -> Line:
+def difference_line(found: FirstDifference) -> Line:
     """The first node that the emulator computes otherwise than torch from the same inputs, and what that is."""
     left = f"; {count(len(found.refused), 'node')} not compared: the compiler takes them as no output"
     more = left if found.refused else ""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from qnnsolve.reference.differences import Difference as SourceDifference
+from qnnsolve.reference.differences import FactDifference as SourceDifference
 from qnnsolve.report.folding import fold
 from qnnsolve.results import SourceRecord
 

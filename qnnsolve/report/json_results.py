@@ -17,8 +17,8 @@ from qnnsolve.report.calibration import calibration_json
 from qnnsolve.results import (
     Decibels,
     Deviation,
-    Difference,
     ExportResult,
+    FirstDifference,
     NodeRecord,
     OutputCheck,
     SolveResult,
@@ -70,7 +70,7 @@ def export_json(result: ExportResult, model: str) -> Json:
     }
 
 
-def first_difference_json(found: Difference | None) -> Json | None:
+def first_difference_json(found: FirstDifference | None) -> Json | None:
     """The first node that differs on the emulator; ``node`` is null where none does alone."""
     if found is None:
         return None

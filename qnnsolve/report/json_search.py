@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from qnnsolve.report.json_results import number, seconds_of
-from qnnsolve.report.searching import Asked
+from qnnsolve.report.searching import SearchWords
 from qnnsolve.results import SearchPoint, SearchProgram, SearchResult, UniformRecord
 
 __all__ = ["SEARCH_SCHEMA", "search_json"]
@@ -18,7 +18,7 @@ SEARCH_SCHEMA = "qnnsolve/search/1"
 Json = dict[str, Any]
 
 
-def search_json(result: SearchResult, asked: Asked) -> Json:
+def search_json(result: SearchResult, asked: SearchWords) -> Json:
     """The answer of ``qnnsolve search``. Decibels that are not finite are text."""
     return {
         "schema": SEARCH_SCHEMA,

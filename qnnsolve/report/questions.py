@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from qnnsolve.questions import Change, Clash, Difference, Moved, Repair, Step, Verdict, WhyNot
+from qnnsolve.questions import Change, Clash, ExplanationStep, Moved, PlaceVerdict, Repair, RunDifference, WhyNot
 from qnnsolve.report.folding import fold, names_in_short
 from qnnsolve.report.lines import Line, count, many, section
 from qnnsolve.results import ConvertRecord, SourceRecord
@@ -25,7 +25,7 @@ __all__ = [
     "why_lines",
 ]
 
-_STYLES = {Verdict.CHOSEN: "green", Verdict.DEARER: "yellow"}
+_STYLES = {PlaceVerdict.CHOSEN: "green", PlaceVerdict.DEARER: "yellow"}
 _TAGS = {"user": "you", "measured": "measured", "sdk": "BackendOpInfo", "graph": "the graph"}
 _QNN = re.compile(r"\bqnn v(\d+\.\d+)")
 SHOWN = 8
@@ -58,7 +58,7 @@ def _hint_lines(hints: Iterable[str]) -> Iterator[Line]:
         yield Line(f"  hint: {hint}", "cyan")
 
 
-def step_lines(steps: Sequence[Step], depth: int | None = None) -> Iterator[Line]:
+def step_lines(steps: Sequence[ExplanationStep], depth: int | None = None) -> Iterator[Line]:
     """The steps; one that a later step than the next rests on has a number, by which that one cites it."""
     away = _depths(steps)
     shown = [at for at in range(len(steps)) if depth is None or away[at] <= depth]
@@ -80,7 +80,7 @@ def step_lines(steps: Sequence[Step], depth: int | None = None) -> Iterator[Line
         yield Line(f"  {word} {step.text}{by}{code}{_tags(step.sources)}{mark}")
 
 
-def _depths(steps: Sequence[Step]) -> list[int]:
+def _depths(steps: Sequence[ExplanationStep]) -> list[int]:
     """How many steps lead from each to the verdict, the last one included."""
     away = [1] * len(steps)
     for at in range(len(steps) - 1, -1, -1):
@@ -104,14 +104,14 @@ def _tag(source: SourceRecord) -> str:
 
 def _price_lines(answer: WhyNot, verbose: bool) -> Iterator[Line]:
     assert answer.difference is not None
-    if answer.verdict is Verdict.OFF:
+    if answer.verdict is PlaceVerdict.OFF:
         yield Line(f"  if ops may move to the CPU: {_cost(answer.price)}")
     for tip in answer.tips:
         yield Line(f"  {tip.price:+,}: {tip.text}")
     yield from _change_lines(answer.difference, verbose, "  ") if verbose else _changes_in_short(answer.difference)
 
 
-def _changes_in_short(found: Difference) -> Iterator[Line]:
+def _changes_in_short(found: RunDifference) -> Iterator[Line]:
     """What else changes, one line for each kind of change."""
     kinds: list[tuple[str, list[tuple[str, str]]]] = [
         ("elsewhere", [(f"{each.before} -> {each.after}:", each.node) for each in found.moved]),
@@ -128,7 +128,7 @@ def _cost(price: int | None) -> str:
     return "no price" if price is None else f"it costs {price:,} more"
 
 
-def difference_lines(found: Difference, one: str, other: str, *, verbose: bool = False) -> Iterator[Line]:
+def difference_lines(found: RunDifference, one: str, other: str, *, verbose: bool = False) -> Iterator[Line]:
     """How the answer ``other`` differs from ``one``."""
     if found.empty:
         yield Line(f"{one} and {other} are the same config", "green")
@@ -138,7 +138,7 @@ def difference_lines(found: Difference, one: str, other: str, *, verbose: bool =
     yield from _change_lines(found, verbose, "")
 
 
-def _summary(found: Difference) -> str:
+def _summary(found: RunDifference) -> str:
     converts = len(found.converts_added) - len(found.converts_removed)
     return (
         f"{count(len(found.changes), 'port')} with another encoding, {count(len(found.moved), 'op')} elsewhere, "
@@ -150,7 +150,7 @@ def _number(cost: int | None) -> str:
     return "no config" if cost is None else f"{cost:,}"
 
 
-def _change_lines(found: Difference, verbose: bool, indent: str) -> Iterator[Line]:
+def _change_lines(found: RunDifference, verbose: bool, indent: str) -> Iterator[Line]:
     limit = None if verbose else SHOWN
     changes = [_changed(group) for group in fold(found.changes, lambda it: (it.target, it.port, it.before, it.after))]
     moved = [_moved(group) for group in fold(found.moved, lambda it: (it.target, it.before, it.after))]
@@ -227,7 +227,7 @@ def why_json(answers: Sequence[WhyNot], run: str) -> dict[str, Any]:
     return {"schema": "qnnsolve/why/1", "run": run, "answers": [_plain(answer) for answer in answers]}
 
 
-def difference_json(found: Difference, one: str, other: str) -> dict[str, Any]:
+def difference_json(found: RunDifference, one: str, other: str) -> dict[str, Any]:
     """A difference (schema ``difference-1.json``)."""
     return {"schema": "qnnsolve/difference/1", "before": one, "after": other, **_plain(found)}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from qnnsolve.errors import UsageError
 from qnnsolve.host.outputs import put, unfinished
-from qnnsolve.report.searching import Asked
+from qnnsolve.report.searching import SearchWords
 from qnnsolve.results import SearchPoint, SearchResult, UniformRecord
 
 __all__ = ["check_plot", "write_plot"]
@@ -30,7 +30,7 @@ def check_plot(file: str) -> None:
         raise UsageError(f"--plot {file}: matplotlib is not installed; pip install 'qnnsolve[plot]', or matplotlib")
 
 
-def write_plot(result: SearchResult, asked: Asked, file: str) -> None:
+def write_plot(result: SearchResult, asked: SearchWords, file: str) -> None:
     """Draw SQNR over the cost of the axis: points measured and predicted, and the uniform candidates.
 
     The same result gives the same bytes with the same matplotlib. Figures that are not finite are left out.

@@ -9,7 +9,7 @@ import attrs
 from qnnsolve.report.lines import Line, count, paragraph, percent, section, times
 from qnnsolve.results import SearchPoint, SearchProgram, SearchResult, SearchTarget, SensitivityRecord, UniformRecord
 
-__all__ = ["Asked", "amount", "found_as", "search_head", "search_lines"]
+__all__ = ["SearchWords", "amount", "found_as", "search_head", "search_lines"]
 
 LISTED_SITES = 10
 _BYTES = ("weights", "activations")
@@ -18,7 +18,7 @@ _COUNTS = ("converts",)
 
 
 @attrs.frozen
-class Asked:
+class SearchWords:
     """The words of the user that a result does not hold: the model, and the folder of recipes."""
 
     model: str
@@ -38,7 +38,7 @@ def amount(cost: str, value: float) -> str:
     return f"{value:.3g} {unit}".rstrip()
 
 
-def search_lines(result: SearchResult, asked: Asked, *, verbose: bool = False) -> tuple[Line, ...]:
+def search_lines(result: SearchResult, asked: SearchWords, *, verbose: bool = False) -> tuple[Line, ...]:
     """The report of a search; ``verbose``: all sensitivities, not only the largest."""
     return (
         *search_head(result, asked),
@@ -54,7 +54,7 @@ def search_lines(result: SearchResult, asked: Asked, *, verbose: bool = False) -
     )
 
 
-def search_head(result: SearchResult, asked: Asked) -> Iterator[Line]:
+def search_head(result: SearchResult, asked: SearchWords) -> Iterator[Line]:
     """What was searched, the best that was found, and how far it may be from the best there is."""
     candidates = ", ".join(result.candidates)
     yield Line(f"{asked.model} for {result.soc}: mixed precision of {candidates}", style="bold")
@@ -235,7 +235,7 @@ def _passes(result: SearchResult) -> Iterator[Line]:
     yield from paragraph(f"Passes over one sample ({by}): {found}, {then}")
 
 
-def _taking(result: SearchResult, asked: Asked) -> Iterator[Line]:
+def _taking(result: SearchResult, asked: SearchWords) -> Iterator[Line]:
     if not result.points:
         return
     if asked.recipes is None:

@@ -5,7 +5,7 @@ No torch here, so that a saved run can be read anywhere.
 
 from qnnsolve.results.calibration import CalibrationRecord, InfiniteValues, JoinedPart, JoinRecord, Outlier
 from qnnsolve.results.checks import ConvertedCheck, Decibels, OutputCheck, Verdict, Verification, in_words
-from qnnsolve.results.comparing import BOUND_DB, CompareResult, Difference, EmulatedNode, NodeComparison
+from qnnsolve.results.comparing import BOUND_DB, CompareResult, EmulatedNode, FirstDifference, NodeComparison
 from qnnsolve.results.exporting import AT_BORDER, CpuOp, ExportResult, ProgramCall, Stand, Unrunnable
 from qnnsolve.results.searching import (
     SearchPoint,
@@ -42,10 +42,10 @@ __all__ = [
     "CpuOp",
     "Decibels",
     "Deviation",
-    "Difference",
     "EmulatedNode",
     "ExportResult",
     "FactsRecord",
+    "FirstDifference",
     "InfiniteValues",
     "JoinRecord",
     "JoinedPart",

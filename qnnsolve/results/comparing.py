@@ -10,7 +10,7 @@ from qnnsolve.results.checks import ConvertedCheck, Decibels, Verdict
 from qnnsolve.results.showing import Shown
 from qnnsolve.results.solving import SolveResult
 
-__all__ = ["BOUND_DB", "CompareResult", "Difference", "EmulatedNode", "NodeComparison"]
+__all__ = ["BOUND_DB", "CompareResult", "EmulatedNode", "FirstDifference", "NodeComparison"]
 
 BOUND_DB = 20.0
 """Under which a node is named: its noise is a tenth of its signal."""
@@ -53,7 +53,7 @@ class NodeComparison:
 
 
 @attrs.frozen
-class Difference:
+class FirstDifference:
     """The first node that the emulator computes otherwise than torch does from the same inputs.
 
     ``node`` is None where no node does alone: with every value an output of its own, the compiler fuses nothing, and
@@ -83,7 +83,7 @@ class CompareResult(Shown):
     outputs: tuple[ConvertedCheck, ...]
     """The converted model's outputs against those of the model as it was given."""
     nodes: tuple[NodeComparison, ...]
-    first_difference: Difference | None
+    first_difference: FirstDifference | None
     """None where the emulator was not asked."""
     notes: tuple[str, ...]
     timings: tuple[tuple[str, float], ...]

@@ -7,7 +7,7 @@ import enum
 import attrs
 
 from qnnsolve.results.checks import ConvertedCheck, Verification
-from qnnsolve.results.comparing import Difference
+from qnnsolve.results.comparing import FirstDifference
 from qnnsolve.results.showing import Shown
 from qnnsolve.results.solving import SolveResult
 
@@ -85,6 +85,6 @@ class ExportResult(Shown):
     """Of every output that is not random, how near the converted model is to the float model."""
     calls: tuple[ProgramCall, ...] = ()
     """Of the program, in order. Kernels are missing where they cannot be told apart (control flow)."""
-    first_difference: Difference | None = None
+    first_difference: FirstDifference | None = None
     """Where the emulator disagrees: the first node that it computes otherwise than torch from the same inputs; None
     where it agrees, or cannot be asked."""

@@ -16,7 +16,7 @@ from qnnsolve.facts.table_types import codes_of
 from qnnsolve.opinfo_facts import OperatorFacts
 from qnnsolve.reasons import Reason, Says
 from qnnsolve.rules.asked import Asked, Port
-from qnnsolve.rules.builders import Built, Fate, Input, Step, build
+from qnnsolve.rules.builders import Built, Fate, Input, SideOp, build
 from qnnsolve.rules.builders.types import identity
 from qnnsolve.rules.domains import Domains
 from qnnsolve.rules.request import Request, Role
@@ -149,7 +149,7 @@ class Facts:
             self._forms[node.name] = Form(built.case, rank, next(kernels, None), constant)
         return self._forms[node.name]
 
-    def step_form(self, node: Node, built: Built, step: Step) -> Form:
+    def step_form(self, node: Node, built: Built, step: SideOp) -> Form:
         """What is known of an op beside the main one: the ranks of the tensors for which its ports stand."""
         tensors = (*(self.tensor(entry) for entry in built.inputs), *node.tensors)
         return Form(step.case, _rank(tensors[port] for port in step.ports if isinstance(port, int)))

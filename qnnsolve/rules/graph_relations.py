@@ -11,7 +11,7 @@ from functools import cached_property
 from qnnsolve.facts.graph import Graph, Node, NodeKind
 from qnnsolve.logic import (
     Given,
-    Relation,
+    Predicate,
     Row,
     Support,
 )
@@ -22,7 +22,7 @@ from qnnsolve.sources import Source, SourceKind
 __all__ = ["GRAPH_RELATIONS", "GraphRelations"]
 
 GRAPH_RELATIONS = (
-    Relation(
+    Predicate(
         "node",
         ("Node", "Op"),
         "A node, and the QNN operator that it becomes (`MatMul`); of one that becomes none, what it calls "
@@ -30,22 +30,22 @@ GRAPH_RELATIONS = (
         "or without the overload: `aten.matmul.default`, `aten.matmul`.",
         other_names=1,
     ),
-    Relation("target", ("Node", "Target"), "What a node calls (`aten.matmul.default`), or the name of its parameter."),
-    Relation(
+    Predicate("target", ("Node", "Target"), "What a node calls (`aten.matmul.default`), or the name of its parameter."),
+    Predicate(
         "module",
         ("Node", "Path"),
         "The path of the module in which a node stands; empty at the top. A text also finds what stands in modules "
         "inside it.",
         other_names=1,
     ),
-    Relation(
+    Predicate(
         "type",
         ("Node", "Class"),
         "The class of that module. A text also finds what stands in modules inside one of that class, and may be the "
         "class with its module: `torch.nn.modules.linear.Linear`.",
         other_names=1,
     ),
-    Relation(
+    Predicate(
         "port",
         ("Node", "Port", "Role"),
         "A port: `in[0]`, `in[1]` ..., `weight`, `out`, `out[1]` of several outputs the second. Its role: "
@@ -53,17 +53,17 @@ GRAPH_RELATIONS = (
         "weight by its position, and `out` as `out[0]`.",
         other_names=1,
     ),
-    Relation(
+    Predicate(
         "reads",
         ("Node", "Port", "FromNode"),
         "The node that a port reads; a text as for `port`.",
         other_names=1,
     ),
-    Relation("feeds", ("Node", "ReaderNode"), "`ReaderNode` reads what `Node` yields."),
-    Relation("shape", ("Node", "Shape"), "The shape of what a node yields: `1x197x768`, `?` where it is not static."),
-    Relation("dim", ("Node", "Axis", "Size"), "One dimension of it; axes count from 0."),
-    Relation("dtype", ("Node", "DType"), "torch's dtype of what a node yields: `float32`."),
-    Relation("line", ("Node", "File", "Line"), "The line of the model's program that called a node."),
+    Predicate("feeds", ("Node", "ReaderNode"), "`ReaderNode` reads what `Node` yields."),
+    Predicate("shape", ("Node", "Shape"), "The shape of what a node yields: `1x197x768`, `?` where it is not static."),
+    Predicate("dim", ("Node", "Axis", "Size"), "One dimension of it; axes count from 0."),
+    Predicate("dtype", ("Node", "DType"), "torch's dtype of what a node yields: `float32`."),
+    Predicate("line", ("Node", "File", "Line"), "The line of the model's program that called a node."),
 )
 """``reaches`` comes beside them."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from qnnsolve.runs.columns import ID, JSON, Table, integer, many, one, text
+from qnnsolve.runs.columns import ID, JSON, SqlTable, integer, many, one, text
 
 __all__ = ["ANSWER_TABLES"]
 
 ANSWER_TABLES = (
-    Table(
+    SqlTable(
         "records",
         "Single records of what came of it, by name.",
         (
@@ -15,8 +15,8 @@ ANSWER_TABLES = (
             text("json", JSON),
         ),
     ),
-    Table("domains", "Sets of candidates, each once.", (ID, many("encodings", "encodings", "in order"))),
-    Table(
+    SqlTable("domains", "Sets of candidates, each once.", (ID, many("encodings", "encodings", "in order"))),
+    SqlTable(
         "reasons",
         "Why constraints exist and encodings are no candidates, each reason once.",
         (
@@ -27,8 +27,10 @@ ANSWER_TABLES = (
             many("sources", "sources", "whose facts say so"),
         ),
     ),
-    Table("left_out", "Why encodings are no candidates, each set of reasons once.", (ID, integer("rows", "how many"))),
-    Table(
+    SqlTable(
+        "left_out", "Why encodings are no candidates, each set of reasons once.", (ID, integer("rows", "how many"))
+    ),
+    SqlTable(
         "left_out_rows",
         "Their rows, in order.",
         (
@@ -37,7 +39,7 @@ ANSWER_TABLES = (
             one("reason", "reasons", "why they are no candidates; the encoding is one more of its details"),
         ),
     ),
-    Table(
+    SqlTable(
         "sites",
         "Where encodings live: outputs of nodes, and edges; sorted.",
         (
@@ -51,7 +53,7 @@ ANSWER_TABLES = (
             one("left_out", "left_out", "why all else is no candidate"),
         ),
     ),
-    Table(
+    SqlTable(
         "without_candidates",
         "Outputs of nodes, and edges, that have no candidates at all.",
         (
@@ -60,8 +62,8 @@ ANSWER_TABLES = (
             one("left_out", "left_out", "why"),
         ),
     ),
-    Table("relations", "Rows that may stand together, each set once.", (ID, integer("rows", "how many"))),
-    Table(
+    SqlTable("relations", "Rows that may stand together, each set once.", (ID, integer("rows", "how many"))),
+    SqlTable(
         "relation_rows",
         "Their rows, in order.",
         (
@@ -70,7 +72,7 @@ ANSWER_TABLES = (
             integer("price", "what the row costs"),
         ),
     ),
-    Table(
+    SqlTable(
         "constraints",
         "Every constraint.",
         (
@@ -82,7 +84,7 @@ ANSWER_TABLES = (
             one("reason", "reasons", "why it exists"),
         ),
     ),
-    Table(
+    SqlTable(
         "outcome",
         "What came of the solve: one row.",
         (
@@ -92,13 +94,13 @@ ANSWER_TABLES = (
             text("stopped_by", "the limit that was hit", null=True),
         ),
     ),
-    Table(
+    SqlTable(
         "breakdown",
         "What the cost is made of.",
         (text("kind", "of constraint"), text("rule", "its code"), integer("cost", "their sum")),
     ),
-    Table("converts", "Edges that requantize.", (one("allowed_by", "constraints", "a `Convertible`"),)),
-    Table(
+    SqlTable("converts", "Edges that requantize.", (one("allowed_by", "constraints", "a `Convertible`"),)),
+    SqlTable(
         "conflicts",
         "Constraints that cannot hold together.",
         (
@@ -107,12 +109,12 @@ ANSWER_TABLES = (
             integer("by_search", "1 where only search shows it"),
         ),
     ),
-    Table(
+    SqlTable(
         "placed",
         "Where every call runs under the solution.",
         (one("node", "nodes", "the call"), text("placement", "`npu`, `cpu` or `none`")),
     ),
-    Table(
+    SqlTable(
         "deviations",
         "Where the solution is not what was asked for.",
         (

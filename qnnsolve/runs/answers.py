@@ -9,7 +9,7 @@ from qnnsolve.constraints import Convertible, Problem, Site
 from qnnsolve.encodings import Encoding
 from qnnsolve.results import Deviation, Placement, SolveResult, SourceRecord
 from qnnsolve.runs.file import Row, Rows
-from qnnsolve.runs.ids import Known, Met, compact, parsed
+from qnnsolve.runs.ids import Met, StoredIds, compact, parsed
 from qnnsolve.solver import Conflict, Convert, Solution, Statistics, Unknown, Unsatisfiable
 from qnnsolve.sources import Source, SourceKind
 
@@ -59,13 +59,13 @@ def _convert_rows(problem: Problem, solution: Solution) -> list[Row]:
     return [(allowing[each.site, each.price, each.reason],) for each in solution.converts]
 
 
-def read_chosen(rows: Rows, known: Known, sites: tuple[Site, ...]) -> dict[Site, Encoding]:
+def read_chosen(rows: Rows, known: StoredIds, sites: tuple[Site, ...]) -> dict[Site, Encoding]:
     """The encoding that each site has under the solution; empty where there is none."""
     pairs = zip(sites, rows["sites"], strict=True)
     return {site: known.encodings[row[5]] for site, row in pairs if row[5] is not None}
 
 
-def read_placed(rows: Rows, known: Known) -> tuple[dict[str, Placement], dict[str, list[Deviation]]]:
+def read_placed(rows: Rows, known: StoredIds) -> tuple[dict[str, Placement], dict[str, list[Deviation]]]:
     """Where each call runs, and its deviations, by its name."""
     places = {place.value: place for place in Placement}
     placed = {known.nodes[node]: places[place] for node, place in rows["placed"]}

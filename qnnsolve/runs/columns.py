@@ -6,10 +6,10 @@ import enum
 
 import attrs
 
-__all__ = ["ID", "JSON", "Cell", "Column", "Table", "integer", "many", "one", "text"]
+__all__ = ["ID", "JSON", "CellType", "Column", "SqlTable", "integer", "many", "one", "text"]
 
 
-class Cell(enum.Enum):
+class CellType(enum.Enum):
     """What stands in the cells of a column."""
 
     TEXT = "TEXT"
@@ -19,7 +19,7 @@ class Cell(enum.Enum):
     @property
     def type(self) -> type:
         """As Python reads it."""
-        return {Cell.TEXT: str, Cell.INTEGER: int, Cell.REAL: float}[self]
+        return {CellType.TEXT: str, CellType.INTEGER: int, CellType.REAL: float}[self]
 
 
 @attrs.frozen
@@ -27,7 +27,7 @@ class Column:
     """A column: what its cells hold, whether there may be none (``null``), and of which table they hold ids."""
 
     name: str
-    cell: Cell
+    cell: CellType
     says: str
     null: bool = False
     of: str = ""
@@ -42,7 +42,7 @@ class Column:
 
 
 @attrs.frozen
-class Table:
+class SqlTable:
     """A table. ``given``: it holds what the solve was made from, not what came of it."""
 
     name: str
@@ -61,26 +61,26 @@ class Table:
         return f"CREATE TABLE {self.name} ({', '.join(column.sql for column in self.columns)})"
 
 
-ID = Column("id", Cell.INTEGER, "from 0 on")
+ID = Column("id", CellType.INTEGER, "from 0 on")
 JSON = "JSON; encodings, sources and nodes in it stand as their ids"
 """What a column of records says."""
 
 
 def text(name: str, says: str, *, null: bool = False) -> Column:
     """A column of text."""
-    return Column(name, Cell.TEXT, says, null)
+    return Column(name, CellType.TEXT, says, null)
 
 
 def integer(name: str, says: str, *, null: bool = False) -> Column:
     """A column of numbers."""
-    return Column(name, Cell.INTEGER, says, null)
+    return Column(name, CellType.INTEGER, says, null)
 
 
 def one(name: str, of: str, says: str, *, null: bool = False) -> Column:
     """A column of ids of another table."""
-    return Column(name, Cell.INTEGER, says, null, of)
+    return Column(name, CellType.INTEGER, says, null, of)
 
 
 def many(name: str, of: str, says: str) -> Column:
     """A column of JSON arrays of ids of another table."""
-    return Column(name, Cell.TEXT, says, False, of, True)
+    return Column(name, CellType.TEXT, says, False, of, True)

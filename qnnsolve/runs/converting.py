@@ -16,7 +16,7 @@ from cattrs import Converter
 from cattrs.strategies import configure_union_passthrough
 
 from qnnsolve.encodings import Encoding
-from qnnsolve.runs.ids import Known, Met
+from qnnsolve.runs.ids import Met, StoredIds
 from qnnsolve.sources import Source
 
 __all__ = ["reader", "writer"]
@@ -52,7 +52,7 @@ def writer(met: Met) -> Converter:
     return converter
 
 
-def reader(known: Known) -> Converter:
+def reader(known: StoredIds) -> Converter:
     """Makes records of plain data."""
     converter = _converter()
     converter.register_structure_hook(Source, lambda value, _: known.sources[value])

@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 
 from qnnsolve.errors import RunError, UsageError
 from qnnsolve.foreign import printable
-from qnnsolve.runs.columns import Table
+from qnnsolve.runs.columns import SqlTable
 from qnnsolve.runs.schema import APPLICATION_ID, FORMATS, MEASUREMENTS
 
 __all__ = [
@@ -53,7 +53,7 @@ def _format(rows: Rows) -> int:
     return 3 if MEASUREMENTS.name in rows else 2
 
 
-def digest(rows: Rows, tables: Sequence[Table] | None = None) -> str:
+def digest(rows: Rows, tables: Sequence[SqlTable] | None = None) -> str:
     """SHA-256 over the rows of these tables (None: of all), each as one line of JSON."""
     found = hashlib.sha256()
     for each in FORMATS[_format(rows)] if tables is None else tables:
@@ -203,7 +203,7 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-def _check_schema(path: str | os.PathLike[str], connection: sqlite3.Connection, tables: Sequence[Table]) -> None:
+def _check_schema(path: str | os.PathLike[str], connection: sqlite3.Connection, tables: Sequence[SqlTable]) -> None:
     """Our tables, word for word, and nothing else: no view, no trigger, no index."""
     wanted = [("table", each.name, each.name, each.sql) for each in tables]
     found = connection.execute(
@@ -214,11 +214,11 @@ def _check_schema(path: str | os.PathLike[str], connection: sqlite3.Connection, 
         raise RunError(path, f"its tables are not those of a kept run{strange and f': {printable(strange, 80)}'}")
 
 
-def _select(each: Table) -> str:
+def _select(each: SqlTable) -> str:
     return f"SELECT {', '.join(column.name for column in each.columns)} FROM {each.name} ORDER BY rowid"
 
 
-def _check_cells(path: str | os.PathLike[str], each: Table, rows: Mapping[str, Sequence[Row]]) -> None:
+def _check_cells(path: str | os.PathLike[str], each: SqlTable, rows: Mapping[str, Sequence[Row]]) -> None:
     """Every cell has its column's type, and every id is one of the table that it names."""
     found = rows[each.name]
     columns = zip(*found, strict=True) if found else iter(())

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from qnnsolve.runs.columns import ID, JSON, Cell, Column, Table, integer, many, one, text
+from qnnsolve.runs.columns import ID, JSON, CellType, Column, SqlTable, integer, many, one, text
 
 __all__ = ["GIVEN_TABLES"]
 
 GIVEN_TABLES = (
-    Table(
+    SqlTable(
         "about",
         "What the run is of, and what made it.",
         (text("key", "such as `model`, `soc`, `qnnsolve` (a version), `content`"), text("value", "its text")),
     ),
-    Table(
+    SqlTable(
         "sources",
         "Where facts come from, each once.",
         (ID, text("kind", "`sdk`, `measured`, `document`, `user` or `graph`"), text("citation", "to follow up")),
         given=True,
     ),
-    Table(
+    SqlTable(
         "encodings",
         "Every encoding that is named anywhere, each once.",
         (
@@ -30,13 +30,13 @@ GIVEN_TABLES = (
             integer("quant_max", "inclusive", null=True),
             integer("ch_axis", "from 0", null=True),
             text("block_size", "JSON, one entry per dimension", null=True),
-            Column("scale", Cell.REAL, "real units per step, where the backend fixes it", True),
+            Column("scale", CellType.REAL, "real units per step, where the backend fixes it", True),
             integer("zero_point", "where the backend fixes it", null=True),
         ),
         given=True,
     ),
-    Table("targets", "Names of ops and attributes.", (ID, text("name", "`aten.add.Tensor`")), given=True),
-    Table(
+    SqlTable("targets", "Names of ops and attributes.", (ID, text("name", "`aten.add.Tensor`")), given=True),
+    SqlTable(
         "modules",
         "Modules of the model.",
         (
@@ -46,19 +46,19 @@ GIVEN_TABLES = (
         ),
         given=True,
     ),
-    Table(
+    SqlTable(
         "lines",
         "Lines of the user's program that called an op.",
         (ID, text("file", "as Python names it"), integer("number", "from 1"), text("text", "the line")),
         given=True,
     ),
-    Table(
+    SqlTable(
         "tensors",
         "Shapes with dtypes, each pair once.",
         (ID, text("shape", "JSON, outermost first; `null` is not static"), text("dtype", "torch's: `float32`")),
         given=True,
     ),
-    Table(
+    SqlTable(
         "nodes",
         "The graph as it was solved: every node, in topological order.",
         (
@@ -75,8 +75,8 @@ GIVEN_TABLES = (
         ),
         given=True,
     ),
-    Table("builds", "What lowering makes of a node, each once.", (ID, text("json", JSON)), given=True),
-    Table(
+    SqlTable("builds", "What lowering makes of a node, each once.", (ID, text("json", JSON)), given=True),
+    SqlTable(
         "calls",
         "What becomes of every call, in the order of the graph.",
         (
@@ -86,7 +86,7 @@ GIVEN_TABLES = (
         ),
         given=True,
     ),
-    Table(
+    SqlTable(
         "operators",
         "What was known of each operator that the graph needs, in each form in which it needs it.",
         (
@@ -98,8 +98,8 @@ GIVEN_TABLES = (
         ),
         given=True,
     ),
-    Table("asks", "What a row asks besides its dtypes, each once.", (ID, text("json", JSON)), given=True),
-    Table(
+    SqlTable("asks", "What a row asks besides its dtypes, each once.", (ID, text("json", JSON)), given=True),
+    SqlTable(
         "operator_rows",
         "The rows of port codes that an operator takes, or that one source takes and another refuses.",
         (
@@ -110,19 +110,19 @@ GIVEN_TABLES = (
         ),
         given=True,
     ),
-    Table(
+    SqlTable(
         "told",
         "Sources of operator facts that were looked for.",
         (text("source", "its kind"), integer("used", "1 or 0"), text("detail", "what it is, or why it is not used")),
         given=True,
     ),
-    Table(
+    SqlTable(
         "asked",
         "What was asked for, in the order in which it was.",
         (text("json", JSON),),
         given=True,
     ),
-    Table(
+    SqlTable(
         "settings",
         "What else the solve was made from, by name.",
         (

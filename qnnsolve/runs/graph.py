@@ -11,7 +11,7 @@ from cattrs import Converter
 from qnnsolve.facts.graph import Argument, CodeLine, Graph, Node, NodeKind, Ref, TensorFact
 from qnnsolve.rules.builders import Built, Input
 from qnnsolve.runs.file import Row, Rows
-from qnnsolve.runs.ids import Ids, Known, Met, compact, parsed, parsed_all
+from qnnsolve.runs.ids import Ids, Met, StoredIds, compact, parsed, parsed_all
 
 __all__ = ["built_rows", "graph_rows", "read_built", "read_graph"]
 
@@ -56,7 +56,7 @@ def _plain(argument: Argument, met: Met) -> Any:
     return argument
 
 
-def read_graph(rows: Rows, known: Known) -> Graph:
+def read_graph(rows: Rows, known: StoredIds) -> Graph:
     """The graph whose rows these are."""
     targets = [row[1] for row in rows["targets"]]
     modules = [(path, tuple(parsed(types))) for _, path, types in rows["modules"]]
@@ -106,7 +106,7 @@ def built_rows(built: Mapping[str, Built], met: Met, writer: Converter) -> dict[
     return {"builds": [(at, compact(writer.unstructure(each))) for at, each in enumerate(builds)], "calls": calls}
 
 
-def read_built(rows: Rows, known: Known, reader: Converter) -> dict[str, Built]:
+def read_built(rows: Rows, known: StoredIds, reader: Converter) -> dict[str, Built]:
     """What becomes of each call, by its name."""
     builds = [reader.structure(parsed(text), Built) for _, text in rows["builds"]]
     refs = list(map(Ref, known.nodes))

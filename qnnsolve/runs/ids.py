@@ -12,7 +12,7 @@ from qnnsolve.encodings import DType, Encoding, QScheme
 from qnnsolve.runs.file import Row, Rows
 from qnnsolve.sources import Source, SourceKind
 
-__all__ = ["Ids", "Known", "Met", "compact", "parsed", "parsed_all"]
+__all__ = ["Ids", "Met", "StoredIds", "compact", "parsed", "parsed_all"]
 
 T = TypeVar("T", bound=Hashable)
 
@@ -55,7 +55,7 @@ class Met:
 
 
 @attrs.frozen(eq=False)
-class Known:
+class StoredIds:
     """The same, as a file has it."""
 
     sources: tuple[Source, ...]
@@ -63,7 +63,7 @@ class Known:
     nodes: tuple[str, ...]
 
     @classmethod
-    def of(cls, rows: Rows) -> Known:
+    def of(cls, rows: Rows) -> StoredIds:
         """What the rows of a run name."""
         return cls(
             tuple(Source(SourceKind(kind), citation) for _, kind, citation in rows["sources"]),

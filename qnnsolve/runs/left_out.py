@@ -9,7 +9,7 @@ from qnnsolve.encodings import Encoding
 from qnnsolve.facts.graph import Graph
 from qnnsolve.reasons import Reason
 from qnnsolve.runs.file import Row, Rows
-from qnnsolve.runs.ids import Ids, Known, Met
+from qnnsolve.runs.ids import Ids, Met, StoredIds
 
 __all__ = ["bare_sites", "left_out_rows", "read_left_out"]
 
@@ -35,7 +35,7 @@ def left_out_rows(records: Iterable[LeftOut], reasons: Ids[Reason], met: Met) ->
 
 
 def read_left_out(
-    rows: Rows, known: Known, sites: tuple[Site, ...], reasons: list[Reason]
+    rows: Rows, known: StoredIds, sites: tuple[Site, ...], reasons: list[Reason]
 ) -> Callable[[Site], LeftOut]:
     """What answers for each site as :attr:`~qnnsolve.constraints.Problem.left_out` does."""
     named: list[list[tuple[Reason, frozenset[Encoding]]]] = [[] for _ in rows["left_out"]]

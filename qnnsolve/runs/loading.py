@@ -37,7 +37,7 @@ from qnnsolve.runs.asked import facts_of
 from qnnsolve.runs.converting import reader
 from qnnsolve.runs.file import Rows, verified
 from qnnsolve.runs.graph import read_built, read_graph
-from qnnsolve.runs.ids import Known, parsed
+from qnnsolve.runs.ids import StoredIds, parsed
 from qnnsolve.runs.operators import read_operators
 from qnnsolve.runs.problem import read_problem, read_sites
 from qnnsolve.solver import Limits, Removal, Solution, Statistics, Unknown, Unsatisfiable, also_left_out, solve
@@ -211,8 +211,8 @@ class Run(Shown):
         return also_left_out(self.problem, removed)(site, encoding)
 
     @cached_property
-    def _known(self) -> Known:
-        return Known.of(self._rows)
+    def _known(self) -> StoredIds:
+        return StoredIds.of(self._rows)
 
     @cached_property
     def _reader(self) -> Converter:

@@ -16,7 +16,7 @@ from qnnsolve.results import FactsRecord
 from qnnsolve.rules.base import Facts
 from qnnsolve.rules.rows import emitted
 from qnnsolve.runs.file import Row, Rows
-from qnnsolve.runs.ids import Ids, Known, Met, compact, parsed
+from qnnsolve.runs.ids import Ids, Met, StoredIds, compact, parsed
 from qnnsolve.sources import Source
 
 __all__ = ["KeptOperators", "operator_rows", "read_operators"]
@@ -86,7 +86,7 @@ def operator_rows(facts: Facts, met: Met, writer: Converter) -> dict[str, list[R
 
 
 def read_operators(
-    rows: Rows, known: Known, reader: Converter, curated: Curated, backend: str, soc: str, arch: str
+    rows: Rows, known: StoredIds, reader: Converter, curated: Curated, backend: str, soc: str, arch: str
 ) -> KeptOperators:
     """The operator facts whose rows these are."""
     structure = reader.structure

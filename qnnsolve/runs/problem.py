@@ -23,7 +23,7 @@ from qnnsolve.encodings import Encoding
 from qnnsolve.reasons import Reason, Says
 from qnnsolve.rules.base import Facts
 from qnnsolve.runs.file import Row, Rows
-from qnnsolve.runs.ids import Ids, Known, Met, compact, parsed, parsed_all
+from qnnsolve.runs.ids import Ids, Met, StoredIds, compact, parsed, parsed_all
 from qnnsolve.runs.left_out import bare_sites, left_out_rows, read_left_out
 
 __all__ = ["problem_rows", "read_problem", "read_sites"]
@@ -118,13 +118,13 @@ def _priced(constraint: Allow | Forbid | Table | Derived | Convertible | Prefer)
             return tuple(((encoding,), cost) for encoding, cost in constraint.costs)
 
 
-def read_sites(rows: Rows, known: Known) -> tuple[Site, ...]:
+def read_sites(rows: Rows, known: StoredIds) -> tuple[Site, ...]:
     """The sites, by their ids."""
     names = known.nodes
     return tuple([Site(names[row[1]], "" if row[2] is None else names[row[2]]) for row in rows["sites"]])
 
 
-def read_problem(rows: Rows, known: Known, sites: tuple[Site, ...]) -> Problem:
+def read_problem(rows: Rows, known: StoredIds, sites: tuple[Site, ...]) -> Problem:
     """The problem whose rows these are; what is equal in them is one object."""
     domains = [known.encodings_of(text) for _, text in rows["domains"]]
     reasons = [

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from qnnsolve.runs.answer_tables import ANSWER_TABLES
-from qnnsolve.runs.columns import Table, text
+from qnnsolve.runs.columns import SqlTable, text
 from qnnsolve.runs.given_tables import GIVEN_TABLES
 
 __all__ = ["APPLICATION_ID", "FORMATS", "MEASUREMENTS", "TABLES"]
@@ -20,7 +20,7 @@ APPLICATION_ID = 0x514E5352
 TABLES = (*GIVEN_TABLES, *ANSWER_TABLES)
 """In the order in which they are written; a column is only of a table that stands before."""
 
-MEASUREMENTS = Table(
+MEASUREMENTS = SqlTable(
     "measurements",
     "What a search measured, sorted. Only in a run that has measurements: its format is 3.",
     (
@@ -31,5 +31,5 @@ MEASUREMENTS = Table(
     ),
 )
 
-FORMATS: Mapping[int, tuple[Table, ...]] = MappingProxyType({2: TABLES, 3: (*TABLES, MEASUREMENTS)})
+FORMATS: Mapping[int, tuple[SqlTable, ...]] = MappingProxyType({2: TABLES, 3: (*TABLES, MEASUREMENTS)})
 """The tables of a file by its format, which stands in the header as ``user_version``; other formats are refused."""

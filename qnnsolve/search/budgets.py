@@ -12,7 +12,7 @@ import attrs
 from qnnsolve.errors import UnknownNameError, UsageError
 from qnnsolve.search.costs import COSTS
 
-__all__ = ["SQNR", "Budget", "Target", "axis_of", "budgets_of", "target_of"]
+__all__ = ["SQNR", "Budget", "QualityTarget", "axis_of", "budgets_of", "target_of"]
 
 SQNR = "sqnr"
 
@@ -36,7 +36,7 @@ class Budget:
 
 
 @attrs.frozen
-class Target:
+class QualityTarget:
     """The least of ``of``: ``sqnr`` in decibel, or a task metric ``module:callable``."""
 
     of: str
@@ -100,7 +100,7 @@ def axis_of(axis: str | None, budgets: Sequence[Budget]) -> str:
     return axis or next((each.cost for each in budgets), "bit-ops")
 
 
-def target_of(text: str) -> Target:
+def target_of(text: str) -> QualityTarget:
     """Read ``sqnr>=30`` or ``module:callable>=0.97``.
 
     Raises:
@@ -116,4 +116,4 @@ def target_of(text: str) -> Target:
         least = math.nan
     if not reached or not math.isfinite(least) or not (name == SQNR or (module and colon and function)):
         raise UsageError(f"target {text}: a target is like sqnr>=30 (decibel) or my_metrics:accuracy>=0.97")
-    return Target(name, least)
+    return QualityTarget(name, least)

@@ -21,7 +21,7 @@ from qnnsolve.results import SearchResult
 from qnnsolve.rules.target import Target, Wanted
 from qnnsolve.runs import Measurements, check_target, save_run
 from qnnsolve.search.budgets import Budget, axis_of, budgets_of, target_of
-from qnnsolve.search.budgets import Target as Aim
+from qnnsolve.search.budgets import QualityTarget as Aim
 from qnnsolve.search.candidates import Candidates
 from qnnsolve.search.front import Front, refuse_impossible
 from qnnsolve.search.layers import read_layers
@@ -115,7 +115,7 @@ def search_config(given: SearchArguments) -> SearchResult:
         from qnnsolve.search.measuring import metric_of
         from qnnsolve.search.sensing import Sensing
         from qnnsolve.search.sensitivity import directions_for
-        from qnnsolve.search.study import Asked, study
+        from qnnsolve.search.study import SearchRequest, study
 
         aim = Target.of(
             given.backend, given.soc, strict=given.strict, user_facts=given.user_facts, source=given.facts_source
@@ -131,7 +131,7 @@ def search_config(given: SearchArguments) -> SearchResult:
                 graph = quantizer.transform_for_annotation(module)
                 space = Space.of(read_graph(graph), aim, chosen, wanted, limits)
                 amounts = _possible(space, budgets, limits)
-            asked = Asked(
+            asked = SearchRequest(
                 axis=along,
                 points=given.points,
                 budgets=amounts,

@@ -10,8 +10,8 @@ import attrs
 from qnnsolve.host.stages import Stages
 from qnnsolve.pipeline.arguments import SearchArguments
 from qnnsolve.results import SearchProgram, SearchResult
-from qnnsolve.search.sensitivity import Wanted
-from qnnsolve.search.study import Answer
+from qnnsolve.search.sensitivity import FloatOutputs
+from qnnsolve.search.study import Searched
 from qnnsolve.search.tasks import Portable, Setup, compiled, compiled_elsewhere
 from qnnsolve.search.workers import Workers
 
@@ -20,7 +20,7 @@ __all__ = ["with_programs", "workers_for"]
 
 def with_programs(
     given: SearchArguments,
-    answer: Answer,
+    answer: Searched,
     examples: tuple[Any, ...],
     samples: Sequence[tuple[Any, ...]],
     stages: Stages,
@@ -41,12 +41,12 @@ def with_programs(
 
 def workers_for(
     given: SearchArguments, examples: tuple[Any, ...], samples: Sequence[tuple[Any, ...]], metric: Any
-) -> Callable[[Wanted], Workers | None] | None:
+) -> Callable[[FloatOutputs], Workers | None] | None:
     """What makes the workers; None where none are asked for."""
     if given.workers == 1 and given.cluster is None and given.executor is None:
         return None
 
-    def made(wanted: Wanted) -> Workers | None:
+    def made(wanted: FloatOutputs) -> Workers | None:
         portable = Portable.of(Setup.of(given, examples, samples), wanted, metric)
         return Workers.of(portable, given.workers, given.cluster, given.executor)
 

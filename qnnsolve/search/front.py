@@ -19,9 +19,9 @@ from qnnsolve.search.budgets import Budget
 from qnnsolve.search.costs import COSTS, costs
 from qnnsolve.search.noises import LOSS, NOISE, noise_measure, varied
 from qnnsolve.search.spaces import Space
-from qnnsolve.solver import Best, Limits, Measure, OverBudget, Program, Unknown, Unsatisfiable
+from qnnsolve.solver import Best, BudgetProgram, Limits, Measure, OverBudget, Unknown, Unsatisfiable
 
-__all__ = ["Found", "Front", "refuse_impossible"]
+__all__ = ["Front", "FrontPoint", "refuse_impossible"]
 
 WITHIN = 0.023
 """Of configs whose noise is so near to the least (0.1 dB) the one with the fewest converts is taken."""
@@ -34,7 +34,7 @@ Key = tuple[Site, Encoding]
 
 
 @attrs.frozen(eq=False)
-class Found:
+class FrontPoint:
     """What is best within some budgets, in the costs' own units."""
 
     budgets: Mapping[str, float]
@@ -56,7 +56,7 @@ class Front:
     """A space with the noise and the costs of all its configs."""
 
     space: Space
-    program: Program
+    program: BudgetProgram
     dearest: Mapping[str, float]
     """Of each cost, what the dearest uniform config has."""
     guesses: tuple[str, ...]
@@ -88,7 +88,7 @@ class Front:
         if noise is not None and losses is not None:
             measures.append(noise_measure(space, losses, LOSS))
             objective = {LOSS: 1.0, NOISE: _TIE * max(losses.values()) / (max(noise.values()) or 1.0)}
-        program = Program.of(space.problem, measures, limits or Limits())
+        program = BudgetProgram.of(space.problem, measures, limits or Limits())
         if isinstance(program, Unsatisfiable):
             raise UnsatisfiableError(program.conflicts, tuple(map(conflict_in_words, program.conflicts)))
         if isinstance(program, Unknown):
@@ -118,7 +118,7 @@ class Front:
 
     def best(
         self, budgets: Mapping[str, float], limits: Limits, *, others: Sequence[Mapping[Site, Encoding]] = ()
-    ) -> Found | None:
+    ) -> FrontPoint | None:
         """The least noise within ``budgets``; with ``others``, of a config that is none of them (None: there is none).
 
         Raises:
@@ -136,7 +136,7 @@ class Front:
         found = [self.program.least({guess: 1.0}, budgets, gap=1e-3, limits=limits) for guess in self.guesses]
         return [answer.encodings for answer in found if isinstance(answer, Best)]
 
-    def cheapest(self, cost: str, least_db: float, budgets: Mapping[str, float], limits: Limits) -> Found | None:
+    def cheapest(self, cost: str, least_db: float, budgets: Mapping[str, float], limits: Limits) -> FrontPoint | None:
         """The least of ``cost`` with an SQNR of at least ``least_db``, as predicted, within ``budgets``.
 
         Raises:
@@ -154,9 +154,9 @@ class Front:
             share = 1.0 if points == 1 else index / (points - 1)
             yield {**budgets, cost: low + (high - low) * share}
 
-    def _found(self, answer: object, budgets: Mapping[str, float]) -> Found | None:
+    def _found(self, answer: object, budgets: Mapping[str, float]) -> FrontPoint | None:
         if isinstance(answer, Best):
-            return Found(budgets, answer)
+            return FrontPoint(budgets, answer)
         if isinstance(answer, OverBudget):
             raise _over(answer)
         if isinstance(answer, Unknown):

@@ -20,7 +20,7 @@ from qnnsolve.models.locating import CodeRef, resolve
 from qnnsolve.search.calibrating import realised
 from qnnsolve.search.rounding import Rounding
 from qnnsolve.search.seeing import Seeing, States, float_leaves
-from qnnsolve.search.sensitivity import Wanted
+from qnnsolve.search.sensitivity import FloatOutputs
 from qnnsolve.search.spaces import Space, solved_with
 
 __all__ = ["Measured", "Metric", "Studied", "better", "measured", "metric_of"]
@@ -61,7 +61,7 @@ def metric_of(text: str) -> Metric:
 
 
 def measured(
-    converted: GraphModule, samples: Sequence[Sample], wanted: Wanted, metric: Metric | None = None
+    converted: GraphModule, samples: Sequence[Sample], wanted: FloatOutputs, metric: Metric | None = None
 ) -> Measured:
     """What a converted model makes of ``samples``, whose exact outputs are ``wanted``."""
     states, total = States(converted), 0.0
@@ -89,7 +89,7 @@ class Studied:
     model: GraphModule
     space: Space
     samples: Sequence[Sample]
-    wanted: Wanted
+    wanted: FloatOutputs
     metric: Metric | None = None
 
     @property

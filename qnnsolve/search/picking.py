@@ -14,7 +14,7 @@ import attrs
 from qnnsolve.constraints import Site
 from qnnsolve.encodings import Encoding
 from qnnsolve.host.stages import Stages
-from qnnsolve.search.front import Found, Front
+from qnnsolve.search.front import Front, FrontPoint
 from qnnsolve.search.keeping import named
 from qnnsolve.search.ledgers import Measuring
 from qnnsolve.search.measuring import Measured, better
@@ -36,7 +36,7 @@ class Pick:
     """A config for the budgets of ``found``, what it is there (``optimum``, ``near-optimal``, ``point 3``, ``16a8w``),
     and what it measures."""
 
-    found: Found
+    found: FrontPoint
     config: Config
     found_as: str = OPTIMUM
     measured: Measured | None = None
@@ -59,7 +59,7 @@ class _Trials:
 
 def tried(
     front: Front,
-    points: Sequence[Found],
+    points: Sequence[FrontPoint],
     measuring: Measuring,
     roundings: Mapping[tuple[Site, Encoding], Rounding],
     limits: Limits,
@@ -86,7 +86,7 @@ def tried(
     return [_best(front, point, noise, options[trials.rounds(point.encodings)]) for point in points]
 
 
-def _best(front: Front, point: Found, noise: Sequence[tuple[float, Config]], own: Config) -> Pick:
+def _best(front: Front, point: FrontPoint, noise: Sequence[tuple[float, Config]], own: Config) -> Pick:
     fitting = [(value, config is not own, config) for value, config in noise if front.fits(config, point.budgets)]
     if not fitting:
         return Pick(point, point.encodings)
@@ -94,7 +94,9 @@ def _best(front: Front, point: Found, noise: Sequence[tuple[float, Config]], own
     return Pick(point, config, "near-optimal") if other else Pick(point, point.encodings)
 
 
-def alternatives(front: Front, points: Sequence[Found], count: int, limits: Limits, stages: Stages) -> Iterator[Pick]:
+def alternatives(
+    front: Front, points: Sequence[FrontPoint], count: int, limits: Limits, stages: Stages
+) -> Iterator[Pick]:
     """Each point, and behind it the ``count`` next best within its budgets as far as there are so many, the least
     predicted noise first. No two of them round alike."""
     places = Roundings.of(front.space)

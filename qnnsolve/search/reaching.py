@@ -15,8 +15,8 @@ import attrs
 from qnnsolve.errors import UsageError
 from qnnsolve.host.stages import Stages
 from qnnsolve.results import decibels
-from qnnsolve.search.budgets import SQNR, Target
-from qnnsolve.search.front import Found, Front
+from qnnsolve.search.budgets import SQNR, QualityTarget
+from qnnsolve.search.front import Front, FrontPoint
 from qnnsolve.search.ledgers import Measuring
 from qnnsolve.search.measuring import Measured
 from qnnsolve.search.picking import OPTIMUM, Pick
@@ -39,7 +39,7 @@ class Reached:
     reached: bool
 
 
-def value_of(measured: Measured, target: Target) -> float:
+def value_of(measured: Measured, target: QualityTarget) -> float:
     """What a measurement says about the target."""
     if target.of == SQNR:
         return decibels(measured.noise)
@@ -48,7 +48,7 @@ def value_of(measured: Measured, target: Target) -> float:
 
 
 def predicted_to_reach(
-    front: Front, axis: str, target: Target, budgets: Mapping[str, float], limits: Limits
+    front: Front, axis: str, target: QualityTarget, budgets: Mapping[str, float], limits: Limits
 ) -> list[Pick]:
     """The cheapest config that is predicted to reach an SQNR; nothing is measured.
 
@@ -64,7 +64,7 @@ def predicted_to_reach(
 def reached(
     front: Front,
     axis: str,
-    target: Target,
+    target: QualityTarget,
     budgets: Mapping[str, float],
     uniforms: Mapping[str, Measured],
     measuring: Measuring,
@@ -95,7 +95,7 @@ def reached(
     return Reached(pick, bool(enough))
 
 
-def _value(pick: Pick, target: Target) -> float:
+def _value(pick: Pick, target: QualityTarget) -> float:
     assert pick.measured is not None, "it was measured"
     return value_of(pick.measured, target)
 
@@ -106,22 +106,22 @@ class _Asking:
 
     front: Front
     axis: str
-    target: Target
+    target: QualityTarget
     measuring: Measuring
     picks: list[Pick]
 
-    def value(self, found: Found) -> float:
+    def value(self, found: FrontPoint) -> float:
         """By how much a config is above the target."""
         self.picks.append(Pick(found, found.encodings, OPTIMUM, self.measuring.of(found.encodings)))
         return _value(self.picks[-1], self.target) - self.target.least
 
-    def cost(self, found: Found) -> float:
+    def cost(self, found: FrontPoint) -> float:
         """In the axis."""
         return self.front.costs_of(found.encodings)[self.axis]
 
 
 def _narrow(
-    asking: _Asking, below: Found, above: Found, budgets: Mapping[str, float], limits: Limits, stages: Stages
+    asking: _Asking, below: FrontPoint, above: FrontPoint, budgets: Mapping[str, float], limits: Limits, stages: Stages
 ) -> None:
     """Measure configs between one that is too cheap and one that reaches the target."""
     low, high = below.predicted_db, above.predicted_db

@@ -28,7 +28,7 @@ from qnnsolve.search.seeing import Seeing, States
 from qnnsolve.search.shelf import MEMORY, Shelf
 from qnnsolve.search.taps import Taps
 
-__all__ = ["DIRECTIONS", "Sensitivities", "Wanted", "directions_for", "reference", "sensitivities"]
+__all__ = ["DIRECTIONS", "FloatOutputs", "Sensitivities", "directions_for", "reference", "sensitivities"]
 
 DIRECTIONS = 8
 """Backward passes per sample, at most."""
@@ -49,7 +49,7 @@ def directions_for(samples: int) -> int:
 
 
 @attrs.frozen(eq=False)
-class Wanted:
+class FloatOutputs:
     """The float model's outputs over the samples: the mean power of each, and what it counts."""
 
     power: Mapping[str, float]
@@ -87,7 +87,7 @@ def reference(
     samples: Sequence[Sample],
     weights: Mapping[str, float],
     positions: Mapping[str, Index] | None = None,
-) -> Wanted:
+) -> FloatOutputs:
     """What the float ``model`` returns for ``samples``; outputs without a weight in ``weights`` have 1, and those
     without ``positions`` count whole.
 
@@ -108,7 +108,7 @@ def reference(
         for name in found[0]
         if all(bool(each[name].isfinite().all()) for each in found)
     }
-    wanted = Wanted(power, dict(weights), tuple(found), dict(positions))
+    wanted = FloatOutputs(power, dict(weights), tuple(found), dict(positions))
     if not wanted.counting:
         raise UsageError("no output counts: each has weight 0, is 0 for every sample, or holds no finite floats")
     return wanted
@@ -153,7 +153,7 @@ class Sensitivities:
 def sensitivities(
     model: GraphModule,
     samples: Sequence[Sample],
-    wanted: Wanted,
+    wanted: FloatOutputs,
     roundings: Mapping[Key, Rounding],
     *,
     directions: int = DIRECTIONS,
@@ -189,7 +189,7 @@ def sensitivities(
 
 
 def _of_sample(
-    runner: Seeing, taps: Taps, shelf: Shelf, sample: Sample, wanted: Wanted, directions: int, index: int
+    runner: Seeing, taps: Taps, shelf: Shelf, sample: Sample, wanted: FloatOutputs, directions: int, index: int
 ) -> dict[str, Any]:
     with torch.enable_grad(), shelf.saving():
         outputs = runner.outputs(sample)

@@ -18,9 +18,9 @@ from qnnsolve.recipes.chosen import chosen
 from qnnsolve.recipes.writing import write_recipe
 from qnnsolve.results import SearchPoint, SearchResult, SearchTarget
 from qnnsolve.runs import Solved
-from qnnsolve.search.budgets import Target
+from qnnsolve.search.budgets import QualityTarget
 from qnnsolve.search.calibrating import Calibrated
-from qnnsolve.search.front import Found, Front
+from qnnsolve.search.front import Front, FrontPoint
 from qnnsolve.search.keeping import Ledger, Memory
 from qnnsolve.search.ledgers import Measuring, kept_ranges
 from qnnsolve.search.measuring import Metric, Studied
@@ -29,39 +29,39 @@ from qnnsolve.search.picking import Pick, all_measured, alternatives, distinct, 
 from qnnsolve.search.positions import Index
 from qnnsolve.search.reaching import predicted_to_reach, reached
 from qnnsolve.search.sensing import Sensed, Sensing, sensed
-from qnnsolve.search.sensitivity import Wanted, reference
+from qnnsolve.search.sensitivity import FloatOutputs, reference
 from qnnsolve.search.spaces import Space, pinned_to, solved_with
 from qnnsolve.search.telling import point_record, sensitivity_records, uniform_records
 from qnnsolve.search.workers import Workers
 from qnnsolve.solver import Limits
 
-__all__ = ["Answer", "Asked", "study"]
+__all__ = ["SearchRequest", "Searched", "study"]
 
 Config = Mapping[Site, Encoding]
 Sample = tuple[Any, ...]
 
 
 @attrs.frozen(eq=False)
-class Asked:
+class SearchRequest:
     """What is asked of a search: a front of ``points`` along the cost ``axis`` within ``budgets``, or the cheapest
     config that reaches ``target``."""
 
     axis: str
     points: int
     budgets: Mapping[str, float]
-    target: Target | None
+    target: QualityTarget | None
     weights: Mapping[str, float]
     positions: Mapping[str, Index]
     sensing: Sensing
     metric: Metric | None
     measure: bool
     alternatives: int = 0
-    workers: Callable[[Wanted], Workers | None] | None = None
+    workers: Callable[[FloatOutputs], Workers | None] | None = None
     """Makes those that measure, once the exact outputs are known; None: it is done here."""
 
 
 @attrs.frozen(eq=False)
-class Answer:
+class Searched:
     """What a search found, and the config of each point."""
 
     space: Space
@@ -94,11 +94,11 @@ def study(
     model: GraphModule,
     space: Space,
     samples: Sequence[Sample],
-    asked: Asked,
+    asked: SearchRequest,
     limits: Limits,
     stages: Stages,
     ledger: Ledger | None = None,
-) -> Answer:
+) -> Searched:
     """What is best. What is in ``ledger`` is not measured again, and what is measured is put there as it comes."""
     with stages("reference"):
         wanted = reference(model, samples, asked.weights, asked.positions)
@@ -129,12 +129,12 @@ def study(
         notes=tuple(_notes(found, len(picks) - len(kept))),
         timings=(),
     )
-    return Answer(space, result, tuple(pick.config for pick in kept), workers)
+    return Searched(space, result, tuple(pick.config for pick in kept), workers)
 
 
 def _picks(
     front: Front,
-    asked: Asked,
+    asked: SearchRequest,
     ranges: Calibrated,
     measuring: Measuring,
     limits: Limits,
@@ -161,7 +161,7 @@ def _picks(
     return measured_best(front, picks, uniforms, measuring, stages, workers), None
 
 
-def _points(front: Front, asked: Asked, limits: Limits, stages: Stages) -> list[Found]:
+def _points(front: Front, asked: SearchRequest, limits: Limits, stages: Stages) -> list[FrontPoint]:
     found = []
     for done, budgets in enumerate(front.axis(asked.axis, asked.points, asked.budgets, limits)):
         stages.step("optimum", done, asked.points)

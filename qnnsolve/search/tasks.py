@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
     from qnnsolve.search.measuring import Measured
-    from qnnsolve.search.sensitivity import Wanted
+    from qnnsolve.search.sensitivity import FloatOutputs
 
 __all__ = ["Portable", "Setup", "Wanting", "compiled", "compiled_elsewhere", "measured_config"]
 
@@ -62,11 +62,11 @@ class Portable:
 
     program: bytes
     setup: dict[str, Any]
-    wanted: Wanted
+    wanted: FloatOutputs
     metric: Any
 
     @classmethod
-    def of(cls, setup: Setup, wanted: Wanted, metric: Any) -> Portable:
+    def of(cls, setup: Setup, wanted: FloatOutputs, metric: Any) -> Portable:
         """The same, to send."""
         import torch
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from qnnsolve.constraints import Site
 from qnnsolve.encodings import Encoding
 from qnnsolve.results import SearchPoint, SensitivityRecord, UniformRecord, decibels
-from qnnsolve.search.front import Found, Front
+from qnnsolve.search.front import Front, FrontPoint
 from qnnsolve.search.measuring import Measured
 from qnnsolve.search.noises import NOISE
 from qnnsolve.search.picking import OPTIMUM, Pick
@@ -42,13 +42,13 @@ def point_record(front: Front, pick: Pick) -> SearchPoint:
     )
 
 
-def _bound_db(point: Found, *, by_noise: bool) -> float:
+def _bound_db(point: FrontPoint, *, by_noise: bool) -> float:
     if NOISE in point.budgets:
         return point.predicted_db
     return decibels(point.best.bound) if by_noise else math.inf
 
 
-def _decibels_per_percent(point: Found, cost: str, price: float) -> float:
+def _decibels_per_percent(point: FrontPoint, cost: str, price: float) -> float:
     """By how much the SQNR rises for one percent more of a budget, by its price in noise."""
     noise = point.best.amounts[NOISE]
     return 0.0 if noise <= 0 else 4.342944819 * price * point.budgets[cost] * 0.01 / noise

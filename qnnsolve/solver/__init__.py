@@ -2,7 +2,7 @@
 
 :func:`solve` goes: union-find over sharing, propagation with a trail, components, exact optimum by elimination
 (HiGHS where a component is too wide), cores. :func:`check` is an independent second opinion, and :func:`regrets`
-prices every candidate at every site. :class:`Program` answers
+prices every candidate at every site. :class:`BudgetProgram` answers
 with the best config under budgets, where what counts is not the prices of the constraints but measures of a config.
 """
 
@@ -17,9 +17,9 @@ from qnnsolve.solver.answers import (
 )
 from qnnsolve.solver.budgets.answers import Best, Exhausted, OverBudget, Short
 from qnnsolve.solver.budgets.measures import Measure, Term
-from qnnsolve.solver.budgets.program import Program
+from qnnsolve.solver.budgets.program import BudgetProgram
 from qnnsolve.solver.candidates import also_left_out
-from qnnsolve.solver.check import Verdict, check
+from qnnsolve.solver.check import CheckVerdict, check
 from qnnsolve.solver.engine import solve
 from qnnsolve.solver.limits import TIME_LIMIT, Limits, Method, limits_of
 from qnnsolve.solver.regrets import regrets
@@ -27,6 +27,8 @@ from qnnsolve.solver.regrets import regrets
 __all__ = [
     "TIME_LIMIT",
     "Best",
+    "BudgetProgram",
+    "CheckVerdict",
     "Conflict",
     "Convert",
     "Exhausted",
@@ -34,7 +36,6 @@ __all__ = [
     "Measure",
     "Method",
     "OverBudget",
-    "Program",
     "Removal",
     "Short",
     "Solution",
@@ -42,7 +43,6 @@ __all__ = [
     "Term",
     "Unknown",
     "Unsatisfiable",
-    "Verdict",
     "also_left_out",
     "check",
     "limits_of",

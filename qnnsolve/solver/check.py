@@ -21,11 +21,11 @@ from qnnsolve.constraints import (
 )
 from qnnsolve.encodings import Encoding
 
-__all__ = ["Verdict", "check"]
+__all__ = ["CheckVerdict", "check"]
 
 
 @attrs.frozen(eq=False)
-class Verdict:
+class CheckVerdict:
     """What a config violates (constraints, and sites outside their domain), and the sum of its prices.
 
     ``cost`` is ``None`` if anything is violated: an illegal config has no price.
@@ -40,7 +40,7 @@ class Verdict:
         return not self.violations
 
 
-def check(problem: Problem, encodings: Mapping[Site, Encoding]) -> Verdict:
+def check(problem: Problem, encodings: Mapping[Site, Encoding]) -> CheckVerdict:
     """Test ``encodings`` against every domain and constraint of ``problem``.
 
     Raises:
@@ -57,7 +57,7 @@ def check(problem: Problem, encodings: Mapping[Site, Encoding]) -> Verdict:
             violations.append(constraint)
         else:
             cost += price
-    return Verdict(tuple(violations), None if violations else cost)
+    return CheckVerdict(tuple(violations), None if violations else cost)
 
 
 def _price(constraint: Constraint, encodings: Mapping[Site, Encoding]) -> int | None:

@@ -13,7 +13,7 @@ from qnnsolve.solver.derivation import Derivation
 from qnnsolve.solver.limits import Limits, Method
 from qnnsolve.solver.model import Model
 from qnnsolve.solver.network import Network
-from qnnsolve.solver.optimum.find import Goal, Impossible, find_optimum
+from qnnsolve.solver.optimum.find import Goal, ImpossibleComponent, find_optimum
 from qnnsolve.solver.propagation import Propagation, propagate
 from qnnsolve.solver.rotation import rotate
 
@@ -70,7 +70,7 @@ class _Cores:
         if propagation.wipeouts:
             return found or [(sorted(derivation.constraints(propagation.wipeouts[0])), False)]
         outcome = find_optimum(network, propagation.masks, self._limits, self._clock, Goal.ANY)
-        if isinstance(outcome, Impossible):
+        if isinstance(outcome, ImpossibleComponent):
             found.append(self._minimise(self._grow(network, outcome.variables)))
         return found
 
@@ -85,7 +85,7 @@ class _Cores:
                 (derivation.constraints(w) for w in propagation.wipeouts), key=lambda used: (len(used), min(used))
             )
         outcome = find_optimum(network, propagation.masks, self._limits, self._clock, Goal.ANY)
-        if isinstance(outcome, Impossible):
+        if isinstance(outcome, ImpossibleComponent):
             return set(constraints)
         self._witness = {site: outcome.values[v] for site, v in network.variable.items()}
         return None

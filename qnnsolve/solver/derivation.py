@@ -19,14 +19,14 @@ from qnnsolve.solver.joint import bits_of
 from qnnsolve.solver.network import Network
 from qnnsolve.solver.propagation import Propagation, Wipeout
 
-__all__ = ["Derivation", "Step", "Trail"]
+__all__ = ["Derivation", "DerivationStep", "Trail"]
 
 Literal = tuple[int, int]
 """(site index, encoding index), meaning: this encoding cannot stand at this site."""
 
 
 @attrs.frozen
-class Step:
+class DerivationStep:
     """``literal`` follows by constraint ``by`` from ``because``; ``shared`` are sharing constraints it used."""
 
     literal: Literal
@@ -74,10 +74,10 @@ class Trail:
             site = next(end for end in ends if network.variable[end] == wipeout.variable)
         return [(site, value) for value in bits_of(self._model.domains[site])]
 
-    def steps(self, goals: Iterable[Literal]) -> list[Step]:
+    def steps(self, goals: Iterable[Literal]) -> list[DerivationStep]:
         """Every step that the goals need, causes first; a goal that was never removed is passed over."""
-        found: dict[Literal, Step | None] = {}
-        ordered: list[Step] = []
+        found: dict[Literal, DerivationStep | None] = {}
+        ordered: list[DerivationStep] = []
         stack = [(goal, False) for goal in reversed(list(goals))]
         while stack:
             literal, ready = stack.pop()
@@ -99,7 +99,7 @@ class Trail:
             return -1
         return self._when.get((variable, literal[1]))
 
-    def _explain(self, literal: Literal) -> Step | None:
+    def _explain(self, literal: Literal) -> DerivationStep | None:
         site, value = literal
         if not self._model.domains[site] >> value & 1:
             return None
@@ -108,7 +108,7 @@ class Trail:
             return None
         unary = self._unary(literal)
         if unary is not None:
-            return Step(literal, unary)
+            return DerivationStep(literal, unary)
         variable = self._network.variable[site]
         if position >= 0:
             origin = self._network.origin[self._propagation.trail[position][2]]
@@ -118,7 +118,7 @@ class Trail:
         if key not in self._parents:
             self._parents[key] = self._search(self._sources(variable, value, position))
         c, nearer = self._parents[key][site]
-        return Step(literal, c, ((nearer, value),))
+        return DerivationStep(literal, c, ((nearer, value),))
 
     def _sources(self, variable: int, value: int, position: int) -> list[int]:
         """The sites of a variable at which a value was lost; at the others it is by sharing with one of these."""
@@ -161,7 +161,7 @@ class Trail:
             used.append(c)
         return tuple(used)
 
-    def _by_rows(self, literal: Literal, origin: int, position: int) -> Step:
+    def _by_rows(self, literal: Literal, origin: int, position: int) -> DerivationStep:
         """Every row with the literal is dead by then: name one cause for each."""
         constraint = self._model.constraints[origin]
         assert isinstance(constraint, Table | Derived | Convertible)
@@ -175,7 +175,7 @@ class Trail:
                     because.add(cause)
                 elif cause is not None:
                     shared.update(self._path(*sorted(cause)))
-        return Step(literal, origin, tuple(sorted(because)), tuple(sorted(shared)))
+        return DerivationStep(literal, origin, tuple(sorted(because)), tuple(sorted(shared)))
 
     def _dead(
         self, row: tuple[int, ...], where: tuple[int, ...], literal: Literal, position: int
@@ -231,7 +231,7 @@ class Derivation:
             used.update(step.shared)
         return used
 
-    def removals(self, steps: Iterable[Step]) -> tuple[Removal, ...]:
+    def removals(self, steps: Iterable[DerivationStep]) -> tuple[Removal, ...]:
         """The same steps with sites, encodings and constraints for indices."""
         model = self._model
         return tuple(

@@ -11,7 +11,7 @@ from qnnsolve.solver.derivation import Derivation
 from qnnsolve.solver.limits import Limits
 from qnnsolve.solver.model import Model
 from qnnsolve.solver.network import Network
-from qnnsolve.solver.optimum.find import Goal, Impossible, Optimum, find_optimum
+from qnnsolve.solver.optimum.find import Goal, ImpossibleComponent, Optimum, find_optimum
 from qnnsolve.solver.optimum.legal import legal
 from qnnsolve.solver.propagation import propagate
 from qnnsolve.solver.solution import read_solution
@@ -43,7 +43,7 @@ def _solve(problem: Problem, network: Network, limits: Limits, clock: Clock) -> 
     except LimitReached as reached:
         return _some(problem, network, clock, reached)
     why = also_left_out(problem, Derivation(network, propagation).why_removed)
-    outcome: Optimum | Impossible | None = None
+    outcome: Optimum | ImpossibleComponent | None = None
     if not propagation.wipeouts:
         outcome = find_optimum(network, propagation.masks, limits, clock, Goal.CHEAPEST)
     solved = outcome if isinstance(outcome, Optimum) else None

@@ -16,7 +16,7 @@ from qnnsolve.verification.output_notes import notes_on
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Grid", "checked", "compare"]
+__all__ = ["OutputGrid", "checked", "compare"]
 
 LISTED_CPU_OPS = 5
 Undecided: TypeAlias = "Callable[[int, Sequence[torch.Tensor]], Sequence[torch.Tensor] | None]"
@@ -24,7 +24,7 @@ Undecided: TypeAlias = "Callable[[int, Sequence[torch.Tensor]], Sequence[torch.T
 
 
 @attrs.frozen
-class Grid:
+class OutputGrid:
     """What an output can be: multiples of ``scale`` (real units per step), 2 to the power of ``bits`` of them."""
 
     scale: float
@@ -38,7 +38,7 @@ def compare(
     *,
     tolerance: float = 0.01,
     cpu_ops: Sequence[CpuOp] = (),
-    grids: Sequence[Grid | None] = (),
+    grids: Sequence[OutputGrid | None] = (),
     random: Collection[int] = (),
     unquantized: Collection[int] = (),
     undecided: Undecided | None = None,
@@ -79,7 +79,7 @@ def compare(
     )
 
 
-def checked(index: int, rows: Sequence[Row], grid: Grid | None, tolerance: float, quantized: bool) -> OutputCheck:
+def checked(index: int, rows: Sequence[Row], grid: OutputGrid | None, tolerance: float, quantized: bool) -> OutputCheck:
     """The figures of one output, and the verdict on it; ``rows`` has one per sample."""
     each = [differences(got, want) for got, want, _ in rows]
     max_abs, max_rel = max(pair[0] for pair in each), max(pair[1] for pair in each)
@@ -102,7 +102,11 @@ def checked(index: int, rows: Sequence[Row], grid: Grid | None, tolerance: float
 
 
 def _without_ties(
-    check: OutputCheck, rows: Sequence[Row], grid: Grid | None, tolerance: float, ties: Sequence[torch.Tensor] | None
+    check: OutputCheck,
+    rows: Sequence[Row],
+    grid: OutputGrid | None,
+    tolerance: float,
+    ties: Sequence[torch.Tensor] | None,
 ) -> OutputCheck:
     """``check`` as rounding, where all is right but at ``ties`` (per sample)."""
     if ties is None or any(tied.shape != want.shape for tied, (_, want, _) in zip(ties, rows, strict=True)):
@@ -114,7 +118,7 @@ def _without_ties(
     return attrs.evolve(check, verdict=Verdict.ROUNDING, place=None, tied=sum(differing))
 
 
-def _steps_used(wanted: Sequence[torch.Tensor], grid: Grid) -> int | None:
+def _steps_used(wanted: Sequence[torch.Tensor], grid: OutputGrid) -> int | None:
     values = [want for want in wanted if want.numel()]
     if not values or not all(bool(value.isfinite().all()) for value in values):
         return None

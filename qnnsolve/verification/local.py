@@ -14,8 +14,8 @@ import attrs
 import torch
 from torch.fx import GraphModule, Interpreter, Node
 
-from qnnsolve.results import Difference, EmulatedNode, OutputCheck, Verdict
-from qnnsolve.verification.comparison import Grid, checked
+from qnnsolve.results import EmulatedNode, FirstDifference, OutputCheck, Verdict
+from qnnsolve.verification.comparison import OutputGrid, checked
 from qnnsolve.verification.nodewise import Sample, run, watched
 from qnnsolve.verification.noise import Power, over_samples, power
 from qnnsolve.verification.quantized_nodes import is_dequantize, op_behind
@@ -67,13 +67,13 @@ class LocalChecks:
     checks: tuple[LocalCheck, ...]
     refused: tuple[str, ...]
 
-    def first(self, paths: Mapping[str, str]) -> Difference:
+    def first(self, paths: Mapping[str, str]) -> FirstDifference:
         """The first op that computes something else; without one, the first that rounds otherwise by more than is
         allowed without a look. ``paths`` has module paths by name."""
         for verdict in (Verdict.DISAGREES, Verdict.ROUNDING):
             for each in self.checks:
                 if each.check.verdict is verdict:
-                    return Difference(
+                    return FirstDifference(
                         each.node.name,
                         str(each.node.target),
                         paths.get(each.node.name, ""),
@@ -83,7 +83,7 @@ class LocalChecks:
                         len(self.checks),
                         self.refused,
                     )
-        return Difference(None, nodes=len(self.checks), refused=self.refused)
+        return FirstDifference(None, nodes=len(self.checks), refused=self.refused)
 
     def by_node(self) -> dict[str, EmulatedNode]:
         """The record of each op whose output is compared."""
@@ -179,7 +179,7 @@ def _check(
     tap: Node, rows: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]], accumulated: list[Power], tolerance: float
 ) -> LocalCheck:
     scale, low, high = (float(tap.args[at]) for at in (1, 3, 4))  # type: ignore[arg-type]  # torchao writes numbers
-    check = checked(0, rows, Grid(scale, int(high - low).bit_length()), tolerance, True)
+    check = checked(0, rows, OutputGrid(scale, int(high - low).bit_length()), tolerance, True)
     if check.verdict is Verdict.DISAGREES and check.steps is not None and check.steps <= ROUNDED_STEPS:
         check = attrs.evolve(check, verdict=Verdict.ROUNDING, place=None)
     steps = torch.cat([((got.double() - want.double()) / scale).abs().flatten() for got, want, _ in rows])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from qnnsolve.verification.comparison import Grid
+from qnnsolve.verification.comparison import OutputGrid
 
 if TYPE_CHECKING:
     import torch
@@ -87,7 +87,7 @@ def output_leaves(converted: torch.fx.GraphModule) -> list[Any]:
     return [leaf for leaf in pytree.tree_leaves(output.args[0]) if leaf is not None]
 
 
-def output_grids(converted: Callable[..., Any]) -> tuple[Grid | None, ...]:
+def output_grids(converted: Callable[..., Any]) -> tuple[OutputGrid | None, ...]:
     """Per flat output of a converted model, the encoding that it is dequantized from, where it is.
 
     Empty for what is no graph.
@@ -100,11 +100,11 @@ def output_grids(converted: Callable[..., Any]) -> tuple[Grid | None, ...]:
     return tuple(_grid(leaf) if isinstance(leaf, torch.fx.Node) else None for leaf in leaves)
 
 
-def _grid(node: torch.fx.Node) -> Grid | None:
+def _grid(node: torch.fx.Node) -> OutputGrid | None:
     """Of a ``dequantize_per_tensor(values, scale, zero_point, quant_min, quant_max, dtype)``."""
     if "dequantize_per_tensor" not in str(node.target):
         return None
     match node.args[1:5]:
         case (float(scale), _, int(low), int(high)):
-            return Grid(scale, (high - low).bit_length())
+            return OutputGrid(scale, (high - low).bit_length())
     return None

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from qnnsolve.errors import HostBackendError
-from qnnsolve.facts.table_types import Verdict
+from qnnsolve.facts.table_types import ProbeVerdict
 from qnnsolve.probe import recheck, sampling, sweep
 from tests.cli.documents import Ask, document_of
 
@@ -33,8 +33,8 @@ def test_measure_asks_for_what_was_named(ask: Ask, monkeypatch: pytest.MonkeyPat
 
 
 def test_verify_lists_every_difference_and_exits_1(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
-    question = sampling.Question("Relu", "rank4", ("u8", "u8"), Verdict.ACCEPTED)
-    wrong = recheck.Difference("SM8350", question, Verdict.REJECTED)
+    question = sampling.TableQuestion("Relu", "rank4", ("u8", "u8"), ProbeVerdict.ACCEPTED)
+    wrong = recheck.Contradiction("SM8350", question, ProbeVerdict.REJECTED)
 
     def verified(tables: object, samples: int, seed: int, socs: list[str], progress: object = None) -> recheck.Recheck:
         found = (wrong,) if "SM8350" in socs else ()

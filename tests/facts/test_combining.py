@@ -14,7 +14,7 @@ from qnnsolve.facts.socs import soc
 from qnnsolve.facts.table_writing import write_table
 from qnnsolve.facts.tables import shipped_tables
 from qnnsolve.opinfo_facts import FactsSource, OperatorFacts, facts_source, operator_facts
-from qnnsolve.reference.differences import Difference, differences, side
+from qnnsolve.reference.differences import FactDifference, differences, side
 from qnnsolve.sources import SourceKind
 from tests import backend_opinfo_stand_in as stand_in
 
@@ -154,7 +154,7 @@ def test_a_users_file_differs_by_what_it_says(tmp_path: Path) -> None:
     path.write_text('format = 1\n[[forbid]]\nop = "Relu"\nrows = ["u8 > u8"]\narchs = ["V68", "V73"]\nwhy = "broken"\n')
     found = differences(side("measured"), side(str(path)))
     assert [(each.op, each.row, each.archs) for each in found] == [("Relu", "u8 > u8", ("V68", "V73"))] * len(found)
-    assert found and isinstance(found[0], Difference)
+    assert found and isinstance(found[0], FactDifference)
     assert [record.citation for record in found[0].other_sources if record.kind == "user"] == [f"{path}:2: broken"]
 
 

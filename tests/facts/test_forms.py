@@ -15,7 +15,7 @@ from qnnsolve.facts.graph import Ref
 from qnnsolve.facts.table_types import Case, OpTable, TableRow
 from qnnsolve.facts.table_writing import write_table
 from qnnsolve.facts.tables import load_table, parse_table, shipped_tables
-from qnnsolve.facts.user import Allowed, Forbidden, UserFacts, Where
+from qnnsolve.facts.user import Allowed, FactScope, Forbidden, UserFacts
 from qnnsolve.opinfo_facts import OperatorFacts, operator_facts
 from qnnsolve.probe.ops import OPS
 from qnnsolve.sources import Source, SourceKind
@@ -161,8 +161,8 @@ def test_a_closed_table_knows_what_its_cases_measure(form: Form, rows: set[str] 
 
 def test_of_a_form_that_nobody_measured_a_user_may_know() -> None:
     mine = Source(SourceKind.USER, "mine")
-    allowed = Allowed(Where("Relu"), (("u8", "u8"),), (), mine)
-    forbidden = Forbidden(Where("Relu"), (), None, frozenset(), mine)
+    allowed = Allowed(FactScope("Relu"), (("u8", "u8"),), (), mine)
+    forbidden = Forbidden(FactScope("Relu"), (), None, frozenset(), mine)
     known = OperatorFacts("htp", "V68", {"Relu": CLOSED}, NOTHING, user=UserFacts(entries=(allowed,)))
     accepted = known.accepted("Relu", Form(rank=4, constant=(False,)))
     assert accepted is not None and set(accepted.rows) == {("u8", "u8")}

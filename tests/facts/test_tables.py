@@ -15,7 +15,7 @@ from qnnsolve.encodings import BOOL, FLOAT, FP16, INT32, DType, Encoding
 from qnnsolve.errors import FactsError, UnknownNameError
 from qnnsolve.facts import tables
 from qnnsolve.facts.table_writing import dump_table, write_table
-from qnnsolve.facts.tables import ARCHS, CODES, FixedPort, OpTable, Verdict, codes_of, load_table, shipped_tables
+from qnnsolve.facts.tables import ARCHS, CODES, FixedPort, OpTable, ProbeVerdict, codes_of, load_table, shipped_tables
 
 ALL = frozenset(ARCHS)
 FOLDER = Path(tables.__file__).parent / "data" / "htp"
@@ -60,14 +60,14 @@ def _changed(change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
 
 def test_a_table_says_what_its_file_says(tmp_path: Path) -> None:
     table = load_table(_written(tmp_path, SMALL))
-    assert table.verdict("rank3", ("u8", "u8", "u8"), "V68") is Verdict.ACCEPTED
-    assert table.verdict("rank2", ("u8", "u8", "u8"), "V73") is Verdict.REJECTED
-    assert table.verdict("rank2", ("u16", "u16", "u16"), "V68") is Verdict.VALIDATOR_ONLY
-    assert table.verdict("rank2", ("u8", "u16", "u8"), "V81") is Verdict.UNKNOWN
-    assert table.verdict("rank2", ("s8", "u8", "u8"), "V68") is Verdict.UNKNOWN
-    assert table.verdict("rank2", ("u8", "u8"), "V68") is Verdict.UNKNOWN
-    assert table.verdict("rank2", ("u8", "u8", "u8"), "V99") is Verdict.UNKNOWN
-    assert table.verdict("rank2", ("u8", "u8", "u8"), "V81") is Verdict.WRONG
+    assert table.verdict("rank3", ("u8", "u8", "u8"), "V68") is ProbeVerdict.ACCEPTED
+    assert table.verdict("rank2", ("u8", "u8", "u8"), "V73") is ProbeVerdict.REJECTED
+    assert table.verdict("rank2", ("u16", "u16", "u16"), "V68") is ProbeVerdict.VALIDATOR_ONLY
+    assert table.verdict("rank2", ("u8", "u16", "u8"), "V81") is ProbeVerdict.UNKNOWN
+    assert table.verdict("rank2", ("s8", "u8", "u8"), "V68") is ProbeVerdict.UNKNOWN
+    assert table.verdict("rank2", ("u8", "u8"), "V68") is ProbeVerdict.UNKNOWN
+    assert table.verdict("rank2", ("u8", "u8", "u8"), "V99") is ProbeVerdict.UNKNOWN
+    assert table.verdict("rank2", ("u8", "u8", "u8"), "V81") is ProbeVerdict.WRONG
     first, second = table.cases[0].rows
     assert first.symmetric == {"in[1]"}
     assert second.same == {"in[0]", "out[0]"}
@@ -179,7 +179,7 @@ def test_no_shipped_table_is_empty() -> None:
 
 def _archs(op: str, case: str, *codes: str) -> set[str]:
     table = shipped_tables()[op]
-    return {arch for arch in ARCHS if table.verdict(case, codes, arch) is Verdict.ACCEPTED}
+    return {arch for arch in ARCHS if table.verdict(case, codes, arch) is ProbeVerdict.ACCEPTED}
 
 
 SINCE_V73 = {"V73", "V75", "V79", "V81"}

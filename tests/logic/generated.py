@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 from hypothesis import strategies as st
 
-from qnnsolve.logic import Clause, Database, Given, Question, Relation, Row, read_question, read_rules
+from qnnsolve.logic import Clause, Database, Given, Predicate, Question, Row, read_question, read_rules
 from qnnsolve.logic.terms import Value
 from tests.logic.plain import plain_answers
 
@@ -18,10 +18,10 @@ __all__ = ["RELATIONS", "Asked", "asked", "database_of"]
 NAMES = ("a", 'b"', "c\n", "d[1]\\")
 """Values with what a text has to escape."""
 RELATIONS = (
-    Relation("feeds", ("Node", "ReaderNode"), ""),
-    Relation("size", ("Node", "Size"), ""),
-    Relation("kind", ("Node",), ""),
-    Relation("triple", ("Node", "Port", "Size"), ""),
+    Predicate("feeds", ("Node", "ReaderNode"), ""),
+    Predicate("size", ("Node", "Size"), ""),
+    Predicate("kind", ("Node",), ""),
+    Predicate("triple", ("Node", "Port", "Size"), ""),
 )
 _VALUES: dict[str, st.SearchStrategy[Value]] = {"N": st.sampled_from(NAMES), "S": st.integers(0, 2)}
 _FORMS = {"feeds": "NN", "size": "NS", "kind": "N", "triple": "NNS", "reaches": "NN"}

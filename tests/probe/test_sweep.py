@@ -11,19 +11,19 @@ import pytest
 
 from qnnsolve.errors import HostBackendError, UnknownNameError
 from qnnsolve.facts.table_writing import write_table
-from qnnsolve.facts.tables import Verdict, load_table, shipped_tables
+from qnnsolve.facts.tables import ProbeVerdict, load_table, shipped_tables
 from qnnsolve.probe.ask import SOCS
 from qnnsolve.probe.catalog.notation import out, put
 from qnnsolve.probe.child import ask_op, journal_path, mode_of
 from qnnsolve.probe.children import Child, run_child
 from qnnsolve.probe.claims import Claim, ask_claims
-from qnnsolve.probe.journal import Answer, Finding, Journal, Known, bury, read
+from qnnsolve.probe.journal import Finding, Journal, JournalContent, Judgement, bury, read
 from qnnsolve.probe.ops import OPS
 from qnnsolve.probe.questions import CaseSpec, OpSpec
-from qnnsolve.probe.recheck import Difference, recheck, set_aside
-from qnnsolve.probe.sampling import Question, sample
+from qnnsolve.probe.recheck import Contradiction, recheck, set_aside
+from qnnsolve.probe.sampling import TableQuestion, sample
 from qnnsolve.probe.sweep import measure
-from qnnsolve.probe.trial import Outcome, Trial, Variant
+from qnnsolve.probe.trial import Trial, TrialOutcome, Variant
 
 CHILD = """
 import os, sys, time
@@ -86,11 +86,11 @@ def test_what_kills_the_compiler_is_recorded_and_the_sweep_goes_on(tmp_path: Pat
     said = {codes: known.answers[(0, i)].answer for i, codes in enumerate(case.tuples()) if (0, i) in known.answers}
     assert deaths == 4  # the crash twice, the hang twice
     assert known.last is None
-    assert said[("u16", "u16")] is Answer.VALIDATOR_ONLY
-    assert said[("s16", "s16")] is Answer.VALIDATOR_ONLY
-    assert said[("s8", "s8")] is Answer.VALIDATOR_ONLY
-    assert said[("u8", "u8")] is Answer.ACCEPTED
-    assert said[("u8", "u16")] is Answer.REJECTED
+    assert said[("u16", "u16")] is Judgement.VALIDATOR_ONLY
+    assert said[("s16", "s16")] is Judgement.VALIDATOR_ONLY
+    assert said[("s8", "s8")] is Judgement.VALIDATOR_ONLY
+    assert said[("u8", "u8")] is Judgement.ACCEPTED
+    assert said[("u8", "u16")] is Judgement.REJECTED
     assert ("f16", "f16") not in said
     assert len(said) == sum(mode_of(codes) == "quantized" for codes in case.tuples())
 
@@ -100,8 +100,8 @@ def test_what_kills_the_emulator_is_computed_wrongly(tmp_path: Path, child: Chil
     _, path = _run(tmp_path, "fp16", child)
     known = read(path, OPS["ChannelShuffle"].digest)
     said = {codes: known.answers.get((0, i)) for i, codes in enumerate(OPS["ChannelShuffle"].cases[0].tuples())}
-    assert said[("f32", "f32")] == Finding(Answer.WRONG)
-    assert said[("f16", "f16")] == Finding(Answer.ACCEPTED)
+    assert said[("f32", "f32")] == Finding(Judgement.WRONG)
+    assert said[("f16", "f16")] == Finding(Judgement.ACCEPTED)
 
 
 @pytest.mark.slow
@@ -114,8 +114,8 @@ def test_a_finished_sweep_asks_nothing_again(tmp_path: Path, child: Child) -> No
     assert (tmp_path / "child.py.asked").read_text() == asked
     assert first[0].read_text() == text
     table = load_table(first[0])
-    assert table.verdict("last", ("u8", "u8"), "V79") is Verdict.ACCEPTED
-    assert table.verdict("last", ("u16", "u16"), "V79") is Verdict.VALIDATOR_ONLY
+    assert table.verdict("last", ("u8", "u8"), "V79") is ProbeVerdict.ACCEPTED
+    assert table.verdict("last", ("u16", "u16"), "V79") is ProbeVerdict.VALIDATOR_ONLY
 
 
 def test_a_child_that_cannot_start_is_an_error_and_not_a_loop(tmp_path: Path) -> None:
@@ -142,13 +142,13 @@ class Scripted:
     def run_together(self, trials: Sequence[Trial]) -> None:
         return None
 
-    def run(self, trial: Trial, before: Callable[[], None]) -> Outcome:
+    def run(self, trial: Trial, before: Callable[[], None]) -> TrialOutcome:
         first, last = trial.grids
         assert first is not None and last is not None
         if first.code != "u16":
-            return Outcome(False, False, (), trial)
+            return TrialOutcome(False, False, (), trial)
         assert (first.zero_point, last.zero_point != 32768) == (32768, True)
-        return Outcome(True, True, (last.quantize(trial.expected[0]),), trial)
+        return TrialOutcome(True, True, (last.quantize(trial.expected[0]),), trial)
 
 
 def test_random_answers_are_dropped_and_symmetric_ports_found(tmp_path: Path) -> None:
@@ -156,10 +156,10 @@ def test_random_answers_are_dropped_and_symmetric_ports_found(tmp_path: Path) ->
     ask_op(Scripted(), SPEC, "quantized", path)
     answers = read(path, SPEC.digest).answers
     said = {codes: answers[(0, i)] for i, codes in enumerate(SPEC.cases[0].tuples())}
-    assert said[("u8", "u8")] == Finding(Answer.UNSTABLE)
-    assert said[("u16", "u16")] == Finding(Answer.ACCEPTED, (0,))
-    assert said[("s16", "s16")] == Finding(Answer.VALIDATOR_ONLY, (0,))
-    assert said[("u8", "s16")] == Finding(Answer.REJECTED)
+    assert said[("u8", "u8")] == Finding(Judgement.UNSTABLE)
+    assert said[("u16", "u16")] == Finding(Judgement.ACCEPTED, (0,))
+    assert said[("s16", "s16")] == Finding(Judgement.VALIDATOR_ONLY, (0,))
+    assert said[("u8", "s16")] == Finding(Judgement.REJECTED)
 
 
 class Lucky:
@@ -174,26 +174,26 @@ class Lucky:
     def run_together(self, trials: Sequence[Trial]) -> None:
         return None
 
-    def run(self, trial: Trial, before: Callable[[], None]) -> Outcome:
+    def run(self, trial: Trial, before: Callable[[], None]) -> TrialOutcome:
         first, last = trial.grids
         assert first is not None and last is not None
         self.runs += 1
         right = self.runs == 1 or first.step == last.step
-        return Outcome(True, True, (last.quantize(trial.expected[0] + (0 if right else 9)),), trial)
+        return TrialOutcome(True, True, (last.quantize(trial.expected[0] + (0 if right else 9)),), trial)
 
 
 @pytest.mark.parametrize(
     ("variant", "seeds", "answer"),
     [
-        (Variant(), (0,), Answer.ACCEPTED),
-        (Variant(), (0, 1), Answer.WRONG),
-        (Variant((0, 1)), (0, 1), Answer.ACCEPTED),
-        (None, (0, 1), Answer.ACCEPTED),
+        (Variant(), (0,), Judgement.ACCEPTED),
+        (Variant(), (0, 1), Judgement.WRONG),
+        (Variant((0, 1)), (0, 1), Judgement.ACCEPTED),
+        (None, (0, 1), Judgement.ACCEPTED),
     ],
     ids=["by luck", "right once", "as claimed", "in any variant"],
 )
 def test_a_claim_is_right_with_all_numbers_or_wrong(
-    tmp_path: Path, variant: Variant | None, seeds: tuple[int, ...], answer: Answer
+    tmp_path: Path, variant: Variant | None, seeds: tuple[int, ...], answer: Judgement
 ) -> None:
     claim = Claim((0, 3), SPEC.cases[0], ("u8", "u8"), variant)
     with Journal(tmp_path / "journal", "d") as journal:
@@ -205,20 +205,20 @@ def test_a_claim_is_right_with_all_numbers_or_wrong(
 def test_a_journal_survives_a_torn_line_and_forgets_another_digest(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     with Journal(path, "d1") as journal:
-        journal.answer((0, 1), Finding(Answer.ACCEPTED, (0, 2), (1, 3), ((3, 0.5, -128),), 0.51))
+        journal.answer((0, 1), Finding(Judgement.ACCEPTED, (0, 2), (1, 3), ((3, 0.5, -128),), 0.51))
         journal.compiling((0, 2))
     with path.open("a") as file:
         file.write("0 3")
-    found = Finding(Answer.ACCEPTED, (0, 2), (1, 3), ((3, 0.5, -128),))
-    assert read(path, "d1") == Known({(0, 1): found}, 0, ((0, 2), "*"))
+    found = Finding(Judgement.ACCEPTED, (0, 2), (1, 3), ((3, 0.5, -128),))
+    assert read(path, "d1") == JournalContent({(0, 1): found}, 0, ((0, 2), "*"))
     assert read(path, "d1").answers[(0, 1)].steps == 0.51
     assert bury(path, "d1") == (0, 2)
     assert bury(path, "d1") is None
     with Journal(path, "d1") as journal:
         journal.asking((0, 2))
     assert bury(path, "d1") == (0, 2)
-    assert read(path, "d1").answers[(0, 2)] == Finding(Answer.REJECTED)
-    assert read(path, "d2") == Known({})
+    assert read(path, "d1").answers[(0, 2)] == Finding(Judgement.REJECTED)
+    assert read(path, "d2") == JournalContent({})
 
 
 def test_an_soc_that_nobody_measured_is_unknown() -> None:
@@ -238,9 +238,9 @@ def test_a_sample_is_the_same_for_one_seed_and_half_accepted() -> None:
     first = sample(shipped_tables(), 200, 7, "V79")
     assert first == sample(shipped_tables(), 200, 7, "V79")
     assert first != sample(shipped_tables(), 200, 8, "V79")
-    accepted = sum(question.verdict is Verdict.ACCEPTED for question in first)
+    accepted = sum(question.verdict is ProbeVerdict.ACCEPTED for question in first)
     assert 60 < accepted < 140
-    assert sum(question.verdict is Verdict.REJECTED for question in first) > 40
+    assert sum(question.verdict is ProbeVerdict.REJECTED for question in first) > 40
 
 
 def test_what_differs_is_set_aside_on_every_arch_and_nothing_else_is(tmp_path: Path) -> None:
@@ -248,13 +248,13 @@ def test_what_differs_is_set_aside_on_every_arch_and_nothing_else_is(tmp_path: P
     table = tables["Softmax"]
     case = table.case("rank4")
     codes = ("u16", "u16")
-    asked = Question("Softmax", "rank4", codes, table.verdict(case, codes, "V68"))
-    changed = set_aside(tables, [Difference("SM8350", asked, Verdict.WRONG)])
+    asked = TableQuestion("Softmax", "rank4", codes, table.verdict(case, codes, "V68"))
+    changed = set_aside(tables, [Contradiction("SM8350", asked, ProbeVerdict.WRONG)])
     assert set(changed) == {"Softmax"}
     write_table(changed["Softmax"], tmp_path / "Softmax.json")
     settled = load_table(tmp_path / "Softmax.json")
     for arch in SOCS:
-        assert settled.verdict("rank4", codes, arch) is Verdict.UNKNOWN
+        assert settled.verdict("rank4", codes, arch) is ProbeVerdict.UNKNOWN
     before, after = case.verdicts, settled.case("rank4").verdicts
     assert {other: said for other, said in before.items() if other != codes} == {
         other: said for other, said in after.items() if other != codes

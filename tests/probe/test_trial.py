@@ -16,7 +16,7 @@ from qnnsolve.probe.grids import grid_of, packed
 from qnnsolve.probe.judge import judge
 from qnnsolve.probe.ops import EXCLUDED, OPS
 from qnnsolve.probe.questions import CaseSpec, Fill, OpSpec
-from qnnsolve.probe.trial import Outcome, Trial, Variant, make_trial, variants_of
+from qnnsolve.probe.trial import Trial, TrialOutcome, Variant, make_trial, variants_of
 
 CHANCE = np.random.default_rng(0)
 RELU = OpSpec("Relu", (case("only", put("8x32", "u8 s8 u16 s16"), out("8x32", "u8 s8 u16 s16")),))
@@ -53,9 +53,9 @@ def _only(spec: OpSpec) -> CaseSpec:
     return spec.cases[0]
 
 
-def _perfect(trial: Trial) -> Outcome:
+def _perfect(trial: Trial) -> TrialOutcome:
     pairs = zip(trial.outputs, trial.expected, strict=True)
-    return Outcome(True, True, tuple(grid.quantize(real) for (_, grid), real in pairs), trial)
+    return TrialOutcome(True, True, tuple(grid.quantize(real) for (_, grid), real in pairs), trial)
 
 
 @pytest.mark.parametrize("codes", [("u8", "u8"), ("s8", "s8"), ("u16", "u16"), ("s16", "s16"), ("u16~", "u16")])
@@ -65,8 +65,8 @@ def test_what_rounds_once_is_right_and_what_keeps_the_inputs_codes_is_wrong(code
     assert right.right and right.steps <= 0.51
     numbers = trial.stored[0]
     assert numbers is not None
-    assert not judge(Outcome(True, True, (numbers,), trial)).right
-    assert not judge(Outcome(True, False, (numbers,), trial)).right
+    assert not judge(TrialOutcome(True, True, (numbers,), trial)).right
+    assert not judge(TrialOutcome(True, False, (numbers,), trial)).right
 
 
 def test_encodings_differ_unless_the_variant_shares_them() -> None:
@@ -81,7 +81,7 @@ def test_encodings_differ_unless_the_variant_shares_them() -> None:
     numbers = shared.stored[0]
     assert numbers is not None
     moved = numbers.reshape(_only(spec).outputs[0].shape)
-    assert judge(Outcome(True, True, (moved,), shared)) == attrs.evolve(judge(_perfect(shared)), steps=0.0)
+    assert judge(TrialOutcome(True, True, (moved,), shared)) == attrs.evolve(judge(_perfect(shared)), steps=0.0)
 
 
 def test_variants_are_the_fewest_shared_ports_first_and_none_for_what_has_a_bias() -> None:
@@ -135,13 +135,13 @@ def test_places_may_differ_where_the_values_there_are_equal() -> None:
     trial = make_trial(spec, _only(spec), ("u8", "i32"), Variant(), 0)
     assert judge(_perfect(trial)).right
     worst = torch.from_numpy(trial.grids[0].real(trial.stored[0])).argmin(2, True).numpy()  # type: ignore[union-attr, arg-type]
-    assert not judge(Outcome(True, True, (worst.astype(np.int32),), trial)).right
+    assert not judge(TrialOutcome(True, True, (worst.astype(np.int32),), trial)).right
 
 
 def test_random_numbers_are_held_to_their_range() -> None:
     spec = OPS["RandomUniformLike"]
     trial = make_trial(spec, _only(spec), ("u32", "f32"), Variant(), 0)
     shape = trial.case.outputs[0].shape
-    assert judge(Outcome(True, True, (CHANCE.uniform(0, 1, shape).astype(np.float32),), trial)).right
-    assert not judge(Outcome(True, True, (np.full(shape, 0.5, np.float32),), trial)).right
-    assert not judge(Outcome(True, True, (CHANCE.uniform(0, 2, shape).astype(np.float32),), trial)).right
+    assert judge(TrialOutcome(True, True, (CHANCE.uniform(0, 1, shape).astype(np.float32),), trial)).right
+    assert not judge(TrialOutcome(True, True, (np.full(shape, 0.5, np.float32),), trial)).right
+    assert not judge(TrialOutcome(True, True, (CHANCE.uniform(0, 2, shape).astype(np.float32),), trial)).right

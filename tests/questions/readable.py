@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import attrs
 
 from qnnsolve.facts.graph import NodeKind
-from qnnsolve.questions import Opened, Place, Verdict, WhyNot, why, why_not
+from qnnsolve.questions import NodePlace, Opened, PlaceVerdict, WhyNot, why, why_not
 from qnnsolve.report.questions import why_lines
 
 __all__ = ["Asked", "every_question"]
@@ -44,7 +44,7 @@ class Asked:
                 yield f"no source: {step.text}"
         if any(not 0 <= need < place for place, need in self._needs()):
             yield "a step that rests on a later one"
-        priced = self.answer.verdict in (Verdict.DEARER, Verdict.OFF)
+        priced = self.answer.verdict in (PlaceVerdict.DEARER, PlaceVerdict.OFF)
         if not self.answer.sentence or not (self.answer.steps or (priced and self.answer.difference is not None)):
             yield "a verdict without anything behind it"
 
@@ -59,7 +59,7 @@ def every_question(opened: Opened, each: int = 1) -> Iterator[Asked]:
     for name in [*opened.sites_of][::each]:
         node = graph[name]
         for port, site in opened.sites_of[name] if node.kind in (NodeKind.CALL, NodeKind.INPUT) else ():
-            place, text = Place(node, port, site), f"{name}.{port.name}"
+            place, text = NodePlace(node, port, site), f"{name}.{port.name}"
             yield from (Asked(text, "", answer) for answer in why(opened, place))
             candidates = (encoding.name for encoding in opened.problem.domains[site])
             for value in sorted({*candidates, "u8", "u16", "s8", "s16", "npu", "cpu"}):

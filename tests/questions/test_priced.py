@@ -7,7 +7,7 @@ import pytest
 
 from qnnsolve.constraints import Problem
 from qnnsolve.encodings import FLOAT
-from qnnsolve.questions import Opened, Place, Verdict, prices_of_all, refusal, why_not
+from qnnsolve.questions import NodePlace, Opened, PlaceVerdict, prices_of_all, refusal, why_not
 from qnnsolve.solver import Solution, solve
 from tests.runs.kept import blocks, facts, solved
 
@@ -23,15 +23,19 @@ def test_prices_and_verdicts_are_those_of_one_question_each(opened: Opened) -> N
     for name, ports in opened.sites_of.items():
         for port, site in ports:
             for encoding, price in prices[site].items():
-                answer = why_not(opened, Place(opened.facts.graph[name], port, site), encoding.name)
+                answer = why_not(opened, NodePlace(opened.facts.graph[name], port, site), encoding.name)
                 met.add(answer.verdict)
-                if answer.verdict is Verdict.CHOSEN:
+                if answer.verdict is PlaceVerdict.CHOSEN:
                     assert price.more == 0
-                elif encoding == FLOAT and answer.verdict is Verdict.DEARER:
-                    assert price.verdict is Verdict.OFF and price.more is not None and price.more <= (answer.price or 0)
+                elif encoding == FLOAT and answer.verdict is PlaceVerdict.DEARER:
+                    assert (
+                        price.verdict is PlaceVerdict.OFF
+                        and price.more is not None
+                        and price.more <= (answer.price or 0)
+                    )
                 else:
                     assert (price.verdict, price.more) == (answer.verdict, answer.price)
-    assert met == {Verdict.CHOSEN, Verdict.DEARER, Verdict.OFF, Verdict.IMPOSSIBLE}
+    assert met == {PlaceVerdict.CHOSEN, PlaceVerdict.DEARER, PlaceVerdict.OFF, PlaceVerdict.IMPOSSIBLE}
 
 
 def test_refusals_tell_steps_with_sources(opened: Opened) -> None:
@@ -39,9 +43,9 @@ def test_refusals_tell_steps_with_sources(opened: Opened) -> None:
     told = 0
     for site, costs in prices.items():
         for encoding, price in costs.items():
-            if encoding == FLOAT or price.verdict not in (Verdict.OFF, Verdict.IMPOSSIBLE):
+            if encoding == FLOAT or price.verdict not in (PlaceVerdict.OFF, PlaceVerdict.IMPOSSIBLE):
                 continue
-            steps = refusal(opened, site, encoding, staying=price.verdict is Verdict.OFF)
+            steps = refusal(opened, site, encoding, staying=price.verdict is PlaceVerdict.OFF)
             assert len(steps) > 1 and encoding.name in steps[0].text
             assert all(step.sources for step in steps)
             told += 1
@@ -51,7 +55,7 @@ def test_refusals_tell_steps_with_sources(opened: Opened) -> None:
 def test_what_is_legal_is_not_refused(opened: Opened) -> None:
     prices = prices_of_all(opened)
     site, costs = next((site, each) for site, each in prices.items() if len(each) > 2)
-    legal = next(each for each, price in costs.items() if price.verdict is Verdict.DEARER)
+    legal = next(each for each, price in costs.items() if price.verdict is PlaceVerdict.DEARER)
     assert refusal(opened, site, legal, staying=True) == ()
 
 
@@ -64,6 +68,6 @@ def test_a_refusal_is_a_conflict_of_the_whole(opened: Opened) -> None:
     prices = prices_of_all(opened)
     for site, costs in prices.items():
         for encoding, price in costs.items():
-            if price.verdict is Verdict.IMPOSSIBLE:
+            if price.verdict is PlaceVerdict.IMPOSSIBLE:
                 alone = Problem({**opened.problem.domains, site: (encoding,)}, opened.problem.constraints)
                 assert not isinstance(solve(alone), Solution)

@@ -13,7 +13,7 @@ import torch
 
 from qnnsolve import load_run, solve
 from qnnsolve.cli import main
-from qnnsolve.questions import Clashing, Opened, Step, conflicts_of, places, why_not
+from qnnsolve.questions import Clashing, ExplanationStep, Opened, conflicts_of, places, why_not
 from qnnsolve.report.questions import step_lines, why_lines
 from qnnsolve.results import SourceRecord
 from qnnsolve.rules.requested import PINNED
@@ -34,14 +34,14 @@ def test_every_why_and_why_not_of_every_port_is_short_and_has_its_sources() -> N
 USER, MEASURED = SourceRecord("user", "--pin a"), SourceRecord("measured", "probe, qnn v2.51.0.2609, executorch 1.5.1")
 ASSUMED = SourceRecord("document", "ExecuTorch 1.5.1, qconfig.py: presets")
 STEPS = (
-    Step("a is asked for", "QC010", (USER,)),
-    Step("b follows", "QC001", (MEASURED,), (0,)),
-    Step("c is so", "QC011", (ASSUMED,)),
-    Step("d follows of all", "QC002", (MEASURED,), (0, 1, 2)),
+    ExplanationStep("a is asked for", "QC010", (USER,)),
+    ExplanationStep("b follows", "QC001", (MEASURED,), (0,)),
+    ExplanationStep("c is so", "QC011", (ASSUMED,)),
+    ExplanationStep("d follows of all", "QC002", (MEASURED,), (0, 1, 2)),
 )
 
 
-def text(steps: tuple[Step, ...], depth: int | None = None) -> list[str]:
+def text(steps: tuple[ExplanationStep, ...], depth: int | None = None) -> list[str]:
     return [line.text.strip() for line in step_lines(steps, depth)]
 
 
@@ -101,5 +101,5 @@ def test_the_command_has_a_depth(tmp_path: Path, capsys: pytest.CaptureFixture[s
 def test_a_fault_is_found() -> None:
     good = next(each for each in every_question(Opened.of(solved(facts(blocks(1))))) if each.answer.steps)
     assert not [*good.faults()]
-    bad = attrs.evolve(good, answer=attrs.evolve(good.answer, steps=(Step("Site('a')"),) * 3))
+    bad = attrs.evolve(good, answer=attrs.evolve(good.answer, steps=(ExplanationStep("Site('a')"),) * 3))
     assert {fault.partition(":")[0] for fault in bad.faults()} == {"an internal name", "a clause twice", "no source"}

@@ -22,7 +22,7 @@ from qnnsolve.cli import main
 from qnnsolve.constraints import Allow, Convertible, Forbid, Problem, Same, Site
 from qnnsolve.encodings import FLOAT, Encoding
 from qnnsolve.errors import UsageError
-from qnnsolve.questions import Opened, Verdict, WhyNot, places, why, why_not
+from qnnsolve.questions import Opened, PlaceVerdict, WhyNot, places, why, why_not
 from qnnsolve.questions.opened import QUESTION
 from qnnsolve.reasons import Reason
 from qnnsolve.solver import Solution, check
@@ -66,7 +66,7 @@ def one(opened: Opened, place: str, value: str = "") -> WhyNot:
 
 def test_what_was_asked_for_is_told_with_who_asked_and_on_whose_word_it_is_legal(opened: Opened) -> None:
     answer = one(opened, "softmax.out")
-    assert (answer.verdict, answer.sentence) == (Verdict.CHOSEN, "softmax out is u16, as was asked for")
+    assert (answer.verdict, answer.sentence) == (PlaceVerdict.CHOSEN, "softmax out is u16, as was asked for")
     assert answer.steps[0].text == "u16 was asked for by --precision 16a8w"
     assert [step.rule for step in answer.steps] == ["QC006", "QC001"]
     assert {source.kind for step in answer.steps for source in step.sources} == {"user", "measured"}
@@ -74,7 +74,7 @@ def test_what_was_asked_for_is_told_with_who_asked_and_on_whose_word_it_is_legal
 
 def test_a_deviation_is_explained_step_by_step_and_a_chip_that_takes_it_is_a_hint(opened: Opened) -> None:
     answer = one(opened, "matmul.in[1]")
-    assert (answer.chosen, answer.asked, answer.verdict) == ("u8", "s16", Verdict.IMPOSSIBLE)
+    assert (answer.chosen, answer.asked, answer.verdict) == ("u8", "s16", PlaceVerdict.IMPOSSIBLE)
     assert answer.sentence == "matmul in[1] is u8: it cannot be s16 on V68"
     asked, refused = answer.steps
     assert asked.text == "s16 was asked for by --precision 16a8w"
@@ -88,7 +88,7 @@ def test_a_deviation_is_explained_step_by_step_and_a_chip_that_takes_it_is_a_hin
 
 def test_what_is_legal_has_its_price_and_the_price_its_parts(opened: Opened) -> None:
     answer = one(opened, "softmax.out", "u8")
-    assert answer.verdict is Verdict.DEARER and answer.price is not None and answer.price > 0
+    assert answer.verdict is PlaceVerdict.DEARER and answer.price is not None and answer.price > 0
     assert sum(tip.price for tip in answer.tips) == answer.price
     assert answer.difference is not None
     changes = {(c.node, c.port): (c.before, c.after) for c in answer.difference.changes}
@@ -98,10 +98,10 @@ def test_what_is_legal_has_its_price_and_the_price_its_parts(opened: Opened) -> 
 
 def test_a_preset_is_asked_of_every_port_of_a_node(opened: Opened) -> None:
     refused = one(opened, "linear", "16a16w")
-    assert refused.verdict is Verdict.IMPOSSIBLE and "s16/ch0 at linear weight" in refused.steps[-1].text
-    assert one(opened, "linear", "16a8w").verdict is Verdict.CHOSEN
+    assert refused.verdict is PlaceVerdict.IMPOSSIBLE and "s16/ch0 at linear weight" in refused.steps[-1].text
+    assert one(opened, "linear", "16a8w").verdict is PlaceVerdict.CHOSEN
     dearer = one(opened, "linear", "8a8w")
-    assert dearer.verdict is Verdict.DEARER and dearer.difference is not None
+    assert dearer.verdict is PlaceVerdict.DEARER and dearer.difference is not None
     assert {c.port for c in dearer.difference.changes if c.node == "linear"} == {"in[0]", "out"}
 
 
@@ -113,7 +113,7 @@ def test_a_run_of_sharing_is_one_step(tmp_path: Path) -> None:
     tied = [Same(c.sites, c.reason) if isinstance(c, Convertible) else c for c in opened.problem.constraints]
     opened = attrs.evolve(opened, problem=Problem(opened.problem.domains, (*tied, pinned)))
     answer = one(opened, "relu.out", "u8")
-    assert answer.verdict is Verdict.IMPOSSIBLE
+    assert answer.verdict is PlaceVerdict.IMPOSSIBLE
     (run,) = (step.text for step in answer.steps if "share one encoding" in step.text)
     assert re.match(r"\d ports from relu out to \w+ (out|in\[0\]) share one encoding", run)
     assert "Reshape moves the bits unchanged; " in run and run.count("Reshape") == 1
@@ -122,13 +122,13 @@ def test_a_run_of_sharing_is_one_step(tmp_path: Path) -> None:
 
 def test_the_cpu_can_be_asked_for_and_the_accelerator(opened: Opened, tmp_path: Path) -> None:
     answer = one(opened, "softmax", "cpu")
-    assert answer.verdict is Verdict.DEARER and answer.difference is not None
+    assert answer.verdict is PlaceVerdict.DEARER and answer.difference is not None
     assert ("softmax", "npu", "cpu") in [(m.node, m.before, m.after) for m in answer.difference.moved]
     assert any(tip.text == "on the CPU: softmax" for tip in answer.tips)
-    assert one(opened, "softmax", "npu").verdict is Verdict.CHOSEN
+    assert one(opened, "softmax", "npu").verdict is PlaceVerdict.CHOSEN
     left = Opened.of(load_run(kept(tmp_path, Attention, TOKENS, soc="SM8350", pin="op:aten.softmax=cpu")))
     stays = one(left, "softmax", "npu")
-    assert (stays.verdict, stays.chosen) == (Verdict.IMPOSSIBLE, "cpu")
+    assert (stays.verdict, stays.chosen) == (PlaceVerdict.IMPOSSIBLE, "cpu")
     assert "you asked for it" in stays.steps[0].text
 
 
@@ -167,14 +167,14 @@ def test_every_answer_is_what_an_independent_solve_finds(
         loose = solver(Problem(opened.problem.domains, (*constraints, pin)))
         verdicts.add(answer.verdict)
         if isinstance(tight, Solution):
-            assert answer.verdict is Verdict.DEARER
+            assert answer.verdict is PlaceVerdict.DEARER
             assert answer.price == tight.cost - opened.solution.cost
             assert check(opened.problem, tight.encodings).legal
         else:
-            assert answer.verdict is (Verdict.OFF if isinstance(loose, Solution) else Verdict.IMPOSSIBLE)
+            assert answer.verdict is (PlaceVerdict.OFF if isinstance(loose, Solution) else PlaceVerdict.IMPOSSIBLE)
             assert answer.steps and "question" not in " ".join(step.rule for step in answer.steps)
         assert QUESTION not in answer.sentence and "Site(" not in answer.sentence
-    assert Verdict.DEARER in verdicts
+    assert PlaceVerdict.DEARER in verdicts
 
 
 @pytest.mark.parametrize(

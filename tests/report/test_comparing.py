@@ -10,8 +10,8 @@ from qnnsolve.results import (
     CompareResult,
     ConvertedCheck,
     Decibels,
-    Difference,
     EmulatedNode,
+    FirstDifference,
     NodeComparison,
     Verdict,
 )
@@ -29,7 +29,7 @@ def node(name: str, path: str, own: float, accumulated: float, emulated: float |
     return NodeComparison(name, "aten.linear.default", path, "u8", sqnr(own), sqnr(accumulated), 0.02, 0.6, on)
 
 
-def result(*nodes: NodeComparison, difference: Difference | None = None) -> CompareResult:
+def result(*nodes: NodeComparison, difference: FirstDifference | None = None) -> CompareResult:
     """Over four samples."""
     return CompareResult(
         solve=solve_result(),
@@ -53,7 +53,7 @@ def text(found: CompareResult, *, verbose: bool = False) -> str:
 
 
 def test_the_first_node_of_each_side_is_named() -> None:
-    found = result(*NODES, difference=Difference("c", "aten.linear.default", "head", 7, 0.5, Verdict.DISAGREES, 3))
+    found = result(*NODES, difference=FirstDifference("c", "aten.linear.default", "head", 7, 0.5, Verdict.DISAGREES, 3))
     said = text(found)
     at = "over 4 samples (worst"
     assert f"own error of the converted model: c (aten.linear.default) in head, 12.0 dB {at}" in said
@@ -78,9 +78,9 @@ def test_modules_are_folded_as_deep_as_the_table_allows() -> None:
 
 
 def test_that_no_node_differs_alone_is_said_with_its_reason() -> None:
-    none = difference_line(Difference(None, nodes=9, refused=("x",))).text
+    none = difference_line(FirstDifference(None, nodes=9, refused=("x",))).text
     assert "none of 9 nodes" in none and "fus" in none and "1 node not compared" in none
-    rounding = difference_line(Difference("c", "t", "", 1, 0.1, Verdict.ROUNDING, 9)).text
+    rounding = difference_line(FirstDifference("c", "t", "", 1, 0.1, Verdict.ROUNDING, 9)).text
     assert "c (t): rounding, by up to 1 step" in rounding
 
 

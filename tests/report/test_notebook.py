@@ -77,9 +77,9 @@ def test_answers_of_questions(run: Run) -> None:
 
 
 def test_conflicts_and_ways_out() -> None:
-    from qnnsolve.questions import Clash, Repair, Step
+    from qnnsolve.questions import Clash, ExplanationStep, Repair
 
-    clash = Clash(("--pin <a>",), ("x",), (Step("it is so", "QC001"),), ("try",))
+    clash = Clash(("--pin <a>",), ("x",), (ExplanationStep("it is so", "QC001"),), ("try",))
     assert "it is so [QC001]" in shown(clash) and "hint: try" in shown(clash)
     assert "--pin &lt;a&gt;" in shown(Repair(("--pin <a>",), "", 2, ("x is u8",), 7))
 

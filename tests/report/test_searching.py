@@ -15,11 +15,11 @@ from qnnsolve.errors import UsageError
 from qnnsolve.report.json_results import dumps
 from qnnsolve.report.json_search import search_json
 from qnnsolve.report.search_plot import check_plot, write_plot
-from qnnsolve.report.searching import Asked, amount, search_lines
+from qnnsolve.report.searching import SearchWords, amount, search_lines
 from qnnsolve.results import SearchPoint, SearchProgram, SearchResult, SearchTarget, SensitivityRecord, UniformRecord
 from tests.cli.documents import hold
 
-ASKED = Asked("m:net", recipes="front")
+ASKED = SearchWords("m:net", recipes="front")
 COSTS = {"weights": 3000.0, "converts": 2.0, "wide-ops": 0.25}
 POINT = SearchPoint({"weights": 3000.0}, COSTS, 30.0, 30.0, 0.0, {"weights": 0.25}, "milp", 29.5)
 
@@ -41,7 +41,7 @@ def result(*points: SearchPoint) -> SearchResult:
     )
 
 
-def said(found: SearchResult, asked: Asked = ASKED, *, verbose: bool = False) -> str:
+def said(found: SearchResult, asked: SearchWords = ASKED, *, verbose: bool = False) -> str:
     return "\n".join(line.text for line in search_lines(found, asked, verbose=verbose))
 
 

@@ -6,12 +6,17 @@ import attrs
 import pytest
 
 from qnnsolve.facts.graph import Graph, Ref
-from qnnsolve.facts.tables import Verdict, shipped_tables
+from qnnsolve.facts.tables import ProbeVerdict, shipped_tables
 from qnnsolve.opinfo_facts import operator_facts
 from qnnsolve.rules.builders import Built, build
 from tests.rules.graphs import call, facts, param, placeholder
 
-WRONG, RIGHT, REFUSED, LATE = Verdict.WRONG, Verdict.ACCEPTED, Verdict.REJECTED, Verdict.VALIDATOR_ONLY
+WRONG, RIGHT, REFUSED, LATE = (
+    ProbeVerdict.WRONG,
+    ProbeVerdict.ACCEPTED,
+    ProbeVerdict.REJECTED,
+    ProbeVerdict.VALIDATOR_ONLY,
+)
 FULL, HALF, NARROW = "u16 s16c s32c > u16", "f16 f16 f16 > f16", "f16 s8c f16 > f16"
 
 
@@ -38,7 +43,7 @@ FULL, HALF, NARROW = "u16 s16c s32c > u16", "f16 f16 f16 > f16", "f16 s8c f16 > 
         ("DepthWiseConv2d", "dilated_strided", "u8 s8c s32c > u8", RIGHT),
         ("DepthWiseConv2d", "1x1", "u16 s8 - > u16", WRONG),
         ("DepthWiseConv2d", "1x1", "u16 s8c - > u16", RIGHT),
-        ("DepthWiseConv2d", "1x1", "u16 s4c - > u16", Verdict.UNKNOWN),
+        ("DepthWiseConv2d", "1x1", "u16 s4c - > u16", ProbeVerdict.UNKNOWN),
         ("TransposeConv2d", "long", "u16 s16c s32c > u16", WRONG),
         ("TransposeConv2d", "long_strided", "u16 s8c s32c > u16", RIGHT),
         ("TransposeConv2d", "grouped_wider", "u8 s8c s32c > u8", REFUSED),
@@ -72,7 +77,7 @@ FULL, HALF, NARROW = "u16 s16c s32c > u16", "f16 f16 f16 > f16", "f16 s8c f16 > 
         ("Resize", "corners", "u8 > u8", WRONG),
     ],
 )
-def test_what_was_measured_of_kernels(op: str, case: str, codes: str, verdict: Verdict) -> None:
+def test_what_was_measured_of_kernels(op: str, case: str, codes: str, verdict: ProbeVerdict) -> None:
     asked = tuple(codes.replace(">", "").split())
     table = shipped_tables()[op]
     assert table.verdict(case, asked, "V79") is verdict

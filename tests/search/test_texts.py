@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from qnnsolve.errors import QnnSolveError, UnknownNameError, UsageError
 from qnnsolve.rules.wishes import Strength
-from qnnsolve.search.budgets import Budget, Target, budgets_of, target_of
+from qnnsolve.search.budgets import Budget, QualityTarget, budgets_of, target_of
 from qnnsolve.search.candidates import Candidates
 from qnnsolve.search.costs import COSTS
 
@@ -125,12 +125,12 @@ def test_a_share_is_of_the_dearest(share: float, dearest: float) -> None:
 
 @pytest.mark.parametrize("text", ["sqnr>=30", " sqnr >= 30.0 "])
 def test_a_target_is_read(text: str) -> None:
-    assert target_of(text) == Target("sqnr", 30.0)
+    assert target_of(text) == QualityTarget("sqnr", 30.0)
     assert target_of(text).metric is None
 
 
 def test_a_target_may_be_a_metric() -> None:
-    assert target_of("my.metrics:accuracy >= -0.5") == Target("my.metrics:accuracy", -0.5)
+    assert target_of("my.metrics:accuracy >= -0.5") == QualityTarget("my.metrics:accuracy", -0.5)
     assert target_of("my.metrics:accuracy >= -0.5").metric == "my.metrics:accuracy"
 
 

@@ -15,12 +15,12 @@ from qnnsolve.encodings import Encoding
 from qnnsolve.errors import UnknownNameError, UsageError
 from qnnsolve.solver import (
     Best,
+    BudgetProgram,
     Exhausted,
     Limits,
     Measure,
     Method,
     OverBudget,
-    Program,
     Term,
     Unknown,
     Unsatisfiable,
@@ -38,9 +38,9 @@ picks = st.integers(0, 10**6)
 methods = st.sampled_from((Method.AUTO, Method.MILP))
 
 
-def program_of(problem: Problem, measures: tuple[Measure, ...], method: Method = Method.AUTO) -> Program:
-    program = Program.of(problem, measures, Limits(method=method))
-    assert isinstance(program, Program)
+def program_of(problem: Problem, measures: tuple[Measure, ...], method: Method = Method.AUTO) -> BudgetProgram:
+    program = BudgetProgram.of(problem, measures, Limits(method=method))
+    assert isinstance(program, BudgetProgram)
     return program
 
 
@@ -64,7 +64,7 @@ def test_best_under_budgets(
     problem, measures = case
     legal = [amounts(measures, config) for config in legal_configs(problem)]
     if not legal:
-        assert isinstance(Program.of(problem, measures), Unsatisfiable)
+        assert isinstance(BudgetProgram.of(problem, measures), Unsatisfiable)
         return
     budgets = {name: legal[pick % len(legal)][name] * part for name, part in share.items()}
     possible = [each for each in legal if holds(each, budgets)]
@@ -131,9 +131,9 @@ def test_the_same_bytes_in_any_order(
     case: tuple[Problem, tuple[Measure, ...]], objective: dict[str, float], seed: int
 ) -> None:
     problem, measures = case
-    one, other = Program.of(problem, measures), Program.of(shuffled(problem, seed), measures)
-    assume(isinstance(one, Program) and isinstance(other, Program))
-    assert isinstance(one, Program) and isinstance(other, Program)
+    one, other = BudgetProgram.of(problem, measures), BudgetProgram.of(shuffled(problem, seed), measures)
+    assume(isinstance(one, BudgetProgram) and isinstance(other, BudgetProgram))
+    assert isinstance(one, BudgetProgram) and isinstance(other, BudgetProgram)
     first, again, second = one.least(objective), one.least(objective), other.least(objective)
     assert written(first) == written(again) == written(second)
 
@@ -216,9 +216,9 @@ def test_what_cannot_be_asked() -> None:
     with pytest.raises(UsageError, match="noise=inf"):
         program.least({"noise": math.inf})
     with pytest.raises(ValueError, match="no site of the problem"):
-        Program.of(PAIR, (Measure("noise", (Term((Site("c"),), {(PALETTE[0],): 1.0}),)),))
+        BudgetProgram.of(PAIR, (Measure("noise", (Term((Site("c"),), {(PALETTE[0],): 1.0}),)),))
     with pytest.raises(ValueError, match="one name"):
-        Program.of(PAIR, (NOISE, NOISE))
+        BudgetProgram.of(PAIR, (NOISE, NOISE))
     with pytest.raises(ValueError, match="not negative"):
         Term((SITES[0],), {(PALETTE[0],): -1.0})
     with pytest.raises(ValueError, match="2 sites"):

@@ -14,10 +14,10 @@ from qnnsolve.constraints import Problem
 from qnnsolve.encodings import Encoding
 from qnnsolve.solver import (
     Best,
+    BudgetProgram,
     Limits,
     Measure,
     Method,
-    Program,
     Solution,
     Term,
     Unknown,
@@ -133,8 +133,8 @@ def test_what_the_import_of_highs_takes_counts_under_a_budget(ends: list[float])
     problem = grid(2)
     each = tuple(Term((site,), {(e,): float(e.bits) for e in (U8, U16, S8)}) for site in problem.domains)
     narrow = tuple(Term((site,), {(U8,): 1.0}) for site in problem.domains)
-    program = Program.of(problem, (Measure("bits", each), Measure("narrow", narrow)), Limits(method=Method.MILP))
-    assert isinstance(program, Program)
+    program = BudgetProgram.of(problem, (Measure("bits", each), Measure("narrow", narrow)), Limits(method=Method.MILP))
+    assert isinstance(program, BudgetProgram)
     assert isinstance(program.least({"narrow": 1.0}, {"bits": 40}, limits=Limits(seconds=100)), Best)
     assert len(ends) >= 2 and max(ends) <= 100.01
 

@@ -15,9 +15,9 @@ from benchmarks.bench_budgets import measures_of, quantized
 from benchmarks.synthetic import synthetic
 from qnnsolve.constraints import Problem, Relation, Site, Table
 from qnnsolve.encodings import Encoding
-from qnnsolve.solver import Best, Limits, Measure, Method, OverBudget, Program, Term, check
+from qnnsolve.solver import Best, BudgetProgram, Limits, Measure, Method, OverBudget, Term, check
 from qnnsolve.solver.budgets.multipliers import dual
-from qnnsolve.solver.budgets.query import Impossible
+from qnnsolve.solver.budgets.query import ImpossibleBudget
 from qnnsolve.solver.budgets.rounds import Rounds
 from qnnsolve.solver.clock import Clock
 from qnnsolve.solver.muted import muted
@@ -29,9 +29,9 @@ asked = st.builds(measured, st.randoms(use_true_random=False), st.integers(1, 5)
 LEAST = {"noise": 1.0}
 
 
-def program_of(problem: Problem, measures: tuple[Measure, ...], limits: Limits | None = None) -> Program:
-    program = Program.of(problem, measures, limits or Limits())
-    assert isinstance(program, Program)
+def program_of(problem: Problem, measures: tuple[Measure, ...], limits: Limits | None = None) -> BudgetProgram:
+    program = BudgetProgram.of(problem, measures, limits or Limits())
+    assert isinstance(program, BudgetProgram)
     return program
 
 
@@ -52,7 +52,7 @@ def test_the_bound_is_never_above_the_best(
     rounds = Rounds.of(query.columns, Limits())
     assert rounds is not None
     answer = dual(query, rounds, Clock(None))
-    if isinstance(answer, Impossible):
+    if isinstance(answer, ImpossibleBudget):
         assert not possible
     elif possible:
         assert answer.bound <= min(possible) * (1 + 1e-9)
@@ -161,7 +161,7 @@ def test_a_long_relation(method: Method) -> None:
 def test_a_long_term_needs_a_constraint_to_stand_on() -> None:
     problem = Problem(dict.fromkeys(SITES, PALETTE), ())
     with pytest.raises(ValueError, match="a term over 14 sites, n0 the first"):
-        Program.of(problem, (Measure("noise", (Term(SITES, {PALETTE[:1] * 14: 1.0}),)),))
+        BudgetProgram.of(problem, (Measure("noise", (Term(SITES, {PALETTE[:1] * 14: 1.0}),)),))
 
 
 def test_what_c_prints_is_muted(capfd: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
 from qnnsolve.quantizer import SolveQuantizer
 from qnnsolve.results import AT_BORDER, CpuOp, Stand, Verification, in_words
-from qnnsolve.verification.comparison import Grid, compare
+from qnnsolve.verification.comparison import OutputGrid, compare
 from qnnsolve.verification.outputs import output_grids
 from qnnsolve.verification.verify import converted_checks
 
@@ -139,13 +139,13 @@ def test_ops_that_compute_are_named_before_those_that_only_quantize_for_them() -
 
 def test_a_difference_is_counted_in_steps_of_the_output_too() -> None:
     off = RAMP + torch.tensor([0, 0, 0, 0, 0.0625])
-    verification = compare([[off]], [[RAMP]], [[RAMP]], grids=[Grid(4 / 256, 8)])
+    verification = compare([[off]], [[RAMP]], [[RAMP]], grids=[OutputGrid(4 / 256, 8)])
     assert (verification.outputs[0].steps, verification.outputs[0].bits) == (4, 8)
     assert (verification.note or "").startswith(
         "output 0 differs by up to 0.0625, 1.56 % of its range, 4 steps of its 8-bit encoding"
     )
     assert in_words(compare([[RAMP]], [[RAMP]], [[RAMP]]).outputs[0]) == "0 % of its range"
-    broken = compare([[RAMP * math.nan]], [[RAMP]], [[RAMP]], grids=[Grid(4 / 256, 8)])
+    broken = compare([[RAMP * math.nan]], [[RAMP]], [[RAMP]], grids=[OutputGrid(4 / 256, 8)])
     assert broken.outputs[0].steps is None
 
 

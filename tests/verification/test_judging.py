@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from qnnsolve.results import OutputCheck, Verdict
-from qnnsolve.verification.comparison import Grid, compare
+from qnnsolve.verification.comparison import OutputGrid, compare
 
 AGREES, ROUNDING, DISAGREES = Verdict.AGREES, Verdict.ROUNDING, Verdict.DISAGREES
 
@@ -20,7 +20,7 @@ def judged(
     ref: torch.Tensor,
     *,
     tolerance: float = 0.01,
-    grid: Grid | None = None,
+    grid: OutputGrid | None = None,
     quantized: bool = True,
 ) -> OutputCheck:
     unquantized = () if quantized else (0,)
@@ -69,8 +69,8 @@ def test_one_step_is_rounding_though_it_exceeds_the_tolerance_and_loses() -> Non
     one, two = ref.clone(), ref.clone()
     one[7] += 1 / 8
     two[7] += 2 / 8
-    assert judged(one, ref, ref, grid=Grid(1 / 8, 8)).verdict is ROUNDING
-    assert judged(two, ref, ref, grid=Grid(1 / 8, 8)).verdict is DISAGREES
+    assert judged(one, ref, ref, grid=OutputGrid(1 / 8, 8)).verdict is ROUNDING
+    assert judged(two, ref, ref, grid=OutputGrid(1 / 8, 8)).verdict is DISAGREES
     assert judged(one, ref, ref).verdict is DISAGREES, "steps unknown"
 
 
@@ -216,11 +216,11 @@ def test_scalars_are_judged_too() -> None:
 
 def test_few_steps_of_an_encoding_are_told() -> None:
     ref = torch.arange(83.0) / 65535
-    verification = compare([[ref]], [[ref]], [[ref]], grids=[Grid(1 / 65535, 16)])
+    verification = compare([[ref]], [[ref]], [[ref]], grids=[OutputGrid(1 / 65535, 16)])
     assert (verification.outputs[0].steps_used, verification.outputs[0].few_steps) == (82, True)
     assert verification.note is None, "nothing is off"
-    verification = compare([[ref + 3 / 65535]], [[ref]], [[ref]], grids=[Grid(1 / 65535, 16)])
+    verification = compare([[ref + 3 / 65535]], [[ref]], [[ref]], grids=[OutputGrid(1 / 65535, 16)])
     assert verification.note is not None
     assert "output 0 uses 82 of 65,536 steps of its encoding" in verification.note
-    assert not judged(ref, ref, ref, grid=Grid(1 / 65535 / 8, 16)).few_steps
-    assert not judged(ref, ref, ref, grid=Grid(1 / 65535, 8)).few_steps
+    assert not judged(ref, ref, ref, grid=OutputGrid(1 / 65535 / 8, 16)).few_steps
+    assert not judged(ref, ref, ref, grid=OutputGrid(1 / 65535, 8)).few_steps

@@ -16,7 +16,7 @@ from qnnsolve.cli.commands.pages import check_report
 from qnnsolve.errors import HostBackendError, MismatchError, PoorError
 
 if TYPE_CHECKING:
-    from qnnsolve.results import Difference, ExportResult, SolveResult
+    from qnnsolve.results import ExportResult, FirstDifference, SolveResult
 
 __all__ = ["CALIBRATION_HELP", "decibels", "files_of", "register", "request_of", "solve_exit"]
 
@@ -229,7 +229,7 @@ def _export_exit(result: ExportResult, strict: bool, unverified: bool) -> int:
     return MismatchError.exit_code
 
 
-def _where(found: Difference | None) -> str:
+def _where(found: FirstDifference | None) -> str:
     if found is None:
         return ""
     if found.node is None:

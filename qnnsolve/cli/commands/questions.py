@@ -9,7 +9,7 @@ from qnnsolve.cli.arguments import whole_number
 from qnnsolve.cli.commands.groups import Group
 
 if TYPE_CHECKING:
-    from qnnsolve.questions import Difference, Opened, WhyNot
+    from qnnsolve.questions import Opened, RunDifference, WhyNot
 
 __all__ = ["register"]
 
@@ -222,7 +222,7 @@ def _diff(arguments: argparse.Namespace, stdout: IO[str]) -> int:
     return 0 if found.empty else 1
 
 
-def _print_difference(found: Difference, arguments: argparse.Namespace, other: str, stdout: IO[str]) -> None:
+def _print_difference(found: RunDifference, arguments: argparse.Namespace, other: str, stdout: IO[str]) -> None:
     from qnnsolve.report import json_results
     from qnnsolve.report.lines import print_lines
     from qnnsolve.report.questions import difference_json, difference_lines

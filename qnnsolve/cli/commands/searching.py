@@ -123,7 +123,7 @@ def _search(arguments: argparse.Namespace, stdout: IO[str]) -> int:
             model_name=arguments.model,
             progress=progress,
         )
-    asked = searching.Asked(arguments.model, arguments.recipes)
+    asked = searching.SearchWords(arguments.model, arguments.recipes)
     if arguments.plot is not None:
         from qnnsolve.report.search_plot import write_plot
 

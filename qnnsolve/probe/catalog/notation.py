@@ -5,31 +5,31 @@ from __future__ import annotations
 import attrs
 
 from qnnsolve.facts.forms import When
-from qnnsolve.probe.questions import CaseSpec, Fill, Nested, Param, Port, PortRole
+from qnnsolve.probe.questions import CaseSpec, Fill, Nested, Param, PortRole, TensorPort
 
 __all__ = ["Span", "case", "out", "put", "static", "tied", "when"]
 
 Span = tuple[float, float]
 
 
-def put(shape: str, codes: str, axis: int = 0, span: Span | None = None, fill: Fill = Fill.UNIFORM) -> Port:
+def put(shape: str, codes: str, axis: int = 0, span: Span | None = None, fill: Fill = Fill.UNIFORM) -> TensorPort:
     """Return an input that the graph is fed with; ``shape`` as ``1x8x8x32``."""
-    return Port(PortRole.INPUT, _shape(shape), tuple(codes.split()), axis, span=span, fill=fill)
+    return TensorPort(PortRole.INPUT, _shape(shape), tuple(codes.split()), axis, span=span, fill=fill)
 
 
 def static(
     shape: str, codes: str, axis: int = 0, blocks: int = 2, span: Span | None = None, fill: Fill = Fill.UNIFORM
-) -> Port:
+) -> TensorPort:
     """Return a constant input."""
-    return Port(PortRole.STATIC, _shape(shape), tuple(codes.split()), axis, blocks, span, fill)
+    return TensorPort(PortRole.STATIC, _shape(shape), tuple(codes.split()), axis, blocks, span, fill)
 
 
-def out(shape: str, codes: str) -> Port:
+def out(shape: str, codes: str) -> TensorPort:
     """Return an output."""
-    return Port(PortRole.OUTPUT, _shape(shape), tuple(codes.split()))
+    return TensorPort(PortRole.OUTPUT, _shape(shape), tuple(codes.split()))
 
 
-def case(name: str, *ports: Port, **params: tuple[str, Nested]) -> CaseSpec:
+def case(name: str, *ports: TensorPort, **params: tuple[str, Nested]) -> CaseSpec:
     """Return a case; parameters by name as ``(dtype, value)``."""
     return CaseSpec(name, ports, tuple(Param(key, *value) for key, value in params.items()))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from qnnsolve.probe.catalog.notation import Span, case, out, put, static, tied
-from qnnsolve.probe.questions import CaseSpec, Fill, Nested, Port, PortRole
+from qnnsolve.probe.questions import CaseSpec, Fill, Nested, PortRole, TensorPort
 
 __all__ = [
     "ACT",
@@ -53,7 +53,7 @@ def u32(value: Nested) -> Params:
     return ("u32", value)
 
 
-def bias(codes: str = BIAS, size: int = 32) -> Port:
+def bias(codes: str = BIAS, size: int = 32) -> TensorPort:
     """Return a constant bias."""
     return static(str(size), codes, span=(-2.0, 2.0), fill=Fill.BIAS)
 
@@ -80,7 +80,7 @@ _ACTIVATIONS = frozenset(["u8", "u16", "f32", "f16"])
 _CONSTANTS = frozenset(["u8", "s8", "s8c", "s4", "s4c", "s2c", "u16", "s16", "s16c", "s32", "s32c", "f32", "f16", "-"])
 
 
-def _chosen(port: Port) -> tuple[str, ...]:
+def _chosen(port: TensorPort) -> tuple[str, ...]:
     some = _CONSTANTS if port.role is PortRole.STATIC else _ACTIVATIONS
     if port.fill is Fill.BIAS:
         some -= {"s8"}

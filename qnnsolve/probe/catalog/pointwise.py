@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qnnsolve.probe.catalog.notation import Span, case, out, put, static
 from qnnsolve.probe.catalog.parts import ACT, ANY, DATA, FALSE, INTS, TRUE, binary, same, u32
-from qnnsolve.probe.questions import CaseSpec, Check, OpSpec, Port
+from qnnsolve.probe.questions import CaseSpec, Check, OpSpec, TensorPort
 
 __all__ = ["POINTWISE"]
 
@@ -58,7 +58,7 @@ _DIVISIONS = {"Divide", "FloorDiv", "Fmod", "Mod"}
 _BOOLS = "b8 u8 i32 f32"
 
 
-def _select(name: str, condition: str, left: Port, right: Port, result: str = "1x8x8x32") -> CaseSpec:
+def _select(name: str, condition: str, left: TensorPort, right: TensorPort, result: str = "1x8x8x32") -> CaseSpec:
     return case(name, put(condition, "b8 u8 i32"), left, right, out(result, DATA))
 
 

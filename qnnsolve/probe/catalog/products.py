@@ -5,7 +5,7 @@ from __future__ import annotations
 from qnnsolve.probe.catalog.convolutions import CONV_SPAN, CONVOLUTIONS
 from qnnsolve.probe.catalog.notation import case, out, put, static, when
 from qnnsolve.probe.catalog.parts import ACT, FALSE, INTS, TRUE, WEIGHT, alike, as_chosen, bias, moved, norm, same, u32
-from qnnsolve.probe.questions import CaseSpec, Nested, OpSpec, Port
+from qnnsolve.probe.questions import CaseSpec, Nested, OpSpec, TensorPort
 
 __all__ = ["PRODUCTS"]
 
@@ -24,7 +24,7 @@ def _linear(
     return case(name, put(before, ACT), by, bias(size=int(weight.split("x")[0])), out(after, ACT), **params)
 
 
-def _matmul(name: str, left: str | Port, right: str | Port, result: str, turned: bool = False) -> CaseSpec:
+def _matmul(name: str, left: str | TensorPort, right: str | TensorPort, result: str, turned: bool = False) -> CaseSpec:
     """A product; operands as shapes are fed."""
     first, second = (put(of, INTS) if isinstance(of, str) else of for of in (left, right))
     params = {"transpose_in0": FALSE, "transpose_in1": ("b8", turned)}

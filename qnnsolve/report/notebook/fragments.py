@@ -13,7 +13,7 @@ import attrs
 
 from qnnsolve.report.lines import Line
 
-__all__ = ["SCRIPT", "STYLE", "Cell", "Table", "escaped", "folded", "hashed", "lines_html"]
+__all__ = ["SCRIPT", "STYLE", "HtmlCell", "HtmlTable", "escaped", "folded", "hashed", "lines_html"]
 
 ROWS = 200
 """So many of a table are shown."""
@@ -88,7 +88,7 @@ def _finite(number: float) -> float:
 
 
 @attrs.frozen
-class Cell:
+class HtmlCell:
     """A text, and the number by which its column sorts."""
 
     text: str
@@ -101,19 +101,19 @@ class Cell:
 
 
 @attrs.frozen
-class Table:
+class HtmlTable:
     """A table with a title; of many rows the first are shown, and how many are left."""
 
     title: str
     columns: Sequence[str]
-    rows: Sequence[Sequence[Cell | str]]
+    rows: Sequence[Sequence[HtmlCell | str]]
 
     def html(self) -> str:
         """The table; nothing where it has no rows."""
         if not self.rows:
             return ""
         head = "".join(f'<th scope="col">{escaped(each)}</th>' for each in self.columns)
-        cells = ((each if isinstance(each, Cell) else Cell(each) for each in row) for row in self.rows[:ROWS])
+        cells = ((each if isinstance(each, HtmlCell) else HtmlCell(each) for each in row) for row in self.rows[:ROWS])
         body = "".join(f"<tr>{''.join(each.html() for each in row)}</tr>" for row in cells)
         more = len(self.rows) - ROWS
         left = f"<p>and {more:,} more</p>" if more > 0 else ""

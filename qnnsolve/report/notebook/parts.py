@@ -6,13 +6,13 @@ import math
 from collections.abc import Iterator, Sequence
 
 from qnnsolve.logic import Answers
-from qnnsolve.questions import Alternatives, Clash, Difference, Repair, WhyNot
+from qnnsolve.questions import Alternatives, Clash, Repair, RunDifference, WhyNot
 from qnnsolve.report.comparing import compare_head
 from qnnsolve.report.lines import Line, count
-from qnnsolve.report.notebook.fragments import Cell, Table, folded, lines_html
+from qnnsolve.report.notebook.fragments import HtmlCell, HtmlTable, folded, lines_html
 from qnnsolve.report.program import program
 from qnnsolve.report.questions import clash_lines, difference_lines, repair_lines, why_lines
-from qnnsolve.report.searching import Asked, amount, search_head
+from qnnsolve.report.searching import SearchWords, amount, search_head
 from qnnsolve.report.solve import cost_line, head
 from qnnsolve.results import (
     CompareResult,
@@ -51,12 +51,14 @@ def parts_of(answer: object) -> Iterator[str]:
             yield from _search(answer, _MODEL)
         case CompareResult():
             yield lines_html(compare_head(answer, _MODEL))
-            yield Table("Nodes", ("node", "op", "module", "encoding", "own", "accumulated"), _nodewise(answer)).html()
+            yield HtmlTable(
+                "Nodes", ("node", "op", "module", "encoding", "own", "accumulated"), _nodewise(answer)
+            ).html()
         case WhyNot():
             yield lines_html(why_lines([answer]))
             if answer.difference is not None:
                 yield folded("everything that changes", "".join(_changes(answer.difference)))
-        case Difference():
+        case RunDifference():
             yield lines_html([*difference_lines(answer, "one", "other")][:2])
             yield from _changes(answer)
         case Alternatives():
@@ -68,7 +70,7 @@ def parts_of(answer: object) -> Iterator[str]:
         case Answers():
             rows = [list(map(str, each.values)) for each in answer.answers]
             yield lines_html([Line(answer.question, "bold"), Line(count(answer.total, "answer"))])
-            yield Table("", answer.variables, rows).html()
+            yield HtmlTable("", answer.variables, rows).html()
         case _:
             raise TypeError(f"{type(answer).__name__} is no answer of qnnsolve")
 
@@ -87,27 +89,27 @@ def _run(run: Run) -> Iterator[str]:
 def _solve(result: SolveResult, model: str) -> Iterator[str]:
     yield lines_html([*head(result, model), *([] if result.cost is None else [cost_line(result)])])
     conflicts = [[each.text, ", ".join(each.nodes), "; ".join(each.constraints)] for each in result.conflicts]
-    yield Table("Conflicts", ("conflict", "at", "because"), conflicts).html()
+    yield HtmlTable("Conflicts", ("conflict", "at", "because"), conflicts).html()
     deviations = [
         [node.name, node.target, node.module_path, it.site, it.requested, it.chosen, f"{it.reason} [{it.rule}]"]
         for node in result.nodes
         for it in node.deviations
     ]
     columns = ("node", "op", "module", "where", "asked", "chosen", "because")
-    yield Table(f"Deviations ({len(deviations)})", columns, deviations).html()
-    converts: list[list[Cell | str]] = [
+    yield HtmlTable(f"Deviations ({len(deviations)})", columns, deviations).html()
+    converts: list[list[HtmlCell | str]] = [
         [it.producer, it.user, it.source, it.target, _count(it.numel), _count(it.price), f"{it.reason} [{it.rule}]"]
         for it in result.converts
     ]
     columns = ("from", "to", "is", "becomes", "elements", "cost", "because")
-    yield Table(f"Converts ({len(converts)})", columns, converts).html()
+    yield HtmlTable(f"Converts ({len(converts)})", columns, converts).html()
     yield folded(f"all {len(result.nodes):,} nodes", _nodes(result.nodes))
 
 
 def _nodes(nodes: Sequence[NodeRecord]) -> str:
-    rows: list[list[Cell | str]] = [
+    rows: list[list[HtmlCell | str]] = [
         [
-            Cell(str(at), at),
+            HtmlCell(str(at), at),
             node.name,
             node.qnn_op or node.target,
             node.module_path,
@@ -117,7 +119,7 @@ def _nodes(nodes: Sequence[NodeRecord]) -> str:
         ]
         for at, node in enumerate(nodes)
     ]
-    return Table("Nodes", ("", "node", "op", "module", "inputs", "output", "runs on"), rows).html()
+    return HtmlTable("Nodes", ("", "node", "op", "module", "inputs", "output", "runs on"), rows).html()
 
 
 def _export(result: ExportResult, model: str) -> Iterator[str]:
@@ -127,15 +129,15 @@ def _export(result: ExportResult, model: str) -> Iterator[str]:
     checks = {} if verification is None else {each.index: each for each in verification.outputs}
     near = {each.index: each.sqnr for each in result.converted}
     rows = [_output(index, checks.get(index), near.get(index)) for index in sorted({*checks, *near})]
-    yield Table("Outputs", ("output", "verdict", "emulator", "converted", "largest error"), rows).html()
+    yield HtmlTable("Outputs", ("output", "verdict", "emulator", "converted", "largest error"), rows).html()
     yield folded("the solve", "".join(_solve(result.solve, model)))
 
 
-def _output(index: int, check: OutputCheck | None, near: Decibels | None) -> list[Cell | str]:
+def _output(index: int, check: OutputCheck | None, near: Decibels | None) -> list[HtmlCell | str]:
     emulator = None if check is None else check.emulator
-    error: Cell | str = "" if check is None else Cell(in_words(check), check.max_rel)
+    error: HtmlCell | str = "" if check is None else HtmlCell(in_words(check), check.max_rel)
     return [
-        Cell(str(index), index),
+        HtmlCell(str(index), index),
         "" if check is None else check.verdict.value,
         _decibels(None if emulator is None else emulator.together),
         _decibels(None if near is None else near.together),
@@ -144,26 +146,30 @@ def _output(index: int, check: OutputCheck | None, near: Decibels | None) -> lis
 
 
 def _search(result: SearchResult, model: str) -> Iterator[str]:
-    yield lines_html(search_head(result, Asked(model)))
+    yield lines_html(search_head(result, SearchWords(model)))
     known: list[SearchPoint | UniformRecord] = [*result.points, *result.uniforms]
     costs = list(dict.fromkeys(cost for each in known for cost in each.amounts))
     metric = any(each.metric is not None for each in known)
     names = [*(f"point {at}" for at in range(1, len(result.points) + 1)), *(each.name for each in result.uniforms)]
     rows = [_figures(name, each, costs, metric=metric) for name, each in zip(names, known, strict=True)]
     columns = ["", *costs, "predicted", "measured", *(["metric"] if metric else [])]
-    yield Table("Points and uniform candidates", columns, rows).html()
-    noisy: list[list[Cell | str]] = [[each.site, each.encoding, _decibels(each.db)] for each in result.sensitivities]
-    inside = Table("SQNR if nothing else were rounded (estimate)", ("where", "encoding", "SQNR"), noisy).html()
+    yield HtmlTable("Points and uniform candidates", columns, rows).html()
+    noisy: list[list[HtmlCell | str]] = [
+        [each.site, each.encoding, _decibels(each.db)] for each in result.sensitivities
+    ]
+    inside = HtmlTable("SQNR if nothing else were rounded (estimate)", ("where", "encoding", "SQNR"), noisy).html()
     yield folded("the noisiest sites", inside)
 
 
-def _figures(name: str, each: SearchPoint | UniformRecord, costs: Sequence[str], *, metric: bool) -> list[Cell | str]:
-    amounts = [Cell(amount(cost, each.amounts[cost]), each.amounts[cost]) for cost in costs]
-    own = [Cell("" if each.metric is None else f"{each.metric:.6g}", each.metric)] if metric else []
+def _figures(
+    name: str, each: SearchPoint | UniformRecord, costs: Sequence[str], *, metric: bool
+) -> list[HtmlCell | str]:
+    amounts = [HtmlCell(amount(cost, each.amounts[cost]), each.amounts[cost]) for cost in costs]
+    own = [HtmlCell("" if each.metric is None else f"{each.metric:.6g}", each.metric)] if metric else []
     return [name, *amounts, _decibels(each.predicted_db), _decibels(each.measured_db), *own]
 
 
-def _nodewise(result: CompareResult) -> list[list[Cell | str]]:
+def _nodewise(result: CompareResult) -> list[list[HtmlCell | str]]:
     return [
         [
             node.name,
@@ -177,21 +183,21 @@ def _nodewise(result: CompareResult) -> list[list[Cell | str]]:
     ]
 
 
-def _changes(found: Difference) -> Iterator[str]:
+def _changes(found: RunDifference) -> Iterator[str]:
     changes = [[it.node, it.target, it.module_path, it.port, it.before, it.after] for it in found.changes]
-    yield Table("Other encodings", ("node", "op", "module", "port", "before", "after"), changes).html()
+    yield HtmlTable("Other encodings", ("node", "op", "module", "port", "before", "after"), changes).html()
     moved = [[it.node, it.target, it.module_path, it.before, it.after] for it in found.moved]
-    yield Table("Elsewhere", ("node", "op", "module", "before", "after"), moved).html()
+    yield HtmlTable("Elsewhere", ("node", "op", "module", "before", "after"), moved).html()
     for title, converts in (("Converts more", found.converts_added), ("Converts less", found.converts_removed)):
-        rows: list[list[Cell | str]] = [
+        rows: list[list[HtmlCell | str]] = [
             [it.producer, it.user, it.source, it.target, _count(it.numel)] for it in converts
         ]
-        yield Table(title, ("from", "to", "is", "becomes", "elements"), rows).html()
+        yield HtmlTable(title, ("from", "to", "is", "becomes", "elements"), rows).html()
 
 
 def _alternatives(answer: Alternatives) -> str:
     ports = [port for port, _ in answer.found[0].encodings] if answer.found else []
-    rows: list[list[Cell | str]] = [
+    rows: list[list[HtmlCell | str]] = [
         [
             _count(each.price),
             *(encoding for _, encoding in each.encodings),
@@ -200,13 +206,13 @@ def _alternatives(answer: Alternatives) -> str:
         for each in answer.found
     ]
     title = f"{answer.node} ({answer.target}){f': {answer.cut_off}' if answer.cut_off else ''}"
-    return Table(title, ("price", *ports, "mostly for"), rows).html() or lines_html([Line(title)])
+    return HtmlTable(title, ("price", *ports, "mostly for"), rows).html() or lines_html([Line(title)])
 
 
-def _count(number: int | None) -> Cell:
-    return Cell("", -1) if number is None else Cell(f"{number:,}", number)
+def _count(number: int | None) -> HtmlCell:
+    return HtmlCell("", -1) if number is None else HtmlCell(f"{number:,}", number)
 
 
-def _decibels(value: float | None) -> Cell:
+def _decibels(value: float | None) -> HtmlCell:
     """Sorted as a number, those that are not known first."""
-    return Cell("", -math.inf) if value is None else Cell(f"{value:.2f} dB", value)
+    return HtmlCell("", -math.inf) if value is None else HtmlCell(f"{value:.2f} dB", value)

@@ -12,12 +12,12 @@ from qnnsolve.errors import UsageError
 from qnnsolve.questions import (
     Clash,
     Clashing,
+    ExplanationStep,
+    NodePlace,
     Opened,
-    Place,
+    PlaceVerdict,
     Price,
     Repair,
-    Step,
-    Verdict,
     conflicts_of,
     prices_of_all,
     refusal,
@@ -39,7 +39,7 @@ SECONDS = 2.0
 """That one may take; the first that takes longer is the last."""
 MOST_REFUSALS = 1000
 """Refused candidates whose steps are in a page."""
-_REFUSED = (Verdict.OFF, Verdict.IMPOSSIBLE)
+_REFUSED = (PlaceVerdict.OFF, PlaceVerdict.IMPOSSIBLE)
 
 Json = dict[str, Any]
 
@@ -66,13 +66,13 @@ def explain(solved: Solved | Run, nodes: Sequence[Json], looks: Sequence[Hashabl
     }
 
 
-def _ports(opened: Opened, node: Json) -> Iterator[tuple[int, Place, Json]]:
+def _ports(opened: Opened, node: Json) -> Iterator[tuple[int, NodePlace, Json]]:
     """The ports of a node that have a choice, by number, each with what stands for it in the document."""
     for at, (port, site) in enumerate(opened.sites_of.get(node["name"], ())):
         read = next((each for each in node["inputs"] if each["name"] == site.node), None)
         shown = read if site.user else node["output"]
         if shown is not None and shown["chosen"] is not None:
-            yield at, Place(opened.facts.graph[node["name"]], port, site), shown
+            yield at, NodePlace(opened.facts.graph[node["name"]], port, site), shown
 
 
 def _deviations(opened: Opened, nodes: Sequence[Json], looks: Sequence[Hashable]) -> None:
@@ -88,7 +88,7 @@ def _deviations(opened: Opened, nodes: Sequence[Json], looks: Sequence[Hashable]
                 shown["why"] = [f"its steps stand at {told[key]}, a node that looks like this one"]
             elif len(told) < MOST_QUESTIONS:
                 answers = why(opened, place)
-                if any(each.verdict is Verdict.OPEN for each in answers):
+                if any(each.verdict is PlaceVerdict.OPEN for each in answers):
                     return
                 shown["why"] = [line for each in answers for line in (each.sentence, *map(_line, each.steps))]
                 told[key] = node["name"]
@@ -133,30 +133,30 @@ def _prices(
 
 
 def _refused(
-    opened: Opened, place: Place, wanted: Sequence[Encoding], costs: dict[Encoding, Price], refusals: Once[Any]
+    opened: Opened, place: NodePlace, wanted: Sequence[Encoding], costs: dict[Encoding, Price], refusals: Once[Any]
 ) -> Json:
     """By the number of the candidate among all of its site, the number of its steps."""
     assert place.site is not None
     domain = opened.problem.domains[place.site]
     told = {}
     for each in wanted:
-        steps = refusal(opened, place.site, each, staying=costs[each].verdict is Verdict.OFF)
+        steps = refusal(opened, place.site, each, staying=costs[each].verdict is PlaceVerdict.OFF)
         lines = tuple(line.text.strip() for line in step_lines([*map(_without_question, steps[1:])]))
         if lines:
             told[str(domain.index(each))] = refusals.of(lines)
     return told
 
 
-def _without_question(step: Step) -> Step:
+def _without_question(step: ExplanationStep) -> ExplanationStep:
     """A step, where the first one, what is asked for, stands above the others."""
     return attrs.evolve(step, needs=tuple(each - 1 for each in step.needs if each))
 
 
 def _coded(price: Price) -> Any:
     """A number: so much more; in brackets: and more ops go to the CPU; False: no config has it."""
-    if price.verdict is Verdict.IMPOSSIBLE:
+    if price.verdict is PlaceVerdict.IMPOSSIBLE:
         return False
-    return (price.more,) if price.verdict is Verdict.OFF else price.more
+    return (price.more,) if price.verdict is PlaceVerdict.OFF else price.more
 
 
 def clashes(solved: Solved | Run) -> tuple[tuple[Clash, ...], tuple[Repair, ...]]:
@@ -176,6 +176,6 @@ def clashes(solved: Solved | Run) -> tuple[tuple[Clash, ...], tuple[Repair, ...]
     return conflicts_of(clashing), repairs_of(clashing)
 
 
-def _line(step: Step) -> str:
+def _line(step: ExplanationStep) -> str:
     code = f" [{step.rule}]" if step.rule.startswith("Q") else ""
     return f"{step.text}{code}"

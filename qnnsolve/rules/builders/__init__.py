@@ -23,9 +23,9 @@ from qnnsolve.rules.builders import (
     products,
     reductions,
 )
-from qnnsolve.rules.builders.types import OUTPUT, Builder, Built, Fate, Input, Step, on_cpu
+from qnnsolve.rules.builders.types import OUTPUT, Builder, Built, Fate, Input, SideOp, on_cpu
 
-__all__ = ["BUILDERS", "LARGEST_RANK", "OUTPUT", "Built", "Fate", "Input", "Step", "build"]
+__all__ = ["BUILDERS", "LARGEST_RANK", "OUTPUT", "Built", "Fate", "Input", "SideOp", "build"]
 
 LARGEST_RANK = 5
 """Dimensions that HTP takes (measured, QNN 2.51: ``incorrect Rank 6`` for Reshape and Transpose)."""

@@ -8,7 +8,7 @@ from qnnsolve.rules.builders.types import (
     Built,
     Fate,
     Input,
-    Step,
+    SideOp,
     on_cpu,
     ref_at,
     shape_of,
@@ -20,7 +20,7 @@ IN, OUT = 0, 1
 """Ports of an op with one input."""
 
 
-def batched(name: str, rank: int, *steps: Step) -> Builder:
+def batched(name: str, rank: int, *steps: SideOp) -> Builder:
     """An op over one input of ``rank`` dimensions, batch and channels first."""
 
     def builder(node: Node, graph: Graph) -> Built:

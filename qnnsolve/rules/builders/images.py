@@ -9,7 +9,7 @@ from qnnsolve.rules.builders.types import (
     Built,
     Fate,
     Input,
-    Step,
+    SideOp,
     no_builder,
     on_cpu,
     ref_at,
@@ -36,7 +36,7 @@ def _bicubic(node: Node, graph: Graph) -> Built:
 def _grid_sample(node: Node, graph: Graph) -> Built:
     """The grid is transposed first (builders/op_grid_sampler_2d.py)."""
     inputs = (Input(ref_at(node, 0)), Input(ref_at(node, 1)))
-    return Built(Fate.OP, "GridSample", inputs, steps=(Step("Transpose", (1, 1)),))
+    return Built(Fate.OP, "GridSample", inputs, steps=(SideOp("Transpose", (1, 1)),))
 
 
 def _patches(name: str, rank: int) -> Builder:
@@ -48,7 +48,7 @@ def _patches(name: str, rank: int) -> Builder:
         dilation, padding = _pair(node.argument(at + 1, "dilation", 1)), _pair(node.argument(at + 2, "padding", 0))
         if kernel != stride or kernel[0] != kernel[1] or dilation != (1, 1) or padding != (0, 0):
             return on_cpu("ExecuTorch builds square patches side by side only")
-        return batched(name, rank, Step("Reshape", (OUT, OUT)))(node, graph)
+        return batched(name, rank, SideOp("Reshape", (OUT, OUT)))(node, graph)
 
     return builder
 

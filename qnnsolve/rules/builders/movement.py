@@ -8,7 +8,7 @@ from qnnsolve.rules.builders.types import (
     Built,
     Fate,
     Input,
-    Step,
+    SideOp,
     identity,
     item,
     no_builder,
@@ -36,7 +36,7 @@ def _joined(name: str) -> Builder:
 def _stack(node: Node, graph: Graph) -> Built:
     if node.tensor is not None and node.tensor.dtype in ("int32", "int64"):
         # QNN packs no integers, and ExecuTorch decomposes (partition/utils.py, filter_fn).
-        return Built(Fate.OP, "Concat", _joined("Concat")(node, graph).inputs, steps=(Step("Reshape", (0, 0)),))
+        return Built(Fate.OP, "Concat", _joined("Concat")(node, graph).inputs, steps=(SideOp("Reshape", (0, 0)),))
     return _joined("Pack")(node, graph)
 
 
@@ -48,7 +48,7 @@ def _tiled(node: Node, graph: Graph) -> Built:
     if len(before) < len(after) and node.target == "aten.repeat.default":
         return on_cpu("ExecuTorch builds aten.repeat without new dimensions only")
     # ExecuTorch brings the input to the rank of the output first (_passes/expand_broadcast_tensor_shape.py).
-    steps = (Step("Reshape", (0, 0)),) if len(before) < len(after) else ()
+    steps = (SideOp("Reshape", (0, 0)),) if len(before) < len(after) else ()
     return Built(Fate.OP, "Tile", (Input(source),), steps=steps)
 
 

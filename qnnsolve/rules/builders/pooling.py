@@ -12,7 +12,7 @@ from qnnsolve.rules.builders.types import (
     Builder,
     Built,
     Fate,
-    Step,
+    SideOp,
     no_builder,
     on_cpu,
     ref_at,
@@ -22,7 +22,7 @@ from qnnsolve.rules.builders.types import (
 
 __all__ = ["SMALLEST_WRONG", "TABLE", "averages_right", "padding_right"]
 
-_TO_2D = (Step("Reshape", (IN, IN)), Step("Reshape", (OUT, OUT)))
+_TO_2D = (SideOp("Reshape", (IN, IN)), SideOp("Reshape", (OUT, OUT)))
 """Around an op on sequences that is built as one on images."""
 
 
@@ -138,7 +138,7 @@ def _volume(kernel: object, dimensions: int) -> int:
     return volume
 
 
-def _adaptive_average(rank: int, *steps: Step) -> Builder:
+def _adaptive_average(rank: int, *steps: SideOp) -> Builder:
     """An average over regions of one size: ExecuTorch builds no others (builders/op_adaptive_avg_pool2d.py)."""
 
     def builder(node: Node, graph: Graph) -> Built:
@@ -168,7 +168,7 @@ def _largest(node: Node, graph: Graph) -> Built:
     if any(entry != 1 for entry in sizes_of(node.argument(4, "dilation", 1))):
         return on_cpu("ExecuTorch builds PoolMax2d without dilation only")
     padded = any(entry != 0 for entry in sizes_of(node.argument(3, "padding", 0)))
-    steps = (Step("Pad", (IN, OUT), "constant"),) if padded else ()
+    steps = (SideOp("Pad", (IN, OUT), "constant"),) if padded else ()
     built = batched("PoolMax2d", 4, *steps)(node, graph)
     return built if built.fate is Fate.CPU or not node.several else _first_output(built)
 

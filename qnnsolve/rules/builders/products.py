@@ -5,7 +5,7 @@ from __future__ import annotations
 from qnnsolve.facts.graph import Graph, Node, Ref
 from qnnsolve.rules.builders.batched import sizes_of
 from qnnsolve.rules.builders.kernels import case_of
-from qnnsolve.rules.builders.types import Builder, Built, Fate, Input, Step, on_cpu, op, ref_at, shape_of, table
+from qnnsolve.rules.builders.types import Builder, Built, Fate, Input, SideOp, on_cpu, op, ref_at, shape_of, table
 from qnnsolve.rules.request import Role
 
 __all__ = ["TABLE", "grouped_right"]
@@ -76,7 +76,7 @@ def _convolved(
     else:
         name = "Conv3d" if volume else "Conv2d"
     # A convolution of sequences is one of images (_passes/canonicalize_conv.py).
-    steps = (Step("Reshape", (_IN, _IN)), Step("Reshape", (_OUT, _OUT))) if len(shape) == 3 else ()
+    steps = (SideOp("Reshape", (_IN, _IN)), SideOp("Reshape", (_OUT, _OUT))) if len(shape) == 3 else ()
     case = case_of(name, node, graph, groups, dilation)
     return Built(Fate.OP, name, _weighted(node, weight, 1 if transposed else 0), case, steps=steps)
 
@@ -110,7 +110,7 @@ def _linear(node: Node, graph: Graph) -> Built:
         return on_cpu("ExecuTorch builds FullyConnected with constant weights and biases only")
     # Rank 2 whatever the input: ExecuTorch reshapes around it (_passes/fixed_linear_keep_dim.py).
     deep = len(shape_of(graph, ref_at(node, 0))) > 2
-    steps = (Step("Reshape", (_IN, _IN)), Step("Reshape", (_OUT, _OUT))) if deep else ()
+    steps = (SideOp("Reshape", (_IN, _IN)), SideOp("Reshape", (_OUT, _OUT))) if deep else ()
     return Built(Fate.OP, "FullyConnected", _weighted(node, weight, 0), case="rank2", steps=steps)
 
 

@@ -9,7 +9,7 @@ from qnnsolve.rules.builders.types import (
     Built,
     Fate,
     Input,
-    Step,
+    SideOp,
     no_builder,
     on_cpu,
     op,
@@ -49,7 +49,7 @@ def _any(node: Node, graph: Graph) -> Built:
     before = graph[source].tensor if source is not None else None
     if before is None or before.is_float:
         return on_cpu("a cast of a quantized tensor moves the stored integers, not the values")
-    steps = (Step("Cast", ("b8" if before.dtype == "bool" else "i32", "i32")), Step("ReduceSum", ("i32", "i32")))
+    steps = (SideOp("Cast", ("b8" if before.dtype == "bool" else "i32", "i32")), SideOp("ReduceSum", ("i32", "i32")))
     return Built(Fate.OP, "ElementWiseNotEqual", (Input(None, code="i32"), Input(None, code="i32")), steps=steps)
 
 
@@ -63,7 +63,7 @@ def _extreme(values: str, indices: str) -> Builder:
             return Built(Fate.OP, values, inputs, outputs=(0,))
         if 0 not in read:
             return on_cpu("ExecuTorch builds the indices of an extreme only beside its values")
-        return Built(Fate.OP, values, inputs, outputs=(0,), steps=(Step(indices, (0, _INDICES)),))
+        return Built(Fate.OP, values, inputs, outputs=(0,), steps=(SideOp(indices, (0, _INDICES)),))
 
     return builder
 

@@ -18,7 +18,7 @@ __all__ = [
     "Built",
     "Fate",
     "Input",
-    "Step",
+    "SideOp",
     "identity",
     "item",
     "no_builder",
@@ -63,7 +63,7 @@ class Input:
 
 
 @attrs.frozen(cache_hash=True)
-class Step:
+class SideOp:
     """An op beside the main one: what it reads, then what it writes, as positions among the node's ports.
 
     A tensor in between that has no port of its own carries the encoding of the port named for it: a Reshape in front
@@ -89,7 +89,7 @@ class Built:
     case: str | None = None
     why: str = ""
     outputs: tuple[int, ...] | None = None
-    steps: tuple[Step, ...] = ()
+    steps: tuple[SideOp, ...] = ()
 
     @property
     def ops(self) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from qnnsolve.solver.budgets import mixed
 from qnnsolve.solver.budgets.answers import PROVEN
 from qnnsolve.solver.budgets.multipliers import dual
 from qnnsolve.solver.budgets.narrowing import Narrowed
-from qnnsolve.solver.budgets.query import HOLDS, Impossible, Outcome, Query
+from qnnsolve.solver.budgets.query import HOLDS, BudgetOutcome, ImpossibleBudget, Query
 from qnnsolve.solver.budgets.rounds import Rounds
 from qnnsolve.solver.clock import Clock
 
@@ -30,7 +30,7 @@ _MORE = 2
 
 def least(
     query: Query, rounds: Rounds | None, clock: Clock, start: Places | None = None, gap: float = 0.0
-) -> Outcome | Impossible:
+) -> BudgetOutcome | ImpossibleBudget:
     """The least of a query, from values that hold where some are known; without ``rounds`` by HiGHS alone.
 
     The search ends at a relative gap of at most ``gap``. Where the time ends it, the outcome has what was found until
@@ -39,7 +39,7 @@ def least(
     if rounds is None or not query.core.sizes:
         return mixed.least(query, clock, start, gap=gap)
     relaxed = dual(query, rounds, clock, start)
-    if isinstance(relaxed, Impossible):
+    if isinstance(relaxed, ImpossibleBudget):
         return relaxed
     best, objective, bound, prices = relaxed.values, relaxed.objective, query.reached(relaxed.bound), relaxed.prices
     low, excess = relaxed.bound, relaxed.at.excess()
@@ -47,7 +47,7 @@ def least(
     extra, how, every = _FEW, "multipliers", False
     while bound < objective * (1 - max(gap, PROVEN)) and not every:
         if clock.expired:
-            return Outcome(best, objective, bound, prices, how, False)
+            return BudgetOutcome(best, objective, bound, prices, how, False)
         how = "multipliers, milp"
         count = len(query.core.sizes) + extra
         reach = float(spare[count - 1]) if count < len(spare) else np.inf
@@ -57,7 +57,7 @@ def least(
         known = None if best is None else narrowed.narrow(best)
         answer = mixed.least(narrowed.query, clock, known, gap=gap, multipliers=False)
         inside = np.inf
-        if isinstance(answer, Outcome):
+        if isinstance(answer, BudgetOutcome):
             inside = answer.bound
             if answer.values is not None and answer.objective < objective:
                 best, objective = narrowed.full(answer.values), answer.objective
@@ -66,4 +66,4 @@ def least(
         bound = max(bound, min(inside, query.reached(low + reach), objective))
         extra *= _MORE
     finished = not clock.expired or bound >= objective * (1 - max(gap, PROVEN))
-    return Outcome(best, objective, min(bound, objective), prices, how, finished)
+    return BudgetOutcome(best, objective, min(bound, objective), prices, how, finished)

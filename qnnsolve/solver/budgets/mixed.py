@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qnnsolve.solver.budgets.answers import PROVEN
-from qnnsolve.solver.budgets.query import HOLDS, Impossible, Outcome, Query
+from qnnsolve.solver.budgets.query import HOLDS, BudgetOutcome, ImpossibleBudget, Query
 from qnnsolve.solver.clock import Clock
 from qnnsolve.solver.muted import muted
 
@@ -36,7 +36,7 @@ _REPEATS = 20
 
 def least(
     query: Query, clock: Clock, start: Places | None = None, *, gap: float = 0.0, multipliers: bool = True
-) -> Outcome | Impossible:
+) -> BudgetOutcome | ImpossibleBudget:
     """The least of a query, by HiGHS alone, from values that hold where some are known.
 
     The search ends at a relative gap of at most ``gap``. Where the time ends it, the outcome has what was found until
@@ -45,7 +45,11 @@ def least(
     if not query.core.sizes:
         fixed = query.objective(np.zeros(0, np.int64))
         none = np.zeros(len(query.limits))
-        return Impossible() if fixed is None else Outcome(np.zeros(0, np.int64), fixed, fixed, none, "milp", True)
+        return (
+            ImpossibleBudget()
+            if fixed is None
+            else BudgetOutcome(np.zeros(0, np.int64), fixed, fixed, none, "milp", True)
+        )
     best, objective = start, np.inf if start is None else query.objective(start)
     assert objective is not None, "the start holds"
     bound, finished = 0.0, False
@@ -54,7 +58,7 @@ def least(
         enough = (1 - _NEAR) * query.step / (objective - mixed.base) if objective > mixed.base else 0.0
         answer = mixed.solve(clock, max(gap, enough))
         if answer.impossible and best is None:
-            return Impossible()
+            return ImpossibleBudget()
         bound, finished = max(bound, query.reached(answer.bound)), answer.finished
         if answer.values is None:
             break
@@ -70,11 +74,11 @@ def least(
     prices = np.zeros(len(query.limits))
     if multipliers and best is not None and len(prices):
         prices = Mixed.of(query, objective).multipliers(clock)
-    return Outcome(best, objective, min(bound, objective), prices, "milp", finished)
+    return BudgetOutcome(best, objective, min(bound, objective), prices, "milp", finished)
 
 
 @attrs.frozen(eq=False)
-class Answer:
+class HighsAnswer:
     """What HiGHS says: values if any, a safe bound, whether it came to its end, whether nothing is possible."""
 
     values: Places | None
@@ -127,12 +131,12 @@ class Mixed:
             starts, costs * scale, scale, base, equal, right, below, np.append(left * scales, most), scales, upper
         )
 
-    def solve(self, clock: Clock, gap: float = 0.0) -> Answer:
+    def solve(self, clock: Clock, gap: float = 0.0) -> HighsAnswer:
         """Run HiGHS until the relative gap is at most ``gap``, or the time is over."""
         from scipy.optimize import Bounds, LinearConstraint, milp  # a second to import
 
         if (self.most < 0).any():
-            return Answer(None, 0.0, True, True)
+            return HighsAnswer(None, 0.0, True, True)
         constraints = [LinearConstraint(self.equal, self.right, self.right)]
         if len(self.most):
             constraints.append(LinearConstraint(self.below, -np.inf, self.most))
@@ -145,12 +149,12 @@ class Mixed:
         with muted():
             result = milp(self.costs, integrality=integral, bounds=bounds, constraints=constraints, options=options)
         if result.status == 2:
-            return Answer(None, 0.0, True, True)
+            return HighsAnswer(None, 0.0, True, True)
         values = None
         if result.x is not None:
             spans = itertools.pairwise(self.starts)
             values = np.array([int(np.argmax(result.x[low:high])) for low, high in spans], np.int64)
-        return Answer(values, self._safe(result.get("mip_dual_bound")), result.status == 0, False)
+        return HighsAnswer(values, self._safe(result.get("mip_dual_bound")), result.status == 0, False)
 
     def _safe(self, bound: float | None) -> float:
         """A bound that the objective certainly reaches, in the query's units."""

@@ -10,7 +10,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from qnnsolve.solver.budgets.query import HOLDS, Impossible, Query
+from qnnsolve.solver.budgets.query import HOLDS, ImpossibleBudget, Query
 from qnnsolve.solver.budgets.rounds import Priced, Rounds
 from qnnsolve.solver.clock import Clock
 
@@ -39,7 +39,7 @@ class Dual:
     objective: float
 
 
-def dual(query: Query, rounds: Rounds, clock: Clock, start: Places | None = None) -> Dual | Impossible:
+def dual(query: Query, rounds: Rounds, clock: Clock, start: Places | None = None) -> Dual | ImpossibleBudget:
     """The Lagrangian bound at the best prices; at the best so far where the time ends the search."""
     return _Search(query, rounds, start).run(clock)
 
@@ -86,15 +86,15 @@ class _Search:
             self._best = bound, prices, answer
         return bound
 
-    def run(self, clock: Clock) -> Dual | Impossible:
+    def run(self, clock: Clock) -> Dual | ImpossibleBudget:
         count = len(self._most)
         left = self._most - self._query.rows @ self._query.core.base
         if (left < 0).any() or self._at(np.zeros(count)) == np.inf:
-            return Impossible()
+            return ImpossibleBudget()
         if not count or (self._cuts[0][1] <= 0).all():
             return self._found()
         if self._least_shares() > HOLDS * count:
-            return Impossible()
+            return ImpossibleBudget()
         reference = max(self._ceiling * 1e-9, abs(self._cuts[0][0]), 1e-300)
         farthest = 10.0
         for _ in range(_STEPS):
@@ -102,7 +102,7 @@ class _Search:
                 break
             most, scaled = self._master(reference, farthest)
             if self._at(scaled * reference / self._unit) > self._ceiling * (1 + HOLDS):
-                return Impossible()
+                return ImpossibleBudget()
             inside = bool(scaled.max() < farthest * (1 - HOLDS))
             if inside and most * reference - self._best[0] <= _CLOSE * abs(self._best[0]):
                 break

@@ -1,4 +1,4 @@
-"""The best legal config under budgets: :class:`Program`, compiled once, asked as often as one likes."""
+"""The best legal config under budgets: :class:`BudgetProgram`, compiled once, asked as often as one likes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from qnnsolve.solver.budgets.columns import Columns
 from qnnsolve.solver.budgets.compiled import compiled
 from qnnsolve.solver.budgets.exact import least
 from qnnsolve.solver.budgets.measures import Measure
-from qnnsolve.solver.budgets.query import HOLDS, Impossible, Outcome, Query
+from qnnsolve.solver.budgets.query import HOLDS, BudgetOutcome, ImpossibleBudget, Query
 from qnnsolve.solver.budgets.rounds import Rounds
 from qnnsolve.solver.clock import Clock, LimitReached
 from qnnsolve.solver.engine import solve
@@ -27,11 +27,10 @@ from qnnsolve.solver.joint import bits_of
 from qnnsolve.solver.limits import Limits, Method
 from qnnsolve.solver.model import Model
 from qnnsolve.solver.network import Network
-from qnnsolve.solver.optimum.find import Goal, find_optimum
-from qnnsolve.solver.optimum.find import Impossible as NoConfig
+from qnnsolve.solver.optimum.find import Goal, ImpossibleComponent, find_optimum
 from qnnsolve.solver.propagation import propagate
 
-__all__ = ["Program"]
+__all__ = ["BudgetProgram"]
 
 Config = Mapping[Site, Encoding]
 Floats = NDArray[np.float64]
@@ -41,7 +40,7 @@ _DEFAULT = Limits()
 
 
 @attrs.frozen(eq=False)
-class Program:
+class BudgetProgram:
     """The legal configs of a problem, and what each of them amounts to.
 
     The constraints of the problem say what is legal; its preferences and prices do not count here.
@@ -59,7 +58,7 @@ class Program:
     @classmethod
     def of(
         cls, problem: Problem, measures: Sequence[Measure], limits: Limits = _DEFAULT
-    ) -> Program | Unsatisfiable | Unknown:
+    ) -> BudgetProgram | Unsatisfiable | Unknown:
         """The program of a problem; or what :func:`qnnsolve.solver.solve` says where no config is legal.
 
         Raises:
@@ -78,7 +77,7 @@ class Program:
                 some = find_optimum(network, propagation.masks, limits, clock, Goal.ANY)
         except LimitReached as reached:
             return Unknown(reached.limit)
-        if some is None or isinstance(some, NoConfig):
+        if some is None or isinstance(some, ImpossibleComponent):
             answer = solve(problem, attrs.evolve(limits, seconds=clock.remaining))
             assert not isinstance(answer, Solution), "no config is legal"
             return answer
@@ -124,9 +123,9 @@ class Program:
         query = attrs.evolve(self._query(objective, budgets), taken=taken)
         secondary = None if then is None else self._weights({then: 1.0})
         first = least(query, self._rounds, clock, gap=gap)
-        if isinstance(first, Impossible):
+        if isinstance(first, ImpossibleBudget):
             first = least(attrs.evolve(query, taken=()), self._rounds, clock) if taken else first
-            if isinstance(first, Impossible):
+            if isinstance(first, ImpossibleBudget):
                 return self._over(budgets, clock)
             return Unknown(clock.name) if first.values is None else Exhausted()
         if first.values is None:
@@ -136,7 +135,7 @@ class Program:
             most = first.objective * (1 + within)
             also = attrs.evolve(query, weights=secondary, rows=np.vstack([query.rows, query.weights]))
             second = least(attrs.evolve(also, limits=np.append(query.limits, most)), self._rounds, clock, values, gap)
-            assert isinstance(second, Outcome) and second.values is not None, "the first holds"
+            assert isinstance(second, BudgetOutcome) and second.values is not None, "the first holds"
             values, last = second.values, second
         return self._best(values, objective, asked, first, last, clock)
 
@@ -149,7 +148,7 @@ class Program:
         if name in self._lowest:
             return self._lowest[name]
         outcome = self._asked({name: 1.0}, {}, Clock(limits.seconds))
-        assert isinstance(outcome, Outcome), "some config is legal"
+        assert isinstance(outcome, BudgetOutcome), "some config is legal"
         if not outcome.finished or outcome.values is None:
             return outcome.bound
         self._lowest[name] = self.measures[name].of(self._config(outcome.values))
@@ -186,8 +185,8 @@ class Program:
         values: Places,
         objective: Mapping[str, float],
         asked: Mapping[str, float],
-        first: Outcome,
-        last: Outcome | None,
+        first: BudgetOutcome,
+        last: BudgetOutcome | None,
         clock: Clock,
     ) -> Best:
         config = self._config(values)
@@ -216,7 +215,7 @@ class Program:
         needed = dict(budgets)
         for name in budgets:
             others = {other: most for other, most in needed.items() if other != name}
-            if isinstance(self._asked({}, others, clock), Impossible):
+            if isinstance(self._asked({}, others, clock), ImpossibleBudget):
                 needed = others
         found = []
         for name, most in needed.items():
@@ -229,14 +228,14 @@ class Program:
         if not others:
             return self.lowest(name, Limits(seconds=clock.remaining))
         outcome = self._asked({name: 1.0}, others, clock)
-        assert isinstance(outcome, Outcome), "the others are possible"
+        assert isinstance(outcome, BudgetOutcome), "the others are possible"
         if not outcome.finished or outcome.values is None:
             return outcome.bound
         return self.measures[name].of(self._config(outcome.values))
 
     def _asked(
         self, objective: Mapping[str, float], budgets: Mapping[str, float], clock: Clock
-    ) -> Outcome | Impossible:
+    ) -> BudgetOutcome | ImpossibleBudget:
         return least(self._query(objective, budgets), self._rounds, clock)
 
     def _query(self, objective: Mapping[str, float], budgets: Mapping[str, float]) -> Query:

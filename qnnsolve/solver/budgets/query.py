@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from qnnsolve.solver.budgets.columns import Columns
 from qnnsolve.solver.budgets.compiled import Core
 
-__all__ = ["HOLDS", "Impossible", "Outcome", "Query"]
+__all__ = ["HOLDS", "BudgetOutcome", "ImpossibleBudget", "Query"]
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
@@ -92,7 +92,7 @@ def _common(amounts: Floats) -> float:
 
 
 @attrs.frozen(eq=False)
-class Outcome:
+class BudgetOutcome:
     """Values and their objective (``None``: none found), a proven bound of the least, and a multiplier per limit."""
 
     values: Places | None
@@ -104,5 +104,5 @@ class Outcome:
 
 
 @attrs.frozen
-class Impossible:
+class ImpossibleBudget:
     """Nothing satisfies the limits. Proven."""

@@ -23,7 +23,7 @@ from qnnsolve.solver.optimum.ordering import BIT, elimination_order, fewest_join
 from qnnsolve.solver.optimum.parts import Part, Parts
 from qnnsolve.solver.optimum.wide import cheapest
 
-__all__ = ["Goal", "Impossible", "Optimum", "find_optimum"]
+__all__ = ["Goal", "ImpossibleComponent", "Optimum", "find_optimum"]
 
 _DENSE_ENTRIES = 512
 """In a wide component, elimination stops at tables of this size: each entry left is a column for HiGHS."""
@@ -53,7 +53,7 @@ class Optimum:
 
 
 @attrs.frozen(eq=False)
-class Impossible:
+class ImpossibleComponent:
     """Nothing is possible over these variables (a whole component)."""
 
     variables: tuple[int, ...]
@@ -61,7 +61,7 @@ class Impossible:
 
 def find_optimum(
     network: Network, masks: Sequence[int], limits: Limits, clock: Clock, goal: Goal
-) -> Optimum | Impossible:
+) -> Optimum | ImpossibleComponent:
     """The optimum over ``masks`` (a fixpoint of propagation without an empty one).
 
     Raises:
@@ -98,7 +98,7 @@ class _Search:
         self._methods: set[str] = set()
         self._limit: str | None = None
 
-    def run(self) -> Optimum | Impossible:
+    def run(self) -> Optimum | ImpossibleComponent:
         for part in self._parts:
             try:
                 possible = self._solve(part)
@@ -106,7 +106,7 @@ class _Search:
                 self._give_up(part, reached)
                 continue
             if not possible:
-                return Impossible(tuple(self._parts.of_network(part)))
+                return ImpossibleComponent(tuple(self._parts.of_network(part)))
         values = []
         choices: dict[int, list[int]] = {}
         for v, mask in enumerate(self._masks):

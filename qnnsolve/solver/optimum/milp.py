@@ -13,7 +13,7 @@ from qnnsolve.solver.clock import Clock
 from qnnsolve.solver.muted import muted
 from qnnsolve.solver.optimum.dense import Dense
 
-__all__ = ["Found", "Infeasible", "Milp"]
+__all__ = ["HighsFound", "Infeasible", "Milp"]
 
 _TOLERANCE = 1e-6
 """HiGHS's feasibility and integrality tolerance; a bound is trusted up to this share of what it sums."""
@@ -25,7 +25,7 @@ class Infeasible:
 
 
 @attrs.frozen
-class Found:
+class HighsFound:
     """What HiGHS found (``None``: nothing), a safe lower bound, whether it ended by itself, nodes explored."""
 
     values: dict[int, int] | None
@@ -80,7 +80,7 @@ class Milp:
         """From now on variable ``v`` has this value."""
         self.lower[self.starts[v] + value] = 1.0
 
-    def solve(self, clock: Clock, below: tuple[int, int] | None = None) -> Found | Infeasible:
+    def solve(self, clock: Clock, below: tuple[int, int] | None = None) -> HighsFound | Infeasible:
         """Run HiGHS until the time is over; ``below=(v, value)`` asks for a smaller value at ``v`` in this run."""
         from scipy.optimize import Bounds, LinearConstraint, milp  # a second to import, and seldom needed
 
@@ -108,7 +108,7 @@ class Milp:
         if result.x is not None:
             spans = zip(self.starts, self.starts[1:], strict=False)
             values = {v: int(np.argmax(result.x[low:high])) for v, (low, high) in enumerate(spans)}
-        return Found(values, self._safe(result.get("mip_dual_bound")), result.status == 0, nodes)
+        return HighsFound(values, self._safe(result.get("mip_dual_bound")), result.status == 0, nodes)
 
     def _safe(self, bound: float | None) -> int:
         """An integer that the optimum certainly reaches, in undivided costs."""

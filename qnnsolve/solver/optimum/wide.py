@@ -8,7 +8,7 @@ import attrs
 
 from qnnsolve.solver.clock import Clock, LimitReached
 from qnnsolve.solver.optimum.dense import Dense, Values
-from qnnsolve.solver.optimum.milp import Found, Infeasible, Milp
+from qnnsolve.solver.optimum.milp import HighsFound, Infeasible, Milp
 from qnnsolve.solver.optimum.search import first_solution
 
 __all__ = ["WideOutcome", "cheapest"]
@@ -63,7 +63,7 @@ def cheapest(dense: Dense, clock: Clock, canonical: int = 64, steps: int = 20_00
             # Beside a known solution that is HiGHS's tolerance, and no proof.
             if cost is None:
                 return None
-            answer = Found(None, 0, False, 0)
+            answer = HighsFound(None, 0, False, 0)
         bound, nodes = max(bound, answer.bound), nodes + answer.nodes
         found = None if answer.values is None else dense.cost(answer.values)
         better = found is not None and (cost is None or found < cost)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from qnnsolve.errors import UsageError
-from qnnsolve.questions import Opened, Verdict, places, why_not
+from qnnsolve.questions import Opened, PlaceVerdict, places, why_not
 from qnnsolve.report.page import document, html, write_page
 from qnnsolve.report.page.html import embedded
 from qnnsolve.results import Status
@@ -77,10 +77,10 @@ def test_every_candidate_has_a_price_and_what_is_refused_has_steps(tmp_path: Pat
     (place,) = places(opened, "mixed_0.in[1]")
     for name, offer in offers.items():
         answer = why_not(opened, place, name)
-        if answer.verdict is Verdict.OFF:
+        if answer.verdict is PlaceVerdict.OFF:
             assert offer == [answer.price]
         else:
-            assert offer == (False if answer.verdict is Verdict.IMPOSSIBLE else answer.price or 0)
+            assert offer == (False if answer.verdict is PlaceVerdict.IMPOSSIBLE else answer.price or 0)
     steps = {names[shown["sets"][port["set"]][int(at)]]: shown["refusals"][of] for at, of in port["refused"].items()}
     assert "s16" in steps and "takes no" in steps["s16"][0] and "(measured with QNN" in steps["s16"][0]
     assert "by (1)" not in steps["s16"][0]
