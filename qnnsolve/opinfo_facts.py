@@ -89,7 +89,7 @@ class OperatorFacts:
     @property
     def multiplier_bits(self) -> int | None:
         """Significant bits of the factor that brings an accumulator to its output's scale; None: enough of them."""
-        narrow = (it.bits for it in self.curated.multiplier if int(self.arch[1:]) < int(it.until[1:]))
+        narrow = (limit.bits for limit in self.curated.multiplier if int(self.arch[1:]) < int(limit.until[1:]))
         return min(narrow, default=None)
 
     def accepted(self, op: str, form: Form | str = ANY_FORM) -> Accepted | None:
@@ -105,14 +105,16 @@ class OperatorFacts:
 
     def _accepted(self, op: str, form: Form) -> Accepted | None:
         tables = (self.tables.get(op), None if self.sdk is None else self.sdk.table(op))
-        told = [table for table in tables if table is not None]
-        known = [accepted_of(table, form, self.arch, self.curated) for table in told if table.measuring(form)]
+        present = [table for table in tables if table is not None]
+        known = [accepted_of(table, form, self.arch, self.curated) for table in present if table.measuring(form)]
         both = functools.reduce(intersected, known) if known else None
-        cases = {name for table in told for _, names in table.measuring(form) for name in names}
+        cases = {name for table in present for _, names in table.measuring(form) for name in names}
         named = cases if form.name is None else cases | {form.name}
-        if both is not None or not told:
+        if both is not None or not present:
             return self.user.narrowed(both, op, named, self.arch, self.soc)
-        nothing = Accepted({}, told[0].inputs, told[0].outputs)  # nobody measured such a node: the user alone may know
+        nothing = Accepted(
+            {}, present[0].inputs, present[0].outputs
+        )  # nobody measured such a node: the user alone may know
         allowed = self.user.narrowed(nothing, op, named, self.arch, self.soc)
         return allowed if allowed is not None and allowed.rows else None
 

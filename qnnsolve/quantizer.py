@@ -176,11 +176,11 @@ class SolveQuantizer(WishingQuantizer):
 
     def _transformed(self, model: GraphModule) -> GraphModule:
         self._guards = take_guards(model)
-        varied, told = sizes_vary(model), len(notes_of(opened(model)))
+        varied, before = sizes_vary(model), len(notes_of(opened(model)))
         self._notes = notes_of(fix(without_given(model)))
         if varied:
             self._guards = FixedSizes.of(model)
-        for note in self._notes[told:]:
+        for note in self._notes[before:]:
             warnings.warn(note, stacklevel=4)
         trained = self._is_qat
         norms = list(folding_norms(model)) if trained else []

@@ -59,13 +59,13 @@ class RunRelations:
         return Database(RELATIONS, lambda name: self._rows[name]() if name in self._rows else self._graph.given(name))
 
     def _placed(self) -> Given:
-        told = {node.name: node for node in self._run.result.nodes}
+        nodes = {node.name: node for node in self._run.result.nodes}
 
         def support(row: Row) -> Support:
-            found = told[str(row[0])].deviations
+            found = nodes[str(row[0])].deviations
             return _because(found[0]) if row[1] == "cpu" and found else ((), _FROM_SOLUTION)
 
-        return Given([(name, node.placement.value) for name, node in told.items()], (), support)
+        return Given([(name, node.placement.value) for name, node in nodes.items()], (), support)
 
     def _asked(self) -> Given:
         facts = self._run.facts
@@ -98,17 +98,17 @@ class RunRelations:
         renamed = {
             (row[0], name, *row[2:]): each for row, each in found.items() for name in self._sites.other_names(row)
         }
-        told: Mapping[Row, Deviation] = {**renamed, **found}
-        return Given(list(found), list(renamed), lambda row: _because(told[row]))
+        deviations: Mapping[Row, Deviation] = {**renamed, **found}
+        return Given(list(found), list(renamed), lambda row: _because(deviations[row]))
 
     def _converts(self) -> Given:
-        told = {(each.producer, each.user, each.source, each.target): each for each in self._run.result.converts}
+        converts = {(each.producer, each.user, each.source, each.target): each for each in self._run.result.converts}
 
         def support(row: Row) -> Support:
-            each = told[str(row[0]), str(row[1]), str(row[2]), str(row[3])]
+            each = converts[str(row[0]), str(row[1]), str(row[2]), str(row[3])]
             return _recorded(each.sources), f"{each.reason} [{each.rule}]"
 
-        return Given(list(told), (), support)
+        return Given(list(converts), (), support)
 
     def _shares(self) -> Given:
         def support(row: Row) -> Support:
@@ -150,12 +150,12 @@ class RunRelations:
 
     def _wishes(self) -> Given:
         wanted = self._run.facts.wanted
-        told = {
+        wishes = {
             (node, wish.words, wish.strength.value): wish
             for node in self._run.facts.graph.nodes
             for wish in wanted.wishes(node)
         }
-        return Given(list(told), (), lambda row: ((Source(SourceKind.USER, str(row[1])),), ""))
+        return Given(list(wishes), (), lambda row: ((Source(SourceKind.USER, str(row[1])),), ""))
 
     def _at_ports(self, values: Mapping[Site, str] | Mapping[Site, int], support: Callable[[Row], Support]) -> Given:
         rows: list[Row] = []
@@ -179,10 +179,10 @@ class RunRelations:
     @cached_property
     def _deviations(self) -> dict[Site, Deviation]:
         """The deviation of each site that has one; ports that share an encoding have one in common."""
-        told = {each.site: each for node in self._run.result.nodes for each in node.deviations}
+        deviations = {each.site: each for node in self._run.result.nodes for each in node.deviations}
         asked = self._run.facts.asked
         group_of = self._group_of
-        of_group = {group_of[site]: told[str(site)] for site in group_of if str(site) in told}
+        of_group = {group_of[site]: deviations[str(site)] for site in group_of if str(site) in deviations}
         return {
             site: of_group[group]
             for site, group in group_of.items()

@@ -94,10 +94,10 @@ class Describer:
                 broken = broken_at(self.facts, sites_of.get(node.name, ()), self.solution.encodings)
                 found[node.name] = [attrs.evolve(self._left_on_cpu(node, built), asked_by=broken)]
         group_of = {site: index for index, group in enumerate(self.solution.groups) for site in group}
-        told: set[int] = set()
+        shown: set[int] = set()
         for site in sorted(self._deviating(where), key=self._blame):
-            if group_of[site] not in told:
-                told.add(group_of[site])
+            if group_of[site] not in shown:
+                shown.add(group_of[site])
                 found.setdefault(self.facts.owner(site), []).append(self._deviation(site))
         return found
 

@@ -76,7 +76,7 @@ class AcceptedRow:
         return AcceptedRow(
             frozenset(to for at in self.symmetric for to in places(at)),
             frozenset(to for at in self.same for to in places(at)),
-            tuple(FixedAt(to, it.scale, it.zero_point) for it in self.fixed for to in places(it.position)),
+            tuple(FixedAt(to, fixed.scale, fixed.zero_point) for fixed in self.fixed for to in places(fixed.position)),
             tuple((to, axes) for at, axes in self.axis for to in places(at)),
             self.sources,
         )

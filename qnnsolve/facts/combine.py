@@ -31,8 +31,8 @@ def accepted_of(table: OpTable, form: Form, arch: str, curated: Curated) -> Acce
     rows: dict[Codes, AcceptedRow] = {}
     refused: Refused = {}
     for codes in {codes for accepted in found for codes in accepted}:
-        told = zip(cases, found, strict=True)
-        asked = [accepted.get(codes) for case, accepted in told if unmeasured or codes in accepted or case.asks(codes)]
+        pairs = zip(cases, found, strict=True)
+        asked = [accepted.get(codes) for case, accepted in pairs if unmeasured or codes in accepted or case.asks(codes)]
         narrowed = asked[0]
         for other in asked[1:]:
             narrowed = None if narrowed is None or other is None else narrowed.narrowed(other)
@@ -120,7 +120,7 @@ def _row(table: OpTable, row: TableRow, measured: Mapping[str, int]) -> Accepted
     return AcceptedRow(
         frozenset(map(ports.index, row.symmetric)),
         frozenset(map(ports.index, row.same)),
-        tuple(sorted(FixedAt(ports.index(it.port), it.scale, it.zero_point) for it in row.fixed)),
+        tuple(sorted(FixedAt(ports.index(fixed.port), fixed.scale, fixed.zero_point) for fixed in row.fixed)),
         tuple(sorted(placed.items(), key=lambda entry: entry[0])),
         (table.source,),
     )

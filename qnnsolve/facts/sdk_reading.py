@@ -118,7 +118,9 @@ def _port(info: Any) -> SdkPort:
                 _name(encoding, "QNN_QUANTIZATION_ENCODING_") for encoding in _listed(each.get_encoding_types() or ())
             ),
             _maybe(each.is_symmetric()),
-            None if (axis := each.get_axis()) is None else tuple(_whole("an axis", it, 8) for it in _listed(axis)),
+            None
+            if (axis := each.get_axis()) is None
+            else tuple(_whole("an axis", number, 8) for number in _listed(axis)),
             _maybe(each.is_math_invariant()),
             _scale(each.get_scale()),
             None if (offset := each.get_offset()) is None else _whole("an offset", offset, 2**32),

@@ -156,8 +156,8 @@ class _Table:
         rows: dict[tuple[str, ...], TableRow] = {}
         unread = 0
         for variant in variants:
-            told = variant.inputs and variant.outputs and next(_onward(variant), None) == repeats
-            found = list(self._rows(variant, inputs, outputs)) if told else []
+            whole = variant.inputs and variant.outputs and next(_onward(variant), None) == repeats
+            found = list(self._rows(variant, inputs, outputs)) if whole else []
             unread += not found
             for row in found:
                 before = rows.setdefault(row.codes, row)

@@ -121,9 +121,9 @@ class UserFacts:
             match entry:
                 case Allowed():
                     for codes in entry.rows:
-                        asks = frozenset(map(ports.index, entry.symmetric))
+                        centered = frozenset(map(ports.index, entry.symmetric))
                         before = rows.get(codes, AcceptedRow())
-                        rows[codes] = attrs.evolve(before, symmetric=asks, sources=(entry.source,))
+                        rows[codes] = attrs.evolve(before, symmetric=centered, sources=(entry.source,))
                         refused.pop(codes, None)
                 case Forbidden():
                     for codes in [codes for codes in rows if entry.hits(codes, ports)]:

@@ -46,11 +46,11 @@ def try_in_child(module: str, job: Mapping[str, Any], what: str) -> child.Reply:
     """
     doing = [""]
 
-    def told(stage: str, _: int, __: int | None) -> None:
+    def unheard(stage: str, _: int, __: int | None) -> None:
         doing.append(f", while {printable(stage)}")
 
     with scratch_folder() as scratch:
         try:
-            return child.run(module, job, scratch, what=what, timeout=TIMEOUT, progress=told)
+            return child.run(module, job, scratch, what=what, timeout=TIMEOUT, progress=unheard)
         except HostBackendError as error:
             raise HostBackendError(f"{error}{doing[-1]}") from error

@@ -104,9 +104,9 @@ def answered(
         ]
 
     prover = Prover(derived)
-    told = sorted(found, key=place)[:limit]
-    proven = [prover.proof(question.goals, *found[values]) if proofs else () for values in told]
-    answers = tuple(map(Answer, told, proven))
+    shown = sorted(found, key=place)[:limit]
+    proven = [prover.proof(question.goals, *found[values]) if proofs else () for values in shown]
+    answers = tuple(map(Answer, shown, proven))
     return Answers(question.text, tuple(map(str, variables)), answers, len(found))
 
 

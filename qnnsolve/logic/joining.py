@@ -146,14 +146,14 @@ class Join:
         """
         bound: Bound = dict(given or {})
         rows: list[Row | None] = [None] * len(self._goals)
-        told: set[tuple[Value, ...]] = set()
+        seen: set[tuple[Value, ...]] = set()
         cut = self._cut()
 
         def walk(depth: int) -> Iterator[None]:
             if depth == cut and self._wanted is not None:
                 value = tuple([bound[each] for each in self._wanted])
-                if value not in told and next(go(depth), False) is None:
-                    told.add(value)
+                if value not in seen and next(go(depth), False) is None:
+                    seen.add(value)
                     yield
             else:
                 yield from go(depth)

@@ -110,8 +110,8 @@ class LiveBackend:
         compiled = self._finalizes(ops)
         ran = compiled and self._emulator.ran
         self._emulator.feed({}, {})
-        told = zip(trials, results, strict=True)
-        return tuple(TrialOutcome(compiled, ran, tuple(arrays.values()), trial) for trial, arrays in told)
+        pairs = zip(trials, results, strict=True)
+        return tuple(TrialOutcome(compiled, ran, tuple(arrays.values()), trial) for trial, arrays in pairs)
 
     def _finalizes(self, ops: list[Any]) -> bool:
         graph = f"g{next(self._names)}"

@@ -99,7 +99,7 @@ def _unstable(case: Case, codes: tuple[str, ...], inputs: int) -> Case:
         rows=without(case.rows),
         wrong=without(case.wrong),
         validator_only=without(case.validator_only),
-        unstable=tuple(sorted((*without(case.unstable), row), key=lambda it: it.key)),
+        unstable=tuple(sorted((*without(case.unstable), row), key=lambda known: known.key)),
     )
 
 
@@ -152,8 +152,10 @@ def _ask_again(
     if not questions:
         return []
     path, journal = folder / f"{soc}-{mode}.json", folder / f"{soc}-{mode}.journal"
-    told = [(asked.op, asked.case, asked.codes, asked.variant and attrs.astuple(asked.variant)) for asked in questions]
-    path.write_text(json.dumps(told), encoding="utf-8")
+    tuples = [
+        (asked.op, asked.case, asked.codes, asked.variant and attrs.astuple(asked.variant)) for asked in questions
+    ]
+    path.write_text(json.dumps(tuples), encoding="utf-8")
 
     def tell() -> None:
         if progress is not None:

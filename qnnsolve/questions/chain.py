@@ -147,7 +147,7 @@ def _tight(each: Narrowing, domains: Mapping[Site, tuple[Encoding, ...]]) -> tup
 def _told(opened: Opened, trail: Sequence[Narrowing]) -> Iterator[ExplanationStep]:
     """A step per narrowing, and one per run of sharing; each names the earlier ones that it rests on."""
     said_by: dict[Site, int] = {}
-    told = 0
+    number = 0
     for is_shared, group in itertools.groupby(trail, key=lambda each: isinstance(each.constraint, Same)):
         for run in _connected(group) if is_shared else [[each] for each in group]:
             if run[0].constraint.reason.rule == KEPT:  # said once, in the verdict
@@ -156,8 +156,8 @@ def _told(opened: Opened, trail: Sequence[Narrowing]) -> Iterator[ExplanationSte
             needs = tuple(sorted({said_by[site] for site in sites if site in said_by}))
             step = _sharing(opened, run) if is_shared else _step(opened, run[0])
             yield attrs.evolve(step, needs=needs)
-            said_by.update((each.site, told) for each in run)
-            told += 1
+            said_by.update((each.site, number) for each in run)
+            number += 1
 
 
 def _connected(group: Iterable[Narrowing]) -> list[list[Narrowing]]:

@@ -49,8 +49,8 @@ class Clashing:
         strict = problem_of(solved.facts, more=of_own_rules(solved.problem, backend))
         nearest = solve(without_pins(strict), solved.limits)
         if isinstance(nearest, Unsatisfiable):
-            told = conflict_in_words(nearest.conflicts[0])
-            raise UsageError(f"without any pin there is no config either, so no pin is at fault: {told}")
+            words = conflict_in_words(nearest.conflicts[0])
+            raise UsageError(f"without any pin there is no config either, so no pin is at fault: {words}")
         if not isinstance(nearest, Solution):
             raise UsageError("a limit was hit before any config was found")
         result = describe(solved.facts, strict, nearest, soc=solved.result.soc, timings=())

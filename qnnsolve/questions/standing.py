@@ -76,8 +76,8 @@ def placed_for_good(opened: Opened, place: NodePlace, blank: WhyNot) -> WhyNot |
         return attrs.evolve(blank, sentence=f"{name} becomes no op", steps=steps)
     if built.fate is Fate.OP and opened.sites_of.get(name):
         return None
-    told = tuple(ExplanationStep(each.reason, each.rule, each.sources or graph) for each in record.deviations)
-    return attrs.evolve(blank, sentence=f"{name} stays on the CPU", steps=told)
+    causes = tuple(ExplanationStep(each.reason, each.rule, each.sources or graph) for each in record.deviations)
+    return attrs.evolve(blank, sentence=f"{name} stays on the CPU", steps=causes)
 
 
 def left_out_steps(opened: Opened, site: Site, wanted: frozenset[Encoding]) -> tuple[ExplanationStep, ...]:

@@ -232,11 +232,11 @@ def _impossible(opened: Opened, blank: WhyNot, conflict: Conflict) -> WhyNot:
 def _after(steps: Sequence[ExplanationStep]) -> Iterator[ExplanationStep]:
     """The steps that follow what the question asks for, with one step in its place."""
     place: dict[int, int] = {}
-    told = 1
+    number = 1
     for at, step in enumerate(steps):
-        place[at] = 0 if YOU_ASK in step.text else told
+        place[at] = 0 if YOU_ASK in step.text else number
         if place[at]:
-            told += 1
+            number += 1
             yield attrs.evolve(step, needs=tuple(sorted({place[each] for each in step.needs})))
 
 

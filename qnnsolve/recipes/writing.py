@@ -58,9 +58,9 @@ def save_recipe(path: str | os.PathLike[str], solved: Solved | Run | None, *, mo
     """
     if solved is None or not isinstance(solved.outcome, Solution):
         raise UsageError(f"recipe {path}: there is no solution to save")
-    told = {"model": model, "soc": solved.result.soc, "qnnsolve": __version__}
+    about = {"model": model, "soc": solved.result.soc, "qnnsolve": __version__}
     write_recipe(
-        path, chosen(solved.facts, solved.outcome.encodings, {key: said for key, said in told.items() if said})
+        path, chosen(solved.facts, solved.outcome.encodings, {key: said for key, said in about.items() if said})
     )
 
 

@@ -157,13 +157,13 @@ def _said(row: AcceptedRow, accepted: Accepted) -> str:
     def named(positions: frozenset[int]) -> str:
         return " ".join(ports[at] for at in sorted(positions))
 
-    asks = [
+    conditions = [
         *([f"symmetric {named(row.symmetric)}"] if row.symmetric else []),
         *([f"same {named(row.same)}"] if row.same else []),
-        *(f"{ports[it.position]} fixed at {it.scale:.7g} from {it.zero_point}" for it in row.fixed),
+        *(f"{ports[fixed.position]} fixed at {fixed.scale:.7g} from {fixed.zero_point}" for fixed in row.fixed),
         *(f"{ports[at]} along {' or '.join(map(str, sorted(axes)))}" for at, axes in row.axis),
     ]
-    return "accepted" + (f" ({', '.join(asks)})" if asks else "")
+    return "accepted" + (f" ({', '.join(conditions)})" if conditions else "")
 
 
 def _key(codes: Codes, accepted: Accepted) -> str:

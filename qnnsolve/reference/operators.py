@@ -198,6 +198,6 @@ def _about(table: OpTable, facts: Curated, archs: tuple[str, ...]) -> Iterator[S
         for statement in statements(facts, section):
             late = section == "since" and int(facts.since[statement.about][0][1:]) > oldest
             named = statement.about == table.op or statement.about in table.aten
-            past = section == "multiplier" and all(int(it.until[1:]) <= oldest for it in facts.multiplier)
+            past = section == "multiplier" and all(int(limit.until[1:]) <= oldest for limit in facts.multiplier)
             if (named and not past) or (late and statement.about in codes):
                 yield statement

@@ -41,12 +41,12 @@ def statements(facts: Curated, section: str) -> tuple[Statement, ...]:
         case "one_dtype":
             found = [Statement(op, "all inputs and the output have one dtype", s) for op, s in facts.one_dtype.items()]
         case "derived":
-            found = [Statement(op, _derived(it), it.source) for op, it in facts.derived.items()]
+            found = [Statement(op, _derived(fact), fact.source) for op, fact in facts.derived.items()]
         case "fixed":
             found = [
-                Statement(op, f"{it.port} at {it.code}: {_fixed_text(it)}", it.source)
+                Statement(op, f"{fact.port} at {fact.code}: {_fixed_text(fact)}", fact.source)
                 for op, fixed in facts.fixed.items()
-                for it in fixed
+                for fact in fixed
             ]
         case "symmetric":
             found = [
@@ -67,18 +67,20 @@ def statements(facts: Curated, section: str) -> tuple[Statement, ...]:
         case "multiplier":
             found = [
                 Statement(
-                    op, f"multiplies its accumulator with {it.bits} significant bits before {it.until}", it.source
+                    op, f"multiplies its accumulator with {fact.bits} significant bits before {fact.until}", fact.source
                 )
-                for it in facts.multiplier
-                for op in it.ops
+                for fact in facts.multiplier
+                for op in fact.ops
             ]
         case "least_factor":
             found = [
-                Statement(op, _least_factor(it), it.source) for op, them in facts.least_factor.items() for it in them
+                Statement(op, _least_factor(fact), fact.source)
+                for op, them in facts.least_factor.items()
+                for fact in them
             ]
         case _:
             raise ValueError(f"no curated facts are called {section}")
-    return tuple(sorted(found, key=lambda it: (it.about, it.text)))
+    return tuple(sorted(found, key=lambda fact: (fact.about, fact.text)))
 
 
 def _least_factor(fact: LeastFactor) -> str:

@@ -34,10 +34,10 @@ def answer_blocks(found: Answers, note: str | None, *, why: bool) -> Iterator[Re
     else:
         yield Text("yes")
     if found.variables:
-        told = len(found.answers)
-        cut = f"{told:,} of {found.total:,} answers; --limit {found.total} shows all"
+        shown = len(found.answers)
+        cut = f"{shown:,} of {found.total:,} answers; --limit {found.total} shows all"
         count = f"{found.total:,} answer{'s' if found.total != 1 else ''}"
-        yield Text(f"\n{count if told == found.total else cut}", style="dim")
+        yield Text(f"\n{count if shown == found.total else cut}", style="dim")
 
 
 def _shown(value: Value) -> str:

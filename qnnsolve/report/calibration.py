@@ -21,13 +21,13 @@ def calibration_lines(record: CalibrationRecord | None) -> Iterator[Line]:
     joined = [line for each in record.joined for line in _joined(each)]
     yield from section(f"Joined under one encoding that does not fit all parts ({len(record.joined)})", joined)
     strange = [
-        f"  input '{it.input}', sample {it.sample}: {it.value:.4g}, which takes the whole range, is "
-        f"{it.value / it.others:,.0f} times the largest of the others ({it.others:.4g})"
-        for it in record.outliers
+        f"  input '{found.input}', sample {found.sample}: {found.value:.4g}, which takes the whole range, is "
+        f"{found.value / found.others:,.0f} times the largest of the others ({found.others:.4g})"
+        for found in record.outliers
     ]
     strange += [
-        f"  {it.node}: {count(it.count, 'value')} infinite or NaN, which no encoding holds and no range counts"
-        for it in record.infinite
+        f"  {found.node}: {count(found.count, 'value')} infinite or NaN, which no encoding holds and no range counts"
+        for found in record.infinite
     ]
     yield from section("Values out of proportion in calibration", [Line(text, style="yellow") for text in strange])
 

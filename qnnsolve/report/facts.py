@@ -40,7 +40,7 @@ def measure_json(paths: Sequence[Path], archs: Sequence[str], seconds: float) ->
 def verify_lines(done: Recheck, archs: Sequence[str], seed: int) -> Iterator[str]:
     """One line per arch, and one per difference."""
     for arch, (soc, asked) in zip(archs, done.asked.items(), strict=True):
-        differences = [it for it in done.differences if it.soc == soc]
+        differences = [difference for difference in done.differences if difference.soc == soc]
         count = f"{len(differences)} differ" if differences else "no difference"
         yield f"{arch}: {asked} facts asked again (seed {seed}), {count}"
         yield from (f"  {difference}" for difference in differences)
@@ -51,14 +51,14 @@ def verify_json(done: Recheck, archs: Sequence[str], seed: int) -> Json:
     arch_of = dict(zip(done.asked, archs, strict=True))
     differences = [
         {
-            "arch": arch_of[it.soc],
-            "op": it.question.op,
-            "case": it.question.case,
-            "codes": list(it.question.codes),
-            "was": it.question.verdict.value,
-            "now": it.now.value,
+            "arch": arch_of[difference.soc],
+            "op": difference.question.op,
+            "case": difference.question.case,
+            "codes": list(difference.question.codes),
+            "was": difference.question.verdict.value,
+            "now": difference.now.value,
         }
-        for it in done.differences
+        for difference in done.differences
     ]
     return {
         "schema": VERIFY_SCHEMA,
@@ -71,12 +71,12 @@ def verify_json(done: Recheck, archs: Sequence[str], seed: int) -> Json:
 
 def diff_lines(found: Sequence[SourceDifference], one: str, other: str) -> Iterator[str]:
     """One line per difference, under its operator and shape class; the last line counts them."""
-    for group in fold(found, lambda it: (it.op, it.case)):
+    for group in fold(found, lambda difference: (difference.op, difference.case)):
         yield group[0].op + (f" ({group[0].case})" if group[0].case else "")
-        for it in group:
-            row = f"{it.row}: " if it.row else ""
-            yield f"  {row}{it.one} in {one}, {it.other} in {other}  [{' '.join(it.archs)}]"
-    operators = len({it.op for it in found})
+        for difference in group:
+            row = f"{difference.row}: " if difference.row else ""
+            yield f"  {row}{difference.one} in {one}, {difference.other} in {other}  [{' '.join(difference.archs)}]"
+    operators = len({difference.op for difference in found})
     count = f"{_count(len(found), 'difference')} at {_count(operators, 'operator')}" if found else "no difference"
     yield f"{count} between {one} and {other}"
 
@@ -89,16 +89,16 @@ def diff_json(found: Sequence[SourceDifference], one: str, other: str) -> Json:
     """The answer of ``qnnsolve facts diff`` (schema ``diff-1.json``)."""
     differences = [
         {
-            "op": it.op,
-            "case": it.case,
-            "row": it.row,
-            "archs": list(it.archs),
-            "one": it.one,
-            "other": it.other,
-            "one_sources": [_source(source) for source in it.one_sources],
-            "other_sources": [_source(source) for source in it.other_sources],
+            "op": difference.op,
+            "case": difference.case,
+            "row": difference.row,
+            "archs": list(difference.archs),
+            "one": difference.one,
+            "other": difference.other,
+            "one_sources": [_source(source) for source in difference.one_sources],
+            "other_sources": [_source(source) for source in difference.other_sources],
         }
-        for it in found
+        for difference in found
     ]
     return {"schema": DIFF_SCHEMA, "one": one, "other": other, "differences": differences}
 

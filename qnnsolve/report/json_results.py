@@ -83,8 +83,8 @@ def error_json(error: BaseException, exit_code: int, message: str | None = None)
     carried = vars(error) if isinstance(error, QnnSolveError) else {}
     details = {name: _plain(value) for name, value in sorted(carried.items())}
     if isinstance(error, UnsatisfiableError):
-        told = zip(error.conflicts, details.pop("in_words"), strict=True)
-        details["conflicts"] = [{"nodes": sorted(each.nodes), "text": text} for each, text in told]
+        pairs = zip(error.conflicts, details.pop("in_words"), strict=True)
+        details["conflicts"] = [{"nodes": sorted(each.nodes), "text": text} for each, text in pairs]
     return {"schema": ERROR_SCHEMA, "error": {**fields, "details": details}}
 
 

@@ -135,12 +135,12 @@ def _case(view: OperatorView, case: CaseView) -> Iterator[str]:
         yield from ("", f"*{names}*: nothing is accepted.")
         return
     shown = folded(tuple(RowView(row.codes, row.archs, row.asks) for row in case.accepted))
-    asks = any(row.asks for row in shown)
-    columns = [*view.inputs, *view.outputs, "archs", *["if"] * asks]
+    conditional = any(row.asks for row in shown)
+    columns = [*view.inputs, *view.outputs, "archs", *["if"] * conditional]
     yield from ("", f"*{names}*", "", f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}")
     for row in shown:
         cells = [" ".join(codes) for codes in row.codes]
-        cells += [archs_text(row.archs, backend_of(view.backend).archs), *["; ".join(row.asks)] * asks]
+        cells += [archs_text(row.archs, backend_of(view.backend).archs), *["; ".join(row.asks)] * conditional]
         yield f"| {' | '.join(_cell(cell) for cell in cells)} |"
     if case.axes:
         yield from ("", f"Channel axes: {axes_text(case)}.")

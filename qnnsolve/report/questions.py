@@ -152,10 +152,15 @@ def _number(cost: int | None) -> str:
 
 def _change_lines(found: RunDifference, verbose: bool, indent: str) -> Iterator[Line]:
     limit = None if verbose else SHOWN
-    changes = [_changed(group) for group in fold(found.changes, lambda it: (it.target, it.port, it.before, it.after))]
-    moved = [_moved(group) for group in fold(found.moved, lambda it: (it.target, it.before, it.after))]
-    added = [_convert(group) for group in fold(found.converts_added, lambda it: (it.source, it.target))]
-    removed = [_convert(group) for group in fold(found.converts_removed, lambda it: (it.source, it.target))]
+    changes = [
+        _changed(group)
+        for group in fold(found.changes, lambda change: (change.target, change.port, change.before, change.after))
+    ]
+    moved = [_moved(group) for group in fold(found.moved, lambda move: (move.target, move.before, move.after))]
+    added = [_convert(group) for group in fold(found.converts_added, lambda convert: (convert.source, convert.target))]
+    removed = [
+        _convert(group) for group in fold(found.converts_removed, lambda convert: (convert.source, convert.target))
+    ]
     for title, lines in (
         (f"Elsewhere ({len(found.moved)})", moved),
         (f"Other encodings ({len(found.changes)})", changes),

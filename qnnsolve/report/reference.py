@@ -141,12 +141,12 @@ def _case(view: OperatorView, case: CaseView) -> Iterator[RenderableType]:
 def _rows(view: OperatorView, rows: Sequence[RowView]) -> Table:
     shown = folded(rows)
     archs = len(view.archs) > 1
-    asks, sources = any(row.asks for row in shown), any(row.sources for row in shown)
-    table = _table(*view.inputs, *view.outputs, *["archs"] * archs, *["if"] * asks, *["says who"] * sources)
+    conditional, sources = any(row.asks for row in shown), any(row.sources for row in shown)
+    table = _table(*view.inputs, *view.outputs, *["archs"] * archs, *["if"] * conditional, *["says who"] * sources)
     for row in shown:
         cells = [" ".join(codes) for codes in row.codes]
         cells += [archs_text(row.archs, backend_of(view.backend).archs)] * archs
-        cells += ["; ".join(row.asks)] * asks
+        cells += ["; ".join(row.asks)] * conditional
         cells += [", ".join(dict.fromkeys(source.kind.value for source in row.sources))] * sources
         table.add_row(*cells)
     return table

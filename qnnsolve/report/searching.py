@@ -132,8 +132,8 @@ def _points(result: SearchResult) -> Iterator[Line]:
     rows = []
     for number, point in enumerate(result.points, 1):
         most = [amount(cost, point.budgets[cost]) for cost in _limited(result)]
-        told = (*_cells(point, result), *_compiled(point.program), percent(point.gap), f"  {found_as(point)}".rstrip())
-        rows.append((f"point {number}", *most, *told))
+        cells = (*_cells(point, result), *_compiled(point.program), percent(point.gap), f"  {found_as(point)}".rstrip())
+        rows.append((f"point {number}", *most, *cells))
     yield from section("Points", _table(header, rows))
 
 
@@ -212,9 +212,9 @@ def _programs(points: Sequence[SearchPoint]) -> Iterator[Line]:
 def _prices(points: Sequence[SearchPoint]) -> Iterator[Line]:
     lines = []
     for number, point in enumerate(points, 1):
-        told = [f"{cost} {price:+.3f} dB" for cost, price in point.prices.items() if price > 5e-4]
-        if told:
-            lines.append(Line(f"  point {number}: {', '.join(told)}"))
+        prices = [f"{cost} {price:+.3f} dB" for cost, price in point.prices.items() if price > 5e-4]
+        if prices:
+            lines.append(Line(f"  point {number}: {', '.join(prices)}"))
     yield from section("What one percent more of a budget brings (estimate)", lines)
 
 

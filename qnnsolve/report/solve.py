@@ -82,7 +82,11 @@ def _conflicts(conflicts: Sequence[ConflictRecord]) -> list[Line]:
     for conflict in conflicts:
         lines.append(Line(f"  {names_in_short(conflict.nodes)}: {conflict.text}", style="red"))
         lines += [Line(f"    {constraint}") for constraint in conflict.constraints]
-        lines += [Line(f"    {it.kind}, {it.citation}") for it in conflict.sources if it.kind in ("user", "sdk")]
+        lines += [
+            Line(f"    {source.kind}, {source.citation}")
+            for source in conflict.sources
+            if source.kind in ("user", "sdk")
+        ]
     return lines
 
 
@@ -97,18 +101,28 @@ def _port(node: NodeRecord, deviation: Deviation) -> str:
 
 def _deviations(deviations: Sequence[tuple[NodeRecord, Deviation]]) -> list[Line]:
     def key(pair: tuple[NodeRecord, Deviation]) -> tuple[str, ...]:
-        node, it = pair
-        return (node.target, _port(node, it), it.requested, it.chosen, it.reason, _cited(it), it.asked_by)
+        node, deviation = pair
+        return (
+            node.target,
+            _port(node, deviation),
+            deviation.requested,
+            deviation.chosen,
+            deviation.reason,
+            _cited(deviation),
+            deviation.asked_by,
+        )
 
     lines = []
     for group in fold(deviations, key):
-        node, it = group[0]
-        producer, edge, _ = it.site.partition(" -> ")
-        where = f"{_port(node, it)} ({producer})" if len(group) == 1 and edge else _port(node, it)
+        node, deviation = group[0]
+        producer, edge, _ = deviation.site.partition(" -> ")
+        where = f"{_port(node, deviation)} ({producer})" if len(group) == 1 and edge else _port(node, deviation)
         names = names_in_short([each.name for each, _ in group])
-        asked_by = f" (asked for by {it.asked_by})" if it.asked_by else ""
-        change = f"{where} {it.requested}{asked_by} -> {it.chosen}"
-        lines.append(Line(f"  {many(group)}{names} ({node.target}): {change}  because {it.reason} [{_cited(it)}]"))
+        asked_by = f" (asked for by {deviation.asked_by})" if deviation.asked_by else ""
+        change = f"{where} {deviation.requested}{asked_by} -> {deviation.chosen}"
+        lines.append(
+            Line(f"  {many(group)}{names} ({node.target}): {change}  because {deviation.reason} [{_cited(deviation)}]")
+        )
     return lines
 
 
@@ -152,8 +166,8 @@ def _floats(result: SolveResult) -> list[Line]:
     unverified = {name for name, _ in result.unverified}
 
     def why(node: NodeRecord) -> str:
-        told = (f"{it.reason} [{_cited(it)}]{_although(it)}" for it in node.deviations)
-        return "; ".join(dict.fromkeys(told))
+        deviations = (f"{each.reason} [{_cited(each)}]{_although(each)}" for each in node.deviations)
+        return "; ".join(dict.fromkeys(deviations))
 
     on_cpu = [node for node in result.nodes if node.placement is Placement.CPU]
     lines = []

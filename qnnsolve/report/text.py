@@ -19,8 +19,8 @@ __all__ = ["LEAST_SQNR_DB", "Line", "export_lines", "print_lines", "solve_lines"
 
 def solve_lines(result: SolveResult, model: str, *, verbose: bool = False) -> tuple[Line, ...]:
     """The report of a solve; ``model`` as the user typed it. ``verbose``: also which wishes gave way to later ones."""
-    told = overridden_lines(result) if verbose else ()
-    return (*head(result, model), *solve_body(result), *told, *times(result.timings))
+    overridden = overridden_lines(result) if verbose else ()
+    return (*head(result, model), *solve_body(result), *overridden, *times(result.timings))
 
 
 def export_lines(

@@ -30,8 +30,8 @@ def wish_lines(result: SolveResult) -> Iterator[Line]:
 def overridden_lines(result: SolveResult) -> Iterator[Line]:
     """Which wishes gave way to later ones, and where."""
     lines = [
-        Line(f"  {names_in_short([it.node for it in group])}: {group[0].later} counts, not {group[0].earlier}")
-        for group in fold(result.overridden, lambda it: (it.earlier, it.later))
+        Line(f"  {names_in_short([wish.node for wish in group])}: {group[0].later} counts, not {group[0].earlier}")
+        for group in fold(result.overridden, lambda wish: (wish.earlier, wish.later))
     ]
     yield from section("Overridden wishes", lines)
 

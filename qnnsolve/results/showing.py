@@ -17,5 +17,5 @@ class Shown:
     __slots__ = ()
 
     def _repr_html_(self) -> str:
-        told: str = importlib.import_module("qnnsolve.report.notebook").html_of(self)
-        return told
+        html: str = importlib.import_module("qnnsolve.report.notebook").html_of(self)
+        return html

@@ -41,7 +41,7 @@ def fingerprint(graph: Graph) -> str:
     return hashlib.sha256("\0".join(map(identity, graph)).encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
-def nodes_again(keys: Iterable[str], told: str, graph: Graph) -> Mapping[str, str]:
+def nodes_again(keys: Iterable[str], drawn_for: str, graph: Graph) -> Mapping[str, str]:
     """For each identity the node of ``graph`` that it is now; those that are no more are left out.
 
     In the graph whose fingerprint was ``told`` each is itself; so it is where nothing was told, and all are there.
@@ -50,7 +50,7 @@ def nodes_again(keys: Iterable[str], told: str, graph: Graph) -> Mapping[str, st
     """
     earlier = list(dict.fromkeys(keys))
     now = {identity(node): node.name for node in graph}
-    if told == fingerprint(graph) or (not told and all(key in now for key in earlier)):
+    if drawn_for == fingerprint(graph) or (not drawn_for and all(key in now for key in earlier)):
         return {key: now[key] for key in earlier if key in now}
     names, kinds = list(now.values()), [_kind(key) for key in now]
     before = [_kind(key) for key in earlier]

@@ -57,8 +57,8 @@ def _saved_nodes(wishes: Sequence[Wish], graph: Graph) -> dict[Where, list[str]]
         if wish.where.by is By.SAVED:
             of_graph.setdefault(wish.where.graph, []).append(wish.where)
     found: dict[Where, list[str]] = {}
-    for told, places in of_graph.items():
-        again = nodes_again((where.key for where in places), told, graph)
+    for drawn_for, places in of_graph.items():
+        again = nodes_again((where.key for where in places), drawn_for, graph)
         found |= {where: [again[where.key]] if where.key in again else [] for where in places}
     return found
 

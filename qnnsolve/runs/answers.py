@@ -71,9 +71,9 @@ def read_placed(rows: Rows, known: StoredIds) -> tuple[dict[str, Placement], dic
     placed = {known.nodes[node]: places[place] for node, place in rows["placed"]}
     deviations: dict[str, list[Deviation]] = {}
     for node, site, requested, chosen, reason, rule, sources, asked_by in rows["deviations"]:
-        told = tuple(SourceRecord(each.kind.value, each.citation) for each in known.sources_of(sources))
+        cited = tuple(SourceRecord(each.kind.value, each.citation) for each in known.sources_of(sources))
         found = deviations.setdefault(known.nodes[node], [])
-        found.append(Deviation(site, requested, chosen, reason, rule, told, asked_by))
+        found.append(Deviation(site, requested, chosen, reason, rule, cited, asked_by))
     return placed, deviations
 
 

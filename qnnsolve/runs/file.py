@@ -74,9 +74,9 @@ def verified(path: str | os.PathLike[str]) -> dict[str, Sequence[Row]]:
         RunError: there is no such file, it is of another kind or format, or it is damaged.
     """
     rows = dict(read(path))
-    told = [row[1] for row in rows["about"] if row[0] == "digest"]
+    noted = [row[1] for row in rows["about"] if row[0] == "digest"]
     rows["about"] = [row for row in rows["about"] if row[0] != "digest"]
-    if told != [digest(rows)]:
+    if noted != [digest(rows)]:
         raise RunError(path, f"{DAMAGED}it is not what was written")
     return rows
 
@@ -160,9 +160,9 @@ def read(path: str | os.PathLike[str]) -> Rows:
     try:
         with _opened(Path(path)) as connection:
             _check_schema(path, connection, tables)
-            told = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-            if told != "ok":
-                raise RunError(path, DAMAGED + printable(str(told)))
+            verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if verdict != "ok":
+                raise RunError(path, DAMAGED + printable(str(verdict)))
             rows = {each.name: connection.execute(_select(each)).fetchall() for each in tables}
     except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
         raise RunError(path, DAMAGED + printable(str(error))) from error

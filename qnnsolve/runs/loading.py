@@ -155,8 +155,8 @@ class Run(Shown):
     def origins(self) -> Mapping[str, str]:
         """What nodes are called in the exported program, by their names; those that rewriting made are missing."""
         with self._reading():
-            told = self._records.get("origins", ())
-            return MappingProxyType({str(name): str(origin) for name, origin in told})
+            origins = self._records.get("origins", ())
+            return MappingProxyType({str(name): str(origin) for name, origin in origins})
 
     @cached_property
     def export(self) -> ExportResult | None:

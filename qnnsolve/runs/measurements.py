@@ -207,9 +207,9 @@ def _checked(work: Path, connection: sqlite3.Connection) -> dict[Place, str]:
     """What stands in our table, which must be there word for word, and nothing else; and every row as it was put."""
     if _kind(connection) != (_WORK_FILE, [("table", "measurements", "measurements", _TABLE)]):
         raise RunError(work, "is no work file of a search, and is not replaced")
-    told = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if told != "ok":
-        raise RunError(work, DAMAGED + printable(str(told)))
+    verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if verdict != "ok":
+        raise RunError(work, DAMAGED + printable(str(verdict)))
     found = {}
     for *row, seal in connection.execute("SELECT key, kind, name, value, seal FROM measurements"):
         if set(map(type, row)) != {str} or seal != _seal(row):

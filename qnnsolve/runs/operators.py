@@ -35,7 +35,7 @@ class KeptOperators(OperatorFacts):
     """
 
     kept: Mapping[Asked, Accepted | None] = attrs.field(factory=dict)
-    told: tuple[FactsRecord, ...] = ()
+    kept_records: tuple[FactsRecord, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -45,7 +45,7 @@ class KeptOperators(OperatorFacts):
     @property
     def records(self) -> tuple[FactsRecord, ...]:
         """Every source that was looked for then."""
-        return self.told
+        return self.kept_records
 
     def accepted(self, op: str, form: Form | str = ANY_FORM) -> Accepted | None:
         """What ``op`` accepted of a node of this form; None where nothing was known."""
@@ -63,7 +63,7 @@ def _asked(facts: Facts) -> list[Asked]:
 
 def operator_rows(facts: Facts, met: Met, writer: Converter) -> dict[str, list[Row]]:
     """The rows of the tables ``operators``, ``asks``, ``operator_rows`` and ``told``."""
-    asks, convert = Ids[AcceptedRow](), writer.unstructure
+    conditions, convert = Ids[AcceptedRow](), writer.unstructure
     operators: list[Row] = []
     found: list[Row] = []
     for at, (op, form) in enumerate(_asked(facts)):
@@ -76,10 +76,10 @@ def operator_rows(facts: Facts, met: Met, writer: Converter) -> dict[str, list[R
         for codes in sorted({*accepted.rows, *accepted.refused}):
             row = accepted.rows.get(codes)
             refused_by = met.sources.many(accepted.refused.get(codes, ()))
-            found.append((at, " ".join(codes), None if row is None else asks(row), refused_by))
+            found.append((at, " ".join(codes), None if row is None else conditions(row), refused_by))
     return {
         "operators": operators,
-        "asks": [(at, compact(convert(row))) for at, row in enumerate(asks)],
+        "asks": [(at, compact(convert(row))) for at, row in enumerate(conditions)],
         "operator_rows": found,
         "told": [(each.source, int(each.used), each.detail) for each in facts.operators.records],
     }
@@ -90,13 +90,13 @@ def read_operators(
 ) -> KeptOperators:
     """The operator facts whose rows these are."""
     structure = reader.structure
-    asks = [structure(parsed(text), AcceptedRow) for _, text in rows["asks"]]
+    conditions = [structure(parsed(text), AcceptedRow) for _, text in rows["asks"]]
     taken: dict[int, dict[tuple[str, ...], AcceptedRow]] = {}
     refused: dict[int, dict[tuple[str, ...], tuple[Source, ...]]] = {}
     for operator, text, ask, refused_by in rows["operator_rows"]:
         codes = tuple(text.split(" ")) if text else ()
         if ask is not None:
-            taken.setdefault(operator, {})[codes] = asks[ask]
+            taken.setdefault(operator, {})[codes] = conditions[ask]
         if sources := known.sources_of(refused_by):
             refused.setdefault(operator, {})[codes] = sources
     kept: dict[Asked, Accepted | None] = {}
@@ -113,5 +113,5 @@ def read_operators(
                 known.sources_of(known_from),
             )
         kept[op, structure(parsed(form), Form)] = accepted
-    told = tuple(FactsRecord(source, bool(used), detail) for source, used, detail in rows["told"])
-    return KeptOperators(backend, arch, {}, curated, soc=soc, kept=kept, told=told)
+    records = tuple(FactsRecord(source, bool(used), detail) for source, used, detail in rows["told"])
+    return KeptOperators(backend, arch, {}, curated, soc=soc, kept=kept, kept_records=records)

@@ -60,14 +60,14 @@ def _by_site(
 ) -> dict[Site, dict[Encoding, int | None]]:
     """In the words of the problem. An internal cost is ``unit`` times the cost, and one for each convert."""
     model = network.model
-    told: dict[Site, dict[Encoding, int | None]] = {}
+    more: dict[Site, dict[Encoding, int | None]] = {}
     for index, site in enumerate(model.sites):
         v = network.variable[index]
         costs = found[v]
         if costs is not None:
             of = dict(zip(bits_of(masks[v]), costs, strict=True))
-            told[site] = {model.encodings[at]: _outer(of.get(at), model.unit) for at in bits_of(model.domains[index])}
-    return told
+            more[site] = {model.encodings[at]: _outer(of.get(at), model.unit) for at in bits_of(model.domains[index])}
+    return more
 
 
 def _outer(internal: int | None, unit: int) -> int | None:

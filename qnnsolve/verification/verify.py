@@ -193,7 +193,7 @@ def run_on_emulator(
             raise KernelError(*answer["refused"])
         outputs = torch.load(folder / "outputs.pt", weights_only=True)
     # A model may return None beside its tensors, which is nothing to compare.
-    values = tuple(tuple(torch.as_tensor(it) for it in each if it is not None) for each in outputs)
+    values = tuple(tuple(torch.as_tensor(value) for value in each if value is not None) for each in outputs)
     return EmulatorRun(values, answer["load"], tuple(answer["seconds"]))
 
 

@@ -56,8 +56,8 @@ def _overlay(arguments: argparse.Namespace, stdout: IO[str]) -> int:
 
     shown, made = write_overlay(load_run(arguments.kept), arguments.out)
     if arguments.format == "json":
-        told = {"schema": "qnnsolve/overlay/1", "overlay": arguments.out, "nodes": shown, "not_exported": made}
-        print(dumps(told), file=stdout)
+        document = {"schema": "qnnsolve/overlay/1", "overlay": arguments.out, "nodes": shown, "not_exported": made}
+        print(dumps(document), file=stdout)
     else:
         print(
             f"Overlay: {arguments.out}, {shown} nodes of the exported graph; {made} ops are made by rewriting",

@@ -91,15 +91,31 @@ def _solve(result: SolveResult, model: str) -> Iterator[str]:
     conflicts = [[each.text, ", ".join(each.nodes), "; ".join(each.constraints)] for each in result.conflicts]
     yield HtmlTable("Conflicts", ("conflict", "at", "because"), conflicts).html()
     deviations = [
-        [node.name, node.target, node.module_path, it.site, it.requested, it.chosen, f"{it.reason} [{it.rule}]"]
+        [
+            node.name,
+            node.target,
+            node.module_path,
+            deviation.site,
+            deviation.requested,
+            deviation.chosen,
+            f"{deviation.reason} [{deviation.rule}]",
+        ]
         for node in result.nodes
-        for it in node.deviations
+        for deviation in node.deviations
     ]
     columns = ("node", "op", "module", "where", "asked", "chosen", "because")
     yield HtmlTable(f"Deviations ({len(deviations)})", columns, deviations).html()
     converts: list[list[HtmlCell | str]] = [
-        [it.producer, it.user, it.source, it.target, _count(it.numel), _count(it.price), f"{it.reason} [{it.rule}]"]
-        for it in result.converts
+        [
+            convert.producer,
+            convert.user,
+            convert.source,
+            convert.target,
+            _count(convert.numel),
+            _count(convert.price),
+            f"{convert.reason} [{convert.rule}]",
+        ]
+        for convert in result.converts
     ]
     columns = ("from", "to", "is", "becomes", "elements", "cost", "because")
     yield HtmlTable(f"Converts ({len(converts)})", columns, converts).html()
@@ -123,8 +139,8 @@ def _nodes(nodes: Sequence[NodeRecord]) -> str:
 
 
 def _export(result: ExportResult, model: str) -> Iterator[str]:
-    told = [line for line in program(result) if line.text]
-    yield lines_html([*head(result.solve, model), *told])
+    lines = [line for line in program(result) if line.text]
+    yield lines_html([*head(result.solve, model), *lines])
     verification = result.verification
     checks = {} if verification is None else {each.index: each for each in verification.outputs}
     near = {each.index: each.sqnr for each in result.converted}
@@ -184,13 +200,17 @@ def _nodewise(result: CompareResult) -> list[list[HtmlCell | str]]:
 
 
 def _changes(found: RunDifference) -> Iterator[str]:
-    changes = [[it.node, it.target, it.module_path, it.port, it.before, it.after] for it in found.changes]
+    changes = [
+        [change.node, change.target, change.module_path, change.port, change.before, change.after]
+        for change in found.changes
+    ]
     yield HtmlTable("Other encodings", ("node", "op", "module", "port", "before", "after"), changes).html()
-    moved = [[it.node, it.target, it.module_path, it.before, it.after] for it in found.moved]
+    moved = [[each.node, each.target, each.module_path, each.before, each.after] for each in found.moved]
     yield HtmlTable("Elsewhere", ("node", "op", "module", "before", "after"), moved).html()
     for title, converts in (("Converts more", found.converts_added), ("Converts less", found.converts_removed)):
         rows: list[list[HtmlCell | str]] = [
-            [it.producer, it.user, it.source, it.target, _count(it.numel)] for it in converts
+            [convert.producer, convert.user, convert.source, convert.target, _count(convert.numel)]
+            for convert in converts
         ]
         yield HtmlTable(title, ("from", "to", "is", "becomes", "elements"), rows).html()
 

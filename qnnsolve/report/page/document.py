@@ -57,8 +57,8 @@ def document(
         attrs.asdict(each) | {"sources": made.cited(each.sources), "at": made.at.get(each.user)}
         for each in result.converts
     ]
-    told, repairs = clashes(solved)
-    conflicts = [made.clash(each) for each in told] or [
+    conflicting, repairs = clashes(solved)
+    conflicts = [made.clash(each) for each in conflicting] or [
         attrs.asdict(each) | {"sources": made.cited(each.sources)} for each in result.conflicts
     ]
     return {

@@ -78,20 +78,20 @@ def _ports(opened: Opened, node: Json) -> Iterator[tuple[int, NodePlace, Json]]:
 def _deviations(opened: Opened, nodes: Sequence[Json], looks: Sequence[Hashable]) -> None:
     """The steps to what is not as asked for, as far as :data:`MOST_QUESTIONS` go."""
     opened = attrs.evolve(opened, limits=limits_of(SECONDS))
-    told: dict[Hashable, str] = {}
+    first_with: dict[Hashable, str] = {}
     for node, look in zip(nodes, looks, strict=True):
         for at, place, shown in _ports(opened, node):
             if shown["chosen"] == shown["asked"]:
                 continue
             key = (look, at)
-            if key in told:
-                shown["why"] = [f"its steps stand at {told[key]}, a node that looks like this one"]
-            elif len(told) < MOST_QUESTIONS:
+            if key in first_with:
+                shown["why"] = [f"its steps stand at {first_with[key]}, a node that looks like this one"]
+            elif len(first_with) < MOST_QUESTIONS:
                 answers = why(opened, place)
                 if any(each.verdict is PlaceVerdict.OPEN for each in answers):
                     return
                 shown["why"] = [line for each in answers for line in (each.sentence, *map(_line, each.steps))]
-                told[key] = node["name"]
+                first_with[key] = node["name"]
 
 
 def _prices(
@@ -103,7 +103,7 @@ def _prices(
 ) -> Iterator[str]:
     """Fill in prices and refusals; yields what is left out."""
     known = prices_of_all(opened)
-    told: dict[Hashable, int] = {}
+    first_with: dict[Hashable, int] = {}
     unpriced = untold = asked = 0
     for number, (node, look) in enumerate(zip(nodes, looks, strict=True)):
         for at, place, shown in _ports(opened, node):
@@ -118,10 +118,10 @@ def _prices(
             key = (look, at, shown["prices"])
             if not wanted:
                 continue
-            if key in told:
-                shown["alike"] = told[key]
+            if key in first_with:
+                shown["alike"] = first_with[key]
             elif asked + len(wanted) <= MOST_REFUSALS:
-                told[key] = number
+                first_with[key] = number
                 asked += len(wanted)
                 shown["refused"] = _refused(opened, place, wanted, costs, refusals)
             else:
@@ -138,13 +138,13 @@ def _refused(
     """By the number of the candidate among all of its site, the number of its steps."""
     assert place.site is not None
     domain = opened.problem.domains[place.site]
-    told = {}
+    refused = {}
     for each in wanted:
         steps = refusal(opened, place.site, each, staying=costs[each].verdict is PlaceVerdict.OFF)
         lines = tuple(line.text.strip() for line in step_lines([*map(_without_question, steps[1:])]))
         if lines:
-            told[str(domain.index(each))] = refusals.of(lines)
-    return told
+            refused[str(domain.index(each))] = refusals.of(lines)
+    return refused
 
 
 def _without_question(step: ExplanationStep) -> ExplanationStep:
