@@ -6,6 +6,7 @@ A new module in a wing needs no entry here, and a new wing needs one.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -167,6 +168,13 @@ def _own(imported: str) -> str | None:
 
 def _is_in(module: str, wings: tuple[str, ...]) -> bool:
     return any(module == wing or module.startswith(f"{wing}.") for wing in wings)
+
+
+def test_the_page_for_contributors_lists_the_wings_in_order() -> None:
+    page = (PACKAGE.parent / "docs" / "contributing.md").read_text(encoding="utf-8").split("\n## ")[1]
+    named = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+    listed = [wing for each in named for wing in re.findall(r"`(\w+)`", each)]
+    assert listed == [wing for wing in WINGS if wing not in ("__main__", "")]
 
 
 def test_every_wing_is_there() -> None:
