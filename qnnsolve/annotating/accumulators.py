@@ -1,9 +1,9 @@
 """Scales of weights large enough for the chip to multiply with: :func:`bind_accumulators`.
 
-A product is brought to its output's scale by the factor input scale x weight scale / output scale, which the chip can
-hold down to a smallest one; and its bias stands in steps of input scale x weight scale, of which an integer holds so
-many. What a weight's scale has to be at least is known only after calibration, so a weight's observer looks at those of
-the tensors around it (:attr:`qnnsolve.annotating.scales.Scaled.accumulators`).
+A product is brought to its output's scale by the factor input scale x weight scale / output scale. The chip cannot hold
+a factor below a smallest one. The bias counts in steps of input scale x weight scale, and an integer holds only so many
+of them. What a weight's scale has to be at least is known only after calibration, so a weight's observer looks at those
+of the tensors around it (:attr:`qnnsolve.annotating.scales.Scaled.accumulators`).
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ Observers = Mapping[Any, Any]
 @attrs.frozen(eq=False)
 class Accumulator:
     """What bounds a weight's scale from below. ``source`` observes the product's input, ``results`` every tensor
-    that the compiler may have the product write. The bias stands in steps of input scale x weight scale: an integer
-    holds ``most`` of them, and they must reach the largest bias (of each channel, or of all), which is asked for anew
-    each time: training changes it."""
+    that the compiler may have the product write. The bias counts in steps of input scale x weight scale. An integer
+    holds ``most`` of them, and they must reach the largest bias (of each channel, or of all). The bias is read anew
+    each time, since training changes it."""
 
     source: Any
     least: float = 0.0

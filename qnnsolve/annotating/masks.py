@@ -1,7 +1,7 @@
 """Attention masks, and the scores that they are added to: where they are, and how little of a range a mask needs.
 
-Masked values must be so low that a softmax makes nothing of them, and no lower: in 8 bits a range down to -255 has
-steps of 1.0, too coarse for what else a mask may hold, such as a bias by position.
+Masked values must be low enough that a softmax makes zero of them, and no lower. At 8 bits a range down to -255 has
+steps of 1.0, which is too coarse for other contents of a mask, such as a bias by position.
 """
 
 from __future__ import annotations

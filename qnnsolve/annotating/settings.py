@@ -1,7 +1,7 @@
 """ExecuTorch's settings of a quantizer, read as wishes: presets, submodules, blocks, discards and recipes.
 
-Which config counts at a node is asked of ExecuTorch's own objects (``ModuleQConfig``, ``QuantRecipe``, 1.5.1), so that
-their priorities hold, and so that a config that a script has changed by hand counts as it stands.
+ExecuTorch's own objects (``ModuleQConfig``, ``QuantRecipe``, 1.5.1) say which config counts at a node. So their
+priorities hold, and a config that a script has changed by hand counts as it is.
 """
 
 from __future__ import annotations

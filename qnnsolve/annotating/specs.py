@@ -53,8 +53,8 @@ def concrete_spec(
     """A fresh spec for ``encoding``, observed by the extremes over all samples, or by the observer that is ``picked``.
 
     With ``bounds``, only the values that they name count; the scale (real units per step) is at least ``floor``. Where
-    the backend multiplies with ``multiplier_bits`` significant bits only, scales are such that those suffice: no
-    more bits in the scale of a weight or of an 8-bit tensor, and a power of two for 16-bit ones.
+    the backend multiplies with only ``multiplier_bits`` significant bits, scales are chosen so that these suffice: the
+    scale of a weight or an 8-bit tensor has no more bits, and that of a 16-bit tensor is a power of two.
 
     Fresh, because upstream's annotators change specs that they share.
     """

@@ -1,7 +1,8 @@
 """Descriptors 1 and 2, for what native libraries print there behind Python's back.
 
-C buffers what it prints to a pipe or a file, and writes it when the process ends: whoever turns a descriptor aside has
-to empty that buffer first, or the text comes out after all, behind the report (QNN 2.51 greets so when it is loaded).
+C buffers what it prints to a pipe or a file, and writes it when the process ends. Whoever redirects a descriptor has to
+empty that buffer first. Otherwise the text comes out after all, behind the report: QNN 2.51 prints a greeting when it
+is loaded.
 """
 
 from __future__ import annotations

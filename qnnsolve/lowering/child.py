@@ -117,9 +117,8 @@ def _tell_vendor() -> None:
 
 
 def _share_history() -> None:
-    """Let nodes share the records of what they were made from, which nobody changes.
-
-    torch 2.13 copies the whole history of a node for every node that a pass makes of it: a sixth of a compilation.
+    """Let nodes share the records of their origin: nobody changes such a record. torch 2.13 copies the whole history of
+    a node for every node that a pass makes of it, which takes a sixth of a compilation.
     """
     from torch.fx.traceback import NodeSource
 

@@ -57,11 +57,11 @@ class LiveBackend:
     def run(self, trial: Trial, before: Callable[[], None]) -> TrialOutcome:
         """Compile ``trial`` and run it on the emulator. Both may kill the process: ask in a child.
 
-        ``before`` is called when finalize has accepted. Some tuples are refused at the graph's edge only (MatMul's
-        second input cannot be an ``s16`` that the graph is fed with, but can be one that a Convert makes), and some
-        graphs are accepted and then not executed (an 8-bit Conv3d that the graph itself is fed with; from a program it
-        runs): they are asked a second time behind Converts. What reads nothing (random numbers) stands beside an
-        operator that does: a graph without an input is refused.
+        ``before`` is called when finalize has accepted. Some tuples are refused at the graph's edge only: MatMul's
+        second input cannot be an ``s16`` input of the graph, but can be one that a Convert makes. Some graphs are
+        accepted and then not executed: an 8-bit Conv3d that reads an input of the graph, which runs in a program. Both
+        are asked a second time behind Converts. What reads nothing (random numbers) stands beside an operator that
+        does: a graph without an input is refused.
         """
         if not trial.fed:
             with_bystander = [self._wrapping.of_trial(trial, {}, 0), self._wrapping.bystander()]

@@ -20,8 +20,8 @@ Nested = int | float | bool | tuple[int, ...] | tuple[tuple[int, ...], ...]
 
 
 class Fill(enum.Enum):
-    """How a port's numbers are drawn: each for itself; all different along the last axis; or as a bias, whose 32-bit
-    scale is that of the first input times that of the second."""
+    """How a port's numbers are drawn: each independently; all different along the last axis; or as a bias, whose 32-bit
+    scale is the product of the scales of the first two inputs."""
 
     UNIFORM = "uniform"
     DISTINCT = "distinct"

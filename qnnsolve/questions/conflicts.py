@@ -2,7 +2,7 @@
 
 A smallest set that shares a pin with each known conflict is either a way out, which a solve proves, or what is left has
 a conflict that was not known. Conflicts without a pin in common are looked at group by group, so that their ways out do
-not multiply; what two groups do to each other shows where ways out of all groups are tried together.
+not multiply. At the end the ways out of all groups are tried together, which shows what two groups do to each other.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What was chosen, as node data for Model Explorer (google-ai-edge/model-explorer): :func:`write_overlay`.
 
-One file serves both graphs that it shows: that of a ``.pt2``, whose nodes its adapter names as ``torch.export`` does,
-and that of a ``.pte``, whose calls the adapter ``pte-adapter-model-explorer`` 0.2 numbers by chain and instruction. It
-takes any key, and shows nothing where one is wrong: ``benchmarks/model_explorer.py`` holds these against it.
+One file serves two graphs. The nodes of a ``.pt2`` are named as ``torch.export`` names them. The calls of a ``.pte``
+are numbered by chain and instruction, as the adapter ``pte-adapter-model-explorer`` 0.2 does. It takes any key, and
+shows nothing where one is wrong: ``benchmarks/model_explorer.py`` holds these against it.
 """
 
 from __future__ import annotations

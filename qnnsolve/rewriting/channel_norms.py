@@ -1,9 +1,9 @@
 """Normalizations channel by channel, written so that the chip computes them right: :data:`CHANNEL_NORMS`.
 
-With statistics that are known, a channel is multiplied by one number and another is added: a depthwise convolution of
-one tap, whose weight is exact in any number of bits, since each channel has a scale of its own. ExecuTorch's own
-Batchnorm (1.5.1, ``builders/op_batch_norm.py``) declares its bias in steps of which the largest bias has 2**31, one
-more than an int32 holds, so that it comes out with the other sign.
+Where the statistics are known, each channel is multiplied by one number, and another one is added. That is a depthwise
+convolution of one tap. Its weight is exact in any number of bits, since each channel has a scale of its own.
+ExecuTorch's own Batchnorm (1.5.1, ``builders/op_batch_norm.py``) chooses the scale of the bias so that the largest bias
+is 2**31 steps. An int32 holds one less, so the largest bias comes out with the other sign.
 """
 
 from __future__ import annotations
@@ -104,8 +104,9 @@ def _instance_norm(emit: Emitter, node: FxNode) -> FxNode | None:
 def _group_norm(emit: Emitter, node: FxNode) -> FxNode | None:
     """As one of images.
 
-    Over a batch of sequences, over rows or over volumes the accelerator's is off by up to 39 % of its range or does not
-    compile on V68, at 16 bits; as images the same are within a step (HTP emulator, QNN 2.51, V68 and V79).
+    The accelerator's own norm over a batch of sequences, over rows or over volumes is off by up to 39 % of its range at
+    16 bits, or does not compile on V68. The same norm over images is within a step (HTP emulator, QNN 2.51, V68 and
+    V79).
     """
     like = node.meta["val"]
     weight, bias, eps = argument(node, 2, "weight"), argument(node, 3, "bias"), argument(node, 4, "eps", 1e-5)

@@ -1,8 +1,8 @@
 """Compute at export time what does not depend on the model's inputs: weights made of others, position ids, masks.
 
-:func:`fold_constants` does so once, before annotation. What is left of such a computation in the graph would need an
-operator for each of its steps on every run, integer ones included, many of which the accelerator does not have; and
-ExecuTorch builds convolutions and linears with constant weights only.
+:func:`fold_constants` does so once, before annotation. Left in the graph, each step of such a computation would need an
+operator on every run, and the accelerator lacks many of the integer ones. And ExecuTorch builds convolutions and
+linears with constant weights only.
 """
 
 from __future__ import annotations

@@ -39,8 +39,8 @@ _SAME_VALUES = frozenset(
 def without_given(model: GraphModule) -> GraphModule:
     """``model`` itself, without the quantization that it came with; a note says what was taken out.
 
-    A dequantize of an integer that no quantize yields, a quantize whose integers are read as such, and encodings of an
-    activation's channels are part of what the model computes, and are written as arithmetic.
+    Three things are part of what the model computes, and are written as arithmetic: a dequantize of an integer that no
+    quantize yields, a quantize whose integers are read as integers, and encodings by channel of an activation.
     """
     if not any(map(_is_given, model.graph.nodes)):
         return model

@@ -1,7 +1,7 @@
 """Indexing by several tensors, written as indexing by one: ExecuTorch (1.5.1) builds no other.
 
-``x[torch.arange(n), last]``, by which language models take the last token of each sequence, is the row
-``arange * length + last`` of the same memory; what is constant of that is computed once.
+Language models take the last token of each sequence by ``x[torch.arange(n), last]``. That is the row ``arange * length
++ last`` of the same memory. Its constant part is computed once.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Bring a leading dimension of size one to where the accelerator moves 8-bit values as they are: :func:`move_leading`.
 
-The compiler makes ``[1, a, b, c, d]`` of ``[a, b, c, d]`` at the price of one step for every 8-bit value whose integer
-is a multiple of four, and does the same within some transpositions of five dimensions that keep the first, of size one,
+Where the compiler makes ``[1, a, b, c, d]`` of ``[a, b, c, d]``, every 8-bit value whose integer is a multiple of four
+comes out one step off. The same happens within some transpositions of five dimensions that keep the first, of size one,
 and the second where they are (measured on V68 and V79, QNN 2.51: ``python -m benchmarks.leading_one SM8350 SM8750``). A
 second dimension of size one that is transposed to the front costs nothing.
 """

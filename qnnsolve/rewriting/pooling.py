@@ -29,8 +29,9 @@ def _each(size: Any, dims: int) -> list[int]:
 def _share_of_padding(emit: Emitter, node: FxNode, dims: int) -> FxNode | None:
     """Which share of each region is no padding, where padding counts and regions lie side by side; else None.
 
-    The accelerator computes garbage there, mostly zeros, and just so behind a Pad of its own; where padding does not
-    count it is right, but for :func:`padding_right` (HTP emulator, QNN 2.51, V68 and V79, 8 and 16 bits, kernels 1x2 to
+    The accelerator computes garbage there, mostly zeros, also where a Pad of its own stands in front. Where padding
+    does not count, the average is right, but for :func:`padding_right` (HTP emulator, QNN 2.51, V68 and V79, 8 and 16
+    bits, kernels 1x2 to
     5x5: the form ``avg_pool2d kernel2 padding1`` of ``benchmarks.sweep``).
     """
     source: Any = node.args[0]

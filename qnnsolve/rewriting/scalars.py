@@ -1,9 +1,9 @@
 """Scalars out of vectors, and sums of products, written otherwise: :data:`SCALARS`.
 
 QNN has no tensors without dimensions: ExecuTorch (``remove_0d_tensor.py``, 1.5.1) drops the choice of one element and
-passes on the whole vector. And the sum of a product that broadcasts, or that is one of vectors, comes out at an end of
-its range where the sum drops its dimension (HTP emulator, QNN 2.51, V68, 16 bits, ranks 1 to 4: -22 to -7 dB; the forms
-``dot`` and ``mv`` of ``benchmarks.sweep``). With the dimension kept, and dropped afterwards, it is right.
+passes on the whole vector. And a product that broadcasts, or one of vectors, is summed wrong where the sum drops its
+dimension: the result lies at an end of its range (HTP emulator, QNN 2.51, V68, 16 bits, ranks 1 to 4: -22 to -7 dB; the
+forms ``dot`` and ``mv`` of ``benchmarks.sweep``). With the dimension kept, and dropped afterwards, it is right.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Transposed convolutions that the accelerator has no op for, with another constant kernel: :data:`TRANSPOSED`.
 
-It knows no dilation of a transposed convolution (QNN's TransposeConv2d has no such parameter), compiles none that is
-depthwise and none that adds more than one row to its output, and computes those of volumes in groups wrong (HTP
-emulator, QNN 2.51). A kernel with zeros between its taps is a dilated one; zeros behind its last tap add to the output;
-and a convolution in groups is one of all channels whose kernel is zero wherever a group meets another one.
+It has no dilation of transposed convolutions (QNN's TransposeConv2d has no such parameter). It does not compile
+depthwise ones, nor those that add more than one row to their output. And it computes transposed convolutions of volumes
+in groups wrong (HTP emulator, QNN 2.51). A kernel with zeros between its taps is a dilated one; zeros behind its last
+tap add to the output; and a convolution in groups is one of all channels whose kernel is zero wherever a group meets
+another one.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Writes in place, as what they compute: ``y[:, 2:4] = 0`` becomes a ``slice_scatter`` that is read from then on.
 
-``torch.export`` leaves them as they are. Once every tensor has an encoding of its own, a view is a tensor of its own as
-well, and what is written to it reaches nobody else: neither those who read the tensor behind it, nor the next run where
-that is a buffer.
+``torch.export`` leaves them as they are. Once every tensor has an encoding of its own, a view is a tensor of its own,
+too. What is written to it then reaches nobody else: not those who read the tensor behind it, and not the next run,
+where that tensor is a buffer.
 """
 
 from __future__ import annotations

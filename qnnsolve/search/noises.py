@@ -30,8 +30,8 @@ def needed(space: Space) -> tuple[Key, ...]:
 
 
 def monotone(noise: Mapping[Key, float]) -> tuple[dict[Key, float], int]:
-    """``noise`` with no wider encoding of a site noisier than a narrower one, and how many values that changed: of two
-    that chance has put in the wrong order the narrower gets the noise of the wider."""
+    """``noise`` made monotone, and how many values that changed: no wider encoding of a site is noisier than a narrower
+    one. Where chance has put two in the wrong order, the narrower one gets the noise of the wider."""
     found, changed = dict(noise), 0
     for _, keys in itertools.groupby(sorted(noise, key=lambda key: (key[0], -key[1].bits, key[1])), lambda key: key[0]):
         least = 0.0

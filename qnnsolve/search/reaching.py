@@ -1,8 +1,8 @@
 """The cheapest config that reaches a target, by what it measures: :func:`reached`.
 
 Along the front more predicted SQNR costs more, and measures more up to what the prediction is off by. So the search
-asks for the cheapest config of some predicted SQNR, measures it, and asks for less where it reaches the target and for
-more where it does not, until what lies between is not worth another one.
+asks for the cheapest config of some predicted SQNR and measures it. Where that config reaches the target, the search
+asks for less; where it does not, for more. It ends where the difference is not worth another measurement.
 """
 
 from __future__ import annotations

@@ -57,8 +57,8 @@ class Setup:
 
 @attrs.frozen(eq=False)
 class Portable:
-    """A setup that another process can be given: the model as the bytes of a ``.pt2`` file; and what measuring takes,
-    the exact outputs and a task metric (a function that can be imported, or ``module:callable``)."""
+    """A setup that can be sent to another process. It holds the model as the bytes of a ``.pt2`` file, the exact
+    outputs, and a task metric (a function that can be imported, or ``module:callable``)."""
 
     program: bytes
     setup: dict[str, Any]

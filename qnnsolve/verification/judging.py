@@ -141,9 +141,9 @@ def _garbled_places(
     """The slices along one axis (samples first) in which the emulator alone is off.
 
     A slice's own noise is ``factor`` times the converted model's, and a value in it is more than ``least`` apart. That
-    happens by chance where noise is large in a few values, so one of two must hold besides: the noise is that much
-    larger than the converted model's in any slice along the axis; or many values are off, and elsewhere none by a
-    quarter of that.
+    happens by chance where noise is large in a few values. So one of two must hold besides: the noise is that much
+    larger than the converted model's noise in any slice along the axis; or many values of the slice are off, and
+    elsewhere none by a quarter of that.
     """
     for axis in (each for each in range(apart.dim()) if apart.shape[each] > 1):
         noise, own, off = (each.movedim(axis, 0).reshape(each.shape[axis], -1) for each in (emulator, converted, apart))

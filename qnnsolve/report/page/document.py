@@ -34,8 +34,8 @@ _UNDECIDED: Json = {**dict.fromkeys(("asked", "chosen", "set")), "why": []}
 def document(
     solved: Solved | Run, model: str = "", export: ExportResult | None = None, search: SearchResult | None = None
 ) -> Json:
-    """What the page of a solve of ``model``, or of a run that was kept, shows, and what came of it beside: the program
-    of an export, the front of a search. A kept run knows these itself.
+    """What the page shows: a solve of ``model``, or a run that was kept; and beside it the program of an export, or the
+    front of a search. A kept run knows these itself.
 
     Encodings, sets of candidates, sources and source lines are listed once and stand as their numbers elsewhere, as
     nodes do. ``nodes`` are the graph's inputs and calls in topological order. A port has what was asked for and chosen,

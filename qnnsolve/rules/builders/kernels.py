@@ -22,13 +22,12 @@ CHANNELS = 8
 
 def case_of(name: str, node: Node, graph: Graph, groups: object, dilation: object) -> str | None:
     """The name of the case, None where rank and kernel tell enough. Measured (HTP emulator, QNN 2.51, V68 to V81):
-
-    16-bit weights on 16-bit activations are wrong where taps go over more than 8 positions one by one (``long``), also
-    of depthwise (1 to 2 % off) and of transposed convolutions; where taps are apart (``dilated``) Conv2d is wrong, and
-    depthwise ones are in some forms. In half precision a sequence that
-    keeps its length, a multiple of 8, is garbage where either side of it is padded by more than an 8th of that
-    (``row``): a kernel of 7 over 16, of 11 over 32. Half precision takes weights of 8 and 4 bits only in one group of
-    8, 16, 24 ... input channels (``1x1_narrow``).
+    16-bit weights on 16-bit activations are wrong where taps go over more than 8 positions one by one (``long``). That
+    holds for depthwise convolutions (1 to 2 % off) and transposed ones, too. Where taps are apart (``dilated``) Conv2d
+    is wrong, and so are some forms of depthwise convolutions. In half precision a sequence whose length is a multiple
+    of 8 and does not change is garbage where either side is padded by more than an 8th of the length (``row``): a
+    kernel of 7 over 16, of 11 over 32. Half precision takes weights of 8 and 4 bits only in one group of 8, 16, 24 ...
+    input channels (``1x1_narrow``).
     """
     shape, before = shape_of(graph, ref_at(node, 1)), shape_of(graph, ref_at(node, 0))
     kernel = shape[2:]

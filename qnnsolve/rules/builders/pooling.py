@@ -32,9 +32,9 @@ SMALLEST_WRONG = 4
 def averages_right(kernel: Sequence[int], stride: Sequence[int], results: Sequence[object]) -> bool:
     """Whether the accelerator averages over rows and columns (the last two of each) right.
 
-    Where regions lie side by side, have an even number of both, from 4 up, and there are several in either direction,
-    what comes out is garbage: 12 to 38 % off (HTP emulator, QNN 2.51, V68 and V79, 8 and 16 bits: ``python -m
-    benchmarks.averages SM8350 SM8750``).
+    The result is garbage where regions lie side by side, have an even number of rows and of columns, 4 or more, and
+    there are several of them in either direction: 12 to 38 % off (HTP emulator, QNN 2.51, V68 and V79, 8 and 16 bits:
+    ``python -m benchmarks.averages SM8350 SM8750``).
     """
     even = all(size >= SMALLEST_WRONG and size % 2 == 0 for size in kernel[-2:])
     beside = tuple(kernel[-2:]) == tuple(stride[-2:]) and all(size == 1 for size in kernel[:-2])
@@ -50,9 +50,9 @@ def padding_right(
 ) -> bool:
     """Whether the accelerator averages over padded regions right, whether padding counts or not.
 
-    Where regions lie side by side and all together are no longer than what is not padded, it takes no notice of the
-    padding: 50 to 75 % off (HTP emulator, QNN 2.51, V68 and V79, 8 and 16 bits: kernel 3, padding 1 over 9 or 12;
-    kernel 4, padding 1 over 9, 12 or 13).
+    The padding is ignored where regions lie side by side and together are no longer than the input without padding: 50
+    to 75 % off (HTP emulator, QNN 2.51, V68 and V79, 8 and 16 bits: kernel 3, padding 1 over 9 or 12; kernel 4, padding
+    1 over 9, 12 or 13).
     """
     each = zip(kernel, stride, padding, before, after, strict=False)
     return not any(

@@ -1,7 +1,7 @@
 """The problem as variables with a choice that matters, and factors over them: rows that may stand, with their amounts.
 
-A term goes onto the rows of a relation over its sites where there is one, onto the values of its site where only one
-has a choice, and else becomes a factor of its own.
+A term goes onto the rows of a relation over its sites, where there is one. Where only one of its sites has a choice, it
+goes onto the values of that site. Otherwise it becomes a factor of its own.
 """
 
 from __future__ import annotations

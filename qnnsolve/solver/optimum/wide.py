@@ -39,10 +39,10 @@ def _smallest(milp: Milp, dense: Dense, values: Values, cost: int, clock: Clock)
 def cheapest(dense: Dense, clock: Clock, canonical: int = 64, steps: int = 20_000) -> WideOutcome | None:
     """The cheapest values, with a bound; ``None`` is a proof that nothing is possible.
 
-    HiGHS is asked again, without the entries that cost more than the best found so far, as long as it has not proven
-    an optimum and finds something better: beside a price of 2**30 its tolerance hides what an 8-bit value costs.
-    Among equals the lexicographically smallest, if the optimum is proven and there are at most ``canonical``
-    variables (beyond that, HiGHS's own pick, which is a function of the problem).
+    HiGHS is asked again, without the entries that cost more than the best found so far, until it proves an optimum or
+    finds nothing better. Beside a price of 2**30 its tolerance would hide what an 8-bit value costs. Among equals the
+    lexicographically smallest, if the optimum is proven and there are at most ``canonical`` variables (beyond that,
+    HiGHS's own pick, which is a function of the problem).
 
     Raises:
         LimitReached: nothing was found in time.
