@@ -1,8 +1,8 @@
 """A tensor that only a maximum reads takes its range from the maximum's output: :func:`observe_behind_maxima`.
 
-A maximum shares its encoding with its input (``[[invariant]]`` in the curated facts). Values too small to be picked
-may be cut off, so the range is that of what is picked, and the same bits serve less: around zero, the step is about
-half as large. The same holds for a minimum and what is too large.
+A maximum shares its encoding with its input (``[[invariant]]`` in the curated facts). Values too small to be picked may
+be cut off. So the range is that of the picked values, and the same bits give finer steps: about half as large, around
+zero. The same holds for a minimum and what is too large.
 """
 
 from __future__ import annotations

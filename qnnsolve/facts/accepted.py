@@ -106,9 +106,9 @@ def _differs(one: FixedAt, other: FixedAt) -> bool:
 class Accepted:
     """The code tuples (inputs, then all outputs) that an operator accepts, each with its row.
 
-    ``repeats`` is the position of a port that stands for any number of ports, itself and those after it on its side
-    (the inputs of Concat, the outputs of Split). ``refused`` holds the tuples that one source accepts and another
-    refuses, with those who refuse.
+    ``repeats`` is the position of a port that may stand several times: it and all after it on its side are alike (the
+    inputs of Concat, the outputs of Split). ``refused`` holds the tuples that one source accepts and another refuses,
+    with those who refuse.
     """
 
     rows: Mapping[Codes, AcceptedRow]

@@ -133,7 +133,7 @@ class Case:
         return tuple(self.name.split("|"))
 
     def measuring(self, form: Form) -> tuple[str, ...]:
-        """The names of those classes that measure a node of this form, of which none is asked for by name."""
+        """The names of the classes that measure a node of this form, without those that a builder asks for by name."""
         if not self.when:
             return self.names
         return tuple(name for name, when in zip(self.names, self.when, strict=True) if when.fits(form))

@@ -1,10 +1,10 @@
 """The measured operator tables: what one QNN operator takes on its ports, per HTP arch, as files.
 
 A table has one or more *cases* (the same operator under another shape or parameter class); ``when`` says which nodes a
-case measures (:mod:`qnnsolve.facts.forms`). A case names the port codes that were ``asked`` on every port; a tuple of
-their product that stands in no row was measured as rejected, anything outside the product is unknown. Rows hold per
-arch; ``symmetric``, ``same`` and ``fixed`` say what else a row asks of its ports' encodings. Files are canonical:
-writing a table that was read gives the same bytes.
+case measures (:mod:`qnnsolve.facts.forms`). A case names the port codes that were ``asked`` at every port. A tuple of
+these codes that stands in no row was measured as rejected. Any other tuple is unknown. Rows hold per arch;
+``symmetric``, ``same`` and ``fixed`` say what else a row asks of its ports' encodings. Files are canonical: writing a
+table that was read gives the same bytes.
 """
 
 from __future__ import annotations

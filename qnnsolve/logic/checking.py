@@ -34,8 +34,8 @@ def checked(goals: Sequence[Goal], clauses: Iterable[Clause], database: Database
     """The rules that these goals need.
 
     Raises:
-        QuestionError: a relation or a rule that cannot be, a wrong number of arguments, a variable that nothing binds,
-            or a relation that rests on its own negation; with the place and the nearest name.
+        QuestionError: an unknown relation, a rule that is not possible, a wrong number of arguments, a variable that
+            nothing binds, or a relation that depends on its own negation; with the place and the nearest name.
     """
     defined: dict[str, list[Clause]] = {}
     for clause in clauses:

@@ -100,8 +100,8 @@ def missing_kernels(program: Any, cpu_ops: Sequence[CpuOp]) -> Iterator[tuple[st
 def calls_of(program: Any, graph: Any) -> Iterator[tuple[str, int, int, str, bool]]:
     """(plan, chain, instruction, op, whether it is a delegate) of each call that the emitted ``program`` makes.
 
-    ExecuTorch 1.5.1 emits a kernel call per call of an out variant, in the order of the graph; where the two differ in
-    number or name, as with control flow, only delegates are told.
+    ExecuTorch 1.5.1 emits a kernel call per call of an out variant, in the order of the graph. Where the two differ in
+    number or name, as with control flow, only the delegates are returned.
     """
     kernels = [node for node in graph.nodes if hasattr(node.target, "_schema") and node.op == "call_function"]
     for plan in program.execution_plan:

@@ -1,9 +1,9 @@
 """The answers of one op on one SoC, appended as they come, so that neither a crash nor a stop loses any.
 
 A line is ``case tuple mark`` (two indices and a mark). ``?``, ``*`` and ``#`` say that the validator, finalize or the
-emulator is being asked, ``&`` that several tuples of the case are compiled and run as one graph; the last line of a
-child that died is therefore what killed it, and its parent adds ``!``. An answer is its letter and what was found out
-about the ports, as JSON.
+emulator is being asked, ``&`` that several tuples of the case are compiled and run as one graph. So the last line of a
+child that died says what killed it; its parent adds ``!``. An answer is its letter and what was found out about the
+ports, as JSON.
 """
 
 from __future__ import annotations

@@ -42,8 +42,8 @@ _YOU = Source(SourceKind.USER, "this question")
 def why(opened: Opened, place: NodePlace) -> tuple[WhyNot, ...]:
     """Why the port of ``place`` has its encoding, or each port of its node.
 
-    Where a port has what was asked for, the steps say who asked and on whose word it is legal; else they are those of
-    :func:`why_not` for what was asked for.
+    Where a port has what was asked for, the steps say who asked, and on whose word it is legal. Otherwise they are the
+    steps of :func:`why_not` for what was asked for.
     """
     if place.port is None:
         ports = opened.sites_of.get(place.node.name, ())

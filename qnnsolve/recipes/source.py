@@ -157,7 +157,8 @@ def _by_op(calls: Iterable[_Called], default: _Preset) -> Iterator[tuple[str, _P
 
 
 def _by_module(calls: Iterable[_Called], deviating: set[str]) -> dict[str, _Preset]:
-    """Presets of whole modules: of the deviating ones, and of what is inside them, since a pattern reaches that too.
+    """Presets of whole modules: of those that deviate, and of the modules inside them, since a pattern reaches these
+    too.
 
     A module in which, or inside which, calls of one module have several presets is left out: a pattern would change
     them all.

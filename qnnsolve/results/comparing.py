@@ -56,8 +56,8 @@ class NodeComparison:
 class FirstDifference:
     """The first node that the emulator computes otherwise than torch does from the same inputs.
 
-    ``node`` is None where no node does alone: with every value an output of its own, the compiler fuses nothing, and
-    so a difference that arises in a fusion is not seen. ``refused`` are nodes that the compiler takes as no output.
+    ``node`` is None where no node differs alone. With every value an output of its own, the compiler fuses nothing, so
+    a difference that arises in a fusion is not seen. ``refused`` are nodes that the compiler takes as no output.
     """
 
     node: str | None

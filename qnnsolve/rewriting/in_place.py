@@ -28,8 +28,8 @@ def written(node: Node) -> Node | None:
 def apart(model: GraphModule) -> None:
     """Write what an op does that is no plain write into its first argument as such a write, or as a view.
 
-    Shapes that change in place (``squeeze_``, ``transpose_``) become views, which whoever reads the tensor later on
-    reads; results that go into a tensor that is given (``out=``) are computed, and then copied there.
+    Shapes that change in place (``squeeze_``, ``transpose_``) become views, and all later readers of the tensor read
+    the view. A result for a given tensor (``out=``) is computed first, and then copied there.
 
     Raises:
         UnsupportedGraphError: an op that changes a tensor otherwise.

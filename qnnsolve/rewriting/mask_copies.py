@@ -1,8 +1,8 @@
 """Masked values once more, for those who do not see how low they are: :func:`copy_masks`.
 
-A tensor has one encoding. Where a softmax reads masked scores and the model returns them, too, or sums them up, the
-range has to reach down to what the mask writes, -1e9, and the scores themselves are all one step. So the softmax reads
-scores of its own, with the range that it needs.
+A tensor has one encoding. A softmax reads masked scores, and the model returns them, too, or sums them up. Then the
+range has to reach down to what the mask writes, -1e9, and all scores fall into one step. So the softmax reads scores of
+its own, with the range that it needs.
 """
 
 from __future__ import annotations

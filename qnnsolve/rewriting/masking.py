@@ -155,7 +155,8 @@ def _sign(user: FxNode, node: FxNode, hidden: Mapping[FxNode, int], meeting: Map
 
 
 def carries(user: FxNode, node: FxNode, sign: int) -> int:
-    """The sign of a mask of ``node`` where that of ``user`` is ``sign``; 0 where ``user`` takes none on."""
+    """The sign that a mask at ``node`` has where it has ``sign`` at ``user``; 0 where ``user`` does not pass a mask
+    on."""
     return _carried(user, node, sign, {})
 
 

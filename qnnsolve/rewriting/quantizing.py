@@ -1,8 +1,8 @@
 """Quantizing and dequantizing that is part of what a model computes, written as the arithmetic that it is.
 
-Of a pair that rounds a tensor nothing is left (:mod:`qnnsolve.rewriting.given`). Here is what else there is: integers
-that the model yields or computes with, integers that come in, and pairs whose channels have encodings of their own.
-ExecuTorch (1.5.1) takes every such op for one that a quantizer put there, and drops it.
+Of a pair that rounds a tensor nothing is left (:mod:`qnnsolve.rewriting.given`). The other cases are here: integers
+that the model yields or computes with, integers that come in, and pairs with an encoding per channel. ExecuTorch
+(1.5.1) takes every such op for one that a quantizer put there, and drops it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Ops that ExecuTorch cannot build, written before annotation as ops that it can: exactly equal, in float.
 
-ExecuTorch rewrites many ops itself before they are annotated (``silu``, ``tan``, ``log1p`` ...). What it leaves is torn
-up after annotation, with nothing quantized in between, or never built, or built wrongly: these are done here first, so
-that every part gets an encoding of its own.
+ExecuTorch rewrites many ops itself before they are annotated (``silu``, ``tan``, ``log1p`` ...). Composites that it
+leaves are taken apart after annotation, with nothing quantized in between, or are not built, or built wrongly. These
+are done here first, so that every part gets an encoding of its own.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Integers that a model returns straight out of a tuple (:func:`cast_returned`): parts of a split, values of a topk.
 
-ExecuTorch (1.5.1, ``i64_to_i32.py``) makes 64-bit integers 32 bits wide and casts what is returned back, which it does
-for single tensors only: "Multi output nodes currently don't support casting dtype back".
+ExecuTorch (1.5.1, ``i64_to_i32.py``) makes 64-bit integers 32 bits wide, and casts what is returned back. It does not
+do so for ops with several outputs, where it gives up with an error.
 """
 
 from __future__ import annotations

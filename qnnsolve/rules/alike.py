@@ -45,8 +45,8 @@ def nodes_again(keys: Iterable[str], drawn_for: str, graph: Graph) -> Mapping[st
     """For each identity the node of ``graph`` that it is now; those that are no more are left out.
 
     In the graph whose fingerprint was ``told`` each is itself; so it is where nothing was told, and all are there.
-    Otherwise the nodes of both graphs are aligned, as the lines of two texts are, by what they call and in which
-    module: another head, or another stem, leaves the rest as it was.
+    Otherwise the nodes of both graphs are aligned like the lines of two texts, by what they call and in which module.
+    So another head, or another stem, leaves the rest as it was.
     """
     earlier = list(dict.fromkeys(keys))
     now = {identity(node): node.name for node in graph}

@@ -208,7 +208,7 @@ class Asked:
         return found
 
     def _counting(self, node: str, port: Port, fields: Iterable[str]) -> Iterator[tuple[str, Wish, What]]:
-        """Of each thing that a port can have the last wish that says something of it, and what that says."""
+        """For each property of a port: the last wish that says something about it, and what it says."""
         wishes = self._at(node, port)
         ordered = in_order(wishes, port.role) if wishes else ()
         for field in fields if wishes else ():

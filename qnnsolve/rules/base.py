@@ -128,7 +128,7 @@ class Facts:
         )
 
     def owner(self, site: Site) -> str:
-        """The node of which ``site`` is a port: that which reads the edge, or which yields the output."""
+        """The node that ``site`` is a port of: the reader of an edge, or the node whose output it is."""
         built = self.built.get(site.node)
         taken = not site.user and built is not None and built.fate is Fate.ITEM
         return self.graph[site.node].refs()[0] if taken else site.user or site.node

@@ -29,13 +29,13 @@ def an_edge_equals_its_producer_or_converts(facts: Facts) -> Iterator[Constraint
     """An edge carries its producer's encoding, or one that a convert can reach.
 
     Why: where the two differ ExecuTorch inserts a convert, and not every pair has one: none behind a sigmoid, and
-    none that compiles behind a constant. Nor can one, or a dequantize, stand before a node that lowering removes:
-    it would land on the op after that, which the backend then rejects. None is found again before a Reshape, a
-    TopK, a fold or an unfold: ExecuTorch (1.5.1) remembers by name where it belongs, and renames these or takes
-    them apart. Before an unbind, which torch takes apart into slices, the first slice alone would read it.
-    One before a bicubic resize is 28 % off (measured on V79, QNN 2.51), as if it stood behind the resize. At the
-    border to the CPU a quantize or dequantize is inserted instead; but an input of the graph that several nodes
-    read is quantized once, since ExecuTorch (1.5.1, ``annotate_quant_attrs.py``) declares it with one encoding.
+    none that compiles behind a constant. Nor can one, or a dequantize, stand before a node that lowering removes: it
+    would land on the op after that, which the backend then rejects. None is found again before a Reshape, a TopK, a
+    fold or an unfold: ExecuTorch (1.5.1) remembers by name where it belongs, and renames these or takes them apart.
+    Before an unbind, which torch takes apart into slices, the first slice alone would read it. One before a bicubic
+    resize is 28 % off (measured on V79, QNN 2.51), as if it stood behind the resize. At the border to the CPU a
+    quantize or dequantize is inserted instead. An input of the graph that several nodes read is quantized once, since
+    ExecuTorch (1.5.1, ``annotate_quant_attrs.py``) declares it with one encoding.
 
     Instead: the producer's encoding on the edge.
     """

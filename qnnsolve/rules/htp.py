@@ -54,10 +54,9 @@ _IN_A_LINEAR = Source(
 def blocks_outside_1x1_convolutions(facts: Facts) -> Iterator[Constraint]:
     """Weights are quantized per block (LPBQ) in 1x1 convolutions only.
 
-    Why: validator and compiler accept blocks in any convolution and in linears. Over a kernel of more than one
-    position what comes out has nothing to do with the model, whether a block lies within a position or spans the
-    kernel; a linear comes out differently from process to process. Of weights that are not two- or four-dimensional
-    ExecuTorch writes no blocks.
+    Why: validator and compiler accept blocks in any convolution and in linears. Over a kernel of more than one position
+    the result is garbage, whether a block lies within a position or spans the kernel. The result of a linear differs
+    from process to process. Of weights that are not two- or four-dimensional ExecuTorch writes no blocks.
 
     Instead: a linear written as a 1x1 convolution; or 4 bits per channel, or 8 bits where that is not enough.
     """

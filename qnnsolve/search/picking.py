@@ -65,8 +65,8 @@ def tried(
     limits: Limits,
     stages: Stages,
 ) -> list[Pick]:
-    """For each point the config that does best in trials: of its own and of those of all other points that are within
-    its budgets."""
+    """For each point the config that does best in trials, out of its own and those of other points that keep its
+    budgets."""
     trials = _Trials(front, measuring, roundings)
     options: dict[tuple[tuple[Site, Encoding], ...], Config] = {}
     for point in points:

@@ -139,8 +139,8 @@ def _part(output: torch.Tensor, name: str, positions: Mapping[str, Index]) -> to
 class Sensitivities:
     """The relative noise power of each encoding at each site.
 
-    ``blind`` are the sites that no gradient reaches, or only one of zeros, though they can matter (an index, a
-    comparison, a rounding lies behind them): what stands for them here is zero.
+    ``blind`` are the sites that no gradient reaches, or only zeros, though they can matter: an index, a comparison or a
+    rounding lies behind them. Their noise here is zero.
     """
 
     noise: Mapping[Key, float]

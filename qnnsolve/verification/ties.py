@@ -118,7 +118,8 @@ class _Choice:
     several: bool
 
     def tied(self, values: Tensor, own: Tensor, mine: Tensor) -> Tensor:
-        """At which of ``mine`` the value is within a step of that at ``own``, and all of them are indices."""
+        """Where an index of ``mine`` picks a value within a step of the one that ``own`` picks. All of them must be
+        indices."""
         values = values.flatten() if self.dim is None else values
         dim = self.dim or 0
         size = values.shape[dim] if values.dim() else 1

@@ -66,8 +66,8 @@ class Input:
 class SideOp:
     """An op beside the main one: what it reads, then what it writes, as positions among the node's ports.
 
-    A tensor in between that has no port of its own carries the encoding of the port named for it: a Reshape in front
-    of the main op is ``(0, 0)``. One that is never quantized stands as its port code.
+    A tensor in between has no port of its own: it carries the encoding of the port that is named for it. A Reshape in
+    front of the main op is ``(0, 0)``. One that is never quantized stands as its port code.
     """
 
     op: str

@@ -1,8 +1,8 @@
 """A query as a mixed-integer program for HiGHS: one binary per value, one share per row of a factor, limits as rows.
 
 HiGHS works to tolerances of about 1e-6, and amounts range over nine orders of magnitude. So the objective is scaled by
-the best that is known, what HiGHS finds is evaluated plainly, and it is asked again without the rows that alone cost
-more than that.
+the best known one. What HiGHS finds is evaluated without it, and HiGHS is asked again without the rows that alone cost
+more.
 """
 
 from __future__ import annotations

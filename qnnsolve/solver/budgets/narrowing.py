@@ -1,4 +1,4 @@
-"""A query over some of the columns of its core, as a query of its own: what is certain then goes out of it."""
+"""A query without what is certain: it goes over the remaining columns of its core, as a query of its own."""
 
 from __future__ import annotations
 

@@ -161,7 +161,8 @@ class BudgetProgram:
         return np.array([float(weights.get(name, 0.0)) for name in self.measures])
 
     def _places(self, config: Config) -> Places:
-        """The place of what a config has at each variable of the core; -1 where that is no candidate any more."""
+        """For each variable of the core, the place of the config's value among its candidates; -1 where it is no
+        candidate any more."""
         network, places = self._network, []
         for v in self._columns.core.variables:
             if v < 0:
@@ -224,7 +225,8 @@ class BudgetProgram:
         return Unknown(clock.name) if clock.expired else OverBudget(tuple(found))
 
     def _low(self, name: str, others: Mapping[str, float], clock: Clock) -> float:
-        """The least of a measure where the others, which are possible, hold; a bound of it where the time is over."""
+        """The least that a measure can be while all other limits hold, which must be possible; a bound of it where the
+        time is over."""
         if not others:
             return self.lowest(name, Limits(seconds=clock.remaining))
         outcome = self._asked({name: 1.0}, others, clock)
