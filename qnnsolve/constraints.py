@@ -232,16 +232,18 @@ class Problem:
                 checked.add(id(domain))
                 if not domain or len(set(domain)) != len(domain):
                     raise ValueError(f"the domain of {site} is empty or repeats itself")
+        known = self.domains
         for constraint in self.constraints:
-            for site in constraint.sites:
-                if site not in self.domains:
+            sites = constraint.sites
+            for site in sites:
+                if site not in known:
                     raise ValueError(f"{_called(constraint)} names {site}, which has no domain")
-            if not constraint.sites:
+            if not sites:
                 raise ValueError(f"{_called(constraint)} names no site")
-            if isinstance(constraint, Table | Derived):
+            if type(constraint) is Table or type(constraint) is Derived:
                 width = constraint.relation.width
-                if width is not None and width != len(constraint.sites):
-                    raise ValueError(f"{_called(constraint)} has {len(constraint.sites)} sites and {width} columns")
+                if width is not None and width != len(sites):
+                    raise ValueError(f"{_called(constraint)} has {len(sites)} sites and {width} columns")
 
     def hard(self) -> Iterator[Constraint]:
         """The constraints that a solution must satisfy: all but the preferences."""

@@ -13,11 +13,13 @@ from qnnsolve.facts.backends import backend as backend_of
 from qnnsolve.facts.backends import loaded
 from qnnsolve.rules import common
 from qnnsolve.rules.base import Facts
+from qnnsolve.rules.kinds import Call
 from qnnsolve.rules.left_out import LeftOuts
 from qnnsolve.rules.registry import Rule, rule
+from qnnsolve.rules.repeating import call_rule
 from qnnsolve.rules.wished_ports import refuse_missing_ports
 
-__all__ = ["Facts", "Rule", "backend_rules", "of_own_rules", "own_rules", "problem_of", "rule"]
+__all__ = ["Call", "Facts", "Rule", "backend_rules", "call_rule", "of_own_rules", "own_rules", "problem_of", "rule"]
 
 
 @cache

@@ -59,7 +59,8 @@ class Asked:
     default: Request
     all: tuple[Wish, ...]
     """Every wish, whether a node has it or not, the earliest first."""
-    _by_node: Mapping[str, tuple[Wish, ...]]
+    by_node: Mapping[str, tuple[Wish, ...]]
+    """Those of each node that has any, the earliest first."""
     _graph: Graph
     also: tuple[Request, ...] = ()
     """Requests that nobody asks for, and whose encodings are candidates everywhere: what a search chooses from."""
@@ -82,7 +83,7 @@ class Asked:
         return asked
 
     def _refuse_mixed_precision(self) -> None:
-        for name, wishes in self._by_node.items():
+        for name, wishes in self.by_node.items():
             if self.request(name).fp16 != self.default.fp16 and self._graph[name].kind is NodeKind.CALL:
                 words = next(wish.words for wish in reversed(wishes) if wish.what.activation is not None)
                 raise UsageError(
@@ -93,11 +94,11 @@ class Asked:
     @functools.cached_property
     def nodes_of(self) -> Mapping[Wish, int]:
         """How many nodes each wish finds; those that find none are left out."""
-        return Counter(chain.from_iterable(map(dict.fromkeys, self._by_node.values())))
+        return Counter(chain.from_iterable(map(dict.fromkeys, self.by_node.values())))
 
     def wishes(self, node: str) -> tuple[Wish, ...]:
         """Those of a node, the earliest first."""
-        return self._by_node.get(node, ())
+        return self.by_node.get(node, ())
 
     def request(self, node: str) -> Request:
         """What is asked for at a node as a whole."""
@@ -106,7 +107,7 @@ class Asked:
     @functools.cached_property
     def requests(self) -> tuple[Request, ...]:
         """Every one that some port has, the default first."""
-        return tuple(dict.fromkeys((*self.everywhere, *chain.from_iterable(map(self.said_at, self._by_node)))))
+        return tuple(dict.fromkeys((*self.everywhere, *chain.from_iterable(map(self.said_at, self.by_node)))))
 
     @property
     def everywhere(self) -> tuple[Request, ...]:
@@ -144,7 +145,7 @@ class Asked:
     @functools.cached_property
     def _exact(self) -> frozenset[tuple[Encoding, bool]]:
         """Exact encodings that are asked for somewhere, and whether that is at an output."""
-        wishes = dict.fromkeys(chain.from_iterable(self._by_node.values()))
+        wishes = dict.fromkeys(chain.from_iterable(self.by_node.values()))
         ports = ((wish.what.encoding, wish.where.port) for wish in wishes if wish.where.by is not By.SAVED)
         exact = ((encoding, not port or port.startswith("out")) for encoding, port in ports)
         return frozenset((encoding, at_output) for encoding, at_output in exact if encoding is not None)
@@ -218,7 +219,7 @@ class Asked:
 
     def overridden(self) -> Iterator[tuple[str, Wish, Wish]]:
         """Nodes where a later wish says something else of the same thing: node, the earlier and the later one."""
-        for node, wishes in self._by_node.items():
+        for node, wishes in self.by_node.items():
             for index, later in enumerate(wishes):
                 for earlier in wishes[:index]:
                     if earlier.where.port == later.where.port and contradicts(earlier.what, later.what):
@@ -234,7 +235,7 @@ class Asked:
 
     def _of_readers(self, node: str) -> tuple[Wish, ...]:
         """Of an input of the graph nobody has to say anything: it has what all that read it ask for."""
-        if not self._by_node or self._graph[node].kind is not NodeKind.INPUT:
+        if not self.by_node or self._graph[node].kind is not NodeKind.INPUT:
             return ()
         wanted = {tuple(w for w in self.wishes(reader) if not w.where.port) for reader in self._graph.readers(node)}
         return wanted.pop() if len(wanted) == 1 else ()

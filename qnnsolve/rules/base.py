@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any
 
 import attrs
 
@@ -19,6 +20,7 @@ from qnnsolve.rules.asked import Asked, Port
 from qnnsolve.rules.builders import Built, Fate, Input, SideOp, build
 from qnnsolve.rules.builders.types import identity
 from qnnsolve.rules.domains import Domains
+from qnnsolve.rules.kinds import Call, Kinds
 from qnnsolve.rules.request import Request, Role
 from qnnsolve.rules.wishes import Wish
 from qnnsolve.sources import Source, SourceKind
@@ -31,10 +33,6 @@ _GRAPH = Source(SourceKind.GRAPH, "the model's graph")
 def _rank(tensors: Iterable[TensorFact | None]) -> int | None:
     """The largest rank; a scalar becomes a tensor of one element."""
     return max((max(len(tensor.shape), 1) for tensor in tensors if tensor is not None), default=None)
-
-
-def _is_weight(entry: Input) -> bool:
-    return entry.role is Role.WEIGHT
 
 
 def _kernel(tensor: TensorFact | None) -> Kernel | None:
@@ -64,6 +62,8 @@ class Facts:
     """Fate of every call in the graph, by node name."""
     _fixed_ports: dict[tuple[object, ...], tuple[Encoding, ...]] = attrs.field(factory=dict, init=False, repr=False)
     _asked: dict[Site, Encoding] = attrs.field(factory=dict, init=False, repr=False)
+    made: dict[object, Any] = attrs.field(factory=dict, init=False, repr=False)
+    """What rules made once for several calls, by what it depends on."""
     _forms: dict[str, Form] = attrs.field(factory=dict, init=False, repr=False)
 
     @classmethod
@@ -141,12 +141,10 @@ class Facts:
         """What the tables need to know of the op that ``node`` becomes: its case, ranks, kernel and constant inputs."""
         if node.name not in self._forms:
             tensors = [self.tensor(entry) for entry in built.inputs]
-            kernels = (
-                _kernel(tensor) for tensor, entry in zip(tensors, built.inputs, strict=True) if _is_weight(entry)
-            )
+            weights = (t for t, each in zip(tensors, built.inputs, strict=True) if each.role is Role.WEIGHT)
             constant = tuple(self._is_constant(entry) for entry in built.inputs)
             rank = _rank((*tensors, *node.tensors))
-            self._forms[node.name] = Form(built.case, rank, next(kernels, None), constant)
+            self._forms[node.name] = Form(built.case, rank, _kernel(next(weights, None)), constant)
         return self._forms[node.name]
 
     def step_form(self, node: Node, built: Built, step: SideOp) -> Form:
@@ -180,6 +178,16 @@ class Facts:
     def domains(self) -> dict[Site, tuple[Encoding, ...]]:
         """Candidate encodings of every site that carries a float tensor (:mod:`qnnsolve.rules.domains`)."""
         return Domains(self).by_site()
+
+    @functools.cached_property
+    def kinds(self) -> Kinds:
+        """Which calls differ in names alone."""
+        return Kinds(self.graph, self.built, self.wanted.by_node, self.operators.curated.no_convert_after)
+
+    @functools.cached_property
+    def each_call(self) -> tuple[tuple[int, Call], ...]:
+        """Every call, and a number that is the same for calls of one kind with the same candidates at their sites."""
+        return self.kinds.placed(self)
 
     def shared(self, op: str, form: Form, inputs: int, outputs: int = 1) -> tuple[set[int], tuple[Source, ...]]:
         """Positions of the ports of an op (inputs, then outputs) that carry one encoding, and who says so.

@@ -12,9 +12,9 @@ from qnnsolve.facts.graph import NodeKind
 from qnnsolve.opinfo_facts import port_code
 from qnnsolve.reasons import Reason, Says
 from qnnsolve.rules import costs
-from qnnsolve.rules.base import Facts
 from qnnsolve.rules.builders import Fate
-from qnnsolve.rules.registry import rule
+from qnnsolve.rules.kinds import Call
+from qnnsolve.rules.repeating import call_rule
 
 __all__ = ["an_edge_equals_its_producer_or_converts", "constants_are_not_read_across_the_border"]
 
@@ -24,8 +24,8 @@ _LOST_BEFORE = frozenset(("Reshape", "Resize", "TopK", "UnPack", "aten.im2col.de
 bicubic resizing (``Resize``)."""
 
 
-@rule("QC004", rests_on=("no_convert_after",))
-def an_edge_equals_its_producer_or_converts(facts: Facts) -> Iterator[Constraint]:
+@call_rule("QC004", rests_on=("no_convert_after",))
+def an_edge_equals_its_producer_or_converts(call: Call) -> Iterator[Constraint]:
     """An edge carries its producer's encoding, or one that a convert can reach.
 
     Why: where the two differ ExecuTorch inserts a convert, and not every pair has one: none behind a sigmoid, and
@@ -39,33 +39,29 @@ def an_edge_equals_its_producer_or_converts(facts: Facts) -> Iterator[Constraint
 
     Instead: the producer's encoding on the edge.
     """
+    facts, name = call.facts, call.node.name
     convert = facts.operators.accepted("Convert", "rank4")
     sources = convert.known_from if convert is not None else ()
-    reason = Reason.of("QC004", Says.CONVERTS, sources)
-    stuck = Reason.of("QC004", Says.NO_CONVERT, sources)
-    pairs: dict[tuple[object, ...], frozenset[tuple[Encoding, Encoding]]] = {}
-    for edge, domain in facts.domains.items():
-        producer = Site(edge.node)
-        if not edge.user or producer not in facts.domains:
+    removed = call.built.fate is Fate.IDENTITY
+    lost = not _LOST_BEFORE.isdisjoint((call.built.op, call.node.target))
+    for edge in (site for site in call.sites if site.user == name and site in facts.domains):
+        producer, node = Site(edge.node), facts.graph[edge.node]
+        if producer not in facts.domains:
             continue
-        node = facts.graph[edge.node]
         constant = edge.node in facts.built and facts.built[edge.node].fate is Fate.CONSTANT
-        removed = facts.built[edge.user].fate is Fate.IDENTITY
-        lost = not _LOST_BEFORE.isdisjoint((facts.built[edge.user].op, facts.graph[edge.user].target))
         fixed = constant or removed or lost or node.target in facts.operators.curated.no_convert_after
         once = node.kind is NodeKind.INPUT and len(facts.graph.users[edge.node]) > 1
-        key = (id(facts.domains[producer]), id(domain), fixed, removed, once)
-        if key not in pairs:
-            both = itertools.product(facts.domains[producer], domain)
-            pairs[key] = frozenset(
-                pair
-                for pair in both
-                if _bridged(convert, *pair, fixed)
-                and not (once and pair[0] == FLOAT)
-                and not (removed and pair[1] == FLOAT)
-            )
+        both = itertools.product(facts.domains[producer], facts.domains[edge])
+        pairs = frozenset(
+            pair
+            for pair in both
+            if _bridged(convert, *pair, fixed)
+            and not (once and pair[0] == FLOAT)
+            and not (removed and pair[1] == FLOAT)
+        )
         price = costs.convert(node.tensor.numel if node.tensor is not None else None)
-        yield Convertible(producer, edge, pairs[key], price, stuck if fixed else reason)
+        reason = Reason.of("QC004", Says.NO_CONVERT if fixed else Says.CONVERTS, sources)
+        yield Convertible(producer, edge, pairs, price, reason)
 
 
 def _bridged(convert: Accepted | None, source: Encoding, target: Encoding, fixed: bool) -> bool:
@@ -78,8 +74,8 @@ def _bridged(convert: Accepted | None, source: Encoding, target: Encoding, fixed
     return convert.admits((port_code(source), port_code(target)), {0: source, 1: target})
 
 
-@rule("QC007")
-def constants_are_not_read_across_the_border(facts: Facts) -> Iterator[Constraint]:
+@call_rule("QC007")
+def constants_are_not_read_across_the_border(call: Call) -> Iterator[Constraint]:
     """A constant that lowering folds is better quantized: left float, it costs almost as much as a convert.
 
     Why: a folded constant is a static tensor with one encoding, and each user that reads it otherwise needs a convert.
@@ -87,10 +83,9 @@ def constants_are_not_read_across_the_border(facts: Facts) -> Iterator[Constrain
 
     Instead: nothing. This rule only prices what QC004 allows.
     """
-    reason = Reason.of("QC007", Says.FOLDS)
-    for node, built in facts.calls:
-        if built.fate is Fate.CONSTANT and Site(node.name) in facts.domains and node.kind is NodeKind.CALL:
-            # Quantized, a constant that the CPU alone reads would need one convert: that has to cost more.
-            price = costs.convert(node.tensor.numel if node.tensor is not None else None) - 1
-            if price:
-                yield Prefer(Site(node.name), ((FLOAT, price),), reason)
+    node = call.node
+    if call.built.fate is Fate.CONSTANT and Site(node.name) in call.facts.domains and node.kind is NodeKind.CALL:
+        # Quantized, a constant that the CPU alone reads would need one convert: that has to cost more.
+        price = costs.convert(node.tensor.numel if node.tensor is not None else None) - 1
+        if price:
+            yield Prefer(Site(node.name), ((FLOAT, price),), Reason.of("QC007", Says.FOLDS))

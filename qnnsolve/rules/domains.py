@@ -28,6 +28,7 @@ class Domains:
     _pool: dict[tuple[Encoding, ...], tuple[Encoding, ...]] = attrs.field(factory=dict, init=False, repr=False)
     _reached: dict[tuple[object, ...], tuple[Encoding, ...]] = attrs.field(factory=dict, init=False, repr=False)
     _fixed: dict[str, tuple[Encoding, ...]] = attrs.field(factory=dict, init=False, repr=False)
+    _fixed_by_kind: dict[tuple[object, ...], tuple[Encoding, ...]] = attrs.field(factory=dict, init=False, repr=False)
 
     def by_site(self) -> dict[Site, tuple[Encoding, ...]]:
         """Candidate encodings of every site that carries a float tensor.
@@ -38,22 +39,36 @@ class Domains:
         found: dict[Site, tuple[Encoding, ...]] = dict.fromkeys(
             (Site(node.name) for node in self._facts.inputs), self._candidates(Role.ACTIVATION)
         )
-        for node, built in self._facts.calls:
-            self._fixed_of(node.name)
-            for port, _, edge, tensor in self._facts.float_inputs(node, built):
-                found.setdefault(edge, self._reach(node, built, port, tensor))
-            if built.fate is Fate.UNKNOWN:
-                for ref in node.refs():
-                    tensor_read = self._facts.graph[ref].tensor
-                    if tensor_read is not None and tensor_read.is_float:
-                        found[Site(ref, node.name)] = (FLOAT,)
-            if node.tensor is not None and node.tensor.is_float:
-                found[Site(node.name)] = self._outputs(node)
-        for node, built in self._facts.calls:
-            read = (Site(node.name, user) in found for user in self._facts.graph.users[node.name])
-            if built.fate is Fate.CONSTANT and Site(node.name) in found and not any(read):
-                found[Site(node.name)] = self._interned((FLOAT,))  # of a constant for the CPU there is nothing to fold
+        kinds, known = self._facts.kinds, {}
+        for name, built in self._facts.built.items():
+            sites = kinds.sites[name]
+            # What a call may have at its sites follows from its kind and from the fixed encodings that reach it.
+            key = (kinds.of[name], self._fixed_of(name), *map(self._fixed_of, kinds.reads[name]))
+            if key not in known:
+                known[key] = self._of_call(self._facts.graph[name], built, sites)
+            for at, domain in known[key]:
+                found.setdefault(sites[at], domain)
+        for name in (name for name, built in self._facts.built.items() if built.fate is Fate.CONSTANT):
+            read = (Site(name, user) in found for user in self._facts.graph.users[name])
+            if Site(name) in found and not any(read):
+                found[Site(name)] = self._interned((FLOAT,))  # of a constant for the CPU there is nothing to fold
         return found if not self._facts.wanted.saved else {site: self._with_saved(site, found[site]) for site in found}
+
+    def _of_call(
+        self, node: Node, built: Built, sites: tuple[Site, ...]
+    ) -> tuple[tuple[int, tuple[Encoding, ...]], ...]:
+        """The candidates at the edges into a call, and at its output where it is one tensor, by place in ``sites``."""
+        found: dict[Site, tuple[Encoding, ...]] = {}
+        for port, _, edge, tensor in self._facts.float_inputs(node, built):
+            found.setdefault(edge, self._reach(node, built, port, tensor))
+        if built.fate is Fate.UNKNOWN:
+            for ref in node.refs():
+                tensor_read = self._facts.graph[ref].tensor
+                if tensor_read is not None and tensor_read.is_float:
+                    found[Site(ref, node.name)] = self._interned((FLOAT,))
+        if node.tensor is not None and node.tensor.is_float:
+            found[Site(node.name)] = self._outputs(node)
+        return tuple((sites.index(site), domain) for site, domain in found.items())
 
     def _with_saved(self, site: Site, domain: tuple[Encoding, ...]) -> tuple[Encoding, ...]:
         """With the encoding that a saved node had there, where anything but float can stand there."""
@@ -100,8 +115,14 @@ class Domains:
             return ()
         if built.fate is Fate.ITEM:
             return self._fixed_of(self._facts.owner(Site(name)))
+        kinds = self._facts.kinds
+        key = (kinds.of[name], *map(self._fixed_of, kinds.reads[name]))
+        if key not in self._fixed_by_kind:
+            self._fixed_by_kind[key] = self._own_and_shared(self._facts.graph[name], built)
+        return self._fixed_by_kind[key]
+
+    def _own_and_shared(self, node: Node, built: Built) -> tuple[Encoding, ...]:
         output = len(built.inputs)
-        node = self._facts.graph[name]
         own = self._facts.fixed_at(node, built, output, self._candidates(Role.ACTIVATION))
         ports = (
             {0, output}

@@ -11,7 +11,9 @@ from qnnsolve.reasons import Reason, Says
 from qnnsolve.rules.base import Facts
 from qnnsolve.rules.builders import Built, Fate
 from qnnsolve.rules.builders.indexing import state_of
+from qnnsolve.rules.kinds import Call
 from qnnsolve.rules.registry import rule
+from qnnsolve.rules.repeating import call_rule
 from qnnsolve.rules.request import Role
 from qnnsolve.sources import Source, SourceKind
 
@@ -50,8 +52,8 @@ _IN_A_LINEAR = Source(
 )
 
 
-@rule("QH004", rests_on=("tables", _OVER_A_KERNEL, _IN_A_LINEAR))
-def blocks_outside_1x1_convolutions(facts: Facts) -> Iterator[Constraint]:
+@call_rule("QH004", rests_on=("tables", _OVER_A_KERNEL, _IN_A_LINEAR))
+def blocks_outside_1x1_convolutions(call: Call) -> Iterator[Constraint]:
     """Weights are quantized per block (LPBQ) in 1x1 convolutions only.
 
     Why: validator and compiler accept blocks in any convolution and in linears. Over a kernel of more than one position
@@ -60,15 +62,14 @@ def blocks_outside_1x1_convolutions(facts: Facts) -> Iterator[Constraint]:
 
     Instead: a linear written as a 1x1 convolution; or 4 bits per channel, or 8 bits where that is not enough.
     """
-    for node, built in facts.calls:
-        for _, entry, edge, tensor in facts.float_inputs(node, built):
-            kernel = tensor.shape[2:]
-            if entry.role is not Role.WEIGHT or kernel == (1, 1):
-                continue
-            source = _OVER_A_KERNEL if kernel else _IN_A_LINEAR
-            blocks = frozenset(e for e in facts.domains[edge] if e.qscheme is QScheme.PER_BLOCK_SYMMETRIC)
-            if blocks:
-                yield Forbid(edge, blocks, Reason.of("QH004", Says.BLOCKS_IN_POINTS, (source,)))
+    for _, entry, edge, tensor in call.float_inputs():
+        kernel = tensor.shape[2:]
+        if entry.role is not Role.WEIGHT or kernel == (1, 1):
+            continue
+        source = _OVER_A_KERNEL if kernel else _IN_A_LINEAR
+        blocks = frozenset(e for e in call.facts.domains[edge] if e.qscheme is QScheme.PER_BLOCK_SYMMETRIC)
+        if blocks:
+            yield Forbid(edge, blocks, Reason.of("QH004", Says.BLOCKS_IN_POINTS, (source,)))
 
 
 _FOLDING = ("Conv2d", "DepthWiseConv2d", "FullyConnected", "ElementWiseAdd")
@@ -117,8 +118,8 @@ def writes_to_one_buffer_share(facts: Facts) -> Iterator[Constraint]:
     """
     first: dict[str, Site] = {}
     for node, built in facts.calls:
-        state, site = state_of(node, facts.graph), Site(node.name)
-        if state is None or site not in facts.domains or built.op != "ScatterNd":
+        state, site = state_of(node, facts.graph) if built.op == "ScatterNd" else None, Site(node.name)
+        if state is None or site not in facts.domains:
             continue
         if first.setdefault(state, site) != site:
             yield Same((first[state], site), facts.graph_reason("QH005", Says.ONE_BUFFER, state=state))

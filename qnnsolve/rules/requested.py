@@ -6,14 +6,14 @@ from collections.abc import Collection, Iterator
 
 import attrs
 
-from qnnsolve.constraints import Allow, Constraint, Forbid, Prefer, Problem
-from qnnsolve.encodings import Encoding
+from qnnsolve.constraints import Allow, Constraint, Forbid, Prefer, Problem, Site
 from qnnsolve.reasons import Reason, Says
 from qnnsolve.rules import costs
 from qnnsolve.rules.base import Facts
+from qnnsolve.rules.kinds import Call
 from qnnsolve.rules.registry import rule
-from qnnsolve.rules.request import Granularity, Role
-from qnnsolve.rules.wishes import Wish
+from qnnsolve.rules.repeating import at_each_call, call_rule
+from qnnsolve.rules.request import Role
 from qnnsolve.sources import Source, SourceKind
 
 __all__ = ["PINNED", "blocks_divide_the_input_channels", "pins_hold", "what_was_asked_for", "without_pins"]
@@ -27,25 +27,29 @@ def what_was_asked_for(facts: Facts) -> Iterator[Constraint]:
 
     Instead: ask for another precision.
     """
-    tables: dict[tuple[object, ...], tuple[tuple[Encoding, int], ...]] = {}
-    reasons: dict[tuple[str, Wish | None], Reason] = {}
-    for site, domain in facts.domains.items():
-        asked, owner, port = facts.asked(site), facts.owner(site), facts.port(site)
-        if port.role is Role.BIAS:
-            continue  # follows from its table; there is nothing to ask for
-        # Of two second operands of equal width the affine one keeps more of the range.
-        against = facts.wanted.activation(owner) if port.role is Role.OPERAND else asked
-        key = (asked, against, id(domain), port.role)
-        if key not in tables:
-            narrow, widen = _prices(port.role)
-            priced = ((e, 0 if e == asked else costs.deviation(against, e, narrow, widen)) for e in domain)
-            tables[key] = tuple((encoding, cost) for encoding, cost in priced if cost)
-        if tables[key]:
-            wish = facts.wanted.said_of(owner, port)
-            if (asked.name, wish) not in reasons:
-                sources = () if wish is None else (wish.source,)
-                reasons[asked.name, wish] = Reason.of("QC006", Says.ASKED_FOR, sources, encoding=asked.name)
-            yield Prefer(site, tables[key], reasons[asked.name, wish])
+    for node in facts.inputs:
+        yield from _as_asked(facts, Site(node.name))
+    yield from at_each_call(facts, _as_asked_of)
+
+
+def _as_asked_of(call: Call) -> Iterator[Constraint]:
+    for site in call.own_sites():
+        yield from _as_asked(call.facts, site)
+
+
+def _as_asked(facts: Facts, site: Site) -> Iterator[Constraint]:
+    asked, owner, port = facts.asked(site), facts.owner(site), facts.port(site)
+    if port.role is Role.BIAS:
+        return  # follows from its table; there is nothing to ask for
+    # Of two second operands of equal width the affine one keeps more of the range.
+    against = facts.wanted.activation(owner) if port.role is Role.OPERAND else asked
+    narrow, widen = _prices(port.role)
+    priced = ((e, 0 if e == asked else costs.deviation(against, e, narrow, widen)) for e in facts.domains[site])
+    dear = tuple((encoding, cost) for encoding, cost in priced if cost)
+    if dear:
+        wish = facts.wanted.said_of(owner, port)
+        sources = () if wish is None else (wish.source,)
+        yield Prefer(site, dear, Reason.of("QC006", Says.ASKED_FOR, sources, encoding=asked.name))
 
 
 def _prices(role: Role) -> tuple[int, int]:
@@ -99,8 +103,8 @@ _WHOLE_BLOCKS = Source(
 )
 
 
-@rule("QC009", rests_on=(_WHOLE_BLOCKS,))
-def blocks_divide_the_input_channels(facts: Facts) -> Iterator[Constraint]:
+@call_rule("QC009", rests_on=(_WHOLE_BLOCKS,))
+def blocks_divide_the_input_channels(call: Call) -> Iterator[Constraint]:
     """A weight is quantized per block (LPBQ) only where the block size divides its input channels.
 
     Why: every block has the same size, so none may be left over at the end. A depthwise convolution has one input
@@ -108,17 +112,15 @@ def blocks_divide_the_input_channels(facts: Facts) -> Iterator[Constraint]:
 
     Instead: another ``--block-size``, or one scale per channel.
     """
-    per_block = any(request.granularity is Granularity.BLOCK for request in facts.wanted.requests)
-    for node, built in facts.calls if per_block else ():
-        for _, entry, edge, tensor in facts.float_inputs(node, built):
-            axis = 1 if entry.ch_axis == 0 else 0
-            sizes = {e: e.block_size[axis] for e in facts.domains[edge] if e.block_size is not None}
-            for encoding, size in sizes.items():
-                channels = tensor.shape[axis]
-                if channels is None or channels % size:
-                    given = {"size": size, "channels": channels, "fitting": _fitting(channels)}
-                    left_over = Reason.of("QC009", Says.BLOCKS_LEFT_OVER, (_WHOLE_BLOCKS,), **given)
-                    yield Forbid(edge, frozenset({encoding}), left_over)
+    for _, entry, edge, tensor in call.float_inputs():
+        axis = 1 if entry.ch_axis == 0 else 0
+        sizes = {e: e.block_size[axis] for e in call.facts.domains[edge] if e.block_size is not None}
+        for encoding, size in sizes.items():
+            channels = tensor.shape[axis]
+            if channels is None or channels % size:
+                given = {"size": size, "channels": channels, "fitting": _fitting(channels)}
+                left_over = Reason.of("QC009", Says.BLOCKS_LEFT_OVER, (_WHOLE_BLOCKS,), **given)
+                yield Forbid(edge, frozenset({encoding}), left_over)
 
 
 def _fitting(channels: int | None) -> str:

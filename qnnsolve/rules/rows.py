@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import TypeAlias
 
 import attrs
@@ -17,7 +18,8 @@ from qnnsolve.reasons import Reason, Says
 from qnnsolve.rules import costs
 from qnnsolve.rules.base import Facts
 from qnnsolve.rules.builders import OUTPUT, Built, Fate
-from qnnsolve.rules.registry import rule
+from qnnsolve.rules.kinds import Call
+from qnnsolve.rules.repeating import call_rule
 from qnnsolve.rules.request import Role
 from qnnsolve.sources import Source, joined
 
@@ -120,8 +122,8 @@ def refusing(facts: Facts, node: Node, built: Built, chosen: Mapping[Site, Encod
     return joined(found)
 
 
-@rule("QC001", rests_on=("tables", "since"))
-def one_row_of_the_operator_table(facts: Facts) -> Iterator[Constraint]:
+@call_rule("QC001", rests_on=("tables", "since"))
+def one_row_of_the_operator_table(call: Call) -> Iterator[Constraint]:
     """The ports of an op together take one row of what the backend accepts, or the node stays on the CPU.
 
     Why: every operator accepts only certain mixtures of dtypes over its inputs and outputs. A mixture that is
@@ -129,21 +131,17 @@ def one_row_of_the_operator_table(facts: Facts) -> Iterator[Constraint]:
 
     Instead: another width on one of the ports (the solver picks the cheapest), or the CPU.
     """
-    relations: dict[tuple[object, ...], tuple[Relation, Reason]] = {}
-    for node, built in facts.calls:
-        price = costs.CPU
-        for op, ports in _tables(facts, node, built):
-            sites = tuple(dict.fromkeys(port for port in ports if isinstance(port, Site)))
-            if not sites:
-                continue
-            columns = tuple(sites.index(port) if isinstance(port, Site) else port for port in ports)
-            domains = tuple(facts.domains[site] for site in sites)
-            key = (op.op, op.form, built.why, columns, op.weights, price, tuple(map(id, domains)))
-            if key not in relations:
-                relations[key] = _relation(facts, built, op, columns, domains, price)
-            relation, reason = relations[key]
-            yield Table(sites, relation, reason)
-            price = 0  # a node pays for the CPU once; its tables meet in the sites they share
+    price = costs.CPU
+    for op, ports in _tables(call.facts, call.node, call.built):
+        sites = tuple(dict.fromkeys(port for port in ports if isinstance(port, Site)))
+        if not sites:
+            continue
+        columns = tuple(sites.index(port) if isinstance(port, Site) else port for port in ports)
+        domains = call.candidates(*sites)
+        key = ("QC001", op.op, op.form, call.built.why, columns, op.weights, price, tuple(map(id, domains)))
+        relation, reason = call.once(key, partial(_relation, call.facts, call.built, op, columns, domains, price))
+        yield Table(sites, relation, reason)
+        price = 0  # a node pays for the CPU once; its tables meet in the sites they share
 
 
 def _tables(facts: Facts, node: Node, built: Built) -> Iterator[tuple[Emitted, tuple[Port, ...]]]:

@@ -11,15 +11,17 @@ from qnnsolve.reasons import Reason, Says
 from qnnsolve.rules.base import Facts
 from qnnsolve.rules.builders import Fate
 from qnnsolve.rules.builders.indexing import state_of
+from qnnsolve.rules.kinds import Call
 from qnnsolve.rules.registry import rule
+from qnnsolve.rules.repeating import call_rule
 from qnnsolve.rules.request import Role
 from qnnsolve.rules.rows import emitted
 
 __all__ = ["bias_scale_is_derived", "bits_move_unchanged", "one_dtype_for_all_parts", "states_are_read_as_written"]
 
 
-@rule("QC002", rests_on=("invariant",))
-def bits_move_unchanged(facts: Facts) -> Iterator[Constraint]:
+@call_rule("QC002", rests_on=("invariant",))
+def bits_move_unchanged(call: Call) -> Iterator[Constraint]:
     """Input and output of an op that only moves data share one encoding, scale and zero point included.
 
     Why: the backend copies the bits and ignores an output encoding that differs, at every stage and without a
@@ -27,19 +29,19 @@ def bits_move_unchanged(facts: Facts) -> Iterator[Constraint]:
 
     Instead: a convert before or after the run of such ops.
     """
-    for node, built in facts.calls:
-        if built.fate is Fate.IDENTITY:
-            reason = facts.graph_reason("QC002", Says.REMOVED, target=node.target)
-            edges = (edge for _, _, edge, _ in facts.float_inputs(node, built))
-            yield from _same((*edges, Site(node.name)), reason, facts)
-        for op in emitted(facts, node, built):
-            positions, sources = facts.shared(op.op, op.form, op.inputs, len(op.ports) - op.inputs)
-            ports = (port for at, port in enumerate(op.ports) if at in positions and isinstance(port, Site))
-            yield from _same(tuple(ports), Reason.of("QC002", Says.MOVES_BITS, sources, op=op.op), facts)
-        for sites in facts.outputs(node):
-            if isinstance(sites, tuple):
-                reason = facts.graph_reason("QC002", Says.ONE_OUTPUT, target=node.target)
-                yield from _same(sites, reason, facts)
+    facts, node = call.facts, call.node
+    if call.built.fate is Fate.IDENTITY:
+        reason = facts.graph_reason("QC002", Says.REMOVED, target=node.target)
+        edges = (edge for _, _, edge, _ in call.float_inputs())
+        yield from _same((*edges, Site(node.name)), reason, facts)
+    for op in emitted(facts, node, call.built):
+        positions, sources = facts.shared(op.op, op.form, op.inputs, len(op.ports) - op.inputs)
+        ports = (port for at, port in enumerate(op.ports) if at in positions and isinstance(port, Site))
+        yield from _same(tuple(ports), Reason.of("QC002", Says.MOVES_BITS, sources, op=op.op), facts)
+    for sites in facts.outputs(node):
+        if isinstance(sites, tuple):
+            reason = facts.graph_reason("QC002", Says.ONE_OUTPUT, target=node.target)
+            yield from _same(sites, reason, facts)
 
 
 def _same(sites: tuple[Site, ...], reason: Reason, facts: Facts) -> Iterator[Constraint]:
@@ -48,32 +50,27 @@ def _same(sites: tuple[Site, ...], reason: Reason, facts: Facts) -> Iterator[Con
         yield Same(shared, reason)
 
 
-@rule("QC003", rests_on=("derived",))
-def bias_scale_is_derived(facts: Facts) -> Iterator[Constraint]:
+@call_rule("QC003", rests_on=("derived",))
+def bias_scale_is_derived(call: Call) -> Iterator[Constraint]:
     """A bias is quantized when input and weight are, with scale = input scale x weight scale.
 
     Why: the accelerator adds the bias to the accumulator; whatever scale the tensor declares is ignored.
 
     Instead: nothing to choose; per channel where the weight is.
     """
-    relations: dict[tuple[object, ...], Relation] = {}
-    for node, built in facts.calls:
-        derived = facts.operators.curated.derived.get(str(built.op))
-        bias = next((entry for entry in built.inputs if entry.role is Role.BIAS), None)
-        if bias is None or bias.ref is None:
-            continue
-        sites = {entry.role: edge for _, entry, edge, _ in facts.float_inputs(node, built)}
-        weight = sites.get(Role.WEIGHT)
-        if derived is None or weight is None or Role.ACTIVATION not in sites:
-            continue
-        sources = (sites[Role.ACTIVATION], weight)
-        domains = tuple(facts.domains[site] for site in (*sources, sites[Role.BIAS]))
-        key = tuple(map(id, domains))
-        if key not in relations:
-            rows = tuple(row for row in itertools.product(*domains) if _bias_follows(*row))
-            relations[key] = Relation(rows, (0,) * len(rows))
-        reason = Reason.of("QC003", Says.DERIVED_SCALE, (derived.source,))
-        yield Derived(sites[Role.BIAS], sources, relations[key], reason)
+    built = call.built
+    derived = call.facts.operators.curated.derived.get(str(built.op))
+    bias = next((entry for entry in built.inputs if entry.role is Role.BIAS), None)
+    if derived is None or bias is None or bias.ref is None:
+        return
+    sites = {entry.role: edge for _, entry, edge, _ in call.float_inputs()}
+    if Role.WEIGHT not in sites or Role.ACTIVATION not in sites:
+        return
+    sources = (sites[Role.ACTIVATION], sites[Role.WEIGHT])
+    rows = itertools.product(*call.candidates(*sources, sites[Role.BIAS]))
+    following = tuple(row for row in rows if _bias_follows(*row))
+    relation = Relation(following, (0,) * len(following))
+    yield Derived(sites[Role.BIAS], sources, relation, Reason.of("QC003", Says.DERIVED_SCALE, (derived.source,)))
 
 
 def _bias_follows(activation: Encoding, weight: Encoding, bias: Encoding) -> bool:
@@ -83,29 +80,26 @@ def _bias_follows(activation: Encoding, weight: Encoding, bias: Encoding) -> boo
     return not bias.quantized
 
 
-@rule("QC005", rests_on=("one_dtype",))
-def one_dtype_for_all_parts(facts: Facts) -> Iterator[Constraint]:
+@call_rule("QC005", rests_on=("one_dtype",))
+def one_dtype_for_all_parts(call: Call) -> Iterator[Constraint]:
     """All inputs of a concatenation and its output have one dtype.
 
     Why: the backend checks the first input only; a second of another dtype is read as garbage.
 
     Instead: converts on the parts that differ.
     """
-    relations: dict[tuple[object, ...], Relation] = {}
-    for node, built in facts.calls:
-        source = facts.operators.curated.one_dtype.get(str(built.op))
-        if source is None:
-            continue
-        sites = tuple(dict.fromkeys(edge for _, _, edge, _ in facts.float_inputs(node, built)))
-        reason = Reason.of("QC005", Says.ONE_DTYPE, (source,), op=built.op)
-        for edge in sites:
-            pair = (edge, Site(node.name))
-            domains = tuple(facts.domains[site] for site in pair)
-            key = tuple(map(id, domains))
-            if key not in relations:
-                rows = tuple((a, b) for a, b in itertools.product(*domains) if _one_dtype(a, b))
-                relations[key] = Relation(rows, (0,) * len(rows))
-            yield Table(pair, relations[key], reason)
+    source = call.facts.operators.curated.one_dtype.get(str(call.built.op))
+    if source is None:
+        return
+    reason = Reason.of("QC005", Says.ONE_DTYPE, (source,), op=call.built.op)
+    relations: dict[tuple[tuple[Encoding, ...], ...], Relation] = {}
+    for edge in dict.fromkeys(edge for _, _, edge, _ in call.float_inputs()):
+        pair = (edge, Site(call.node.name))
+        domains = call.candidates(*pair)
+        if domains not in relations:
+            rows = tuple(row for row in itertools.product(*domains) if _one_dtype(*row))
+            relations[domains] = Relation(rows, (0,) * len(rows))
+        yield Table(pair, relations[domains], reason)
 
 
 def _one_dtype(part: Encoding, whole: Encoding) -> bool:
@@ -122,8 +116,8 @@ def states_are_read_as_written(facts: Facts) -> Iterator[Constraint]:
     Instead: converts behind what reads it, or before what is written.
     """
     for node, built in facts.calls:
-        state = state_of(node, facts.graph)
-        if state is None or built.fate is not Fate.IDENTITY or Site(node.name) not in facts.domains:
+        state = state_of(node, facts.graph) if built.fate is Fate.IDENTITY else None
+        if state is None or Site(node.name) not in facts.domains:
             continue
         readers = (Site(state, user) for user in facts.graph.users[state] if user != node.name)
         read = (edge for edge in readers if facts.port(edge).role in (Role.ACTIVATION, Role.OPERAND))
