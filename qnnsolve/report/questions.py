@@ -92,7 +92,8 @@ def _depths(steps: Sequence[ExplanationStep]) -> list[int]:
 def _tags(sources: Iterable[SourceRecord]) -> str:
     """On whose word: ``(you)``, ``(measured with QNN 2.51)``, ``(assumed: ExecuTorch 1.5.1)``."""
     found = dict.fromkeys(map(_tag, sources))
-    return f" ({'; '.join(found)})" if found else ""
+    shown = [tag for tag in found if not any(other.startswith(f"{tag} ") for other in found)]
+    return f" ({'; '.join(shown)})" if shown else ""
 
 
 def _tag(source: SourceRecord) -> str:

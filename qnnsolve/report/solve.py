@@ -70,10 +70,15 @@ def _facts(result: SolveResult) -> list[Line]:
     ]
 
 
+def _priced(entry: str, result: SolveResult) -> str:
+    """Where nothing deviates, what QC006 prices are scales that the chip fixes, as those of a sigmoid: 1 for each port."""
+    return entry if result.deviations else entry.replace("deviations", "fixed scales")
+
+
 def cost_line(result: SolveResult) -> Line:
     """The cost, whether it is proven, and what it is for."""
     proof = "" if result.proof is None else f", {_proof(result.proof, result.limit)}"
-    parts = ", ".join(f"{entry} {cost:,}" for entry, cost in result.breakdown)
+    parts = ", ".join(f"{_priced(entry, result)} {cost:,}" for entry, cost in result.breakdown)
     return Line(f"cost {result.cost:,}{proof}" + (f": {parts}" if parts else ""))
 
 

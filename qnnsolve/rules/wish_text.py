@@ -59,8 +59,12 @@ def wish_of(where: str, what: str, strength: Strength, words: str) -> Wish:
     return wish
 
 
+_DOTTED = re.compile(r"(?P<where>.+)\.(?P<port>weight|out\[\d+\]|in\[\d+\])")
+"""A place as questions have it, ``conv.weight``; ``conv.out`` may be a module."""
+
+
 def parse_where(text: str, words: str) -> Where:
-    """The place ``text``.
+    """The place ``text``: ``WHERE``, ``WHERE@PORT``, or ``WHERE.PORT`` where no module can be called so.
 
     Raises:
         UsageError: a pattern that is none, a question that cannot be asked of a graph, or a port that cannot be.
@@ -80,7 +84,8 @@ def parse_where(text: str, words: str) -> Where:
         return Where(By.ALL, "", port)
     by = _PREFIXES.get(prefix) if colon else None
     if by is None:
-        return Where(By.ANY, text, port)
+        dotted = None if at else _DOTTED.fullmatch(text)
+        return Where(By.ANY, text, port) if dotted is None else Where(By.ANY, dotted["where"], dotted["port"])
     if by is By.REGEX:
         try:
             compiled(key)

@@ -52,6 +52,13 @@ def test_the_text_of_an_export() -> None:
     )
 
 
+def test_what_costs_something_without_a_deviation_are_fixed_scales() -> None:
+    paid = attrs.evolve(solve_result(), breakdown=(("deviations [QC006]", 3),), cost=3)
+    assert "cost 3, proven optimal: deviations [QC006] 3\n" in text(solve_lines(paid, "m.pt2"))
+    as_asked = attrs.evolve(paid, nodes=tuple(attrs.evolve(each, deviations=()) for each in paid.nodes))
+    assert "cost 3, proven optimal: fixed scales [QC006] 3\n" in text(solve_lines(as_asked, "m.pt2"))
+
+
 def test_a_disagreement_says_where() -> None:
     printed = text(export_lines(export_result(max_rel=0.73), "m.pt2"))
     assert (

@@ -78,6 +78,15 @@ def test_one_port_can_be_meant() -> None:
         wished("conv@bottom=16a")
 
 
+def test_a_port_may_stand_behind_a_dot_as_in_questions() -> None:
+    given = wished("conv.weight=4w", "relu.in[0]=16a")
+    assert (given.asked(WEIGHT).bits, given.asked(Site("conv", "relu")), given.asked(Site("conv"))) == (4, U16, U8)
+    with pytest.raises(UsageError, match=r"nothing in the model is 'conv\.out'"):
+        wished("conv.out=16a")
+    with pytest.raises(UsageError, match=r"nothing in the model is 'module:conv\.weight'"):
+        wished("module:conv.weight=4w")
+
+
 def test_the_later_of_two_wishes_counts_for_what_it_says() -> None:
     given = wished("*=16a4w", "conv=8a", "conv=tensor")
     asked = given.asked(WEIGHT)
