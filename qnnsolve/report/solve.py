@@ -71,7 +71,7 @@ def _facts(result: SolveResult) -> list[Line]:
 
 
 def _priced(entry: str, result: SolveResult) -> str:
-    """Where nothing deviates, what QC006 prices are scales that the chip fixes, as those of a sigmoid: 1 for each port."""
+    """Where nothing deviates, QC006 prices scales that the chip fixes, such as a sigmoid's: 1 for each port."""
     return entry if result.deviations else entry.replace("deviations", "fixed scales")
 
 
