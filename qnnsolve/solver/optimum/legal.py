@@ -24,6 +24,8 @@ def legal(network: Network, masks: Sequence[int], variables: Sequence[int], cloc
     Raises:
         LimitReached: the time is over, and no one encoding can stand everywhere.
     """
+    if not all(masks[v] for v in variables):
+        return None
     links = sorted({link for v in variables for link in network.watch[v]})
     inside = set(variables)
     counted = Counter(masks[v] for v in variables)
