@@ -12,6 +12,7 @@ from collections.abc import Callable
 from torch.fx import GraphModule
 
 from qnnsolve.rewriting.batches import add_batches
+from qnnsolve.rewriting.beside import part_from_sigmoids
 from qnnsolve.rewriting.clips import part_clips
 from qnnsolve.rewriting.composites import expand_composites
 from qnnsolve.rewriting.constants import fold_constants
@@ -42,6 +43,7 @@ def _before_passes(unroll_limit: int, trained: bool, past_the_end: bool) -> tupl
         lower_ranks,  # the accelerator takes five dimensions at most
         replace,  # what ExecuTorch never builds, builds wrongly or takes apart
         lambda model: part_clips(model, past_the_end),  # the compiler folds these and loses their bounds
+        part_from_sigmoids,  # no convert is inserted behind one, and what is copied beside others needs theirs
         cast_returned,  # ExecuTorch casts 64-bit integers back for single tensors only, not for parts of a tuple
     )
 

@@ -18,6 +18,7 @@ from torch.fx import GraphModule, Node
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from qnnsolve.rewriting.bags import joined_bags, joins_bags
+from qnnsolve.rewriting.spelled import SPELLED
 
 __all__ = ["COMPOSITES", "expand_composites"]
 
@@ -26,13 +27,17 @@ _aten = torch.ops.aten
 COMPOSITES = frozenset(
     (
         _aten.adaptive_max_pool1d.default,
+        _aten.addmv.default,
+        _aten.addr.default,
         _aten.atleast_1d.default,
         _aten.atleast_2d.default,
         _aten.atleast_3d.default,
         _aten.baddbmm.default,
+        _aten.cartesian_prod.default,
         _aten.clip.Tensor,
         _aten.clip.default,
         _aten.column_stack.default,
+        _aten.cross.default,
         _aten.dot.default,
         _aten.dsplit.array,
         _aten.dsplit.int,
@@ -42,6 +47,11 @@ COMPOSITES = frozenset(
         _aten.hsplit.array,
         _aten.hsplit.int,
         _aten.hstack.default,
+        _aten.inner.default,
+        _aten.kron.default,
+        _aten.linalg_cross.default,
+        _aten.linalg_matrix_norm.default,
+        _aten.linalg_matrix_norm.str_ord,
         _aten.max_pool1d.default,
         _aten.meshgrid.default,
         _aten.meshgrid.indexing,
@@ -53,7 +63,9 @@ COMPOSITES = frozenset(
         _aten.take_along_dim.default,
         _aten.tensor_split.indices,
         _aten.tensor_split.sections,
+        _aten.tensordot.default,
         _aten.tile.default,
+        _aten.vdot.default,
         _aten.vsplit.array,
         _aten.vsplit.int,
         _aten.vstack.default,
@@ -68,7 +80,11 @@ def _scatter_value(source: torch.Tensor, dim: int, index: torch.Tensor, value: f
     return written
 
 
-_TABLE: dict[Any, Callable[..., Any]] = get_decompositions([_aten.baddbmm, _aten.dot, _aten.mv, _aten.rot90])
+_TABLE: dict[Any, Callable[..., Any]] = get_decompositions(
+    [
+        *(_aten.addmv, _aten.addr, _aten.baddbmm, _aten.dot, _aten.linalg_cross, _aten.mv, _aten.rot90, _aten.vdot),
+    ]
+)
 """Those that are composite by rule rather than by dispatch."""
 _TABLE[_aten.scatter.value] = _scatter_value
 
@@ -92,7 +108,8 @@ def expand_composites(model: GraphModule) -> GraphModule:
     for node in list(model.graph.nodes):
         if node.op == "call_function" and node.target in _NORMS:
             _give_weight(model, node, _NORMS[node.target])
-        composite = node.target in COMPOSITES or any(is_one(node) for is_one in (_multiplies_a_vector, *_WRITTEN_HERE))
+        composite = node.target in COMPOSITES or node.target in SPELLED
+        composite = composite or any(is_one(node) for is_one in (_multiplies_a_vector, *_WRITTEN_HERE))
         if node.op == "call_function" and composite and all("val" in each.meta for each in node.all_input_nodes):
             _expand(model, node)
     model.recompile()
@@ -177,24 +194,26 @@ def _expand(model: GraphModule, node: Node) -> None:
     sources = node.all_input_nodes
     target: Callable[..., Any] = node.target  # type: ignore[assignment]  # an OpOverload, as COMPOSITES are
     target = next((written for is_one, written in _WRITTEN_HERE.items() if is_one(node)), target)
+    spelled = SPELLED.get(node.target)
 
     def call(*tensors: torch.Tensor) -> Any:
         given = dict(zip(sources, tensors, strict=True))
         args, kwargs = torch.fx.map_arg((node.args, node.kwargs), lambda source: given[source])
-        return target(*args, **kwargs)
+        return (spelled or target)(*args, **kwargs)
 
     values = [source.meta["val"] for source in sources]
     mode = next((value.fake_mode for value in values if isinstance(value, FakeTensor)), contextlib.nullcontext())
     with mode:  # what is made from nothing (a range) is of the same kind
-        traced = make_fx(call, decomposition_table=_TABLE)(*values)
-    if any(each.op == "get_attr" for each in traced.graph.nodes):
+        # What is spelled out in torch's functions is kept in them; torch's own composites consist of what is below.
+        traced = make_fx(call, decomposition_table=_TABLE, pre_dispatch=spelled is not None)(*values)
+    (results,) = (each.args[0] for each in traced.graph.nodes if each.op == "output")
+    if results is None or any(each.op == "get_attr" for each in traced.graph.nodes):
         return
     copies = dict(zip((each for each in traced.graph.nodes if each.op == "placeholder"), sources, strict=True))
     with model.graph.inserting_before(node):
         for each in traced.graph.nodes:
             if each.op == "call_function":
                 copies[each] = _copied(model, each, copies, node)
-    (results,) = (each.args[0] for each in traced.graph.nodes if each.op == "output")
     if isinstance(results, Node):
         node.replace_all_uses_with(copies[results])
     else:

@@ -104,7 +104,9 @@ class _Fixing:
                     raise UsageError(
                         f"input {node.name}: size {place} is {sizes[place]}, the model takes {bound} at most"
                     )
-                self.notes.append(f"input {node.name}: size {place} ({range_text(size)}) is fixed at {sizes[place]}")
+                if size.node.maybe_as_int() is None:  # one number, where another input is a view of this one
+                    said = f"size {place} ({range_text(size)}) is fixed at {sizes[place]}"
+                    self.notes.append(f"input {node.name}: {said}")
         with self.mode:
             node.meta["val"] = torch.empty(sizes, dtype=as_float32(value.dtype), device=value.device)
         if value.dtype in OTHER_FLOATS:  # samples may still come in that dtype

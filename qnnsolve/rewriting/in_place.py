@@ -126,6 +126,9 @@ def computed(emit: Emitter, write: Node) -> Node | None:
         made = emit(aten.full_like.default, before, rest[0] if rest else 0)
     elif name in ("copy_", "fill_"):
         made = rest[0]
+    elif name == "fill_diagonal_":
+        mask = torch.zeros(wanted.shape, dtype=torch.bool).fill_diagonal_(True, *rest[1:])  # type: ignore[arg-type]
+        made = emit(aten.masked_fill.Scalar, before, emit.constant("diagonal", mask), rest[0])
     else:
         target = _plain(write.target)
         if target is None:

@@ -100,3 +100,31 @@ def test_what_is_repeated_is_right_after_arithmetic(tmp_path: Path) -> None:
     assert result.verification is not None
     # -5 to 5 dB where the arithmetic is on what is repeated.
     assert min(output.sqnr_db for output in result.verification.outputs) > 35
+
+
+class Spelled(nn.Module):
+    """Ops that the accelerator does not have, and a sigmoid among tensors of other ranges."""
+
+    def forward(self, x: torch.Tensor, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        gate = x.sigmoid()
+        columns = nn.functional.unfold(image, 3, padding=1)
+        return (
+            torch.stack([gate, x * 3]),
+            torch.scatter(x * 3, 1, torch.tensor([[1], [0], [2], [5]]), gate[:, :1]),
+            nn.functional.fold(columns * 2, (6, 6), 3, padding=1),
+            x.index_add(1, torch.tensor([2, 0, 2]), gate[:, :3]),
+            torch.diag_embed(x * 2, 1),
+            (x * 2).prod(1),
+            torch.tensordot(x, image[0], ([0], [0])),
+        )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("soc", ["SM8350", "SM8750"])
+def test_what_is_spelled_out_is_one_delegate(soc: str, tmp_path: Path) -> None:
+    generator = torch.Generator().manual_seed(0)
+    inputs = (torch.randn(4, 8, generator=generator), torch.randn(1, 4, 6, 6, generator=generator)[:, :4])
+    result = export(Spelled(), inputs, out=tmp_path / "m.pte", soc=soc, precision="16a8w")
+    assert (result.delegates, result.cpu_ops) == (1, ())
+    assert result.verification is not None
+    assert min(output.sqnr_db for output in result.verification.outputs) > 35

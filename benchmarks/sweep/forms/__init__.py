@@ -21,6 +21,7 @@ from benchmarks.sweep.forms import (
     rarities,
     reductions,
     resizes,
+    spelled,
     writes,
 )
 
@@ -39,6 +40,7 @@ _FAMILIES = (
     reductions,
     moves,
     writes,
+    spelled,
 )
 
 

@@ -1,0 +1,162 @@
+"""What is spelled out before annotation computes the same, and leaves nothing on the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch.nn import functional as F
+from torchao.quantization.pt2e.quantize_pt2e import prepare_pt2e
+
+from qnnsolve import SolveQuantizer
+from qnnsolve.results import Placement
+from qnnsolve.rewriting.spelled import SPELLED
+from tests.rewriting.exporting import exported, targets
+
+_seed = torch.Generator().manual_seed(0)
+X, Y = torch.randn(4, 8, generator=_seed), torch.randn(4, 8, generator=_seed)
+SQUARE, ROW = torch.randn(2, 5, 5, generator=_seed), torch.randn(5, generator=_seed)
+IMAGE, COLUMNS = torch.randn(2, 3, 8, 9, generator=_seed), torch.randn(2, 18, 72, generator=_seed)
+LEFT, RIGHT = torch.randn(3, 4, 5, generator=_seed), torch.randn(4, 5, 2, generator=_seed)
+THREE = torch.randn(4, 3, generator=_seed)
+PLACES = torch.tensor([0, 2, 2])
+
+CASES: dict[str, tuple[Callable[..., Any], tuple[torch.Tensor, ...]]] = {
+    "addbmm.default": (
+        lambda x, y, z: torch.addbmm(z, x, y, beta=0.5, alpha=2.0),
+        (SQUARE[:, :3], SQUARE, SQUARE[0, :3]),
+    ),
+    "aminmax.default": (lambda x: (*torch.aminmax(x, dim=1), *torch.aminmax(x)), (X,)),
+    "cdist.default": (lambda x, y: [torch.cdist(x, y, p) for p in (1.0, 3.0, torch.inf)], (X, Y)),
+    "celu.default": (lambda x: F.celu(x, 0.7), (X,)),
+    "col2im.default": (lambda x: F.fold(x, (8, 9), (2, 3), padding=(0, 1), stride=1)[:, :, 1:], (COLUMNS[..., :63],)),
+    "copysign.Tensor": (torch.copysign, (X, Y)),
+    "cumprod.default": (lambda x: x.cumprod(1), (X,)),
+    "deg2rad.default": (torch.deg2rad, (X,)),
+    "diag.default": (lambda x, y: (torch.diag(x, 1), torch.diag(y, -1)), (X, ROW)),
+    "diag_embed.default": (lambda x: (torch.diag_embed(x), torch.diag_embed(x, -2, 0, 2)), (X,)),
+    "diagonal.default": (lambda x: (x.diagonal(1, 1, 2) * 2, x.diagonal(-2, 2, 0) * 2), (SQUARE,)),
+    "diagonal_copy.default": (lambda x: torch.diagonal_copy(x, -1), (X,)),
+    "diagonal_scatter.default": (lambda x, y: torch.diagonal_scatter(x, y[:, :4], -1, 1, 2), (SQUARE, SQUARE[:, 0])),
+    "dist.default": (torch.dist, (X, Y)),
+    "exp2.default": (torch.exp2, (X,)),
+    "float_power.Tensor_Scalar": (lambda x: torch.float_power(x.abs() + 0.1, 1.5).float(), (X,)),
+    "fmax.default": (torch.fmax, (X, Y)),
+    "fmin.default": (torch.fmin, (X, Y)),
+    "frac.default": (torch.frac, (X,)),
+    "hardshrink.default": (F.hardshrink, (X,)),
+    "heaviside.default": (lambda x, y: torch.heaviside(x.relu(), y), (X, Y)),
+    "hypot.default": (torch.hypot, (X, Y)),
+    "im2col.default": (lambda x: F.unfold(x, (3, 2), dilation=(1, 2), padding=(1, 0), stride=(2, 1)), (IMAGE,)),
+    "index_add.default": (lambda x, y: x.index_add(1, PLACES, y[:, :3], alpha=0.5), (X, Y)),
+    "index_fill.int_Scalar": (lambda x: x.index_fill(1, PLACES, 0.5), (X,)),
+    "index_fill.int_Tensor": (lambda x, y: x.index_fill(0, PLACES, y.sum()), (X, Y)),
+    "isclose.default": (lambda x, y: torch.isclose(x, y, rtol=0.5), (X, Y)),
+    "isfinite.default": (torch.isfinite, (X,)),
+    "isnan.default": (torch.isnan, (X,)),
+    "linalg_diagonal.default": (lambda x: torch.linalg.diagonal(x, offset=1), (SQUARE,)),
+    "logaddexp2.default": (torch.logaddexp2, (X, Y)),
+    "logical_not.default": (lambda x: x.relu().logical_not(), (X,)),
+    "logit.default": (lambda x: torch.logit(x.sigmoid(), 0.2), (X,)),
+    "median.default": (torch.median, (X,)),
+    "median.dim": (lambda x: x.median(1)[0], (X,)),
+    "nan_to_num.default": (lambda x: torch.nan_to_num(x, 0.5), (X,)),
+    "nanmean.default": (lambda x: (x.nanmean(), x.nanmean(1, True)), (X,)),
+    "nansum.default": (lambda x: (x.nansum(), x.nansum(1)), (X,)),
+    "pairwise_distance.default": (lambda x, y: F.pairwise_distance(x, y, keepdim=True), (X, Y)),
+    "positive.default": (lambda x: torch.positive(x) + 1, (X,)),
+    "prod.default": (lambda x: x.prod(), (ROW,)),
+    "prod.dim_int": (lambda x: x.prod(1, True), (X[:, :7],)),
+    "quantile.scalar": (lambda x: (x.quantile(0.3, 1, True), x.quantile(0.5), x.quantile(1.0, 0)), (X[:3],)),
+    "rad2deg.default": (torch.rad2deg, (X,)),
+    "sgn.default": (torch.sgn, (X,)),
+    "signbit.default": (torch.signbit, (X,)),
+    "softplus.default": (lambda x: (F.softplus(x, 2.0), F.softplus(x, 1.0, 0.5)), (X,)),
+    "softshrink.default": (F.softshrink, (X,)),
+    "trace.default": (torch.trace, (X,)),
+    "tril.default": (lambda x: x.tril(1), (SQUARE,)),
+    "triu.default": (lambda x: x.triu(-1), (X,)),
+    "xlogy.Tensor": (lambda x, y: torch.xlogy(x.relu(), y.abs() + 0.1), (X, Y)),
+}
+
+TORCHS_OWN: dict[str, tuple[Callable[..., Any], tuple[torch.Tensor, ...]]] = {
+    "addmv.default": (lambda x: torch.addmv(x[0, :4], x[:4], x[:, 4], beta=0.5, alpha=2.0), (SQUARE[0],)),
+    "addr.default": (lambda x: torch.addr(x, x[:, 0], x[1], beta=0.5, alpha=2.0), (SQUARE[0],)),
+    "cartesian_prod.default": (lambda x, y: torch.cartesian_prod(x, y), (ROW, ROW[:3])),
+    "cross.default": (lambda x: torch.cross(x, x.flip(0), dim=1), (THREE,)),
+    "inner.default": (torch.inner, (X, Y)),
+    "kron.default": (torch.kron, (THREE, ROW[None])),
+    "linalg_cross.default": (lambda x: torch.linalg.cross(x, x.flip(0)), (THREE,)),
+    "linalg_matrix_norm.str_ord": (torch.linalg.matrix_norm, (SQUARE,)),
+    "tensordot.default": (lambda x, y: torch.tensordot(x, y, dims=([1, 2], [0, 1])), (LEFT, RIGHT)),
+    "vdot.default": (lambda x: torch.vdot(x, x + 1), (ROW,)),
+}
+
+
+def prepared(module: Any, soc: str = "SM8350") -> tuple[Any, list[str]]:
+    """``module`` as it is calibrated, and what was left on the CPU."""
+    quantizer = SolveQuantizer("htp", soc, precision="16a8w")
+    made = prepare_pt2e(module, quantizer)
+    assert quantizer.result is not None
+    return made, [node.target for node in quantizer.result.nodes if node.placement is Placement.CPU]
+
+
+def test_every_definition_has_a_case() -> None:
+    assert {str(target) for target in SPELLED} == {f"aten.{name}" for name in CASES}
+
+
+@pytest.mark.filterwarnings("ignore:float64 is taken to float32:UserWarning")
+@pytest.mark.parametrize("name", [*CASES, *TORCHS_OWN])
+def test_it_computes_the_same_on_the_accelerator_alone(name: str) -> None:
+    compute, inputs = (CASES | TORCHS_OWN)[name]
+    module = exported(compute, inputs)
+    assert f"aten.{name}" in targets(module), "the model does not have the target it is here for"
+    made, on_cpu = prepared(module)
+    torch.testing.assert_close(made(*inputs), compute(*inputs))
+    assert on_cpu == (["aten.to.dtype"] * 2 if "float_power" in name else [])
+
+
+@pytest.mark.parametrize(
+    ("compute", "inputs", "named"),
+    [
+        (lambda x: torch.nan_to_num(x, posinf=3.0), (X,), "aten.nan_to_num.default"),
+        (lambda x: x.cumprod(0), (torch.arange(1, 5),), "aten.cumprod.default"),
+        (lambda x: x.quantile(0.3, 1, interpolation="lower"), (X,), "aten.quantile.scalar"),
+        (lambda x: torch.isclose(x, x, equal_nan=True), (X,), "aten.isclose.default"),
+        (lambda x: x.tril(), (torch.arange(16).reshape(4, 4),), "aten.tril.default"),
+    ],
+)
+def test_other_forms_stay_whole(compute: Callable[..., Any], inputs: tuple[torch.Tensor, ...], named: str) -> None:
+    transformed = SolveQuantizer().transform_for_annotation(exported(compute, inputs))
+    assert named in targets(transformed)
+    torch.testing.assert_close(transformed(*inputs), compute(*inputs))
+
+
+@pytest.mark.parametrize("shape", [(4, 8), (5, 5), (7, 2), (3, 3, 3)])
+@pytest.mark.parametrize("wrap", [False, True])
+def test_a_diagonal_is_filled(shape: tuple[int, ...], wrap: bool) -> None:
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(1))
+    compute: Callable[..., Any] = lambda x: (x * 1).fill_diagonal_(0.3, wrap)  # noqa: E731
+    made, on_cpu = prepared(exported(compute, (x,)))
+    torch.testing.assert_close(made(x), compute(x))
+    assert not on_cpu
+
+
+def test_a_diagonal_that_is_written_through_a_view_reaches_the_matrix() -> None:
+    def compute(x: torch.Tensor) -> torch.Tensor:
+        made = x @ x.mT
+        made.diagonal(0, 1, 2).add_(1.0)
+        return made
+
+    made, on_cpu = prepared(exported(compute, (SQUARE,)))
+    torch.testing.assert_close(made(SQUARE), compute(SQUARE))
+    assert not on_cpu
+
+
+def test_a_logarithmic_softmax_of_a_vector_is_one_of_a_row() -> None:
+    compute: Callable[..., Any] = lambda x: x.log_softmax(0) + 1  # noqa: E731
+    made, on_cpu = prepared(exported(compute, (ROW,)))
+    torch.testing.assert_close(made(ROW), compute(ROW))
+    assert not on_cpu
