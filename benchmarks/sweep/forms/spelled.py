@@ -73,10 +73,10 @@ def _places() -> Iterator[Form]:
 def _elements() -> Iterator[Form]:
     for function in (F.hardshrink, F.softshrink, F.celu, torch.frac, torch.exp2, torch.sgn, torch.deg2rad):
         yield call(f"spelled {function.__name__}", lambda x, f=function: f(x * 2), _X)
-    for function in (torch.hypot, torch.copysign, torch.logaddexp2, torch.fmin, torch.fmax):
-        yield call(f"spelled {function.__name__}", lambda x, y, f=function: f(x * 2, y), _X, _X)
-    for function in (torch.isfinite, torch.isnan, torch.signbit, torch.logical_not):
-        yield call(f"spelled {function.__name__}", lambda x, f=function: f(x.relu()), _X)
+    for of_two in (torch.hypot, torch.copysign, torch.logaddexp2, torch.fmin, torch.fmax):
+        yield call(f"spelled {of_two.__name__}", lambda x, y, f=of_two: f(x * 2, y), _X, _X)
+    for asked in (torch.isfinite, torch.isnan, torch.signbit, torch.logical_not):
+        yield call(f"spelled {asked.__name__}", lambda x, f=asked: f(x.relu()), _X)
     yield call("softplus beta2", lambda x: F.softplus(x * 2, 2.0), _X)
     yield call("softplus threshold1", lambda x: F.softplus(x * 2, 1.0, 1.0), _X)
     yield call("heaviside", lambda x: torch.heaviside(x.relu(), torch.tensor(0.5)), _X)
