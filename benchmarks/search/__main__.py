@@ -24,18 +24,16 @@ import attrs
 
 from benchmarks.search import installed
 from benchmarks.search.aimet import by_aimet
-from benchmarks.search.budgets import budgets, offers, repeatability
+from benchmarks.search.budgets import Against, budgets, offers, repeatability
 from benchmarks.search.configs import Bench, Proposal, uniform
 from benchmarks.search.flips import by_executorch, by_layer, worst_share
 from benchmarks.search.metrics import of
 from benchmarks.search.networks import NETWORKS
-from benchmarks.search.ours import GREEDY, NAME, Search, by_greedy, cheapest, held
+from benchmarks.search.ours import GREEDY, NAME, Run, Search, by_greedy, cheapest, held
 from benchmarks.search.page import page
 
 COSINE = 0.99
 """What embeddings are to reach."""
-UNBOUND = 10**9
-"""Converts, where they are free."""
 
 TOOLS: Mapping[str, Callable[[Bench, Search], Proposal]] = MappingProxyType(
     {
@@ -55,40 +53,56 @@ def about(bench: Bench) -> dict[str, Any]:
         "metric": network.metric,
         "float_metric": of(network, network.expected),
         "repeatability": repeatability(bench),
-        "presets": [attrs.asdict(bench.measured(each)) for each in uniform()],
+        "presets": [bench.measured(each).record for each in uniform()],
         "tools": {},
     }
 
 
 def searched(search: Search, ranked: bool) -> dict[str, Any]:
     """What the search has found by itself, converts free, and how well what it supposes holds."""
-    bench, low = search.bench, search.pool
+    bench, run = search.bench, search.free
     target = cheapest(search, COSINE) if bench.network.name == "encoder" else None
+    points = [None if each is None else search.point(each) for each in run.configs]
     return {
-        "passes": search.passes,
-        "seconds": round(search.seconds, 1),
-        "details": f"{len(set(low))} configs, converts free",
+        **_took(run),
+        "prepared": [search.prepared[0], round(search.prepared[1], 2)],
         "offers": [
-            {"budget": each, "point": attrs.asdict(point)}
-            for each in budgets(bench)
-            if (point := search.within(each, UNBOUND)) is not None
+            {"budget": budget, "point": point.record}
+            for budget, point in zip(budgets(bench), points, strict=True)
+            if point is not None
         ],
         "held": held(search, ranked),
-        "cheapest": None if target is None else attrs.asdict(target),
+        "cheapest": None if target is None else target.record,
     }
 
 
 def offered(bench: Bench, search: Search, make: Callable[[Bench, Search], Proposal]) -> dict[str, Any]:
     """What a tool has found, and what it has within each budget."""
     proposal = make(bench, search)
-    before = search.passes, search.seconds
+    found = offers(bench, proposal, search.within)
     return {
         "passes": proposal.passes,
-        "seconds": round(proposal.seconds, 1),
+        "seconds": round(proposal.seconds, 2),
         "details": proposal.details,
-        "offers": [attrs.asdict(each) for each in offers(bench, proposal, search.within)],
-        "search_more": [search.passes - before[0], round(search.seconds - before[1], 1)],
+        "offers": [
+            {
+                "budget": each.budget,
+                "point": each.point.record,
+                "budgeted": _against(each.budgeted),
+                "equal": _against(each.equal),
+            }
+            for each in found
+        ],
+        "search": [_took(run) for run in search.runs[-2:]],
     }
+
+
+def _took(run: Run) -> dict[str, Any]:
+    return {"passes": run.passes, "seconds": round(run.seconds, 2), "measuring": run.measuring}
+
+
+def _against(each: Against) -> dict[str, Any]:
+    return {**attrs.asdict(each, recurse=False), "point": each.point.record}
 
 
 def versions() -> dict[str, str]:

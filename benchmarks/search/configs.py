@@ -6,8 +6,8 @@ import contextlib
 import copy
 import functools
 import io
-import time
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import attrs
 import torch
@@ -22,6 +22,7 @@ from qnnsolve.quantizer import SolveQuantizer
 from qnnsolve.rules import Facts, problem_of
 from qnnsolve.rules.target import Target, Wanted
 from qnnsolve.rules.wishes import By, Strength, What, Where, Wish
+from qnnsolve.search.costs import products
 from qnnsolve.solver import Limits, Solution, solve
 
 SOC = "SM8750"
@@ -46,11 +47,15 @@ class Point:
     config: str
     bit_operations: int
     converts: int
-    weight_bytes: int
     sqnr: float
     metric: float
-    seconds: float
-    """For solving, calibrating, converting and measuring; no tool is charged with it."""
+    noise: tuple[float, ...] = attrs.field(repr=False)
+    """The noise power at the output for each evaluation sample."""
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What is kept of it."""
+        return attrs.asdict(self, filter=lambda field, _: field.name != "noise")
 
 
 @attrs.frozen
@@ -96,6 +101,12 @@ class Bench:
         return read_graph(self.transformed)
 
     @functools.cached_property
+    def products(self) -> costs.Products:
+        """Its multiplications."""
+        target, request = Target.of("htp", SOC, strict=False), Wanted.of(NARROW).request
+        return tuple(products(Facts.of(self.graph, target.operators, request)))
+
+    @functools.cached_property
     def ops(self) -> tuple[str, ...]:
         """Ops that compute with floats, in the order of the graph."""
         return tuple(
@@ -139,25 +150,24 @@ class Bench:
     def cost(self, config: Config) -> tuple[int, int]:
         """Bit operations and converts of ``config``."""
         solution = self.solved(config)
-        return costs.bit_operations(self.graph, solution), len(solution.converts)
+        return costs.bit_operations(self.products, solution), len(solution.converts)
 
     def measured(self, config: Config) -> Point:
         """Costs and quality of ``config``. Two that are solved alike are measured once."""
         solution = self.solved(config)
         key = tuple(sorted((site.node, site.user or "", each.name) for site, each in solution.encodings.items()))
         if key not in self._points:
-            start = time.process_time()
             model, quantizer = self.converted(config)
             assert quantizer.solution is not None
             assert quantizer.solution.encodings == solution.encodings, f"{config.name} is solved in two ways"
-            figures, weights = self.figures(model), costs.weight_bytes(self.graph, solution)
-            self._points[key] = Point(config.name, *self.cost(config), weights, *figures, time.process_time() - start)
+            self._points[key] = self.point(config.name, self.cost(config), model)
         return attrs.evolve(self._points[key], config=config.name)
 
-    def figures(self, model: torch.fx.GraphModule) -> tuple[float, float]:
-        """SQNR and metric of a converted model over the evaluation samples."""
-        found = answers(model, self.network.evaluation)
-        return metrics.sqnr(self.network, found), metrics.of(self.network, found)
+    def point(self, name: str, cost: tuple[int, int], model: torch.fx.GraphModule) -> Point:
+        """What a converted model makes of the evaluation samples, beside what it costs."""
+        found, network = answers(model, self.network.evaluation), self.network
+        noise = (found.double() - network.expected.double()).square().flatten(1).sum(1)
+        return Point(name, *cost, metrics.sqnr(network, found), metrics.of(network, found), tuple(noise.tolist()))
 
     def repeated(self, config: Config, seeds: int = 4) -> tuple[float, ...]:
         """The SQNR of ``config`` in dB, calibrated on a random half of the samples, per seed."""

@@ -19,10 +19,10 @@ def greedy(bench: Bench, saved: Mapping[str, float]) -> Iterator[Config]:
     bits = dict.fromkeys(saved, 8)
     yield Config("greedy 0", NARROW)
     for step in range(1, len(saved) + 1):
-        cost = costs.estimated(bench.graph, everywhere(bench.graph, bits))
+        cost = costs.estimated(bench.products, everywhere(bench.graph, bits))
 
         def merit(name: str, cost: int = cost) -> tuple[float, float, str]:
-            more = costs.estimated(bench.graph, everywhere(bench.graph, {**bits, name: 16})) - cost
+            more = costs.estimated(bench.products, everywhere(bench.graph, {**bits, name: 16})) - cost
             return (saved[name] / more if more else math.inf, saved[name], name)
 
         best = max((name for name in bits if bits[name] == 8), key=merit)

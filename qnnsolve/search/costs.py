@@ -27,7 +27,7 @@ from qnnsolve.rules.request import Role
 from qnnsolve.search.spaces import Space
 from qnnsolve.solver import Measure, Term
 
-__all__ = ["COSTS", "costs", "multiplications"]
+__all__ = ["COSTS", "costs", "multiplications", "products"]
 
 COSTS = ("weights", "activations", "bit-ops", "converts", "wide-ops", "weight-bits")
 """Their names."""
@@ -109,15 +109,20 @@ def _converts(space: Space, amount: Callable[[Node, Encoding], float]) -> Iterat
 
 
 def _bit_operations(space: Space) -> Iterator[Term]:
-    for node, built in space.facts.calls:
-        found = _factors(space.facts, node, built)
-        count = multiplications(space.facts, node, built)
+    for sites, count in products(space.facts):
+        pairs = itertools.product(space.choices[sites[0]], space.choices[sites[1]])
+        amounts: Mapping[tuple[Encoding, ...], float] = {(a, b): float(count * a.bits * b.bits) for a, b in pairs}
+        if sites[0] == sites[1]:
+            amounts = {(a,): float(count * a.bits**2) for a in space.choices[sites[0]]}
+        yield Term(tuple(dict.fromkeys(sites)), amounts)
+
+
+def products(facts: Facts) -> Iterator[tuple[tuple[Site, Site], int]]:
+    """Of each op that has products: the two edges whose numbers are multiplied, and how often."""
+    for node, built in facts.calls:
+        found, count = _factors(facts, node, built), multiplications(facts, node, built)
         if found is not None and count:
-            pairs = itertools.product(space.choices[found[0]], space.choices[found[1]])
-            amounts: Mapping[tuple[Encoding, ...], float] = {(a, b): float(count * a.bits * b.bits) for a, b in pairs}
-            if found[0] == found[1]:
-                amounts = {(a,): float(count * a.bits**2) for a in space.choices[found[0]]}
-            yield Term(tuple(dict.fromkeys(found)), amounts)
+            yield found, count
 
 
 def _factors(facts: Facts, node: Node, built: Built) -> tuple[Site, Site] | None:

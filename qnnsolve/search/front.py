@@ -25,9 +25,10 @@ __all__ = ["Front", "FrontPoint", "refuse_impossible"]
 
 WITHIN = 0.023
 """Of configs whose noise is so near to the least (0.1 dB) the one with the fewest converts is taken."""
+_BEST = "best"
 _TIE = 1e-3
 """So little counts the noise beside what is taken from a task metric, which is 0 for many encodings."""
-VARIED = 6
+VARIED = 3
 """So many guesses of the noise are made beside the one that was found, each as likely."""
 
 Key = tuple[Site, Encoding]
@@ -63,6 +64,8 @@ class Front:
     """Measures of the program: what is least, with each site's off by as much as a prediction may be."""
     objective: Mapping[str, float]
     """What is least: the noise; or what is taken from a task metric, and of equal ones the noise."""
+    _answers: dict[str, list[tuple[Mapping[str, float], Best]]] = attrs.field(factory=dict, init=False, repr=False)
+    """What was best by the objective, and by each guess, within which budgets."""
 
     @classmethod
     def of(
@@ -121,20 +124,45 @@ class Front:
     ) -> FrontPoint | None:
         """The least noise within ``budgets``; with ``others``, of a config that is none of them (None: there is none).
 
+        Ask for tighter budgets after looser ones: what was best within those, and is within these, is best here.
+
         Raises:
             UsageError: the budgets are impossible; with the least that can be reached.
             BudgetExceededError: a limit was hit before any config was found.
         """
+        known = None if others else self._known(_BEST, budgets)
+        if known is not None:
+            return FrontPoint(budgets, known)
         answer = self.program.least(
             self.objective, budgets, then="converts", within=WITHIN, gap=1e-4, distinct_from=others, limits=limits
         )
+        if isinstance(answer, Best) and not others:
+            self._answers.setdefault(_BEST, []).append((budgets, answer))
         return self._found(answer, budgets)
 
     def nearly(self, budgets: Mapping[str, float], limits: Limits) -> list[Mapping[Site, Encoding]]:
         """Configs within ``budgets`` that may be better than the one with the least predicted noise: each is the best
         by one of the guesses. Configs may repeat."""
-        found = [self.program.least({guess: 1.0}, budgets, gap=1e-3, limits=limits) for guess in self.guesses]
-        return [answer.encodings for answer in found if isinstance(answer, Best)]
+        found: list[Mapping[Site, Encoding]] = []
+        for guess in self.guesses:
+            answer = self._known(guess, budgets)
+            if answer is None:
+                new = self.program.least({guess: 1.0}, budgets, gap=1e-3, limits=limits)
+                if not isinstance(new, Best):
+                    continue
+                self._answers.setdefault(guess, []).append((budgets, answer := new))
+            found.append(answer.encodings)
+        return found
+
+    def _known(self, objective: str, budgets: Mapping[str, float]) -> Best | None:
+        """What was best within budgets at least as loose, and is within these. Of what is tighter here one percent more
+        brings nothing: even more of it did not."""
+        for looser, best in self._answers.get(objective, ()):
+            tighter = all(budgets.get(name, math.inf) <= most for name, most in looser.items())
+            if tighter and best.limit is None and all(best.amounts[name] <= most for name, most in budgets.items()):
+                free = {name: 0.0 for name, most in budgets.items() if most < looser.get(name, math.inf)}
+                return attrs.evolve(best, prices={**best.prices, **free})
+        return None
 
     def cheapest(self, cost: str, least_db: float, budgets: Mapping[str, float], limits: Limits) -> FrontPoint | None:
         """The least of ``cost`` with an SQNR of at least ``least_db``, as predicted, within ``budgets``.

@@ -11,15 +11,15 @@ from qnnsolve.constraints import Site
 from qnnsolve.encodings import Encoding
 from qnnsolve.host.stages import Stages
 from qnnsolve.recipes.chosen import chosen
-from qnnsolve.search.calibrating import Calibrated, calibrated
+from qnnsolve.search.calibrating import Calibrated, Watched
 from qnnsolve.search.keeping import Ledger, named, rounding_from, rounding_record
 from qnnsolve.search.measuring import Measured, Studied
 from qnnsolve.search.rounding import Rounding
-from qnnsolve.search.spaces import Uniform
+from qnnsolve.search.spaces import Space, Uniform
 from qnnsolve.search.tasks import Wanting, measured_config
 from qnnsolve.search.workers import Workers
 
-__all__ = ["Measuring", "kept_ranges"]
+__all__ = ["Measuring", "kept_ranges", "known_ranges"]
 
 Key = tuple[Site, Encoding]
 Config = Mapping[Site, Encoding]
@@ -71,17 +71,17 @@ class Measuring:
             done(len(found))
         return found
 
-    def trial(self, keys: Sequence[Key], roundings: Mapping[Key, Rounding]) -> float:
-        """The noise where the tensors at all these sites are rounded, over so many samples that the outputs have enough
-        numbers: no calibration, one pass over each."""
-        name, count = named(dict(keys)), self.studied.enough
-        found = self.ledger.get("trial", name)
-        if found is None:
+    def trial(self, keys: Sequence[Key], roundings: Mapping[Key, Rounding], count: int) -> float:
+        """The noise where the tensors at all these sites are rounded, over ``count`` samples, evenly spread: no
+        calibration, one pass over each that was not run yet."""
+        name, wanted = named(dict(keys)), self.studied.spread[:count]
+        found: list[float] = list(self.ledger.get("trial", name) or ())
+        if len(found) < len(wanted):
             applied = {site: roundings[site, encoding] for site, encoding in keys if (site, encoding) in roundings}
-            found = self.studied.simulated(applied, count)
-            self.trials += count
+            new = self.studied.simulated_each(applied, wanted[len(found) :])
+            found, self.trials = [*found, *new], self.trials + len(new)
             self.ledger.put("trial", name, found)
-        return float(found)
+        return sum(found[:count]) / len(wanted)
 
     def exact(self) -> float:
         """The task metric of the float model."""
@@ -110,19 +110,27 @@ class Measuring:
         return float(found)
 
 
-def kept_ranges(measuring: Measuring, stages: Stages) -> Calibrated:
-    """Scales and zero points of every encoding, and what the uniform configs measure: from the ledger, or found now."""
+def known_ranges(space: Space, ledger: Ledger) -> bool:
+    """Whether ``ledger`` has all that :func:`kept_ranges` finds."""
+    configs = [named(each.solution.encodings) for each in space.uniforms]
+    return ledger.get("ranges", "all") is not None and all(ledger.get("config", name) is not None for name in configs)
+
+
+def kept_ranges(measuring: Measuring, watched: Watched | None, stages: Stages) -> Calibrated:
+    """Scales and zero points of every encoding, and what the uniform configs measure: from the ledger, or where that
+    does not have all, as ``watched`` has them."""
     studied, ledger = measuring.studied, measuring.ledger
-    records = ledger.get("ranges", "all")
     measured = {each.name: ledger.get("config", named(each.solution.encodings)) for each in studied.space.uniforms}
     known = {name: Measured(*record) for name, record in measured.items() if record is not None}
-    if records is not None and len(known) == len(measured):
-        return Calibrated(_roundings(records, studied), known, 0)
+    records = ledger.get("ranges", "all")
+    if watched is None:
+        assert records is not None, "it has all"
+        return Calibrated(_roundings(records, studied), known)
 
     def measure(uniform: Uniform, model: GraphModule) -> Measured:
         return known.get(uniform.name) or measuring.converted(uniform.solution.encodings, model)
 
-    found = calibrated(studied.model, studied.space, studied.samples, stages, measure)
+    found = watched.calibrated(measure, stages)
     ledger.put("ranges", "all", _records(found.roundings))
     return found
 

@@ -93,10 +93,24 @@ class Studied:
     metric: Metric | None = None
 
     @property
+    def numbers(self) -> int:
+        """How many numbers a sample has at the outputs that count."""
+        return sum(self.wanted.outputs[0][name].numel() for name in self.wanted.counting)
+
+    @property
     def enough(self) -> int:
         """How many samples have :data:`NUMBERS` numbers at the outputs that count; all, where these are fewer."""
-        numbers = sum(self.wanted.outputs[0][name].numel() for name in self.wanted.counting)
-        return min(len(self.samples), -(-NUMBERS // numbers))
+        return min(len(self.samples), -(-NUMBERS // self.numbers))
+
+    @property
+    def spread(self) -> tuple[int, ...]:
+        """The numbers of all samples in an order in which the first few of them, however many, lie far apart. A model
+        with states gets them as they come."""
+        count = len(self.samples)
+        if any(True for _ in self.model.buffers()):
+            return tuple(range(count))
+        bits = max(count - 1, 1).bit_length()
+        return tuple(i for i in (int(f"{k:0{bits}b}"[::-1], 2) for k in range(1 << bits)) if i < count)
 
     def converted(self, config: Mapping[Site, Encoding], stages: Stages | None = None) -> GraphModule:
         """The converted model of ``config``, calibrated over all samples."""
@@ -125,14 +139,16 @@ class Studied:
             states.restore()
         return value, calls
 
-    def simulated(self, applied: Mapping[Site, Rounding], count: int | None = None) -> float:
-        """The noise where the tensors at these sites are rounded so, and all others are exact: a forward pass for each
-        of the first ``count`` samples, or of all."""
+    def simulated(self, applied: Mapping[Site, Rounding]) -> float:
+        """The noise where the tensors at these sites are rounded, and all others are exact: a forward pass for each
+        sample."""
+        return sum(self.simulated_each(applied, range(len(self.samples)))) / len(self.samples)
+
+    def simulated_each(self, applied: Mapping[Site, Rounding], chosen: Sequence[int]) -> list[float]:
+        """The same noise for each of the samples with these numbers; the states are as they were before the first."""
         runner = Seeing(self.model, applied, lambda site, x: applied[site](x))
-        samples = self.samples[:count]
-        states, total = States(self.model), 0.0
+        states = States(self.model)
         with torch.no_grad():
-            for index, sample in enumerate(samples):
-                total += self.wanted.noise(index, runner.outputs(sample))
+            found = [self.wanted.noise(index, runner.outputs(self.samples[index])) for index in chosen]
             states.restore()
-        return total / len(samples)
+        return found

@@ -1,8 +1,8 @@
 """What a point of the front gets: the optimum of the prediction, or a config that does better when it is run.
 
 The prediction is off by some tenths of a decibel, so of configs that are nearly as good the best is not known. Several
-are therefore run with their roundings simulated (*trials*, which need no calibration), and the best of them is
-converted and measured. What measures best within a point's budgets is what the point gets.
+are therefore tried (:mod:`qnnsolve.search.trying`), and the best of them is converted and measured. What measures best
+within a point's budgets is what the point gets.
 """
 
 from __future__ import annotations
@@ -19,14 +19,13 @@ from qnnsolve.search.keeping import named
 from qnnsolve.search.ledgers import Measuring
 from qnnsolve.search.measuring import Measured, better
 from qnnsolve.search.origins import Roundings
-from qnnsolve.search.rounding import Rounding
 from qnnsolve.search.workers import Workers
 from qnnsolve.solver import Limits
 
-__all__ = ["OPTIMUM", "Pick", "all_measured", "alternatives", "distinct", "measured_best", "tried"]
+__all__ = ["NEAR", "OPTIMUM", "Pick", "all_measured", "alternatives", "distinct", "measured_best"]
 
 Config = Mapping[Site, Encoding]
-OPTIMUM, ALTERNATIVE = "optimum", "alternative"
+OPTIMUM, NEAR, ALTERNATIVE = "optimum", "near-optimal", "alternative"
 _REPEATED = 4
 """So many configs are looked at for each alternative: some differ in what they cost alone."""
 
@@ -40,58 +39,6 @@ class Pick:
     config: Config
     found_as: str = OPTIMUM
     measured: Measured | None = None
-
-
-class _Trials:
-    """The simulated noise of configs, each once; those that round alike count as one."""
-
-    def __init__(self, front: Front, measuring: Measuring, roundings: Mapping[tuple[Site, Encoding], Rounding]) -> None:
-        self._places, self._measuring, self._roundings = Roundings.of(front.space), measuring, roundings
-
-    def of(self, config: Config) -> float:
-        """The noise of ``config``."""
-        return self._measuring.trial(self.rounds(config), self._roundings)
-
-    def rounds(self, config: Config) -> tuple[tuple[Site, Encoding], ...]:
-        """What two configs that compute the same have in common."""
-        return self._places.in_(config)
-
-
-def tried(
-    front: Front,
-    points: Sequence[FrontPoint],
-    measuring: Measuring,
-    roundings: Mapping[tuple[Site, Encoding], Rounding],
-    limits: Limits,
-    stages: Stages,
-) -> list[Pick]:
-    """For each point the config that does best in trials, out of its own and those of other points that keep its
-    budgets."""
-    trials = _Trials(front, measuring, roundings)
-    options: dict[tuple[tuple[Site, Encoding], ...], Config] = {}
-    for point in points:
-        options.setdefault(trials.rounds(point.encodings), point.encodings)
-    with stages("near", len(points)):
-        for index, point in enumerate(points):
-            stages.step("near", index, len(points))
-            for config in front.nearly(point.budgets, limits):
-                options.setdefault(trials.rounds(config), config)
-    if len(options) == 1:
-        return [Pick(point, point.encodings) for point in points]
-    with stages("try", len(options)):
-        noise: list[tuple[float, Config]] = []
-        for index, config in enumerate(options.values()):
-            stages.step("try", index, len(options))
-            noise.append((trials.of(config), config))
-    return [_best(front, point, noise, options[trials.rounds(point.encodings)]) for point in points]
-
-
-def _best(front: Front, point: FrontPoint, noise: Sequence[tuple[float, Config]], own: Config) -> Pick:
-    fitting = [(value, config is not own, config) for value, config in noise if front.fits(config, point.budgets)]
-    if not fitting:
-        return Pick(point, point.encodings)
-    _, other, config = min(fitting, key=lambda each: each[:2])
-    return Pick(point, config, "near-optimal") if other else Pick(point, point.encodings)
 
 
 def alternatives(

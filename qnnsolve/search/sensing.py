@@ -13,7 +13,7 @@ from qnnsolve.search.layers import Layers, spread
 from qnnsolve.search.ledgers import Measuring
 from qnnsolve.search.noises import monotone, needed
 from qnnsolve.search.rounding import Rounding
-from qnnsolve.search.sensitivity import sensitivities
+from qnnsolve.search.sensitivity import sensitivities, spread_samples
 
 __all__ = ["Sensed", "Sensing", "sensed"]
 
@@ -38,6 +38,8 @@ class Sensed:
     forwards: int
     backwards: int
     notes: tuple[str, ...]
+    planned: int
+    """Passes that it takes where nothing was measured before."""
     losses: Mapping[Key, float] | None = None
     """What each takes from the task metric, where that was measured: it decides then."""
 
@@ -48,7 +50,7 @@ def sensed(measuring: Measuring, roundings: Mapping[Key, Rounding], how: Sensing
     keys = {key: roundings[key] for key in needed(space) if key in roundings}
     if how.layers is not None:
         noise, note = spread(how.layers, space, keys)
-        found = Sensed(noise, 0, 0, (note,))
+        found = Sensed(noise, 0, 0, (note,), len(measuring.studied.samples))
     elif how.measured:
         found = _measured(measuring, keys, stages)
     else:
@@ -82,14 +84,17 @@ def _measured(measuring: Measuring, keys: Mapping[Key, Rounding], stages: Stages
                 tensor.append((rounding, value))
             noise[site, encoding], losses[site, encoding] = value
     note = "sensitivities were measured one by one, all else exact"
+    planned = (1 + len(keys)) * len(measuring.studied.samples)
     if exact is None:
-        return Sensed(noise, 0, 0, (note,))
-    return Sensed(noise, 0, 0, (f"{note}; points are those that take least from the metric, {exact:.6g}",), losses)
+        return Sensed(noise, 0, 0, (note,), planned)
+    note = f"{note}; points are those that take least from the metric, {exact:.6g}"
+    return Sensed(noise, 0, 0, (note,), planned, losses)
 
 
 def _differentiated(measuring: Measuring, keys: Mapping[Key, Rounding], directions: int, stages: Stages) -> Sensed:
     """By backward passes; the noise of sites that no gradient reaches is measured: a forward pass each."""
     studied = measuring.studied
+    chosen = spread_samples(len(studied.samples), directions)
     found = sensitivities(
         studied.model,
         studied.samples,
@@ -98,13 +103,15 @@ def _differentiated(measuring: Measuring, keys: Mapping[Key, Rounding], directio
         directions=directions,
         stages=stages,
         ledger=measuring.ledger,
+        chosen=chosen,
     )
     noise = {
         (site, encoding): measuring.alone(site, encoding, keys) if site in found.blind else value
         for (site, encoding), value in found.noise.items()
     }
+    planned = len(studied.samples) + len(chosen) * (1 + directions)
     if not found.blind:
-        return Sensed(noise, found.forwards, found.backwards, ())
+        return Sensed(noise, found.forwards, found.backwards, (), planned)
     names = ", ".join(map(str, found.blind[:3])) + (" ..." if len(found.blind) > 3 else "")
     note = f"no gradient reaches {len(found.blind)} sites ({names}): their noise was measured one by one"
-    return Sensed(noise, found.forwards, found.backwards, (note,))
+    return Sensed(noise, found.forwards, found.backwards, (note,), planned)

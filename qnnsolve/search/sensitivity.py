@@ -28,13 +28,22 @@ from qnnsolve.search.seeing import Seeing, States
 from qnnsolve.search.shelf import MEMORY, Shelf
 from qnnsolve.search.taps import Taps
 
-__all__ = ["DIRECTIONS", "FloatOutputs", "Sensitivities", "directions_for", "reference", "sensitivities"]
+__all__ = [
+    "DIRECTIONS",
+    "FloatOutputs",
+    "Sensitivities",
+    "directions_for",
+    "float_outputs",
+    "reference",
+    "sensitivities",
+    "spread_samples",
+]
 
 DIRECTIONS = 8
 """Backward passes per sample, at most."""
-_FEWEST, _BACKWARD = 2, 128
-"""Of many samples each needs fewer: 128 backward passes in all rank the encodings of the benchmark's networks as
-measuring them does, up to 0.997 (`benchmarks.search`)."""
+_FEWEST, _BACKWARD = 4, 64
+"""Of many samples each needs fewer, and not all are needed: so many backward passes in all rank the encodings of the
+benchmark's networks as measuring them does (`benchmarks.search`)."""
 
 _ORTHOGONAL = 4096
 """Among more numbers than these, Gaussian directions are as good as orthogonal already."""
@@ -46,6 +55,12 @@ Key = tuple[Site, Encoding]
 def directions_for(samples: int) -> int:
     """How many backward passes each of so many samples gets."""
     return min(DIRECTIONS, max(_FEWEST, -(-_BACKWARD // samples)))
+
+
+def spread_samples(samples: int, directions: int) -> tuple[int, ...]:
+    """Those of so many samples that are differentiated: evenly spread, and all where they are few."""
+    count = min(samples, -(-_BACKWARD // directions))
+    return tuple(index * samples // count for index in range(count))
 
 
 @attrs.frozen(eq=False)
@@ -94,12 +109,21 @@ def reference(
     Raises:
         UsageError: a weight or positions of an output that there is not, or no output that counts.
     """
-    positions = positions or {}
     states = States(model)
     runner = Seeing(model, (), lambda _, x: x)
     with torch.no_grad():
         found = [{name: value.detach().clone() for name, value in runner.outputs(sample).items()} for sample in samples]
         states.restore()
+    return float_outputs(found, weights, positions)
+
+
+def float_outputs(
+    found: Sequence[Mapping[str, torch.Tensor]],
+    weights: Mapping[str, float],
+    positions: Mapping[str, Index] | None = None,
+) -> FloatOutputs:
+    """What counts of what the float model returned per sample; see :func:`reference`."""
+    positions = positions or {}
     for asked, what in ((weights, "weight"), (positions, "positions")):
         _refuse_unknown(asked, what, found)
     found = [{name: _part(value, name, positions) for name, value in each.items()} for each in found]
@@ -160,8 +184,10 @@ def sensitivities(
     stages: Stages | None = None,
     ledger: Ledger | None = None,
     memory: int = MEMORY,
+    chosen: Sequence[int] | None = None,
 ) -> Sensitivities:
-    """The noise of each of ``roundings`` at the outputs of ``model``, in all ``samples``.
+    """The noise of each of ``roundings`` at the outputs of ``model``, in ``samples``, of which ``chosen`` are looked at
+    (None: all).
 
     Each sample is kept in ``ledger`` when it is done; those that are there already are not run again. Of a sample's
     activations ``memory`` bytes are held, and the rest waits in files.
@@ -169,23 +195,26 @@ def sensitivities(
     stages, ledger = stages or Stages(), ledger or Memory()
     states = States(model)
     stateful = any(getattr(getattr(node.target, "_schema", None), "is_mutable", False) for node in model.graph.nodes)
+    taken = range(len(samples)) if chosen is None else chosen
     forwards = backwards = 0
     with stages("sensitivities", len(samples)), Shelf.open(model, memory) as shelf:
         taps = Taps.of(model, roundings, shelf)
         runner = Seeing(model, taps.sites, taps.see)
         for index, sample in enumerate(samples):
             stages.step("sensitivities", index, len(samples))
-            record = ledger.get("sensitivity", str(index))
-            if record is None:
+            record = ledger.get("sensitivity", str(index)) if index in taken else None
+            if record is None and index in taken:
                 record = _of_sample(runner, taps, shelf, sample, wanted, directions, index)
                 ledger.put("sensitivity", str(index), record)
                 forwards, backwards = forwards + 1, backwards + record["backwards"]
             elif stateful:
+                forwards += 1
                 with torch.no_grad():
                     runner.outputs(sample)  # what it writes to the states, the next sample reads
-            taps.add(record)
+            if record is not None:
+                taps.add(record)
     states.restore()
-    return Sensitivities(taps.noise(len(samples)), taps.blind, forwards, backwards)
+    return Sensitivities(taps.noise(len(taken)), taps.blind, forwards, backwards)
 
 
 def _of_sample(

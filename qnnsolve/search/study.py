@@ -19,19 +19,20 @@ from qnnsolve.recipes.writing import write_recipe
 from qnnsolve.results import SearchPoint, SearchResult, SearchTarget
 from qnnsolve.runs import Solved
 from qnnsolve.search.budgets import QualityTarget
-from qnnsolve.search.calibrating import Calibrated
+from qnnsolve.search.calibrating import Watched
 from qnnsolve.search.front import Front, FrontPoint
 from qnnsolve.search.keeping import Ledger, Memory
-from qnnsolve.search.ledgers import Measuring, kept_ranges
-from qnnsolve.search.measuring import Metric, Studied
+from qnnsolve.search.ledgers import Measuring, kept_ranges, known_ranges
+from qnnsolve.search.measuring import Measured, Metric, Studied
 from qnnsolve.search.noises import LOSS
-from qnnsolve.search.picking import Pick, all_measured, alternatives, distinct, measured_best, tried
+from qnnsolve.search.picking import Pick, all_measured, alternatives, distinct, measured_best
 from qnnsolve.search.positions import Index
 from qnnsolve.search.reaching import predicted_to_reach, reached
 from qnnsolve.search.sensing import Sensed, Sensing, sensed
-from qnnsolve.search.sensitivity import FloatOutputs, reference
+from qnnsolve.search.sensitivity import FloatOutputs, float_outputs, reference
 from qnnsolve.search.spaces import Space, pinned_to, solved_with
 from qnnsolve.search.telling import point_record, sensitivity_records, uniform_records
+from qnnsolve.search.trying import SHARE, Trials, tried
 from qnnsolve.search.workers import Workers
 from qnnsolve.solver import Limits
 
@@ -100,14 +101,20 @@ def study(
     ledger: Ledger | None = None,
 ) -> Searched:
     """What is best. What is in ``ledger`` is not measured again, and what is measured is put there as it comes."""
+    ledger = ledger or Memory()
+    watched = None if known_ranges(space, ledger) else Watched.of(model, space, samples, stages)
     with stages("reference"):
-        wanted = reference(model, samples, asked.weights, asked.positions)
-    measuring = Measuring(Studied(model, space, samples, wanted, asked.metric), ledger or Memory())
-    ranges = kept_ranges(measuring, stages)
+        if watched is None:
+            wanted = reference(model, samples, asked.weights, asked.positions)
+        else:
+            wanted = float_outputs(watched.outputs, asked.weights, asked.positions)
+    measuring = Measuring(Studied(model, space, samples, wanted, asked.metric), ledger)
+    ranges = kept_ranges(measuring, watched, stages)
     workers = None if asked.workers is None else asked.workers(wanted)
     found = sensed(measuring, ranges.roundings, asked.sensing, stages)
     front = Front.of(space, found.noise, limits, found.losses)
-    picks, is_reached = _picks(front, asked, ranges, measuring, limits, stages, workers)
+    trials = Trials(front, measuring, ranges.roundings, found.planned // SHARE)
+    picks, is_reached = _picks(trials, asked, ranges.converted, limits, stages, workers)
     kept = [*distinct(picks)]
     goal = asked.target
     result = SearchResult(
@@ -121,7 +128,7 @@ def study(
         uniforms=tuple(uniform_records(front, ranges.converted)),
         sensitivities=tuple(sensitivity_records(space, found.noise)),
         passes={
-            "forward": len(samples) + ranges.passes + found.forwards + measuring.simulations,
+            "forward": len(samples) + found.forwards + measuring.simulations,
             "backward": found.backwards,
             "trying": measuring.trials,
             "measuring": measuring.passes,
@@ -133,16 +140,15 @@ def study(
 
 
 def _picks(
-    front: Front,
+    trials: Trials,
     asked: SearchRequest,
-    ranges: Calibrated,
-    measuring: Measuring,
+    uniforms: Mapping[str, Measured],
     limits: Limits,
     stages: Stages,
     workers: Workers | None,
 ) -> tuple[list[Pick], bool | None]:
     """The config of each point; and whether the target is reached, where there is one and something was measured."""
-    uniforms = ranges.converted
+    front, measuring = trials.front, trials.measuring
     if asked.target is not None and asked.measure:
         found = reached(front, asked.axis, asked.target, asked.budgets, uniforms, measuring, limits, stages)
         return ([], False) if found is None else ([found.pick], found.reached)
@@ -157,16 +163,17 @@ def _picks(
     if not asked.measure:
         return picks, None
     if LOSS not in front.objective:  # a trial tells the noise, and here a metric decides
-        picks = tried(front, points, measuring, ranges.roundings, limits, stages)
+        picks = tried(trials, points, limits, stages)
     return measured_best(front, picks, uniforms, measuring, stages, workers), None
 
 
 def _points(front: Front, asked: SearchRequest, limits: Limits, stages: Stages) -> list[FrontPoint]:
+    """The optimum of each point, in the order of the axis; the loosest budgets are asked first."""
     found = []
-    for done, budgets in enumerate(front.axis(asked.axis, asked.points, asked.budgets, limits)):
+    for done, budgets in enumerate(reversed([*front.axis(asked.axis, asked.points, asked.budgets, limits)])):
         stages.step("optimum", done, asked.points)
         found.append(front.best(budgets, limits))
-    return [each for each in found if each is not None]
+    return [each for each in reversed(found) if each is not None]
 
 
 def _compared(front: Front, picks: Sequence[Pick]) -> Iterator[SearchPoint]:

@@ -6,10 +6,15 @@ from typing import Any
 
 from torch.fx import GraphModule
 
-__all__ = ["without_observers"]
+__all__ = ["is_observer", "without_observers"]
 
 OBSERVER = "activation_post_process"
 """How torchao names what it inserts in ``prepare_pt2e`` (0.18); each hands on what it sees."""
+
+
+def is_observer(node: Any) -> bool:
+    """Whether a node of a prepared graph is an observer; its argument is what it sees."""
+    return bool(node.op == "call_module" and str(node.target).startswith(OBSERVER))
 
 
 def without_observers(prepared: GraphModule) -> GraphModule:
@@ -29,7 +34,7 @@ def without_observers(prepared: GraphModule) -> GraphModule:
             twin.meta.update(node.meta)
     graph._codegen = prepared.graph._codegen
     for node in list(graph.nodes):
-        if node.op == "call_module" and str(node.target).startswith(OBSERVER):
+        if is_observer(node):
             node.replace_all_uses_with(node.args[0])
             graph.erase_node(node)
     return GraphModule(prepared, graph)

@@ -14,7 +14,7 @@ from qnnsolve.host.quiet import quiet
 from qnnsolve.models.tracing import exported
 from qnnsolve.quantizer import SolveQuantizer
 from qnnsolve.rules.target import Target, Texts, Wanted
-from qnnsolve.search.calibrating import Calibrated, calibrated
+from qnnsolve.search.calibrating import Calibrated, Watched
 from qnnsolve.search.candidates import Candidates
 from qnnsolve.search.measuring import Studied
 from qnnsolve.search.sensitivity import reference
@@ -41,7 +41,8 @@ def studied(net: nn.Module, samples: Sequence[Sample], candidates: Texts = ("8a8
 
 def ranges(studied: Studied) -> Calibrated:
     with quiet():
-        return calibrated(studied.model, studied.space, studied.samples)
+        watched = Watched.of(studied.model, studied.space, studied.samples)
+        return watched.calibrated(lambda _, converted: converted)
 
 
 def draws(count: int, *shape: int) -> list[tuple[torch.Tensor]]:

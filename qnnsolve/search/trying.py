@@ -1,0 +1,105 @@
+"""Configs that may be better than the least predicted noise, and which of them is: :func:`tried`.
+
+Of the configs within a point's budgets those whose predicted noise comes near to the least are run with their roundings
+simulated, which needs no calibration: all of them over the same few samples, so that what one is better by shows long
+before what each has. A trial and the prediction count as much as each of them is sure.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import attrs
+
+from qnnsolve.constraints import Site
+from qnnsolve.encodings import Encoding
+from qnnsolve.host.stages import Stages
+from qnnsolve.search.front import Front, FrontPoint
+from qnnsolve.search.ledgers import Measuring
+from qnnsolve.search.origins import Roundings
+from qnnsolve.search.picking import NEAR, Pick
+from qnnsolve.search.rounding import Rounding
+from qnnsolve.solver import Limits
+
+__all__ = ["Trials", "tried"]
+
+Config = Mapping[Site, Encoding]
+Key = tuple[Site, Encoding]
+Keys = tuple[Key, ...]
+
+CLOSE_DB = 0.5
+"""By how much more a config may be predicted to have than the best one, to be run."""
+FINALISTS = 3
+"""So many configs are run for a point at most."""
+SURE = 250
+"""Over so many numbers at the outputs a trial tells two configs apart as surely as the prediction does: 0.35 dB (over
+2,000 numbers of a ViT; `benchmarks.search`)."""
+SHARE = 5
+"""All trials together take at most one in so many of the passes that went before."""
+
+
+@attrs.frozen(eq=False)
+class Trials:
+    """Runs configs with their roundings simulated. Those that round alike count as one."""
+
+    front: Front
+    measuring: Measuring
+    roundings: Mapping[Key, Rounding]
+    passes: int
+    """So many it may take in all."""
+    _places: Roundings = attrs.field(init=False)
+
+    @_places.default
+    def _of_space(self) -> Roundings:
+        return Roundings.of(self.front.space)
+
+    def rounds(self, config: Config) -> Keys:
+        """What two configs that compute the same have in common."""
+        return self._places.in_(config)
+
+    def scores(self, options: Mapping[Keys, Config]) -> dict[Keys, float]:
+        """How bad each of ``options`` is held: the logarithm of its noise, prediction and trial in a weighted mean.
+        Nothing where there are too few passes for all of them."""
+        studied = self.measuring.studied
+        count = min(studied.enough, self.passes // max(len(options), 1))
+        numbers, found = count * studied.numbers, dict[Keys, float]()
+        for keys, config in options.items() if count else ():
+            predicted = math.log(self.front.noise_of(config) or 1e-30)
+            trial = math.log(self.measuring.trial(keys, self.roundings, count) or 1e-30)
+            found[keys] = (SURE * predicted + numbers * trial) / (SURE + numbers)
+        return found
+
+
+def tried(trials: Trials, points: Sequence[FrontPoint], limits: Limits, stages: Stages) -> list[Pick]:
+    """For each point the config that does best: of its own and of those of all other points that are within its
+    budgets."""
+    front, options = trials.front, dict[Keys, Config]()
+    for point in points:
+        options.setdefault(trials.rounds(point.encodings), point.encodings)
+    with stages("near", len(points)):
+        # The loosest first: see Front.best.
+        for index, point in enumerate(sorted(points, key=lambda each: -sum(each.budgets.values()))):
+            stages.step("near", index, len(points))
+            for config in front.nearly(point.budgets, limits):
+                options.setdefault(trials.rounds(config), config)
+    near = {keys: front.noise_of(config) for keys, config in options.items()}
+    finals = [_finalists(front, point, options, near, trials.rounds(point.encodings)) for point in points]
+    with stages("try"):
+        contested = {keys: options[keys] for final in finals if len(final) > 1 for keys in final}
+        scores = trials.scores(contested)
+    picks = []
+    for point, final in zip(points, finals, strict=True):
+        best = min(final, key=lambda keys: scores.get(keys, 0.0))
+        own = best == final[0]
+        picks.append(Pick(point, point.encodings) if own else Pick(point, options[best], NEAR))
+    return picks
+
+
+def _finalists(
+    front: Front, point: FrontPoint, options: Mapping[Keys, Config], near: Mapping[Keys, float], own: Keys
+) -> list[Keys]:
+    """The point's own, and those that come nearest to it in the prediction."""
+    most = near[own] * 10 ** (CLOSE_DB / 10)
+    others = [keys for keys, config in options.items() if keys != own and front.fits(config, point.budgets)]
+    return [own, *sorted((keys for keys in others if near[keys] <= most), key=near.__getitem__)[: FINALISTS - 1]]
