@@ -12,8 +12,10 @@ from typing import Any
 from torch.fx import GraphModule
 from torch.fx import Node as FxNode
 
-from qnnsolve.annotating.observers import Bounds, MaskObserver, Way
+from qnnsolve.annotating.mask_observers import MaskObserver, Way
+from qnnsolve.annotating.observers import Bounded, Bounds
 from qnnsolve.constraints import Site
+from qnnsolve.rewriting.floats import is_cast
 from qnnsolve.rewriting.masking import BESIDE, Masking, factor_of, masking, op_name
 from qnnsolve.rules import Facts
 from qnnsolve.rules.builders import Fate
@@ -49,7 +51,7 @@ def mask_bounds(masking: Masking, solution: Solution) -> Iterator[tuple[tuple[Si
 
 
 def bind_masks(model: GraphModule, observers: Mapping[Any, Any]) -> None:
-    """Tell the observer of each mask what lies between it and a softmax.
+    """Tell the observer of each mask what lies between it and a softmax, and from which inputs alone a mask can come.
 
     ``observers`` are torchao's, by node (its output) or by edge (producer, user).
     """
@@ -64,6 +66,30 @@ def bind_masks(model: GraphModule, observers: Mapping[Any, Any]) -> None:
             observer.ways.extend(ways[node])
             if found.factors(node):
                 observer.product = observers.get(next(iter(node.users)))
+    for bounded, brought in _brought(found, observers).items():
+        bounded.fed = [each for node in brought for each in _observers_of(node, observers)]
+
+
+def _brought(found: Masking, observers: Mapping[Any, Any]) -> dict[Bounded, frozenset[FxNode]]:
+    """Observers of what only inputs of the model can bring masks to, with these inputs."""
+    brought: dict[Bounded, frozenset[FxNode]] = {}
+    written: set[Bounded] = set()
+    for place, observer in observers.items():
+        node = place[0] if isinstance(place, tuple) else place
+        if isinstance(observer, Bounded) and node in found.levels:
+            inputs = found.fed.get(node, frozenset())
+            if inputs and all(any(_observers_of(each, observers)) for each in inputs):
+                brought[observer] = brought.get(observer, frozenset()) | inputs
+            else:
+                written.add(observer)
+    return {observer: nodes for observer, nodes in brought.items() if observer not in written}
+
+
+def _observers_of(node: FxNode, observers: Mapping[Any, Any]) -> Iterator[Bounded]:
+    """The observers that see the values of the input ``node``, or of what casts it."""
+    for each in (node, *filter(is_cast, node.users)):
+        found = (observers.get(place) for place in (each, *((each, user) for user in each.users)))
+        yield from (observer for observer in found if isinstance(observer, Bounded))
 
 
 _WAYS = 16

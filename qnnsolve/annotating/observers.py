@@ -9,14 +9,18 @@ import attrs
 import torch
 from torchao.quantization.pt2e import MinMaxObserver, ObserverBase
 
+from qnnsolve.annotating.low_values import LowValues
 from qnnsolve.annotating.scales import Scaled
-from qnnsolve.rewriting.masked_values import masked_from
 
-__all__ = ["Bounded", "Bounds", "MaskObserver", "TensorObserver", "Unobserved", "Way"]
+__all__ = ["SOFTMAX_REACH", "Bounded", "Bounds", "TensorObserver", "Unobserved"]
 
 
 class Bounded(Scaled):
-    """Shows an observer the values that count (:class:`Bounds`), and none that is infinite."""
+    """Shows an observer the values that count (:class:`Bounds`), and none that is infinite.
+
+    What a mask hides does not count. What is low may be a mask's, or what the model computes: that is known once all
+    samples were seen, and until then it is kept apart.
+    """
 
     infinite: torch.Tensor
     """How many values were infinite where no mask is; they take no range."""
@@ -24,6 +28,9 @@ class Bounded(Scaled):
     def __init__(self, bounds: Bounds | None = None, scale_bits: int | None = None, **settings: Any) -> None:
         super().__init__(scale_bits, **settings)
         self.bounds = bounds or Bounds()
+        self.low = LowValues()
+        self.fed: list[Bounded] | None = None
+        """The observers of the model's inputs that alone can bring a mask here; None where the model writes one."""
         self.register_buffer("infinite", torch.tensor(0))  # type: ignore[attr-defined]
 
     def forward(self, x_orig: torch.Tensor) -> torch.Tensor:
@@ -32,6 +39,22 @@ class Bounded(Scaled):
         if kept.numel():
             super().forward(kept)  # type: ignore[misc]
         return x_orig
+
+    def masks(self) -> bool:
+        """Whether there is a mask, as far as the samples so far tell."""
+        return self.fed is None or any(each.low.written() for each in self.fed)
+
+    def counted(self, min_val: torch.Tensor, max_val: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The extremes of what counts: ``min_val`` and ``max_val``, and those of what is low and no mask hides."""
+        masks = self.masks()
+        for least, largest in (*[self.low.apart] * (not masks), *[self.low.alone] * (not (masks and self.low.beside))):
+            if least <= largest:
+                low, high = sorted((least * self.bounds.sign, largest * self.bounds.sign))
+                min_val, max_val = min_val.clamp(max=low), max_val.clamp(min=high)
+        return min_val, max_val
+
+    def _calculate_qparams(self, min_val: torch.Tensor, max_val: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return super()._calculate_qparams(*self.counted(min_val, max_val))
 
     def _finite(self, x: torch.Tensor) -> torch.Tensor:
         finite = x.isfinite()
@@ -45,12 +68,22 @@ class Bounded(Scaled):
         if bounds.softmax_dim is None:
             return x.clamp(bounds.low, bounds.high)
         largest = x.amax(bounds.softmax_dim, keepdim=True)
-        reached = torch.maximum(x, largest - _SOFTMAX_REACH[self.quant_max - self.quant_min > 255])  # type: ignore[attr-defined]
+        reached = torch.maximum(x, largest - SOFTMAX_REACH[self.quant_max - self.quant_min > 255])  # type: ignore[attr-defined]
         if bounds.mask is None:
             return reached
-        masked = masked_from(x, bounds.mask) if bool((largest <= -bounds.mask).any()) else -math.inf
-        kept = reached[(largest > masked).expand_as(x)]
-        return kept if kept.numel() else x.new_zeros(1)
+        low_rows = bool((largest <= -bounds.mask).any())
+        limit, alone = self.low.split(x, bounds.mask) if low_rows else (-math.inf, False)
+        self.low.beside = self.low.beside or not low_rows
+        counts = (largest > limit).expand_as(x)
+        return self._held(reached, counts, alone)
+
+    def _held(self, values: torch.Tensor, counts: torch.Tensor, alone: bool) -> torch.Tensor:
+        """Those of ``values`` that count, a zero of a sample that is low all over (``alone``); keeps the rest apart."""
+        self.low.hold(values[~counts] * self.bounds.sign, alone=False)
+        kept = values[counts]
+        if alone:
+            self.low.hold(kept * self.bounds.sign, alone=True)
+        return kept if kept.numel() and not alone else values.new_zeros(1)
 
 
 class TensorObserver(Bounded, MinMaxObserver):  # type: ignore[misc]  # torchao ships no types
@@ -61,89 +94,7 @@ class TensorObserver(Bounded, MinMaxObserver):  # type: ignore[misc]  # torchao 
     """
 
 
-class MaskObserver(TensorObserver):
-    """The observer of a tensor that can hold a mask, and that only a softmax or the like reads.
-
-    Masked values must lie so far below all others that a softmax makes nothing of them, and no farther: a wider range
-    has coarser steps. That is by the width of the scores that the mask is added to, and then by the reach of a softmax.
-    Below that the quantizer saturates. See :mod:`qnnsolve.rewriting.masking`.
-    """
-
-    hides: torch.Tensor
-    """Whether anything was masked."""
-    outermost: torch.Tensor
-    """The value farthest out that was, as low (or, where ``bounds.sign`` is -1, as high) as it is."""
-
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
-        self.ways: list[Way] = []
-        """What lies between it and each softmax."""
-        self.product: Any = None
-        """Where it is a factor that makes a mask of ones and zeros: the observer of what comes out."""
-        self.register_buffer("hides", torch.tensor(False))
-        self.register_buffer("outermost", torch.tensor(0.0))
-
-    def _within(self, x: torch.Tensor) -> torch.Tensor:
-        assert self.bounds.mask is not None
-        values = x * self.bounds.sign
-        masked = masked_from(values, self.bounds.mask)
-        if masked == -math.inf:
-            return x.clamp(self.bounds.low, self.bounds.high)
-        self.hides = torch.tensor(True)
-        self.outermost = torch.minimum(self.outermost, values.min().to(self.outermost))
-        kept = x[values > masked].clamp(self.bounds.low, self.bounds.high)
-        return kept if kept.numel() else x.new_zeros(1)
-
-    def width(self) -> float:
-        """The distance between the largest and the smallest value that is not masked (zero included)."""
-        return float((self.max_val.clamp(min=0.0) - self.min_val.clamp(max=0.0)).item())
-
-    def _calculate_qparams(self, min_val: torch.Tensor, max_val: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        if bool(self.hides):
-            reach = _SOFTMAX_REACH[self.quant_max - self.quant_min > 255]
-            below = max((way.reach(reach) for way in self.ways), default=reach)
-            if isinstance(self.product, MaskObserver) and not bool(self.product.hides):
-                below = math.inf
-            lowest = -max_val if self.bounds.sign < 0 else min_val
-            end = self.bounds.low if self.bounds.sign > 0 else -self.bounds.high
-            lowest = torch.maximum(lowest.clamp(max=0.0) - below, self.outermost.clamp(min=end))
-            min_val, max_val = (lowest, max_val) if self.bounds.sign > 0 else (min_val, -lowest)
-        return super()._calculate_qparams(min_val, max_val)
-
-
-@attrs.frozen(eq=False)
-class Way:
-    """The way from a mask to a softmax: what is added to the mask there, and by what it is multiplied in all.
-
-    ``met`` has an entry per place where the mask is added to, or joined with, other tensors: their observers, and the
-    factor by which the mask is multiplied up to there.
-    """
-
-    met: tuple[tuple[tuple[Any, ...], float], ...] = ()
-    factor: float = 1.0
-
-    def behind(self, observers: tuple[Any, ...]) -> Way:
-        """The same way from one place earlier, where the mask is added to what ``observers`` see."""
-        return Way(((observers, 1.0), *self.met), self.factor) if observers else self
-
-    def times(self, factor: float) -> Way:
-        """The same way from one place earlier, where the mask is multiplied by ``factor``."""
-        return Way(tuple((each, by * factor) for each, by in self.met), self.factor * factor)
-
-    def reach(self, reach: float) -> float:
-        """How far below the values that are not masked a mask must lie; a softmax ignores what lies ``reach`` below
-        its largest value."""
-        return sum(max(map(_width, each)) / by for each, by in self.met) + reach / self.factor
-
-
-def _width(observer: Any) -> float:
-    if isinstance(observer, MaskObserver):
-        return observer.width()
-    scale, _ = observer.calculate_qparams()
-    return float(scale.max()) * int(observer.quant_max - observer.quant_min)
-
-
-_SOFTMAX_REACH = {False: 12.0, True: 24.0}
+SOFTMAX_REACH = {False: 12.0, True: 24.0}
 """How far below the largest of its row a softmax's input still counts, at 8 bits and above 8: exp(-12) and exp(-24) are
 less than a six-hundredth of an output's step, so that a thousand masked places add no step."""
 

@@ -17,7 +17,8 @@ from torchao.quantization.pt2e.quantizer import (
     QuantizationSpecBase,
 )
 
-from qnnsolve.annotating.observers import Bounds, MaskObserver, TensorObserver
+from qnnsolve.annotating.mask_observers import MaskObserver
+from qnnsolve.annotating.observers import Bounds, TensorObserver
 from qnnsolve.annotating.scales import HalvedObserver, PerBlockObserver, PerChannelObserver
 from qnnsolve.encodings import DType, Encoding, QScheme
 

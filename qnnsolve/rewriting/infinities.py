@@ -2,7 +2,7 @@
 
 A mask writes minus infinity (or the least float) into scores that a softmax reads. No scale holds that, and no sum of
 two masks. It becomes :data:`MASK`, and how far a scale reaches down to it is found in calibration
-(:class:`qnnsolve.annotating.observers.MaskObserver`). ExecuTorch's own quantizer writes the whole integer range
+(:class:`qnnsolve.annotating.mask_observers.MaskObserver`). ExecuTorch's own quantizer writes the whole integer range
 instead, -65535 at 16 bits, which leaves the scores in steps of 1. A Llama-style decoder at 16a8w then falls from 30 dB
 to 17 dB, converted and on the emulator (QNN 2.51).
 """

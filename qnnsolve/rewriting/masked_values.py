@@ -1,10 +1,10 @@
-"""What of a tensor's values a mask wrote: :func:`masked_from`."""
+"""What of a tensor's values a mask wrote: :func:`masked_from`, :func:`apart_from`."""
 
 from __future__ import annotations
 
 import torch
 
-__all__ = ["ENDLESS", "MASKED_FROM", "masked_from"]
+__all__ = ["ENDLESS", "MASKED_FROM", "apart_from", "masked_from"]
 
 ENDLESS = 1e30
 """No activation is as large. Infinity is, and masks written as the least float32 or bfloat16 are."""
@@ -26,6 +26,15 @@ def masked_from(values: torch.Tensor, level: float) -> float:
     ladder = torch.cat((torch.unique(low.clamp(min=-_FAR)), least.reshape(1)))
     jumps = (ladder[:-1] <= _APART * ladder[1:]).nonzero()
     return float(ladder[jumps.max()]) if jumps.numel() else -torch.inf
+
+
+def apart_from(values: torch.Tensor, level: float) -> float:
+    """The same of ``values`` among which those that are not masked may be low, too: of such, the distance from the
+    largest counts. Minus infinity where all are alike."""
+    largest = values.max()
+    if largest > -level or not bool(largest.isfinite()):
+        return masked_from(values, level)
+    return float(largest) + masked_from(values - largest, level)
 
 
 _APART = 4

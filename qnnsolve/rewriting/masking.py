@@ -62,11 +62,13 @@ BESIDE = _names("add sub rsub maximum minimum where masked_fill cat stack index_
 class Masking:
     """``hidden``: nodes of which nothing sees how low they are, with 1; or how high, with -1.
 
-    ``levels``: those of them that a mask can reach, with how far from zero its values lie at least.
+    ``levels``: those of them that a mask can reach, with how far from zero its values lie at least. ``fed``: those of
+    them where a mask can come from inputs of the model alone, with these; samples tell whether it does.
     """
 
     hidden: Mapping[FxNode, int]
     levels: Mapping[FxNode, float]
+    fed: Mapping[FxNode, frozenset[FxNode]]
 
     def passes(self, node: FxNode, user: FxNode) -> bool:
         """Whether a masked value of ``node`` is still masked in what ``user`` yields."""
@@ -106,12 +108,19 @@ def masking(model: GraphModule) -> Masking:
     for _ in _hiding(model, hidden, meeting):
         pass
     levels: dict[FxNode, float] = {}
+    fed: dict[FxNode, frozenset[FxNode]] = {}
     for node in model.graph.nodes:
-        if node in hidden:
-            found = list(_levels(node, hidden, meeting, levels))
-            if found:
-                levels[node] = min(found)
-    return Masking(hidden, levels)
+        if node not in hidden:
+            continue
+        own, sources = list(_own_levels(node, hidden, meeting)), list(_sources(node, hidden, meeting, levels))
+        if not own and not sources:
+            continue
+        levels[node] = min([*own, *(level for _, level in sources)])
+        if own == [MASKED_FROM] and node.op == "placeholder":
+            fed[node] = frozenset([node])
+        elif not own and all(source in fed for source, _ in sources):
+            fed[node] = frozenset().union(*(fed[source] for source, _ in sources))
+    return Masking(hidden, levels, fed)
 
 
 def hiding(model: GraphModule) -> list[tuple[FxNode, dict[FxNode, int]]]:
@@ -206,10 +215,8 @@ def _meets(user: FxNode, node: FxNode, fed: set[FxNode]) -> bool:
     return op_name(user) in _MEETS and any(other is not node and other in fed for other in user.all_input_nodes)
 
 
-def _levels(
-    node: FxNode, hidden: Mapping[FxNode, int], meeting: Mapping[FxNode, bool], levels: Mapping[FxNode, float]
-) -> Iterator[float]:
-    """How far out the masks lie that ``node`` can hold, at least: half of what it is known to write."""
+def _own_levels(node: FxNode, hidden: Mapping[FxNode, int], meeting: Mapping[FxNode, bool]) -> Iterator[float]:
+    """How far out the masks lie that ``node`` itself can bring, at least: half of what it is known to write."""
     value, sign = constant_of(node), hidden[node]
     added = all(_is_added(user, node) for user in node.users)
     if value is not None:
@@ -227,10 +234,17 @@ def _levels(
     moves_all = added and not node.all_input_nodes
     if not moves_all and op_name(node) not in ("clamp", "clamp_min", "mul", "div", "add", "sub", "rsub"):
         yield from (-sign * each / 2 for each in numbers if sign * each <= -MASKED_FROM)
+
+
+def _sources(
+    node: FxNode, hidden: Mapping[FxNode, int], meeting: Mapping[FxNode, bool], levels: Mapping[FxNode, float]
+) -> Iterator[tuple[FxNode, float]]:
+    """What ``node`` reads masks of, and how far out they lie in it."""
+    sign = hidden[node]
     for source in node.all_input_nodes:
         if source in levels and _carried(node, source, sign, meeting):
             factor = 1.0 if _multiplies(node, source) else factor_of(node, source)
-            yield levels[source] * abs(factor or 1.0)
+            yield source, levels[source] * abs(factor or 1.0)
 
 
 def _is_added(user: FxNode, node: FxNode) -> bool:

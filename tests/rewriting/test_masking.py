@@ -49,6 +49,26 @@ def distances(start: float, step: float) -> Samples:
     return [(torch.arange(float(T)) * step + start + sample[0] * step / 9,) for sample in scores()]
 
 
+def low(offset: float | torch.Tensor, factor: float = 3.0) -> Samples:
+    """Two inputs: one around ``offset``, the other around 0."""
+    generator = torch.Generator().manual_seed(0)
+    return [
+        tuple(
+            torch.randn(2, 1, T, T, generator=generator) * factor
+            + torch.tensor([1.0, 0.0])[:, None, None, None] * offset
+        )
+        for _ in range(3)
+    ]
+
+
+def masked_all_over(value: float) -> Samples:
+    """Scores with a mask; the second sample's hides everything."""
+    return [
+        (x, torch.full((1, 1, T), value) if index == 1 else causal(value)[:, 3:4])
+        for index, (x,) in enumerate(scores())
+    ]
+
+
 def decibel(model: nn.Module, samples: Samples, precision: str) -> float:
     """Of the converted model against the float one, as a user of the library gets it."""
     graph = torch.export.export(model.eval(), samples[0]).module()
@@ -74,6 +94,7 @@ def softmax(x: torch.Tensor) -> torch.Tensor:
 
 PADDED = torch.tensor([[1, 1, 1, 1, 1, 0, 0, 0]])
 BEHIND = torch.tensor([0.0, 0, 0, 0, 0, *(-math.inf,) * 3]).reshape(1, 1, T)
+STEPS = torch.tensor([4.0, 5, 4, 6, 0, 0, 0, 0])[:, None]
 STEADY = -2000.0 / T * (torch.arange(T)[:, None] - torch.arange(T)[None]).abs().float()[None]
 
 CASES: dict[str, tuple[nn.Module, Samples, float, float]] = {
@@ -127,6 +148,30 @@ CASES: dict[str, tuple[nn.Module, Samples, float, float]] = {
     "where the largest is": (Net(lambda x, m: x.masked_fill(m, -math.inf).argmax(-1)), scores(FUTURE), 100, 5),
     "an offset": (Net(lambda x: softmax(x - 1000.0)), scores(factor=50.0), 60, 8),
     "an offset of many": (Net(lambda x: softmax(x + torch.full((T,), -2000.0))), scores(factor=50.0), 60, 5),
+    "low scores that are fed": (Net(lambda x, y: softmax(x + y)), low(-2000.0), 35, 0),
+    "low on either side": (Net(lambda x, y: softmax(x + y - 1000.0)), low(-5000.0), 30, 0),
+    "high scores, subtracted": (Net(lambda x, y: softmax(y - x)), low(2000.0), 35, 0),
+    "low rows": (Net(lambda x, y: softmax(x + y)), low(STEPS * -500.0), 35, 0),
+    "by logarithms": (Net(lambda x, y: torch.log_softmax(x + y, -1).exp()), low(-2000.0), 35, 0),
+    "the largest of low ones": (Net(lambda x, y: (x + y).amax(-1)), low(-3000.0, 300.0), 90, 40),
+    "where the largest of them is": (Net(lambda x, y: (x + y).argmax(-1)), low(-3000.0, 300.0), 100, 3),
+    "the smallest of high ones": (Net(lambda x, y: (x + y).amin(-1)), low(3000.0, 300.0), 90, 40),
+    "pooled low ones": (Net(lambda x, y: torch.max_pool2d(x + y, 2)), low(-3000.0, 300.0), 90, 40),
+    "hidden in low ones": (
+        Net(lambda x, y: softmax((x + y).masked_fill(FUTURE, -1e9))),
+        low(-2000.0),
+        35,
+        0,
+    ),
+    "a sample that is masked all over": (Net(lambda x, m: softmax(x + m)), masked_all_over(-1e9), 70, 30),
+    "every sample masked all over": (Net(lambda x, m: softmax(x + m)), masked_all_over(-1e9)[1:2], 100, 30),
+    "a mask with a bias that is fed": (Net(lambda x, m: softmax(x + m)), scores(STEADY / 20 + causal(-1e4)), 70, 25),
+    "a mask and scores of thousands": (
+        Net(lambda x, m: softmax((x + m) / 99)),
+        scores(causal(-1e9), factor=300.0),
+        75,
+        25,
+    ),
     "gates": (Net(lambda x, m: torch.sigmoid(x.masked_fill(m, -1e9))), scores(FUTURE), 80, 35),
 }
 """By name: a model, its samples, and the decibel that it has at least at 16 and at 8 bits."""
