@@ -21,7 +21,7 @@ from qnnsolve.solver.optimum.factors import Arithmetic, Factors, Overflow
 from qnnsolve.solver.optimum.legal import legal
 from qnnsolve.solver.optimum.ordering import BIT, elimination_order, fewest_joined
 from qnnsolve.solver.optimum.parts import Part, Parts
-from qnnsolve.solver.optimum.wide import cheapest
+from qnnsolve.solver.optimum.wide import WideOutcome, cheapest
 
 __all__ = ["Goal", "ImpossibleComponent", "Optimum", "find_optimum"]
 
@@ -136,8 +136,8 @@ class _Search:
             outcome = self._wide([v for v, _ in reversed(order[split:])], elimination)
             if outcome is None:
                 return self._impossible()
-            values, cost, bound = outcome
-            if bound < cost and self._clock.expired:
+            values, cost, bound = outcome.values, outcome.cost, outcome.bound
+            if bound < cost and self._clock.remaining is not None and (self._clock.expired or not outcome.finished):
                 self._limit = self._clock.name
         if not self._factors.certain(elimination.base + cost):
             raise Overflow
@@ -196,7 +196,7 @@ class _Search:
         most = (entries.bit_length() - 1) * BIT if entries else -1
         return next((index for index, (_, weight) in enumerate(order) if weight > most), len(order))
 
-    def _wide(self, rest: list[int], elimination: Elimination) -> tuple[dict[int, int], int, int] | None:
+    def _wide(self, rest: list[int], elimination: Elimination) -> WideOutcome | None:
         self._methods.add("milp")
         place = {v: index for index, v in enumerate(rest)}
         dense = Dense(
@@ -208,4 +208,4 @@ class _Search:
         if outcome is None:
             return None
         self._nodes += outcome.nodes
-        return {rest[index]: value for index, value in outcome.values.items()}, outcome.cost, outcome.bound
+        return attrs.evolve(outcome, values={rest[index]: value for index, value in outcome.values.items()})

@@ -16,12 +16,14 @@ __all__ = ["WideOutcome", "cheapest"]
 
 @attrs.frozen
 class WideOutcome:
-    """Values by variable, their cost, a proven lower bound, and the nodes that HiGHS explored."""
+    """Values by variable, their cost, a proven lower bound, the nodes that HiGHS explored, and whether it ended by
+    itself (not by its limit of time, which it may see a little before ours)."""
 
     values: Values
     cost: int
     bound: int
     nodes: int
+    finished: bool
 
 
 def _smallest(milp: Milp, dense: Dense, values: Values, cost: int, clock: Clock) -> Values:
@@ -76,4 +78,4 @@ def cheapest(dense: Dense, clock: Clock, canonical: int = 64, steps: int = 20_00
             break
     if answer.finished and len(dense.sizes) <= canonical:
         best = _smallest(milp, dense, best, cost, clock)
-    return WideOutcome(best, cost, min(cost, math.ceil(bound)), nodes)
+    return WideOutcome(best, cost, min(cost, math.ceil(bound)), nodes, answer.finished)
