@@ -6,6 +6,7 @@ constant is refused (:func:`refuse_endless`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 
 import torch
@@ -15,13 +16,14 @@ from torch.fx import Node as FxNode
 from qnnsolve.constraints import Site
 from qnnsolve.encodings import DType, Encoding
 from qnnsolve.errors import UnsupportedGraphError
-from qnnsolve.rewriting.masked_values import ENDLESS
 from qnnsolve.rewriting.masking import constant_of, masking, op_name
 from qnnsolve.rules.wishes import By, Strength, What, Where, Wish
 from qnnsolve.sources import SourceKind
 
 __all__ = ["endless_wishes", "refuse_endless"]
 
+_LARGEST = 3e38
+"""Beyond are infinity, and the largest float32 and bfloat16, which are written in its place."""
 _LIMITS = frozenset(["clamp", "clamp_min", "clamp_max", "hardtanh", "relu6"])
 """Whose numbers are bounds: an infinite one bounds nothing."""
 
@@ -33,7 +35,7 @@ def endless_wishes(model: GraphModule, half: bool) -> Iterator[Wish]:
     activations are in half precision.
     """
     hidden = masking(model).hidden
-    most = float(torch.finfo(torch.float16).max) if half else ENDLESS
+    most = float(torch.finfo(torch.float16).max) if half else _LARGEST
     for node in model.graph.nodes:
         if node.op != "call_function" or node in hidden or any(user.op != "output" for user in node.users):
             continue
@@ -74,12 +76,12 @@ def _largest(node: FxNode) -> Iterator[float]:
 
 def _most(encoding: Encoding) -> float:
     if encoding.quantized:
-        return ENDLESS
+        return _LARGEST
     return float(torch.finfo(torch.float16).max) if encoding.dtype is DType.FLOAT16 else float("inf")
 
 
 def _refuse(node: FxNode, reader: FxNode, value: float, encoding: Encoding) -> None:
-    what = "infinity" if value >= ENDLESS else f"{value:g}"
+    what = "infinity" if math.isinf(value) else f"{value:g}{', which stands for infinity,' * (value > _LARGEST)}"
     holds = "integers hold none" if encoding.quantized else "half precision ends at 65504"
     where = f" of {node.target}" if node.op == "get_attr" else ""
     raise UnsupportedGraphError(

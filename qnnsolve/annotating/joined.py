@@ -21,7 +21,7 @@ from qnnsolve.rewriting.masking import masking, moved, op_name
 
 __all__ = ["JoinedOutput", "join_records", "record_at", "watch_joins"]
 
-_JOINS = frozenset(("cat", "stack", "where", "slice_scatter", "select_scatter", "index_put", "scatter"))
+_JOINS = frozenset(("cat", "stack", "where", "masked_fill", "slice_scatter", "select_scatter", "index_put", "scatter"))
 POOR_DB = 20.0
 """A part with less says so where alone it would have more, by :data:`GAIN_DB` at least."""
 GAIN_DB = 10.0

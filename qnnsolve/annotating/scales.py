@@ -45,7 +45,12 @@ class Scaled:
         return found
 
     def _calculate_qparams(self, min_val: torch.Tensor, max_val: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        scale, zero_point = super()._calculate_qparams(min_val, max_val)  # type: ignore[misc]
+        halved = bool((max_val.clamp(min=0.0) - min_val.clamp(max=0.0)).isinf().any() & min_val.isfinite().all())
+        if halved:  # torchao computes in float32, where the range from -2e38 to 2e38 is infinite
+            scale, zero_point = super()._calculate_qparams(min_val / 2, max_val / 2)  # type: ignore[misc]
+            scale = scale * 2
+        else:
+            scale, zero_point = super()._calculate_qparams(min_val, max_val)  # type: ignore[misc]
         if self.qscheme == torch.per_tensor_symmetric and (self.quant_min, self.quant_max) == UNSIGNED_16:  # type: ignore[attr-defined]
             # torchao puts the zero point of int32, which unsigned 16 bits are held in, at 0: half the values would go.
             zero_point = torch.full_like(zero_point, 1 << 15)

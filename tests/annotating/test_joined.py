@@ -77,6 +77,7 @@ JOINS: dict[str, tuple[Both, tuple[int, ...]]] = {
     "stack": (lambda boxes, scores: torch.stack([boxes, scores], -1), (0,)),
     "hstack": (lambda boxes, scores: torch.hstack([boxes, scores]), (0,)),
     "where": (lambda boxes, scores: torch.where(scores > 0.5, boxes, scores), (0,)),
+    "filled": (lambda boxes, scores: torch.masked_fill(scores, scores > 0.5, 700.0), (0,)),
     "a part is written": (sliced, (0,)),
     "moved to an output": (lambda b, s: (s * 2.0, torch.cat([b, s], -1).reshape(4, 4, 12).transpose(1, 2)), (1,)),
     "moved to it": (lambda boxes, scores: torch.cat([boxes.t(), scores.t()]), (0,)),

@@ -102,6 +102,16 @@ CASES: dict[str, tuple[nn.Module, Samples, float, float]] = {
     "a large offset": (Net(lambda x: x + 1e5), scores(), 80, 35),
     "a large choice": (Net(lambda x: torch.where(x > 0, x * 1e5, 1e5)), scores(), 80, 25),
     "a large buffer": (Net(lambda x, m: x * m, torch.full((T,), 1e5)), scores(), 80, 35),
+    **{
+        f"{name} of {huge:g}": (Net(function), scores(factor=0.7), wide, narrow)
+        for huge in (1e31, 1e38)
+        for name, function, wide, narrow in (
+            ("a factor", lambda x, huge=huge: (x * huge).abs(), 75, 30),
+            ("an offset", lambda x, huge=huge: (x * (huge / 3) + huge).abs(), 75, 30),
+            ("a divisor", lambda x, huge=huge: (x * huge) / huge, 75, 30),
+            ("a choice", lambda x, huge=huge: torch.where(x > 0, x, huge).abs(), 100, 15),
+        )
+    },
     "a hard softmax": (Net(lambda x: softmax(x * 1e5)), scores(factor=3e-5), 75, 30),
     "distances": (Net(lambda x: softmax(-(x**2))), distances(12.0, 2.0), 60, 20),
     "masked distances": (Net(lambda x: softmax((-(x**2)).masked_fill(FUTURE, -math.inf))), distances(40, 0.5), 45, 15),
@@ -240,12 +250,17 @@ def logarithms(x: torch.Tensor) -> torch.Tensor:
         (lambda x: torch.where(x > -math.inf, x, 0.0), "gt"),
         (logarithms, "masked_fill"),
         (lambda x: (lambda y: (torch.softmax(y, -1), y.abs()))(x.masked_fill(FUTURE, -math.inf)), "masked_fill"),
-        (lambda x: (x * LEAST).abs(), "mul"),
     ],
 )
 def test_an_infinity_that_nothing_hides_is_refused(function: Callable[[torch.Tensor], Any], reader: str) -> None:
     graph = torch.export.export(Net(function), scores()[0]).module()
     with pytest.raises(UnsupportedGraphError, match=f"node {reader}: {reader} reads infinity of .*no softmax"):
+        prepare_pt2e(graph, SolveQuantizer("htp", "SM8750", strict=False))
+
+
+def test_the_least_float_stands_for_infinity() -> None:
+    graph = torch.export.export(Net(lambda x: (x * LEAST).abs()), scores()[0]).module()
+    with pytest.raises(UnsupportedGraphError, match=r"mul reads 3.40282e\+38, which stands for infinity, of"):
         prepare_pt2e(graph, SolveQuantizer("htp", "SM8750", strict=False))
 
 
