@@ -34,7 +34,7 @@ upstream: $(VENV)/upstream/.installed
 # Hours on one core. What is in search.json is not measured again. AIMET gets an environment of its own.
 search: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.search --install
-	$(BIN)/python -m benchmarks.search --out search.json --page docs/mixed-precision.md
+	$(BIN)/python -m benchmarks.search --verify --out search.json --page docs/mixed-precision.md
 
 boundaries: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.boundaries --out boundaries.jsonl --page docs/boundaries.md

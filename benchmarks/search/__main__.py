@@ -1,7 +1,7 @@
 """Compares mixed-precision tools on trained networks, at the same budgets, over the same data.
 
     python -m benchmarks.search --install                      # packages and environments; three minutes
-    python -m benchmarks.search --out results.json             # all networks; an hour on one core
+    python -m benchmarks.search --verify --out results.json    # all networks; hours on one core
     python -m benchmarks.search --network cnn --out results.json --page docs/mixed-precision.md
 
 ``make search`` does all of it. What is in ``--out`` already is not measured again.
@@ -27,6 +27,7 @@ from benchmarks.search.aimet import by_aimet
 from benchmarks.search.budgets import Against, budgets, offers, repeatability
 from benchmarks.search.configs import Bench, Proposal, uniform
 from benchmarks.search.flips import by_executorch, by_layer, worst_share
+from benchmarks.search.fronts import verified
 from benchmarks.search.metrics import of
 from benchmarks.search.networks import NETWORKS
 from benchmarks.search.ours import GREEDY, NAME, Run, Search, by_greedy, cheapest, held
@@ -125,6 +126,7 @@ def main() -> None:
     parser.add_argument("--network", action="append", choices=tuple(NETWORKS), help="only this one; may be repeated")
     parser.add_argument("--tool", action="append", choices=tuple(TOOLS), help="only this one; may be repeated")
     parser.add_argument("--unranked", action="store_true", help="do not measure every encoding at every site")
+    parser.add_argument("--verify", action="store_true", help="compile every point of a front, and run it")
     parser.add_argument("--out", type=Path, help="results as JSON; what is there is kept")
     parser.add_argument("--page", type=Path, help="the page, in Markdown")
     options = parser.parse_args()
@@ -142,6 +144,10 @@ def main() -> None:
             kept["networks"][name] = about(bench)
             _write(options.out, kept)
             tools = kept["networks"][name]["tools"]
+        if options.verify and "front" not in kept["networks"][name]:
+            print(f"{name}: compiling a front", file=sys.stderr, flush=True)
+            kept["networks"][name]["front"] = verified(bench.network)
+            _write(options.out, kept)
         missing = [tool for tool in options.tool or TOOLS if tool not in tools]
         if not missing and NAME in kept["networks"][name]:
             continue

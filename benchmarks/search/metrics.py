@@ -41,26 +41,26 @@ def _measured(name: str, run: Run) -> float:
 
 
 def of(network: Network, found: torch.Tensor) -> float:
-    """The network's metric of what was answered to its evaluation samples."""
+    """The network's metric of what was answered to its evaluation samples, or to the first of them."""
     return _OF[network.name](network, found)
 
 
 def of_labels(network: Network, logits: torch.Tensor) -> float:
     """The share of ``logits`` whose largest is at the true label."""
     assert network.truth is not None, "it has labels"
-    return float(torch.eq(logits.argmax(1), network.truth).float().mean())
+    return float(torch.eq(logits.argmax(1), network.truth[: len(logits)]).float().mean())
 
 
 def cosine(network: Network, embeddings: torch.Tensor) -> float:
     """The mean cosine to the float network."""
-    return float(torch.nn.functional.cosine_similarity(embeddings, network.expected).mean())
+    return float(torch.nn.functional.cosine_similarity(embeddings, network.expected[: len(embeddings)]).mean())
 
 
 def of_pitches(network: Network, bins: torch.Tensor) -> float:
     """The share of ``bins`` whose largest is at the true pitch."""
     assert network.truth is not None
     found = FIRST_CENTS + STEP_CENTS * bins.argmax(1)
-    return float(((found - network.truth).abs() <= CENTS).float().mean())
+    return float(((found - network.truth[: len(bins)]).abs() <= CENTS).float().mean())
 
 
 def sqnr(network: Network, found: torch.Tensor) -> float:

@@ -1,44 +1,64 @@
-"""Sensitivities that other tools have measured, layer by layer: :func:`read_layers`, and :func:`spread` over the sites.
+"""Sensitivities that other tools have measured, layer by layer: :func:`read_layers`.
 
 Read are the table of ExecuTorch's ``PerLayerSqnrAnalyzer`` (``NAME_quantization_error.csv``: decibels of each layer's
-output) and AIMET's ``per_layer_quant_enabled.json`` (what the model scores with one layer quantized, more is better).
-Both say nothing of widths, so 8 bits are taken to be meant, and each bit less doubles the error, as for any rounding.
+output), AIMET's ``per_layer_quant_enabled.json`` (what the model scores with one layer quantized, more is better) and
+its ``accuracy_list.json`` (the same for a group of inputs, outputs and weights of layers at some widths). The first two
+say nothing of widths, so 8 bits are taken to be meant. Each bit less doubles the error, as for any rounding.
 """
 
 from __future__ import annotations
 
 import csv
+import enum
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
 from os import PathLike
 from pathlib import Path
 
 import attrs
 
-from qnnsolve.constraints import Site
-from qnnsolve.encodings import Encoding
-from qnnsolve.errors import UsageError, suggestion
+from qnnsolve.errors import UsageError
 from qnnsolve.foreign import said
 from qnnsolve.host.inputs import plain_bytes
-from qnnsolve.search.origins import origins
-from qnnsolve.search.spaces import Space
 
-__all__ = ["Layers", "read_layers", "spread"]
+__all__ = ["Group", "Layers", "Part", "read_layers"]
 
 _COLUMNS = ("group_name", "avg_sqnr")
-_KNOWN = "AIMET's per_layer_quant_enabled.json or a NAME_quantization_error.csv of ExecuTorch's PerLayerSqnrAnalyzer"
-_RANGE = re.compile(r"\[(\d+)-(\d+)\]")
+_KNOWN = (
+    "AIMET's per_layer_quant_enabled.json or accuracy_list.json, or a NAME_quantization_error.csv of ExecuTorch's "
+    "PerLayerSqnrAnalyzer"
+)
+_INPUT = re.compile(r"(.+)_input_quantizer_idx_\d+")
+_WIDTHS = re.compile(r"\(\((\d+), <[\w.]+: \d+>\)(?:, \((\d+), <[\w.]+: \d+>\))?,?\)")
+"""A candidate as AIMET 2.42 writes it: bits of activations, and of weights."""
 _MEANT_BITS = 8
+
+
+class Part(enum.Enum):
+    """What of a layer is meant."""
+
+    ALL = "all"
+    INPUT, OUTPUT, WEIGHT = "input", "output", "weight"
+
+
+@attrs.frozen
+class Group:
+    """Tensors that were quantized together, and the noise of all of them: parts of layers, which are named by their
+    modules (``layers.[0-3].wq`` stands for four) or by nodes."""
+
+    parts: tuple[tuple[Part, str], ...]
+    noise: float
+    activation_bits: int = _MEANT_BITS
+    weight_bits: int = _MEANT_BITS
 
 
 @attrs.frozen
 class Layers:
-    """The noise of each layer, by the name of its module (``layers.[0-3].wq`` stands for four) or of a node."""
+    """What a file says."""
 
     path: str
-    noise: Mapping[str, float]
+    groups: tuple[Group, ...]
 
     @property
     def words(self) -> str:
@@ -68,32 +88,62 @@ def read_layers(path: str | PathLike[str]) -> Layers:
             found = _of_scores(text, where)
         case _:
             raise UsageError(f"{where}: it is to be {_KNOWN}")
-    if not any(found.values()):
+    if not any(group.noise for group in found):
         raise UsageError(f"{where}: no layer in it makes any noise")
-    return Layers(str(path), found)
+    return Layers(str(path), tuple(found))
 
 
-def _of_decibels(text: str, where: str) -> dict[str, float]:
+def _of_decibels(text: str, where: str) -> list[Group]:
     lines = csv.DictReader(text.splitlines())
     missing = [name for name in _COLUMNS if name not in (lines.fieldnames or ())]
     if missing:
         raise UsageError(f"{where}: column {missing[0]} is missing; it is to be {_KNOWN}")
-    return {
-        str(line["group_name"]): 10 ** (-_number(line["avg_sqnr"], f"{where}, line {lines.line_num}") / 10)
+    return [
+        _whole(str(line["group_name"]), 10 ** (-_number(line["avg_sqnr"], f"{where}, line {lines.line_num}") / 10))
         for line in lines
-    }
+    ]
 
 
-def _of_scores(text: str, where: str) -> dict[str, float]:
+def _whole(layer: str, noise: float) -> Group:
+    return Group(((Part.ALL, layer),), noise)
+
+
+def _of_scores(text: str, where: str) -> list[Group]:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{where} is no JSON: {said(error)}") from error
-    if not isinstance(found, dict) or not found:
-        raise UsageError(f"{where} is no object of layers and scores; it is to be {_KNOWN}")
-    scores = {name: _number(value, f"{where}, layer {name}") for name, value in found.items()}
-    best = max(scores.values())
-    return {name: (best - score) / (abs(best) or 1.0) for name, score in scores.items()}
+    if isinstance(found, list) and found:
+        groups = [_group(each, f"{where}, entry {number}") for number, each in enumerate(found, 1)]
+    elif isinstance(found, dict) and found:
+        groups = [_whole(name, _number(value, f"{where}, layer {name}")) for name, value in found.items()]
+    else:
+        raise UsageError(f"{where} has no layers and scores; it is to be {_KNOWN}")
+    best = max(group.noise for group in groups)
+    return [attrs.evolve(group, noise=(best - group.noise) / (abs(best) or 1.0)) for group in groups]
+
+
+def _group(entry: object, where: str) -> Group:
+    """An entry of ``accuracy_list.json``, with its score in the place of its noise."""
+    match entry:
+        case [list(parts), str(candidate), score, *_] if parts:
+            widths = _WIDTHS.fullmatch(candidate)
+            if widths is None:
+                raise UsageError(f"{where}: {candidate!r} is no candidate of AIMET's")
+            activation = int(widths[1])
+            weight = int(widths[2] or activation)
+            return Group(tuple(_part(each, where) for each in parts), _number(score, where), activation, weight)
+    raise UsageError(f"{where} is no group, candidate and score; it is to be {_KNOWN}")
+
+
+def _part(part: object, where: str) -> tuple[Part, str]:
+    match part:
+        case ["input", str(name)]:
+            found = _INPUT.fullmatch(name)
+            return Part.INPUT, name if found is None else found[1]
+        case ["output" | "weight" as kind, str(name)]:
+            return Part(kind), name
+    raise UsageError(f"{where}: {part!r} is no input, output or weight of a layer")
 
 
 def _number(value: object, where: str) -> float:
@@ -105,56 +155,3 @@ def _number(value: object, where: str) -> float:
         if math.isfinite(number):
             return number
     raise UsageError(f"{where}: {value!r} is no number")
-
-
-def spread(
-    layers: Layers, space: Space, keys: Iterable[tuple[Site, Encoding]]
-) -> tuple[dict[tuple[Site, Encoding], float], str]:
-    """The noise of each of ``keys``: a layer's in equal parts on its parameters and on what its ops yield. And a note:
-    what the file does not name makes none.
-
-    Raises:
-        UsageError: a layer that the model does not have; names the nearest.
-    """
-    graph = space.facts.graph
-    members = {name: _nodes(name, space) for name in layers.noise}
-    unknown = next((name for name, nodes in members.items() if not nodes), None)
-    if unknown is not None:
-        known = {node.module_path for node in graph if node.module_path}
-        raise UsageError(f"{layers.words}: the model has no layer {unknown}; {suggestion(unknown, known)}")
-    of_node = {node: name for name, nodes in members.items() for node in nodes}
-    tensors: dict[str, int] = {}
-    sites = origins(space)
-    for site in sites:
-        name = of_node.get(_computing(space, site))
-        if name is not None:
-            tensors[name] = tensors.get(name, 0) + 1
-    noise = {}
-    for site, encoding in keys:
-        name = of_node.get(_computing(space, site))
-        each = 0.0 if name is None or name not in tensors else layers.noise[name] / tensors[name]
-        noise[site, encoding] = each * 4.0 ** (_MEANT_BITS - encoding.bits)
-    silent = sum(_computing(space, site) not in of_node for site in sites)
-    note = f"sensitivities come from {layers.path}, and predicted figures are in its terms"
-    return noise, note + (
-        f"; it does not name {silent} of {len(sites)} tensors: they count as free of noise" * bool(silent)
-    )
-
-
-def _computing(space: Space, site: Site) -> str:
-    """The node to whose layer a tensor belongs: of a parameter the one that reads it."""
-    return site.user if space.facts.graph.is_param(site.node) else space.facts.owner(Site(site.node))
-
-
-def _nodes(layer: str, space: Space) -> list[str]:
-    pattern = re.compile("".join(_pattern(layer)) + r"(\..*)?")
-    return [node.name for node in space.facts.graph if node.name == layer or pattern.fullmatch(node.module_path)]
-
-
-def _pattern(layer: str) -> Iterable[str]:
-    at = 0
-    for match in _RANGE.finditer(layer):
-        yield re.escape(layer[at : match.start()])
-        yield "(" + "|".join(map(str, range(int(match[1]), min(int(match[2]), int(match[1]) + 10_000) + 1))) + ")"
-        at = match.end()
-    yield re.escape(layer[at:])

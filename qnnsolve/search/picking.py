@@ -22,7 +22,7 @@ from qnnsolve.search.origins import Roundings
 from qnnsolve.search.workers import Workers
 from qnnsolve.solver import Limits
 
-__all__ = ["NEAR", "OPTIMUM", "Pick", "all_measured", "alternatives", "distinct", "measured_best"]
+__all__ = ["NEAR", "OPTIMUM", "Pick", "all_measured", "alternatives", "distinct", "measured_best", "measures_better"]
 
 Config = Mapping[Site, Encoding]
 OPTIMUM, NEAR, ALTERNATIVE = "optimum", "near-optimal", "alternative"
@@ -95,6 +95,12 @@ def _kept(front: Front, pick: Pick, others: Sequence[tuple[str, Config, Measured
         if better(value, pick.measured) and front.fits(config, pick.found.budgets):
             pick = Pick(pick.found, config, name, value)
     return pick
+
+
+def measures_better(one: Pick, other: Pick) -> bool:
+    """Whether the one measures better; both are measured."""
+    assert one.measured is not None and other.measured is not None, "they are"
+    return better(one.measured, other.measured)
 
 
 def distinct(picks: Sequence[Pick]) -> Iterator[Pick]:

@@ -17,9 +17,10 @@ from qnnsolve.host.stages import Stages
 from qnnsolve.results import decibels
 from qnnsolve.search.budgets import SQNR, QualityTarget
 from qnnsolve.search.front import Front, FrontPoint
+from qnnsolve.search.keeping import named
 from qnnsolve.search.ledgers import Measuring
 from qnnsolve.search.measuring import Measured
-from qnnsolve.search.picking import OPTIMUM, Pick
+from qnnsolve.search.picking import NEAR, OPTIMUM, Pick
 from qnnsolve.solver import Limits
 
 __all__ = ["Reached", "predicted_to_reach", "reached", "value_of"]
@@ -86,7 +87,9 @@ def reached(
             for each in front.space.uniforms
             if front.fits(each.solution.encodings, budgets)
         ]
-        _narrow(_Asking(front, axis, target, measuring, picks), cheapest, best, budgets, limits, stages)
+        asking = _Asking(front, axis, target, measuring, picks)
+        _narrow(asking, cheapest, best, budgets, limits, stages)
+        asking.nearly(budgets, limits)
     enough = [pick for pick in picks if _value(pick, target) >= target.least]
     if enough:
         pick = min(enough, key=lambda each: (front.costs_of(each.config)[axis], -_value(each, target)))
@@ -114,6 +117,19 @@ class _Asking:
         """By how much a config is above the target."""
         self.picks.append(Pick(found, found.encodings, OPTIMUM, self.measuring.of(found.encodings)))
         return _value(self.picks[-1], self.target) - self.target.least
+
+    def nearly(self, budgets: Mapping[str, float], limits: Limits) -> None:
+        """Measure configs that are cheaper than the cheapest that reaches the target, and may reach it, too."""
+        costs = {named(pick.config): self.front.costs_of(pick.config)[self.axis] for pick in self.picks}
+        enough = [costs[named(pick.config)] for pick in self.picks if _value(pick, self.target) >= self.target.least]
+        asked = {**budgets, self.axis: min(enough, default=math.inf) * (1 - _ENOUGH)}
+        if not enough or asked[self.axis] < self.front.program.lowest(self.axis, limits):
+            return
+        within = self.front.best(asked, limits)
+        for config in self.front.nearly(asked, limits) if within is not None else ():
+            if within is not None and named(config) not in costs:
+                costs[named(config)] = 0.0
+                self.picks.append(Pick(within, config, NEAR, self.measuring.of(config)))
 
     def cost(self, found: FrontPoint) -> float:
         """In the axis."""

@@ -9,11 +9,12 @@ import attrs
 from qnnsolve.constraints import Site
 from qnnsolve.encodings import Encoding
 from qnnsolve.host.stages import Stages
-from qnnsolve.search.layers import Layers, spread
+from qnnsolve.search.layers import Layers
 from qnnsolve.search.ledgers import Measuring
 from qnnsolve.search.noises import monotone, needed
 from qnnsolve.search.rounding import Rounding
 from qnnsolve.search.sensitivity import sensitivities, spread_samples
+from qnnsolve.search.spreading import spread
 
 __all__ = ["Sensed", "Sensing", "sensed"]
 

@@ -28,7 +28,8 @@ from qnnsolve.search.noises import LOSS
 from qnnsolve.search.picking import Pick, all_measured, alternatives, distinct, measured_best
 from qnnsolve.search.positions import Index
 from qnnsolve.search.reaching import predicted_to_reach, reached
-from qnnsolve.search.sensing import Sensed, Sensing, sensed
+from qnnsolve.search.refining import better_of, measured_instead
+from qnnsolve.search.sensing import Sensing, sensed
 from qnnsolve.search.sensitivity import FloatOutputs, float_outputs, reference
 from qnnsolve.search.spaces import Space, pinned_to, solved_with
 from qnnsolve.search.telling import point_record, sensitivity_records, uniform_records
@@ -59,6 +60,12 @@ class SearchRequest:
     alternatives: int = 0
     workers: Callable[[FloatOutputs], Workers | None] | None = None
     """Makes those that measure, once the exact outputs are known; None: it is done here."""
+
+    @property
+    def refinable(self) -> bool:
+        """Whether what is predicted comes from gradients and is held against what is measured."""
+        differentiated = not self.sensing.measured and self.sensing.layers is None
+        return differentiated and self.measure and self.target is None and not self.alternatives
 
 
 @attrs.frozen(eq=False)
@@ -115,6 +122,16 @@ def study(
     front = Front.of(space, found.noise, limits, found.losses)
     trials = Trials(front, measuring, ranges.roundings, found.planned // SHARE)
     picks, is_reached = _picks(trials, asked, ranges.converted, limits, stages, workers)
+    notes = [*found.notes]
+    if asked.refinable:
+        with stages("refine"):
+            mended = measured_instead(trials, picks, found.noise)
+        if mended is not None:
+            front = Front.of(space, mended[0], limits)
+            trials = attrs.evolve(trials, front=front)
+            again, _ = _picks(trials, asked, ranges.converted, limits, stages, workers)
+            picks, notes = better_of(trials, picks, again), [*notes, mended[1]]
+            found = attrs.evolve(found, noise=mended[0])
     kept = [*distinct(picks)]
     goal = asked.target
     result = SearchResult(
@@ -133,7 +150,7 @@ def study(
             "trying": measuring.trials,
             "measuring": measuring.passes,
         },
-        notes=tuple(_notes(found, len(picks) - len(kept))),
+        notes=tuple(_notes(notes, len(picks) - len(kept))),
         timings=(),
     )
     return Searched(space, result, tuple(pick.config for pick in kept), workers)
@@ -184,7 +201,7 @@ def _compared(front: Front, picks: Sequence[Pick]) -> Iterator[SearchPoint]:
         yield attrs.evolve(point_record(front, pick), differs=tuple(differs))
 
 
-def _notes(found: Sensed, repeated: int) -> Iterator[str]:
-    yield from found.notes
+def _notes(notes: Sequence[str], repeated: int) -> Iterator[str]:
+    yield from notes
     if repeated:
         yield f"{repeated} of the points asked for had the config of the one before, and are not listed again"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,14 @@ from qnnsolve.host.stages import Stages
 from qnnsolve.results import SearchResult
 from qnnsolve.search.calibrating import Calibrated
 from qnnsolve.search.keeping import Memory
-from qnnsolve.search.layers import read_layers, spread
+from qnnsolve.search.layers import read_layers
 from qnnsolve.search.ledgers import Measuring
 from qnnsolve.search.measuring import Studied
 from qnnsolve.search.noises import needed
 from qnnsolve.search.positions import positions_of
 from qnnsolve.search.sensing import Sensing, sensed
 from qnnsolve.search.sensitivity import reference, sensitivities
+from qnnsolve.search.spreading import spread
 from tests.nets import ConvNet, images, seeded
 from tests.search.spaced import draws, ranges, spaced, studied
 
@@ -163,7 +165,7 @@ def test_a_layers_noise_is_spread_over_its_tensors_and_grows_with_fewer_bits(
 
 def test_aimets_scores_and_ranges_of_layers_are_read(tmp_path: Path) -> None:
     found = read_layers(file(tmp_path, "per_layer_quant_enabled.json", '{"a": 0.5, "b": 0.4}'))
-    assert found.noise == pytest.approx({"a": 0.0, "b": 0.2})
+    assert [(group.parts[0][1], group.noise) for group in found.groups] == [("a", 0.0), ("b", pytest.approx(0.2))]
     _, space = spaced(nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 8), nn.Linear(8, 8)), draws(1, 1, 8)[0])
     layers = read_layers(file(tmp_path, "x.csv", f"{ETS}[0-1],20,20,20,20,1\n"))
     noise, _ = spread(layers, space, needed(space))
@@ -172,11 +174,50 @@ def test_aimets_scores_and_ranges_of_layers_are_read(tmp_path: Path) -> None:
     assert named == {"_0_", "_1_"} and heard
 
 
+INT8 = "((8, <QuantizationDataType.int: 1>), (8, <QuantizationDataType.int: 1>))"
+"""As AIMET 2.42 writes a candidate to ``accuracy_list.json``."""
+
+
+def test_aimets_accuracy_list_tells_groups_at_their_widths(conv: tuple[Studied, Calibrated], tmp_path: Path) -> None:
+    space = conv[0].space
+    first, *_ = (node.name for node, _ in space.facts.calls if node.target == "aten.conv2d.default")
+    (after,) = space.facts.graph.readers(first)
+    (second,) = space.facts.graph.readers(after)
+    wide = INT8.replace("8", "16", 1)
+    entries = [
+        [[["output", after], ["weight", first]], wide, 40.0, 1],
+        [[["output", after], ["weight", first]], INT8, 30.0, 2],
+        [[["input", f"{second}_input_quantizer_idx_0"]], INT8, 20.0, 3],
+    ]
+    layers = read_layers(file(tmp_path, "accuracy_list.json", json.dumps(entries)))
+    assert [(each.activation_bits, each.weight_bits, each.noise) for each in layers.groups] == [
+        (16, 8, 0.0),
+        (8, 8, pytest.approx(0.25)),
+        (8, 8, pytest.approx(0.5)),
+    ]
+    noise, note = spread(layers, space, needed(space))
+    by = {(str(site), encoding.bits): value for (site, encoding), value in noise.items() if value}
+    weight = [value for (site, bits), value in by.items() if bits == 8 and f"-> {first}" in site and "weight" in site]
+    assert weight == [pytest.approx(0.125)]
+    assert by[first, 8] == pytest.approx(0.125 + 0.5), "an output of one group, and an input of another"
+    assert (first, 16) not in by, "the file says that it is free of noise with 16 bits"
+    assert "does not name" in note
+    result = searched(sensitivities=str(layers.path), points=3)
+    assert any("come from" in each for each in result.notes)
+    with pytest.raises(UsageError, match="the model has no layer nowhere"):
+        other = read_layers(file(tmp_path, "b.json", json.dumps([*entries, [[["output", "nowhere"]], INT8, 1.0, 0]])))
+        spread(other, space, needed(space))
+
+
 @pytest.mark.parametrize(
     ("name", "text", "says"),
     [
         ("a.json", "{", "is no JSON"),
-        ("a.json", "[1]", "no object of layers and scores"),
+        ("a.json", "[]", "no layers and scores"),
+        ("a.json", "[1]", "entry 1 is no group, candidate and score"),
+        ("a.json", '[[[["output", "a"]], "8", 1, 0]]', "entry 1: '8' is no candidate"),
+        ("a.json", f'[[[["output", "a"]], "{INT8}", "x", 0]]', "entry 1: 'x' is no number"),
+        ("a.json", f'[[[["bias", "a"]], "{INT8}", 1, 0]]', "entry 1: ['bias', 'a'] is no input, output or weight"),
         ("a.json", '{"a": "x"}', "layer a: 'x' is no number"),
         ("a.json", '{"a": NaN, "b": 1}', "layer a: nan is no number"),
         ("a.json", '{"a": 1, "b": 1}', "no layer in it makes any noise"),
