@@ -4,7 +4,7 @@
 layer's output (a residual branch): they then get the normalized values. It folds one where another layer has the same
 weights (a head over several levels): that layer's own norm is then left out. And it scales grouped transposed
 convolutions wrongly. None of that can be seen afterwards. Where a weight is computed, even from parameters alone, it
-raises "Expected get_attr node".
+raises "Expected get_attr node"; behind a linear, a TypeError for a norm without a weight or a bias.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from torch.fx import GraphModule
 from torch.fx import Node as FxNode
 from torchao.quantization.pt2e import quantize_pt2e
 from torchao.quantization.pt2e import utils as pt2e_utils
+
+from qnnsolve.rewriting.emitting import argument
 
 __all__ = ["fold_batch_norms", "fold_only_where_alone", "hidden", "is_norm"]
 
@@ -106,6 +108,10 @@ def _reads_shared(node: FxNode, readers: Counter[int]) -> bool:
     groups = _TRANSPOSED.get(source.target)
     if groups is not None and len(source.args) > groups and source.args[groups] != 1:
         return True
+    if source.target is _aten.linear.default:
+        rows = "val" not in source.meta or source.meta["val"].dim() != 2
+        if rows or any(argument(node, 1 + index, name) is None for index, name in enumerate(("weight", "bias"))):
+            return True
     weights = [arg for arg in source.args[1:3] if isinstance(arg, FxNode)]
     computed = any(weight.op != "get_attr" for weight in (*weights, *node.all_input_nodes[1:]))
     return computed or any(readers[_identity(weight)] > 1 for weight in weights)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -9,10 +13,11 @@ from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
 from qnnsolve.quantizer import SolveQuantizer
 
+Build = Callable[[], nn.Module]
 SAMPLE = (torch.randn(2, 8, 8, 8, generator=torch.Generator().manual_seed(0)),)
 
 
-def _normed(norm: nn.BatchNorm2d) -> nn.BatchNorm2d:
+def _normed(norm: Any) -> Any:
     with torch.no_grad():
         assert norm.running_mean is not None and norm.running_var is not None
         norm.running_mean.normal_()
@@ -59,12 +64,40 @@ def _weight_normed() -> nn.Module:
     return nn.Sequential(torch.nn.utils.parametrizations.weight_norm(nn.Conv2d(8, 4, 3)), _normed(nn.BatchNorm2d(4)))
 
 
+def _rows() -> nn.Module:
+    """A norm over rows, of a linear with as many features."""
+    return nn.Sequential(nn.Flatten(2), nn.Linear(64, 8), _normed(nn.BatchNorm1d(8)))
+
+
+def _features(weight: bool, bias: bool) -> nn.Module:
+    norm = _normed(nn.BatchNorm1d(6))
+    norm.weight = norm.weight if weight else None  # type: ignore[assignment]  # batch_norm takes None
+    norm.bias = norm.bias if bias else None  # type: ignore[assignment]
+    return nn.Sequential(nn.Flatten(), nn.Linear(512, 6, bias=bias), norm)
+
+
+@pytest.mark.parametrize(
+    ("build", "convolutions"),
+    [
+        (_rows, 1),
+        (functools.partial(_features, True, True), 0),
+        (functools.partial(_features, False, True), 1),
+        (functools.partial(_features, True, False), 1),
+        (functools.partial(_features, False, False), 1),
+    ],
+)
+def test_a_linear_takes_norms_of_its_features_alone(build: Callable[[], nn.Module], convolutions: int) -> None:
+    test_whoever_else_reads_a_convolution_gets_its_own_values(build, convolutions)
+
+
 @pytest.mark.parametrize(
     ("build", "convolutions"),
     [(Residual, 2), (Shared, 4), (_plain, 1), (_grouped, 2), (_weight_normed, 2)],
     ids=lambda each: getattr(each, "__name__", str(each)),
 )
-def test_whoever_else_reads_a_convolution_gets_its_own_values(build: type[nn.Module], convolutions: int) -> None:
+def test_whoever_else_reads_a_convolution_gets_its_own_values(
+    build: Callable[[], nn.Module], convolutions: int
+) -> None:
     torch.manual_seed(0)
     model = build().eval()
     prepared = prepare_pt2e(
