@@ -71,8 +71,8 @@ def _rows() -> nn.Module:
 
 def _features(weight: bool, bias: bool) -> nn.Module:
     norm = _normed(nn.BatchNorm1d(6))
-    norm.weight = norm.weight if weight else None  # type: ignore[assignment]  # batch_norm takes None
-    norm.bias = norm.bias if bias else None  # type: ignore[assignment]
+    norm.weight = norm.weight if weight else None
+    norm.bias = norm.bias if bias else None
     return nn.Sequential(nn.Flatten(), nn.Linear(512, 6, bias=bias), norm)
 
 
