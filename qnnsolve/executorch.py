@@ -7,7 +7,8 @@
     qnnsolve.executorch.install()
 
 From then on ``make_quantizer``, ExecuTorch's scripts and every other module of the process that says ``QnnQuantizer``
-make a ``SolveQuantizer``. It is a ``QnnQuantizer``, so that ``isinstance`` keeps working.
+make a ``SolveQuantizer``. It is a ``QnnQuantizer``, so that ``isinstance`` keeps working. Divisions of integers stay
+whole, on the CPU, as ``qnnsolve export`` has them.
 """
 
 from __future__ import annotations
@@ -23,20 +24,24 @@ _NAME = "QnnQuantizer"
 
 def install() -> None:
     """Put ``SolveQuantizer`` wherever a module has ExecuTorch's class, in those that are imported later too."""
+    from qnnsolve.annotating.divisions import keep_whole
     from qnnsolve.quantizer import SolveQuantizer
 
     original = _original()
     for module in _having(original):
         setattr(module, _NAME, SolveQuantizer)
+    keep_whole()
 
 
 def uninstall() -> None:
     """Put ExecuTorch's class back wherever :func:`install` has put another."""
+    from qnnsolve.annotating.divisions import take_apart
     from qnnsolve.quantizer import SolveQuantizer
 
     original = _original()
     for module in _having(SolveQuantizer):
         setattr(module, _NAME, original)
+    take_apart()
 
 
 def _original() -> type:

@@ -59,3 +59,28 @@ def test_it_can_be_taken_out_again_and_put_in_twice() -> None:
     qnnsolve.executorch.uninstall()
     assert upstream.QnnQuantizer is export_utils.QnnQuantizer is ORIGINAL
     assert type(made()) is ORIGINAL
+
+
+class Divided(torch.nn.Module):
+    def forward(self, x: torch.Tensor, i: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.div(x, 3.0, rounding_mode="floor"), torch.div(i, 3, rounding_mode="floor")
+
+
+def test_executorch_leaves_divisions_of_integers_whole() -> None:
+    from executorch.backends.qualcomm._passes import DecomposeDivMode
+
+    def targets() -> list[str]:
+        """What its pass makes of a division of floats and one of integers."""
+        inputs = (torch.ones(2), torch.tensor([2**30 + 1]))
+        graph = DecomposeDivMode()(torch.export.export(Divided(), inputs).module()).graph_module
+        torch.testing.assert_close(graph(*inputs), Divided()(*inputs), check_dtype=False, rtol=1e-6, atol=0)
+        return sorted(str(node.target) for node in graph.graph.nodes if "div" in str(node.target))
+
+    apart = targets()
+    qnnsolve.executorch.install()
+    qnnsolve.executorch.install()
+    try:
+        assert targets() == ["aten.div.Tensor", "aten.div.Tensor_mode"]
+    finally:
+        qnnsolve.executorch.uninstall()
+    assert targets() == apart == ["aten.div.Tensor", "aten.div.Tensor"]

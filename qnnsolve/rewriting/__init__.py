@@ -23,7 +23,7 @@ from qnnsolve.rewriting.norms import flatten_norms
 from qnnsolve.rewriting.ranks import lower_ranks
 from qnnsolve.rewriting.recurrent import UNROLL_LIMIT, unroll
 from qnnsolve.rewriting.replacements import replace
-from qnnsolve.rewriting.returned import cast_returned
+from qnnsolve.rewriting.returned import cast_returned, widen_returned
 from qnnsolve.rewriting.tiles import move_tiles
 from qnnsolve.rewriting.writes import spell_out_writes
 
@@ -45,6 +45,7 @@ def _before_passes(unroll_limit: int, trained: bool, past_the_end: bool) -> tupl
         lambda model: part_clips(model, past_the_end),  # the compiler folds these and loses their bounds
         part_from_sigmoids,  # no convert is inserted behind one, and what is copied beside others needs theirs
         cast_returned,  # ExecuTorch casts 64-bit integers back for single tensors only, not for parts of a tuple
+        widen_returned,  # that cast is a delegate of its own behind a division on the CPU
     )
 
 

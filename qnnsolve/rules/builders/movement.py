@@ -161,4 +161,5 @@ TABLE = table(
         ),
     ),
     (no_builder, ("replication_pad1d.default", "replication_pad2d.default", "replication_pad3d.default")),
+    (no_builder, ("unfold.default",)),
 )
