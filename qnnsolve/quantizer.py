@@ -44,6 +44,7 @@ from qnnsolve.rewriting.clips import PAST_THE_END
 from qnnsolve.rewriting.fixing import fix
 from qnnsolve.rewriting.floats import input_casts
 from qnnsolve.rewriting.given import without_given
+from qnnsolve.rewriting.masking import masking
 from qnnsolve.rewriting.notes import notes_of
 from qnnsolve.rewriting.opening import complete_values, opened, put_guards, take_guards
 from qnnsolve.rewriting.recompiling import recompiled_once
@@ -202,7 +203,8 @@ class SolveQuantizer(WishingQuantizer):
     def annotate(self, model: GraphModule) -> GraphModule:
         """Solve for ``model`` and write the annotations; see the class for what is raised."""
         clock = Stages()
-        wanted = self._wanted_of(model)
+        masked = masking(model)
+        wanted = self._wanted_of(model, masked.hidden)
         facts = Facts.of(read_graph(model), self._target.operators, wanted.request, wanted.wishes, self._folding or ())
         clock.lap("facts")
         unverified = facts.unverified()
@@ -224,7 +226,7 @@ class SolveQuantizer(WishingQuantizer):
             raise UnsatisfiableError(outcome.conflicts, tuple(map(conflict_in_words, outcome.conflicts)))
         if isinstance(outcome, Unknown):
             raise BudgetExceededError(outcome.limit)
-        write_annotations(model, facts, problem, outcome, self._observers, self._folding)
+        write_annotations(model, facts, problem, outcome, masked, self._observers, self._folding)
         self._solved_for = facts
         placed = placements(facts, outcome.encodings)
         self.cpu_nodes = frozenset(name for name, place in placed.items() if place is Placement.CPU)

@@ -23,7 +23,7 @@ from qnnsolve.constraints import Derived, Problem, Same, Site
 from qnnsolve.encodings import Encoding
 from qnnsolve.errors import UsageError
 from qnnsolve.lowering.marks import CPU_KEY, CPU_VALUE
-from qnnsolve.rewriting.masking import masking
+from qnnsolve.rewriting.masking import Masking
 from qnnsolve.rules import Facts
 from qnnsolve.rules.htp import FOLDED
 from qnnsolve.solver import Solution
@@ -36,32 +36,34 @@ def write_annotations(
     facts: Facts,
     problem: Problem,
     solution: Solution,
+    masked: Masking,
     observers: NamedObservers,
     folding: Collection[str] | None = None,
 ) -> None:
     """Annotate every node of ``model`` as ``solution`` says; ``problem`` was made from ``facts`` about it.
 
-    ``observers`` are those that wishes name. Where the model is to be trained, ``folding`` are the norms that are then
-    folded into the convolutions before them, and everything is quantized by fake quantization.
+    ``masked`` says where its masks are, and ``observers`` are those that wishes name. Where the model is to be trained,
+    ``folding`` are the norms that are then folded into the convolutions before them, and everything is quantized by
+    fake quantization.
 
     Raises:
         UnsupportedGraphError: a constant that has an encoding is infinite, and no mask.
         UnknownNameError: a wish names an observer that does not exist.
         UsageError: a wish names an observer that cannot observe what has this encoding.
     """
-    refuse_endless(model, solution.encodings)
+    refuse_endless(model, masked.hidden, solution.encodings)
     by_name = {node.name: node for node in model.graph.nodes}
     derived = {c.site: c for c in problem.constraints if isinstance(c, Derived)}
     leaders: dict[Site, Site] = {}
     inside = {site for name in folding or () for site in _inside(facts, name)}
-    seen = (site for site in _iteration_order(facts, solution.encodings) if site not in inside)
-    order = {site: index for index, site in enumerate(seen)}
+    seen = _iteration_order(facts, solution.encodings)
+    order = {site: index for index, site in enumerate(seen if not inside else (s for s in seen if s not in inside))}
     for group in solution.groups:
-        leader = min(group, key=lambda site: order.get(site, len(order)))
-        leaders.update(dict.fromkeys(group, leader))
+        met = [order.get(site, len(order)) for site in group]
+        leaders.update(dict.fromkeys(group, group[met.index(min(met))]))
     folded = (c.sites for c in problem.constraints if isinstance(c, Same) and c.reason.rule == FOLDED)
     softmaxed = dict(softmax_inputs(facts, solution))
-    masks = {leaders[group[0]]: bounds for group, bounds in mask_bounds(masking(model), solution)}
+    masks = {leaders[group[0]]: bounds for group, bounds in mask_bounds(masked, solution)}
     bounds = (
         masks
         | {leaders[at[0]]: bounds_of(facts.graph[at[-1].node], masks.get(leaders[at[0]], Bounds())) for at in folded}
@@ -75,6 +77,7 @@ def write_annotations(
     training = None if folding is None else training_spec
     writer = _Writer(
         facts,
+        facts.operators.multiplier_bits,
         solution.encodings,
         leaders,
         derived,
@@ -112,11 +115,10 @@ def _iteration_order(facts: Facts, encodings: Mapping[Site, Encoding]) -> Iterat
     The concrete spec of a sharing group has to sit on the first of them (torchao 0.18 ``prepare.py``).
     """
     yield from (Site(node.name) for node in facts.inputs)
-    for name, built in facts.built.items():
-        refs = [entry.ref for entry in built.inputs if entry.ref is not None] or list(facts.graph[name].refs())
-        yield from (Site(ref, name) for ref in dict.fromkeys(refs) if Site(ref, name) in encodings)
-        if Site(name) in encodings:
-            yield Site(name)
+    for name in facts.built:
+        yield from (edge for edge in facts.kinds.edges(name) if edge in encodings)
+        if (output := facts.kinds.output(name)) in encodings:
+            yield output
 
 
 def _try_observer(spec: QuantizationSpecBase, name: str, site: Site, encoding: Encoding) -> None:
@@ -134,6 +136,7 @@ class _Writer:
     ``halvings`` and ``named`` (the observers that are asked for) are of groups, by it."""
 
     facts: Facts
+    multiplier_bits: int | None
     encodings: Mapping[Site, Encoding]
     leaders: Mapping[Site, Site]
     derived: Mapping[Site, Derived]
@@ -146,14 +149,16 @@ class _Writer:
     inside: Collection[Site]
     """Sites between a convolution and its norm, where nothing is quantized."""
     training: Callable[[QuantizationSpecBase], QuantizationSpecBase] | None
+    shared: dict[Site, SharedQuantizationSpec] = attrs.field(factory=dict, init=False)
+    """What the others of a group have, by its leader."""
+    plain: dict[Encoding, QuantizationSpecBase] = attrs.field(factory=dict, init=False)
+    """What groups have that need nothing but their encoding, by that."""
 
     def annotate(self, node: FxNode) -> None:
         """Write the node's annotation; implicit sharing is off, since the solution says what is shared."""
-        built = self.facts.built[node.name]
-        refs = dict.fromkeys(entry.ref for entry in built.inputs if entry.ref is not None)
-        edges = {self.by_name[ref]: self._spec(Site(ref, node.name)) for ref in refs}
-        output = self._spec(Site(node.name))
-        inputs = {producer: spec for producer, spec in edges.items() if spec is not None}
+        output = self._spec(self.facts.kinds.output(node.name))
+        edges = self.facts.kinds.edges(node.name)
+        inputs = {self.by_name[edge.node]: spec for edge in edges if (spec := self._spec(edge)) is not None}
         if inputs or output is not None:
             node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(
                 input_qspec_map=inputs, output_qspec=output, allow_implicit_sharing=False, _annotated=True
@@ -169,13 +174,15 @@ class _Writer:
 
     def _spec(self, site: Site) -> QuantizationSpecBase | None:
         encoding = self.encodings.get(site)
-        if encoding is None or not encoding.quantized or site in self.inside:
+        if encoding is None or not encoding.quantized or (self.inside and site in self.inside):
             return None
-        if site in self.derived:
+        if self.derived and site in self.derived:
             return bias_spec(self.by_name[site.user], encoding)
         leader = self.leaders[site]
-        if leader != site:
-            return SharedQuantizationSpec(self._edge_or_node(leader))
+        if leader is not site and leader != site:
+            if leader not in self.shared:
+                self.shared[leader] = SharedQuantizationSpec(self._edge_or_node(leader))
+            return self.shared[leader]
         spec = self._concrete(site, encoding)
         return spec if self.training is None else self.training(spec)
 
@@ -183,9 +190,13 @@ class _Writer:
         halvings = self.halvings.get(site, 0)
         if halvings:
             return halved_spec(encoding, halvings)
-        bits, name = self.facts.operators.multiplier_bits, self.named.get(site)
+        bounds, floor, name = self.bounds.get(site), self.floors.get(site, 0.0), self.named.get(site)
+        if bounds is None and name is None and not floor:
+            if encoding not in self.plain:
+                self.plain[encoding] = concrete_spec(encoding, multiplier_bits=self.multiplier_bits)
+            return self.plain[encoding]
         picked = None if name is None else partial(self.observers.factory, name)
-        spec = concrete_spec(encoding, self.bounds.get(site), self.floors.get(site, 0.0), bits, picked)
+        spec = concrete_spec(encoding, bounds, floor, self.multiplier_bits, picked)
         if name is not None:
             _try_observer(spec, name, site, encoding)
         return spec

@@ -7,7 +7,7 @@ constant is refused (:func:`refuse_endless`).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import torch
 from torch.fx import GraphModule
@@ -16,7 +16,7 @@ from torch.fx import Node as FxNode
 from qnnsolve.constraints import Site
 from qnnsolve.encodings import DType, Encoding
 from qnnsolve.errors import UnsupportedGraphError
-from qnnsolve.rewriting.masking import constant_of, masking, op_name
+from qnnsolve.rewriting.masking import constant_of, op_name
 from qnnsolve.rules.wishes import By, Strength, What, Where, Wish
 from qnnsolve.sources import SourceKind
 
@@ -28,13 +28,12 @@ _LIMITS = frozenset(["clamp", "clamp_min", "clamp_max", "hardtanh", "relu6"])
 """Whose numbers are bounds: an infinite one bounds nothing."""
 
 
-def endless_wishes(model: GraphModule, half: bool) -> Iterator[Wish]:
+def endless_wishes(model: GraphModule, hidden: Collection[FxNode], half: bool) -> Iterator[Wish]:
     """Keep on the CPU what reads or writes infinity, unless a softmax hides it, and is returned and read by nothing.
 
-    Floats hold infinity, and such an op ends its graph, so that no value comes back to the accelerator. With ``half``,
-    activations are in half precision.
+    Floats hold infinity, and such an op ends its graph, so that no value comes back to the accelerator. ``hidden`` is
+    :attr:`~qnnsolve.rewriting.masking.Masking.hidden`; with ``half``, activations are in half precision.
     """
-    hidden = masking(model).hidden
     most = float(torch.finfo(torch.float16).max) if half else _LARGEST
     for node in model.graph.nodes:
         if node.op != "call_function" or node in hidden or any(user.op != "output" for user in node.users):
@@ -46,7 +45,7 @@ def endless_wishes(model: GraphModule, half: bool) -> Iterator[Wish]:
             yield Wish(here, What(cpu=True), words, Strength.PIN, kind=SourceKind.GRAPH)
 
 
-def refuse_endless(model: GraphModule, encodings: Mapping[Site, Encoding]) -> None:
+def refuse_endless(model: GraphModule, hidden: Collection[FxNode], encodings: Mapping[Site, Encoding]) -> None:
     """Refuse what is infinite and has an encoding by ``encodings``, unless a softmax hides it.
 
     Half precision ends at 65504; what lies beyond is infinite there.
@@ -54,7 +53,6 @@ def refuse_endless(model: GraphModule, encodings: Mapping[Site, Encoding]) -> No
     Raises:
         UnsupportedGraphError: names the op that reads it, and the way out.
     """
-    hidden = masking(model).hidden
     for node in model.graph.nodes:
         if node in hidden:
             continue
@@ -69,7 +67,8 @@ def _largest(node: FxNode) -> Iterator[float]:
     """The largest magnitude of a constant, or among the numbers that an op writes."""
     value = constant_of(node)
     if value is not None and value.numel():
-        yield float(value.detach().abs().max())
+        low, high = value.detach().aminmax()
+        yield max(-float(low), float(high))
     if node.op == "call_function" and op_name(node) not in _LIMITS:
         yield from (abs(each) for each in (*node.args, *node.kwargs.values()) if isinstance(each, float))
 

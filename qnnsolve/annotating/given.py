@@ -20,6 +20,7 @@ from qnnsolve.constraints import Problem, Site
 from qnnsolve.explain import placements
 from qnnsolve.results import Placement
 from qnnsolve.rewriting.floats import input_casts
+from qnnsolve.rewriting.masking import masking
 from qnnsolve.rules import Facts
 from qnnsolve.solver import Solution
 
@@ -56,7 +57,7 @@ class GivenQuantizer(Quantizer):  # type: ignore[misc]  # torchao ships no types
 
     def annotate(self, model: GraphModule) -> GraphModule:
         """Write the solution's annotations."""
-        write_annotations(model, self.facts, self.problem, self.solution, NamedObservers())
+        write_annotations(model, self.facts, self.problem, self.solution, masking(model), NamedObservers())
         placed = placements(self.facts, self.solution.encodings)
         mark_cpu_nodes(model, (name for name, place in placed.items() if place is Placement.CPU))
         return model

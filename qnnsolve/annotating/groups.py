@@ -49,7 +49,10 @@ def bounds_of(activation: Node, bounds: Bounds) -> Bounds:
 def floors_of(facts: Facts, solution: Solution, leaders: Mapping[Site, Site]) -> dict[Site, float]:
     """The least scale of each group of sites, by the group's leader, where an operator or the user asks for one."""
     found: dict[Site, float] = {}
+    asking = {op for op, _ in facts.operators.curated.at_least}
     for node, built in facts.calls:
+        if built.op not in asking:
+            continue
         for port, site in _ports(facts, node, built).items():
             scales = facts.operators.curated.at_least.get((str(built.op), _port_name(built, port)))
             encoding = solution.encodings.get(site)
@@ -66,7 +69,11 @@ def halvings_of(facts: Facts, solution: Solution, leaders: Mapping[Site, Site]) 
     """How often the fixed scale of a group of sites may be halved, by the group's leader: the least that any op
     allows."""
     found: dict[Site, int] = {}
+    fixed = (site for site, encoding in solution.encodings.items() if encoding.scale is not None)
+    around = {name for site in fixed for name in (site.node, site.user)}
     for node, built in facts.calls:
+        if node.name not in around:
+            continue
         for port, site in _ports(facts, node, built).items():
             encoding = solution.encodings.get(site)
             if encoding is None or encoding.scale is None:

@@ -51,13 +51,11 @@ def concrete_spec(
     multiplier_bits: int | None = None,
     picked: Callable[..., Any] | None = None,
 ) -> QuantizationSpecBase:
-    """A fresh spec for ``encoding``, observed by the extremes over all samples, or by the observer that is ``picked``.
+    """A spec for ``encoding``, observed by the extremes over all samples, or by the observer that is ``picked``.
 
     With ``bounds``, only the values that they name count; the scale (real units per step) is at least ``floor``. Where
     the backend multiplies with only ``multiplier_bits`` significant bits, scales are chosen so that these suffice: the
     scale of a weight or an 8-bit tensor has no more bits, and that of a 16-bit tensor is a power of two.
-
-    Fresh, because upstream's annotators change specs that they share.
     """
     dtype, qscheme = _TORCH_DTYPE[encoding.dtype], _TORCH_QSCHEME[encoding.qscheme]
     if encoding.scale is not None and encoding.zero_point is not None:

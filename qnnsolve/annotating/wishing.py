@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Self
 
 from executorch.backends.qualcomm.quantizer.quantizer import QnnQuantizer, QuantDtype
 from executorch.backends.qualcomm.serialization.qc_schema import QnnExecuTorchBackendType
 from torch.fx import GraphModule
+from torch.fx import Node as FxNode
 
 from qnnsolve.annotating.custom import custom_wishes
 from qnnsolve.annotating.endless import endless_wishes
@@ -83,8 +84,11 @@ class WishingQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no
                 raise UnknownNameError("op to discard", str(op), map(str, self.supported_ops))
         super().add_discard_ops([op for op in ops if op in self.quant_ops])
 
-    def _wanted_of(self, model: GraphModule) -> Wanted:
-        """The request of a node of which no wish says anything, and all wishes, the weakest first."""
+    def _wanted_of(self, model: GraphModule, hidden: Collection[FxNode]) -> Wanted:
+        """The request of a node of which no wish says anything, and all wishes, the weakest first.
+
+        ``hidden`` are the nodes of which nothing sees how low or how high they are.
+        """
         recipe = self._recipe
         functions = self.custom_quant_annotations if recipe is None else recipe.custom_quant_annotations
         wishes: tuple[Wish, ...] = (
@@ -93,7 +97,7 @@ class WishingQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no
             *self._wanted.wishes,
         )
         request = self._request()
-        return Wanted(request, (*wishes, *endless_wishes(model, request.fp16)))
+        return Wanted(request, (*wishes, *endless_wishes(model, hidden, request.fp16)))
 
     def _request(self) -> Request:
         if self._recipe is not None:

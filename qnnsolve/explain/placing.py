@@ -17,20 +17,18 @@ __all__ = ["placements"]
 def placements(facts: Facts, encodings: Mapping[Site, Encoding]) -> dict[str, Placement]:
     """Where every call runs under these encodings, by node name."""
     found: dict[str, Placement] = {}
+    kinds = facts.kinds
     for node, built in facts.calls:
         if built.fate in (Fate.CONSTANT, Fate.IDENTITY) or not node.tensors:
             found[node.name] = Placement.NONE
             continue
         if built.fate is Fate.ITEM:
             continue
-        sites = [edge for _, _, edge, _ in facts.float_inputs(node, built)]
-        sites += [site for each in facts.outputs(node) if isinstance(each, tuple) for site in each]
         if built.fate is not Fate.OP:
             on_npu = False
-        elif sites:
-            on_npu = any(encodings[site] != FLOAT for site in sites)
         else:
-            on_npu = accepts(facts, node, built)
+            chosen = [encodings[site] for site in kinds.own_sites(node.name) if site in encodings]
+            on_npu = any(each != FLOAT for each in chosen) if chosen else accepts(facts, node, built)
         found[node.name] = Placement.NPU if on_npu else Placement.CPU
     found.update(dict.fromkeys(_feeding_only_the_cpu(facts, encodings, found), Placement.CPU))
     for node, built in facts.calls:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 import re
 from collections.abc import Callable
@@ -27,7 +28,8 @@ def read_graph(module: GraphModule) -> Graph:
     Shapes and dtypes come from ``node.meta["val"]``, as torch.export leaves them; parameters without it are
     read from the module. Symbolic sizes become None.
     """
-    return Graph.of(tuple(_node(node, module) for node in module.graph.nodes))
+    read = _Reader(module).node
+    return Graph.of(tuple([read(node) for node in module.graph.nodes]))
 
 
 def origins_of(module: GraphModule) -> dict[str, str]:
@@ -57,23 +59,71 @@ def target_name(target: str | Callable[..., Any]) -> str:
     if target is operator.getitem:
         return GETITEM
     if isinstance(target, torch._ops.OpOverload):
-        return str(target)
+        return _overload_name(target)
     return f"{getattr(target, '__module__', '')}.{getattr(target, '__qualname__', repr(target))}"
 
 
-def _node(node: FxNode, module: GraphModule) -> Node:
-    return Node(
-        name=node.name,
-        kind=_KINDS.get(node.op, NodeKind.OTHER),
-        target=target_name(node.target),
-        args=tuple(_argument(arg) for arg in node.args),
-        kwargs=tuple((key, _argument(value)) for key, value in sorted(node.kwargs.items())),
-        tensors=_tensors(node, module),
-        module_path=_module_path(node),
-        several=isinstance(node.meta.get("val"), (list, tuple)),
-        line=_line(node),
-        module_types=_module_types(node),
-    )
+@functools.cache
+def _overload_name(target: torch._ops.OpOverload) -> str:
+    return str(target)
+
+
+class _Reader:
+    """Reads nodes; what many of them have (shapes, lines of the program, modules around them) it makes once."""
+
+    def __init__(self, module: GraphModule) -> None:
+        self._module = module
+        self._facts: dict[tuple[Any, torch.dtype], TensorFact] = {}
+        self._lines: dict[str, CodeLine | None] = {}
+        self._modules: dict[tuple[Any, ...], tuple[str, tuple[str, ...]]] = {}
+
+    def node(self, node: FxNode) -> Node:
+        stack = node.meta.get("nn_module_stack")
+        path, types = self._around(tuple(stack.values())) if stack else ("", ())
+        return Node(
+            name=node.name,
+            kind=_KINDS.get(node.op, NodeKind.OTHER),
+            target=target_name(node.target),
+            args=tuple([_argument(arg) for arg in node.args]),
+            kwargs=tuple([(key, _argument(value)) for key, value in sorted(node.kwargs.items())])
+            if node.kwargs
+            else (),
+            tensors=self._tensors(node),
+            module_path=path,
+            several=isinstance(node.meta.get("val"), (list, tuple)),
+            line=self._line(node.meta.get("stack_trace") or ""),
+            module_types=types,
+        )
+
+    def _tensors(self, node: FxNode) -> tuple[TensorFact, ...]:
+        value = node.meta.get("val")
+        if value is None and node.op == "get_attr":
+            value = operator.attrgetter(str(node.target))(self._module)
+        values = value if isinstance(value, (list, tuple)) else (value,)
+        return tuple([self._tensor(item) for item in values if isinstance(item, torch.Tensor)])
+
+    def _tensor(self, value: torch.Tensor) -> TensorFact:
+        key = tuple([size if isinstance(size, int) else None for size in value.shape]), value.dtype
+        if key not in self._facts:
+            self._facts[key] = TensorFact(key[0], str(value.dtype).removeprefix("torch."))
+        return self._facts[key]
+
+    def _around(self, stack: tuple[Any, ...]) -> tuple[str, tuple[str, ...]]:
+        """Dotted path of the innermost module, as the user's model names it, and the classes of all around it."""
+        if stack not in self._modules:
+            kinds = (kind for _, kind in stack)
+            types = tuple(kind if isinstance(kind, str) else f"{kind.__module__}.{kind.__qualname__}" for kind in kinds)
+            self._modules[stack] = str(stack[-1][0]).removeprefix("L['self']."), types
+        return self._modules[stack]
+
+    def _line(self, trace: str) -> CodeLine | None:
+        """Of what torch.export noted of the stack, innermost last."""
+        if trace not in self._lines:
+            frames = reversed(_FRAME.findall(trace))
+            own = (each for each in frames if _TORCH.search(each[0]) is None)
+            found = next(own, None)
+            self._lines[trace] = None if found is None else CodeLine(found[0], int(found[1]), found[2].strip())
+        return self._lines[trace]
 
 
 def _argument(value: object) -> Argument:
@@ -84,39 +134,3 @@ def _argument(value: object) -> Argument:
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     return str(value)
-
-
-def _tensors(node: FxNode, module: GraphModule) -> tuple[TensorFact, ...]:
-    value = node.meta.get("val")
-    if value is None and node.op == "get_attr":
-        value = operator.attrgetter(str(node.target))(module)
-    values = value if isinstance(value, (list, tuple)) else (value,)
-    return tuple(_tensor(item) for item in values if isinstance(item, torch.Tensor))
-
-
-def _tensor(value: torch.Tensor) -> TensorFact:
-    shape = tuple(size if isinstance(size, int) else None for size in value.shape)
-    return TensorFact(shape, str(value.dtype).removeprefix("torch."))
-
-
-def _module_path(node: FxNode) -> str:
-    """Dotted path of the innermost module, as the user's model names it; empty at the top."""
-    stack = node.meta.get("nn_module_stack") or {}
-    path = ""
-    for entry in stack.values():
-        path = entry[0]
-    return path.removeprefix("L['self'].")
-
-
-def _line(node: FxNode) -> CodeLine | None:
-    """What torch.export noted of the stack, innermost last."""
-    for file, number, text in reversed(_FRAME.findall(node.meta.get("stack_trace") or "")):
-        if _TORCH.search(file) is None:
-            return CodeLine(file, int(number), text.strip())
-    return None
-
-
-def _module_types(node: FxNode) -> tuple[str, ...]:
-    stack = node.meta.get("nn_module_stack") or {}
-    kinds = (kind for _, kind in stack.values())
-    return tuple(kind if isinstance(kind, str) else f"{kind.__module__}.{kind.__qualname__}" for kind in kinds)

@@ -7,6 +7,7 @@ so does a low score that no mask wrote.
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Iterator, Mapping
 
@@ -41,6 +42,8 @@ _ENDS = {
     **dict.fromkeys(("amin", "argmin"), -1),
 }
 """What makes nothing of all that is low enough (1), or high enough (-1)."""
+_SEES_LITTLE = frozenset((*_ENDS, "topk"))
+"""What does not see how low, or how high, its input is."""
 _MOVES = _names(
     "view reshape _unsafe_view view_as reshape_as flatten unflatten squeeze unsqueeze expand "
     "expand_as permute transpose t movedim contiguous clone detach alias lift_fresh_copy to _to_copy "
@@ -81,7 +84,11 @@ class Masking:
 
 def op_name(node: FxNode) -> str:
     """``add`` for every overload of ``aten.add``; empty for what is no op of torch's."""
-    target = node.target
+    return _target_name(node.target)
+
+
+@functools.cache
+def _target_name(target: object) -> str:
     if target is operator.getitem:
         return "getitem"
     return target._schema.name.partition("::")[2] if isinstance(target, torch._ops.OpOverload) else ""
@@ -134,6 +141,8 @@ def _hiding(
     """The same for nodes that have any; fills ``hidden``, and ``meeting`` with which of it meets scores."""
     fed = _fed(model)
     for node in reversed(model.graph.nodes):
+        if not any(user in hidden or op_name(user) in _SEES_LITTLE for user in node.users):
+            continue
         read = [user for user in node.users if user.op != "call_module"]  # guards
         signs = {user: _sign(user, node, hidden, meeting) for user in read}
         if len(set(signs.values())) == 1 and (sign := signs[read[0]]) and node.op != "output":

@@ -93,9 +93,19 @@ class Kinds:
             if node.several:
                 items = graph.items_of(name)
                 own = [item for port in range(len(node.tensors)) for item in items.get(port, ())]
-            self.sites[name] = (*[Site(ref, name) for ref in read], *map(self._output, read), *map(self._output, own))
+            self.sites[name] = (*[Site(ref, name) for ref in read], *map(self.output, read), *map(self.output, own))
 
-    def _output(self, name: str) -> Site:
+    def edges(self, name: str) -> tuple[Site, ...]:
+        """The edges into a call, from each node that it reads one."""
+        return self.sites[name][: len(self.reads[name])]
+
+    def own_sites(self, name: str) -> tuple[Site, ...]:
+        """The edges into a call, then its outputs, also where they are taken out of a tuple."""
+        count = len(self.reads[name])
+        return (*self.sites[name][:count], *self.sites[name][2 * count :])
+
+    def output(self, name: str) -> Site:
+        """The output of a node; of one with several outputs nothing stands there."""
         found = self._outputs.get(name)
         if found is None:
             found = self._outputs[name] = Site(name)

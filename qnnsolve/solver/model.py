@@ -50,7 +50,7 @@ class Model:
     """
 
     def __init__(self, problem: Problem) -> None:
-        self.sites: tuple[Site, ...] = tuple(sorted(problem.domains, key=lambda s: (s.node, s.user)))
+        self.sites: tuple[Site, ...] = tuple(sorted(problem.domains))
         self.site_index = {site: index for index, site in enumerate(self.sites)}
         distinct = {id(domain): domain for domain in problem.domains.values()}
         known = {encoding for domain in distinct.values() for encoding in domain}
