@@ -35,8 +35,8 @@ __all__ = [
 class Site(NamedTuple):
     """Where an encoding lives: the output of ``node``, or the edge from ``node`` to ``user``.
 
-    The same as torchao's ``EdgeOrNode``: ``add(x, x)`` has one edge, since edges are keyed by their ends. A tuple, since
-    nothing is looked up as often: its hash takes a third of a frozen class's.
+    The same as torchao's ``EdgeOrNode``: ``add(x, x)`` has one edge, since edges are keyed by their ends. A tuple:
+    nothing is looked up as often, and its hash takes a third of a frozen class's.
     """
 
     node: str

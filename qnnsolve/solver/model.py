@@ -6,7 +6,7 @@ the sorted tuple. Relations of equal content become one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -41,6 +41,22 @@ class Content:
         return dict(zip(self.rows, self.prices, strict=True))
 
 
+@attrs.frozen(eq=False)
+class Kind:
+    """What constraints that differ in their sites alone have in common, over encoding indices.
+
+    ``type`` is their class, and ``rank`` the place among all kinds that no order of the problem changes; two whose
+    ``rank`` is the same say the same. ``content`` are the rows of what has rows; ``mask`` is what an ``Allow`` keeps or
+    a ``Forbid`` takes away; ``costs`` are internal costs by value, without those that are zero.
+    """
+
+    type: type[Constraint]
+    rank: int
+    content: Content | None
+    mask: int
+    costs: dict[int, int]
+
+
 class Model:
     """Canonical form of a problem.
 
@@ -60,7 +76,6 @@ class Model:
         self.domains = [masks[id(problem.domains[site])] for site in self.sites]
         self.converts = sum(isinstance(c, Convertible) for c in problem.constraints)
         self.unit = max(256, 4 << self.converts.bit_length())
-        self._contents = self._rank_contents(problem)
         self._masks: dict[int, int] = {}
         self._joints: dict[tuple[int, tuple[int, ...]], Joint] = {}
         self._order(problem.constraints)
@@ -78,10 +93,10 @@ class Model:
         """The rows of a constraint, one column per entry of ``constraint.sites``."""
         return self._contents[_content_key(constraint)]
 
-    def _rank_contents(self, problem: Problem) -> dict[tuple[int, int], Content]:
+    def _rank_contents(self, constraints: Iterable[Constraint]) -> dict[tuple[int, int], Content]:
         raw: dict[tuple[int, int], tuple[tuple[Row, int], ...]] = {}
         index = self.encoding_index
-        for c in problem.constraints:
+        for c in constraints:
             if not isinstance(c, Table | Derived | Convertible) or _content_key(c) in raw:
                 continue
             if isinstance(c, Convertible):
@@ -103,29 +118,58 @@ class Model:
 
     def _order(self, constraints: tuple[Constraint, ...]) -> None:
         at = self.site_index
-        reasons = list({id(c.reason): c.reason for c in constraints}.values())
-        said, cited = _ranks(reasons, _said), _ranks(reasons, lambda reason: reason.sources)
-        keyed = []
-        wishes: dict[int, tuple[tuple[int, int], ...]] = {}
-        for place, c in enumerate(constraints):
-            why = id(c.reason)
-            where = tuple([at[site] for site in c.sites])
-            keyed.append((where, _KINDS[type(c)], said[why], self._tiebreak(c, wishes), cited[why], place))
+        alike: dict[tuple[int, ...], int] = {}
+        first: list[Constraint] = []
+        met: list[tuple[tuple[int, ...], int]] = []
+        for c in constraints:
+            # Sites apart, two constraints of one class that share their other objects say the same.
+            if isinstance(c, Prefer):
+                key: tuple[int, ...] = (id(c.costs), id(c.reason))
+                where: tuple[int, ...] = (at[c.site],)
+            elif isinstance(c, Convertible):
+                key = (id(c.pairs), c.price, id(c.reason))
+                where = (at[c.source], at[c.target])
+            else:
+                key = (_KINDS[type(c)], id(_told(c)), id(c.reason), 0)
+                where = tuple([at[site] for site in c.sites])
+            number = alike.setdefault(key, len(first))
+            if number == len(first):
+                first.append(c)
+            met.append((where, number))
+        self._contents = self._rank_contents(first)
+        kinds = self._kinds(first)
+        keyed = [(where, kinds[number].rank, place) for place, (where, number) in enumerate(met)]
         keyed.sort()
-        self.constraints: tuple[Constraint, ...] = tuple(constraints[entry[-1]] for entry in keyed)
-        self.where: list[tuple[int, ...]] = [entry[0] for entry in keyed]
+        order = [place for _, _, place in keyed]
+        self.constraints: tuple[Constraint, ...] = tuple([constraints[place] for place in order])
+        self.where: list[tuple[int, ...]] = [where for where, _, _ in keyed]
+        self.kinds: list[Kind] = [kinds[met[place][1]] for place in order]
 
-    def _tiebreak(self, c: Constraint, wishes: dict[int, tuple[tuple[int, int], ...]]) -> object:
-        """Comparable among constraints of one kind; ``wishes`` remembers what costs come to, by ``id``."""
+    def _kinds(self, first: Sequence[Constraint]) -> list[Kind]:
+        """The kind of each of these constraints, of which no two share all their objects."""
+        reasons = list({id(c.reason): c.reason for c in first}.values())
+        said, cited = _ranks(reasons, _said), _ranks(reasons, lambda reason: reason.sources)
+        keys = [(_KINDS[type(c)], said[id(c.reason)], self._tiebreak(c), cited[id(c.reason)]) for c in first]
+        ranks = {key: rank for rank, key in enumerate(sorted(set(keys)))}
+        return [self._kind(c, ranks[key]) for c, key in zip(first, keys, strict=True)]
+
+    def _kind(self, c: Constraint, rank: int) -> Kind:
+        content = self.content(c) if isinstance(c, Table | Derived | Convertible) else None
+        mask = self.unary_mask(c) if isinstance(c, Allow | Forbid) else 0
+        costs: dict[int, int] = {}
+        for encoding, cost in c.costs if isinstance(c, Prefer) else ():
+            value = self.encoding_index.get(encoding)
+            if value is not None and cost:
+                costs[value] = costs.get(value, 0) + cost * self.unit
+        return Kind(type(c), rank, content, mask, costs)
+
+    def _tiebreak(self, c: Constraint) -> Any:
+        """Comparable among constraints of one class."""
         if isinstance(c, Table | Derived | Convertible):
-            rank = self._contents[_content_key(c)].rank
+            rank = self.content(c).rank
             return (c.price, rank) if isinstance(c, Convertible) else rank
         if isinstance(c, Prefer):
-            costs = wishes.get(id(c.costs))
-            if costs is None:
-                costs = tuple(sorted([(self.encoding_index.get(e, -1), cost) for e, cost in c.costs]))
-                wishes[id(c.costs)] = costs
-            return costs
+            return tuple(sorted([(self.encoding_index.get(e, -1), cost) for e, cost in c.costs]))
         return 0 if isinstance(c, Same) else self.unary_mask(c)
 
     def lower_bound(self, internal: int) -> int:
@@ -139,9 +183,8 @@ class Model:
             self._masks[key] = self.mask(constraint.encodings)
         return self._masks[key]
 
-    def joint(self, constraint: Table | Derived | Convertible, pattern: tuple[int, ...]) -> Joint:
+    def joint(self, content: Content, pattern: tuple[int, ...]) -> Joint:
         """The compiled relation over distinct variables; ``pattern[i]`` is the variable in column ``i``."""
-        content = self.content(constraint)
         key = (content.rank, pattern)
         known = self._joints.get(key)
         if known is None:
@@ -160,6 +203,13 @@ def _ranks(reasons: Iterable[Reason], key: Callable[[Reason], Any]) -> dict[int,
 def _said(reason: Reason) -> tuple[object, ...]:
     """The rule and what it says, so that any two can be put in order."""
     return (reason.rule, reason.says.value, tuple((name, str(value)) for name, value in reason.given))
+
+
+def _told(constraint: Same | Allow | Forbid | Table | Derived) -> object:
+    """What a constraint says of its sites."""
+    if isinstance(constraint, Same):
+        return None
+    return constraint.encodings if isinstance(constraint, Allow | Forbid) else constraint.relation
 
 
 def _content_key(constraint: Table | Derived | Convertible) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from qnnsolve.constraints import Allow, Convertible, Derived, Forbid, Prefer, Same, Table
+from qnnsolve.constraints import Allow, Convertible, Prefer, Same
 from qnnsolve.solver.joint import Joint
 from qnnsolve.solver.model import Model
 from qnnsolve.solver.union_find import UnionFind
@@ -20,7 +20,7 @@ class Network:
     """Variables, their initial bitmasks, and links; variables are numbered by their first site.
 
     ``links[k]`` stems from constraint ``origin[k]`` and ties the variables ``scopes[k]`` by ``joints[k]``.
-    ``costs[v]`` are the preferences as (encoding index -> internal cost).
+    ``costs[v]`` are the preferences as (encoding index -> internal cost); variables share what is equal.
     """
 
     def __init__(self, model: Model, constraints: Sequence[int], sites: Iterable[int] | None = None) -> None:
@@ -44,7 +44,7 @@ class Network:
         model = self.model
         self.same: list[int] = []
         for c in constraints:
-            if type(model.constraints[c]) is Same:
+            if model.kinds[c].type is Same:
                 self.same.append(c)
                 ends = model.where[c]
                 for other in ends[1:]:
@@ -61,35 +61,41 @@ class Network:
                 self.initial[v] &= model.domains[site]
 
     def _connect(self, constraints: Sequence[int]) -> None:
-        model, variable = self.model, self.variable
+        model, variable, costs = self.model, self.variable, self.costs
+        origin, scopes, joints = self.origin, self.scopes, self.joints
+        plain: dict[int, Joint] = {}
+        added: dict[tuple[int, int], dict[int, int]] = {}
         for c in constraints:
-            constraint = model.constraints[c]
-            if isinstance(constraint, Convertible | Table | Derived):
-                scope = tuple([variable[site] for site in model.where[c]])
-                distinct = tuple(dict.fromkeys(scope)) if len(set(scope)) < len(scope) else scope
-                if isinstance(constraint, Convertible) and len(distinct) == 1:
-                    continue
-                pattern = tuple(range(len(scope))) if distinct is scope else tuple(map(distinct.index, scope))
-                self._add_link(c, distinct, model.joint(constraint, pattern))
-            elif isinstance(constraint, Allow | Forbid):
-                v = variable[model.where[c][0]]
-                mask = model.unary_mask(constraint)
-                self.initial[v] &= mask if isinstance(constraint, Allow) else ~mask
-                self.unary.setdefault(model.where[c][0], []).append(c)
-            elif isinstance(constraint, Prefer):
-                self._add_costs(variable[model.where[c][0]], constraint)
-
-    def _add_link(self, origin: int, scope: tuple[int, ...], joint: Joint) -> None:
-        self.origin.append(origin)
-        self.scopes.append(scope)
-        self.joints.append(joint)
-
-    def _add_costs(self, v: int, preference: Prefer) -> None:
-        costs = self.costs.setdefault(v, {})
-        for encoding, cost in preference.costs:
-            value = self.model.encoding_index.get(encoding)
-            if value is not None and cost:
-                costs[value] = costs.get(value, 0) + cost * self.model.unit
+            kind, where = model.kinds[c], model.where[c]
+            if kind.content is not None:
+                scope = tuple([variable[site] for site in where])
+                if len(set(scope)) == len(scope):
+                    joint = plain.get(id(kind))
+                    if joint is None:
+                        joint = plain[id(kind)] = model.joint(kind.content, tuple(range(len(scope))))
+                else:
+                    distinct = tuple(dict.fromkeys(scope))
+                    if kind.type is Convertible:
+                        continue
+                    joint = model.joint(kind.content, tuple(map(distinct.index, scope)))
+                    scope = distinct
+                origin.append(c)
+                scopes.append(scope)
+                joints.append(joint)
+            elif kind.type is Prefer:
+                v = variable[where[0]]
+                known = costs.get(v)
+                if known is None:
+                    costs[v] = kind.costs
+                else:
+                    both = (id(known), id(kind.costs))  # they live as long as the model, or in ``added``
+                    if both not in added:
+                        added[both] = _sum(known, kind.costs)
+                    costs[v] = added[both]
+            elif kind.type is not Same:
+                v = variable[where[0]]
+                self.initial[v] &= kind.mask if kind.type is Allow else ~kind.mask
+                self.unary.setdefault(where[0], []).append(c)
 
     @cached_property
     def watch(self) -> list[tuple[int, ...]]:
@@ -126,3 +132,7 @@ class Network:
                             seen[v] = 1
                             stack.append(v)
         return count
+
+
+def _sum(one: dict[int, int], other: dict[int, int]) -> dict[int, int]:
+    return {value: one.get(value, 0) + other.get(value, 0) for value in (*one, *(v for v in other if v not in one))}

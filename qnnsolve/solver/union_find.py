@@ -23,6 +23,19 @@ class UnionFind:
 
     def join(self, one: int, other: int) -> None:
         """Make one set of those of ``one`` and ``other``."""
-        one, other = self.root(one), self.root(other)
-        if one != other:
-            self._parent[max(one, other)] = min(one, other)
+        parent = self._parent
+        while parent[one] != one:
+            parent[one] = one = parent[parent[one]]
+        while parent[other] != other:
+            parent[other] = other = parent[parent[other]]
+        if one < other:
+            parent[other] = one
+        elif other < one:
+            parent[one] = other
+
+    def roots(self) -> dict[int, int]:
+        """The least member of the set of each item. The items were given in ascending order."""
+        found: dict[int, int] = {}
+        for item, parent in self._parent.items():
+            found[item] = item if parent == item else found[parent]
+        return found

@@ -31,17 +31,14 @@ class Elimination:
         self._single = dict.fromkeys(variables, -1)
         self._turn = dict.fromkeys(self._single, len(order)) | {v: turn for turn, v in enumerate(order)}
         self._record: list[tuple[int, tuple[int, ...], Table | None]] = []
-        self._messages: dict[int, list[Instance]] = {}
-        several = [instance for instance in instances if len(instance[1]) > 1]
-        self._waiting = sorted([(self._first(instance[1]), instance) for instance in several], reverse=True)
-        for factor, scope in instances:
-            if len(scope) == 1:
-                self._add(factor, scope[0])
-
-    def _first(self, scope: tuple[int, ...]) -> int:
-        """The turn at which the first of these variables goes; past the last one where none does."""
+        self._waiting: dict[int, list[Instance]] = {}
         turn = self._turn
-        return min([turn[v] for v in scope])
+        for instance in instances:
+            scope = instance[1]
+            if len(scope) == 1:
+                self._add(instance[0], scope[0])
+            else:
+                self._waiting.setdefault(min([turn[v] for v in scope]), []).append(instance)
 
     def _add(self, factor: int, v: int) -> None:
         outcome = self._factors.add(self._single[v], factor)
@@ -55,7 +52,8 @@ class Elimination:
         if factor >= 0 and len(scope) == 1:
             self._add(factor, scope[0])
         elif factor >= 0:
-            self._messages.setdefault(self._first(scope), []).append((factor, scope))
+            turn = self._turn
+            self._waiting.setdefault(min([turn[v] for v in scope]), []).append((factor, scope))
 
     def run(self, clock: Clock) -> None:
         """Eliminate the variables; stops as soon as nothing is possible (``feasible`` is False then).
@@ -65,18 +63,13 @@ class Elimination:
             Overflow: int64 does not hold the costs.
         """
         for turn, v in enumerate(self._order):
-            clock.check()
+            if not turn & 3:
+                clock.check()
             if not self.feasible:
                 return
-            self._eliminate(v, self._bucket(turn))
-
-    def _bucket(self, turn: int) -> list[Instance]:
-        """What has waited for this turn, in canonical order."""
-        bucket = self._messages.pop(turn, [])
-        while self._waiting and self._waiting[-1][0] == turn:
-            bucket.append(self._waiting.pop()[1])
-        bucket.sort()
-        return bucket
+            bucket = self._waiting.pop(turn, [])
+            bucket.sort()
+            self._eliminate(v, bucket)
 
     def _eliminate(self, v: int, bucket: list[Instance]) -> None:
         if self._single[v] >= 0:
@@ -104,8 +97,9 @@ class Elimination:
     def remaining(self) -> list[tuple[Table, tuple[int, ...]]]:
         """The factors over what was not eliminated, in canonical order."""
         last = len(self._order)
-        left = self._messages.get(last, []) + [instance for _, instance in self._waiting]
-        left += [(factor, (v,)) for v, factor in self._single.items() if factor >= 0 and self._turn[v] == last]
+        left = self._waiting.get(last, []) + [
+            (factor, (v,)) for v, factor in self._single.items() if factor >= 0 and self._turn[v] == last
+        ]
         return [(self._factors.tables[factor], scope) for factor, scope in sorted(left, key=lambda i: (i[1], i[0]))]
 
     def extend(self, values: dict[int, int]) -> None:

@@ -51,8 +51,9 @@ def elimination_order(scopes: Iterable[Sequence[int]], sizes: Mapping[int, int])
                 if t != u and t not in mine:
                     mine.add(t)
                     change += bits[t]
-            weight[u] += change
-            heapq.heappush(heap, weight[u] << _SHIFT | u)
+            if change:
+                weight[u] += change
+                heapq.heappush(heap, weight[u] << _SHIFT | u)
     order.extend((v, weight[v]) for v in sorted(near))
     return order
 

@@ -63,7 +63,8 @@ class Parts:
             known = compiled.get(key)
             if known is None:
                 known = compiled[key] = self._compile(*key)
-            self._put(known, scope)
+            if known.base or known.factors:
+                self._put(known, scope)
         if not free:
             self._prefer(network.costs)
 
@@ -104,12 +105,13 @@ class Parts:
             self._instances.append((factor, tuple([scope[axis] for axis in axes])))
 
     def _prefer(self, preferences: Mapping[int, Mapping[int, int]]) -> None:
-        known: dict[tuple[int, ...], tuple[int, int]] = {}
+        known: dict[tuple[int, int], tuple[int, int]] = {}
         for v, costs in preferences.items():
-            prices = tuple([costs.get(value, 0) for value in bits_of(self._masks[v])])
-            if prices not in known:
-                known[prices] = self._number(np.array(prices, dtype=object))
-            base, factor = known[prices]
+            key = (id(costs), self._masks[v])
+            if key not in known:
+                prices = [costs.get(value, 0) for value in bits_of(self._masks[v])]
+                known[key] = self._number(np.array(prices, dtype=object))
+            base, factor = known[key]
             self.base += base
             if factor >= 0:
                 self._instances.append((factor, (v,)))
@@ -120,11 +122,16 @@ class Parts:
         for _, scope in self._instances:
             for v in scope[1:]:
                 joined.join(scope[0], v)
+        tops = joined.roots()
         parts: dict[int, Part] = {}
         for instance in self._instances:
-            parts.setdefault(joined.root(instance[1][0]), Part([], [])).instances.append(instance)
-        for v in range(len(self.sizes)):
-            if (part := parts.get(joined.root(v))) is not None:
+            top = tops[instance[1][0]]
+            part = parts.get(top)
+            if part is None:
+                part = parts[top] = Part([], [])
+            part.instances.append(instance)
+        for v, top in tops.items():
+            if (part := parts.get(top)) is not None:
                 part.variables.append(v)
         return iter(sorted(parts.values(), key=lambda part: (len(part.variables), part.variables[0])))
 
