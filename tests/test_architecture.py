@@ -237,7 +237,7 @@ def test_tests_use_graphs_as_users_make_them() -> None:
 def test_the_checks_see_what_they_are_for() -> None:
     """The table and the reader are not vacuous: known arrows are found."""
     assert len(MODULES) > 10
-    assert "qnnsolve.encodings.Encoding" in list(_imports(MODULES["constraints"]))
+    assert "qnnsolve.encodings.Encoding" in list(_imports(MODULES["constraints.kinds"]))
     assert _own("qnnsolve.encodings.Encoding") == "encodings"
     assert "torch" in list(_imports(MODULES["host.libraries"]))
     assert "torch" not in list(_imports(MODULES["host.libraries"], eager_only=True))

@@ -19,7 +19,7 @@ from qnnsolve.annotating.named_observers import NamedObservers
 from qnnsolve.annotating.observers import Bounds
 from qnnsolve.annotating.specs import bias_spec, concrete_spec, halved_spec, made
 from qnnsolve.annotating.training import training_spec
-from qnnsolve.constraints import Derived, Problem, Same, Site
+from qnnsolve.constraints import Derived, Problem, Same, Site, of_type
 from qnnsolve.encodings import Encoding
 from qnnsolve.errors import UsageError
 from qnnsolve.lowering.marks import CPU_KEY, CPU_VALUE
@@ -53,7 +53,7 @@ def write_annotations(
     """
     refuse_endless(model, masked.hidden, solution.encodings)
     by_name = {node.name: node for node in model.graph.nodes}
-    derived = {c.site: c for c in problem.constraints if isinstance(c, Derived)}
+    derived = {c.site: c for c in of_type(problem.constraints, Derived)}
     leaders: dict[Site, Site] = {}
     inside = {site for name in folding or () for site in _inside(facts, name)}
     seen = _iteration_order(facts, solution.encodings)
@@ -61,7 +61,7 @@ def write_annotations(
     for group in solution.groups:
         met = [order.get(site, len(order)) for site in group]
         leaders.update(dict.fromkeys(group, group[met.index(min(met))]))
-    folded = (c.sites for c in problem.constraints if isinstance(c, Same) and c.reason.rule == FOLDED)
+    folded = (c.sites for c in of_type(problem.constraints, Same) if c.reason.rule == FOLDED)
     softmaxed = dict(softmax_inputs(facts, solution))
     masks = {leaders[group[0]]: bounds for group, bounds in mask_bounds(masked, solution)}
     bounds = (

@@ -20,6 +20,11 @@ class Kernel(enum.Enum):
     POINT = "1x1"
     WIDER = "wider"
 
+    @classmethod
+    def over(cls, positions: tuple[int | None, ...]) -> Kernel | None:
+        """That of a weight over so many positions per dimension; None where it has channels only."""
+        return None if not positions else cls.POINT if set(positions) == {1} else cls.WIDER
+
 
 @attrs.frozen(cache_hash=True)
 class Form:

@@ -108,7 +108,15 @@ class Node:
 
     def refs(self) -> tuple[Ref, ...]:
         """Nodes that this one reads, in argument order, each once."""
-        return tuple(dict.fromkeys(_refs((*self.args, *(value for _, value in self.kwargs)))))
+        found: dict[Ref, None] = {}
+        for argument in self.args:
+            if isinstance(argument, Ref):
+                found[argument] = None
+            elif isinstance(argument, tuple):
+                found.update(dict.fromkeys(_refs(argument)))
+        for _, argument in self.kwargs:
+            found.update(dict.fromkeys(_refs((argument,))))
+        return tuple(found)
 
 
 def _refs(arguments: tuple[Argument, ...]) -> Iterator[Ref]:
@@ -121,7 +129,7 @@ def _refs(arguments: tuple[Argument, ...]) -> Iterator[Ref]:
 
 @attrs.frozen(eq=False)
 class Graph:
-    """Nodes by name, in topological order, and who uses whom.
+    """Nodes by name, in topological order, and who uses and reads whom.
 
     Raises:
         UnsupportedGraphError: a node reads one that does not come before it.
@@ -129,14 +137,18 @@ class Graph:
 
     nodes: Mapping[str, Node]
     users: Mapping[str, tuple[str, ...]]
+    reads: Mapping[str, tuple[Ref, ...]]
+    """What :meth:`Node.refs` of each node says."""
 
     @classmethod
     def of(cls, nodes: tuple[Node, ...]) -> Graph:
         """The graph of these nodes; users in topological order."""
         by_name: dict[str, Node] = {}
         users: dict[str, list[str]] = {}
+        reads: dict[str, tuple[Ref, ...]] = {}
         for node in nodes:
-            for ref in node.refs():
+            reads[node.name] = node.refs()
+            for ref in reads[node.name]:
                 if ref not in by_name:
                     raise UnsupportedGraphError(node.name, f"reads '{ref}', which does not come before it")
                 users[ref].append(node.name)
@@ -144,7 +156,8 @@ class Graph:
                 raise UnsupportedGraphError(node.name, "appears twice")
             by_name[node.name] = node
             users[node.name] = []
-        return cls(MappingProxyType(by_name), MappingProxyType({k: tuple(v) for k, v in users.items()}))
+        used = {name: tuple(readers) for name, readers in users.items()}
+        return cls(MappingProxyType(by_name), MappingProxyType(used), MappingProxyType(reads))
 
     def items_of(self, name: str) -> Mapping[int, tuple[str, ...]]:
         """The nodes that take each output out of the tuple that ``name`` yields, by output, in order."""

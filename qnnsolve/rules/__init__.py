@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Iterable
 from functools import cache
 
-from qnnsolve.constraints import Constraint, Problem
+from qnnsolve.constraints import Constraint, Constraints, Problem
 from qnnsolve.errors import PluginError, RuleError
 from qnnsolve.facts.backends import backend as backend_of
 from qnnsolve.facts.backends import loaded
@@ -64,10 +64,9 @@ def problem_of(facts: Facts, own: Iterable[Rule] = (), more: Iterable[Constraint
         RuleError: a rule of the user's own raises, or yields what no problem can take.
     """
     refuse_missing_ports(facts)
-    constraints: list[Constraint] = []
-    for entry in (*backend_rules(facts.operators.backend), *own):
-        constraints.extend(entry.generate(facts))
-    return Problem(facts.domains, (*constraints, *more), LeftOuts(facts))
+    rules = (*backend_rules(facts.operators.backend), *own)
+    parts = itertools.chain.from_iterable(each.parts(facts) for each in rules)
+    return Problem(facts.domains, Constraints((*parts, tuple(more))), LeftOuts(facts))
 
 
 def of_own_rules(problem: Problem, backend: str) -> tuple[Constraint, ...]:

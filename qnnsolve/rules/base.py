@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 
 from qnnsolve.constraints import Site
+from qnnsolve.constraints.repeats import Place
 from qnnsolve.encodings import Encoding
 from qnnsolve.facts.accepted import Accepted
 from qnnsolve.facts.forms import Form, Kernel
@@ -20,7 +21,7 @@ from qnnsolve.rules.asked import Asked, Port
 from qnnsolve.rules.builders import Built, Fate, Input, SideOp, build
 from qnnsolve.rules.builders.types import identity
 from qnnsolve.rules.domains import Domains
-from qnnsolve.rules.kinds import Call, Kinds
+from qnnsolve.rules.kinds import Kinds
 from qnnsolve.rules.request import Request, Role
 from qnnsolve.rules.wishes import Wish
 from qnnsolve.sources import Source, SourceKind
@@ -30,15 +31,8 @@ __all__ = ["Facts"]
 _GRAPH = Source(SourceKind.GRAPH, "the model's graph")
 
 
-def _rank(tensors: Iterable[TensorFact | None]) -> int | None:
-    """The largest rank; a scalar becomes a tensor of one element."""
+def _rank(tensors: Iterable[TensorFact | None]) -> int | None:  # a scalar becomes a tensor of one element
     return max((max(len(tensor.shape), 1) for tensor in tensors if tensor is not None), default=None)
-
-
-def _kernel(tensor: TensorFact | None) -> Kernel | None:
-    """Over how many positions a weight goes, whose channels come first; None where it has channels only."""
-    positions = () if tensor is None else tensor.shape[2:]
-    return None if not positions else Kernel.POINT if set(positions) == {1} else Kernel.WIDER
 
 
 def _built(node: Node, graph: Graph, wanted: Asked) -> Built:
@@ -131,7 +125,7 @@ class Facts:
         """The node that ``site`` is a port of: the reader of an edge, or the node whose output it is."""
         built = self.built.get(site.node)
         taken = not site.user and built is not None and built.fate is Fate.ITEM
-        return self.graph[site.node].refs()[0] if taken else site.user or site.node
+        return self.graph.reads[site.node][0] if taken else site.user or site.node
 
     def tensor(self, entry: Input) -> TensorFact | None:
         """The tensor that an input reads, or None where it is absent or not a single tensor."""
@@ -142,9 +136,11 @@ class Facts:
         if node.name not in self._forms:
             tensors = [self.tensor(entry) for entry in built.inputs]
             weights = (t for t, each in zip(tensors, built.inputs, strict=True) if each.role is Role.WEIGHT)
+            weight = next(weights, None)
+            kernel = None if weight is None else Kernel.over(weight.shape[2:])
             constant = tuple(self._is_constant(entry) for entry in built.inputs)
             rank = _rank((*tensors, *node.tensors))
-            self._forms[node.name] = Form(built.case, rank, _kernel(next(weights, None)), constant)
+            self._forms[node.name] = Form(built.case, rank, kernel, constant)
         return self._forms[node.name]
 
     def step_form(self, node: Node, built: Built, step: SideOp) -> Form:
@@ -161,18 +157,21 @@ class Facts:
 
     def unverified(self) -> tuple[Node, ...]:
         """Calls about which nothing is known, in order; constants and identities need no facts."""
-        return tuple(
-            node
-            for node, built in self.calls
-            if node.tensors and (built.fate is Fate.UNKNOWN or self.unknown_op(node, built) is not None)
-        )
+        of, one = self.kinds.of, {kind: name for name, kind in self.kinds.of.items()}
+        unknown = {kind for kind, name in one.items() if self._is_unknown(name)}
+        return tuple(node for node, _ in self.calls if node.tensors and of[node.name] in unknown)
+
+    def _is_unknown(self, name: str) -> bool:
+        built = self.built[name]
+        return built.fate is Fate.UNKNOWN or self.unknown_op(self.graph[name], built) is not None
 
     def unknown_op(self, node: Node, built: Built) -> tuple[str, Form] | None:
         """The first op that ``node`` becomes of which nothing is known, or not of this form; None: all are known."""
         if built.op is None:
             return None
-        main, beside = (built.op, self.form(node, built)), ((s.op, self.step_form(node, built, s)) for s in built.steps)
-        return next((each for each in (main, *beside) if self.operators.accepted(*each) is None), None)
+        beside = ((step.op, self.step_form(node, built, step)) for step in built.steps)
+        ops = ((built.op, self.form(node, built)), *beside)
+        return next((each for each in ops if self.operators.accepted(*each) is None), None)
 
     @functools.cached_property
     def domains(self) -> dict[Site, tuple[Encoding, ...]]:
@@ -185,9 +184,9 @@ class Facts:
         return Kinds(self.graph, self.built, self.wanted.by_node, self.operators.curated.no_convert_after)
 
     @functools.cached_property
-    def each_call(self) -> tuple[tuple[int, Call], ...]:
-        """Every call, and a number that is the same for calls of one kind with the same candidates at their sites."""
-        return self.kinds.placed(self)
+    def places(self) -> tuple[Place, ...]:
+        """Of every call its sites, and a number: the same for calls of one kind with the same candidates there."""
+        return self.kinds.placed(self.domains)
 
     def shared(self, op: str, form: Form, inputs: int, outputs: int = 1) -> tuple[set[int], tuple[Source, ...]]:
         """Positions of the ports of an op (inputs, then outputs) that carry one encoding, and who says so.

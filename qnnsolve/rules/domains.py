@@ -62,7 +62,7 @@ class Domains:
         for port, _, edge, tensor in self._facts.float_inputs(node, built):
             found.setdefault(edge, self._reach(node, built, port, tensor))
         if built.fate is Fate.UNKNOWN:
-            for ref in node.refs():
+            for ref in self._facts.graph.reads[node.name]:
                 tensor_read = self._facts.graph[ref].tensor
                 if tensor_read is not None and tensor_read.is_float:
                     found[Site(ref, node.name)] = self._interned((FLOAT,))

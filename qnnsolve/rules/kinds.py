@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import attrs
 
 from qnnsolve.constraints import Site
+from qnnsolve.constraints.repeats import Place
 from qnnsolve.encodings import Encoding
 from qnnsolve.facts.graph import Graph, Node, NodeKind, TensorFact
 from qnnsolve.rules.builders import Built, Fate, Input
@@ -20,7 +21,7 @@ from qnnsolve.rules.wishes import Wish
 if TYPE_CHECKING:
     from qnnsolve.rules.base import Facts
 
-__all__ = ["Call", "Kinds"]
+__all__ = ["Call", "Kinds", "first_calls"]
 
 T = TypeVar("T")
 
@@ -119,7 +120,7 @@ class Kinds:
             slot = -1 if entry.ref is None else slots.setdefault(entry.ref, len(slots))
             inputs.append((slot, id(entry.role), entry.ch_axis, entry.code, entry.like))
         if built.fate is Fate.UNKNOWN:
-            slots = {ref: slot for slot, ref in enumerate(node.refs())}
+            slots = {ref: slot for slot, ref in enumerate(self._graph.reads[node.name])}
         self.reads[node.name] = tuple(slots)
         becomes = (id(built.fate), built.op, built.case, built.why, built.outputs, built.steps)
         read = [self._read.get(ref) or self._as_read(ref) for ref in slots]
@@ -146,18 +147,28 @@ class Kinds:
     def _more(self, node: Node, built: Built) -> object:
         """Of several outputs how many read each; of one taken out of several its place, and its owner's kind."""
         if built.fate is Fate.ITEM:
-            return node.argument(1), self.of.get(node.refs()[0])
+            return node.argument(1), self.of.get(self._graph.reads[node.name][0])
         if not node.several:
             return None
         items = self._graph.items_of(node.name)
         return tuple(len(items.get(port, ())) for port in range(len(node.tensors)))
 
-    def placed(self, facts: Facts) -> tuple[tuple[int, Call], ...]:
-        """Every call, and a number that is the same for calls of one kind with the same candidates at their sites."""
+    def placed(self, domains: Mapping[Site, tuple[Encoding, ...]]) -> tuple[Place, ...]:
+        """As :attr:`~qnnsolve.rules.base.Facts.places`; equal candidates are one object."""
         numbers: dict[tuple[int, ...], int] = {}
         found = []
-        for name, built in self._built.items():
-            sites = self.sites[name]
-            key = (self.of[name], *[id(facts.domains.get(site)) for site in sites])
-            found.append((numbers.setdefault(key, len(numbers)), Call(facts, self._graph[name], built, sites)))
+        for name, sites in self.sites.items():
+            key = (self.of[name], *[id(domains.get(site)) for site in sites])
+            found.append((numbers.setdefault(key, len(numbers)), sites))
         return tuple(found)
+
+
+def first_calls(facts: Facts) -> Mapping[int, Call]:
+    """The first call of each number in :attr:`~qnnsolve.rules.base.Facts.places`."""
+    found: dict[int, Call] | None = facts.made.get(first_calls)
+    if found is None:
+        found = facts.made[first_calls] = {}
+        for (number, sites), (name, built) in zip(facts.places, facts.built.items(), strict=True):
+            if number not in found:
+                found[number] = Call(facts, facts.graph[name], built, sites)
+    return found

@@ -82,4 +82,4 @@ def _checked(rule: Rule, called: str) -> Rule:
                 raise broken(f"{rule.name} gives a reason with the code {printable(reason.rule, 20)}")
             yield attrs.evolve(each, reason=attrs.evolve(reason, sources=joined((*reason.sources, user))))
 
-    return attrs.evolve(rule, generate=generate)
+    return attrs.evolve(rule, generate=generate, repeated=None)

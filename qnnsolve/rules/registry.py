@@ -7,11 +7,12 @@ Its docstring has the sections *Why* and *Instead*, from which the command line 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import attrs
 
 from qnnsolve.constraints import Constraint
+from qnnsolve.constraints.repeats import Repeats
 from qnnsolve.rules.base import Facts
 from qnnsolve.sources import Source
 
@@ -30,6 +31,15 @@ class Rule:
     rests_on: tuple[str | Source, ...] = ()
     """What it reads of the operator facts (``tables``, or kinds of curated facts such as ``invariant``), and the
     sources of what it knows itself."""
+    repeated: Callable[[Facts], Iterable[tuple[Constraint, ...] | Repeats]] | None = None
+    """The same constraints as ``generate``, where most of them repeat others; None where nobody says which."""
+
+    def parts(self, facts: Facts) -> Iterator[tuple[Constraint, ...] | Repeats]:
+        """What the rule yields, as few objects as it can."""
+        if self.repeated is None:
+            yield tuple(self.generate(facts))
+        else:
+            yield from self.repeated(facts)
 
     @property
     def doc(self) -> str:
@@ -37,10 +47,14 @@ class Rule:
         return inspect.getdoc(self.generate) or ""
 
 
-def rule(code: str, rests_on: tuple[str | Source, ...] = ()) -> Callable[[Generator], Rule]:
-    """Register the decorated generator under ``code``; its name is the function's. ``rests_on`` as in :class:`Rule`."""
+def rule(
+    code: str,
+    rests_on: tuple[str | Source, ...] = (),
+    repeated: Callable[[Facts], Iterable[tuple[Constraint, ...] | Repeats]] | None = None,
+) -> Callable[[Generator], Rule]:
+    """Register the decorated generator under ``code``; its name is the function's. The others as in :class:`Rule`."""
 
     def wrap(generate: Generator) -> Rule:
-        return Rule(code, generate.__name__, generate, rests_on)
+        return Rule(code, generate.__name__, generate, rests_on, repeated)
 
     return wrap

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterator
 
 import attrs
 
 from qnnsolve.constraints import Allow, Constraint, Forbid, Prefer, Problem, Site
+from qnnsolve.constraints.repeats import Repeats
 from qnnsolve.reasons import Reason, Says
 from qnnsolve.rules import costs
 from qnnsolve.rules.base import Facts
@@ -19,7 +21,12 @@ from qnnsolve.sources import Source, SourceKind
 __all__ = ["PINNED", "blocks_divide_the_input_channels", "pins_hold", "what_was_asked_for", "without_pins"]
 
 
-@rule("QC006")
+def _inputs_and_calls(facts: Facts) -> Iterator[tuple[Constraint, ...] | Repeats]:
+    yield tuple(each for node in facts.inputs for each in _as_asked(facts, Site(node.name)))
+    yield at_each_call(facts, _as_asked_of)
+
+
+@rule("QC006", repeated=_inputs_and_calls)
 def what_was_asked_for(facts: Facts) -> Iterator[Constraint]:
     """Every site prefers the encoding that the user asked for; others cost what the table of prices says.
 
@@ -27,9 +34,7 @@ def what_was_asked_for(facts: Facts) -> Iterator[Constraint]:
 
     Instead: ask for another precision.
     """
-    for node in facts.inputs:
-        yield from _as_asked(facts, Site(node.name))
-    yield from at_each_call(facts, _as_asked_of)
+    return itertools.chain.from_iterable(_inputs_and_calls(facts))
 
 
 def _as_asked_of(call: Call) -> Iterator[Constraint]:

@@ -35,7 +35,7 @@ def find_conflicts(
     """
     model = network.model
     search = _Cores(model, attrs.evolve(limits, method=Method.AUTO), clock)
-    active = [c for c, constraint in enumerate(model.constraints) if not isinstance(constraint, Prefer)]
+    active = [c for c, kind in enumerate(model.kinds) if kind.type is not Prefer]
     cores: list[tuple[list[int], bool]] = []
     exhaustive = True
     try:

@@ -30,7 +30,7 @@ def solve(problem: Problem, limits: Limits = _DEFAULT) -> Solution | Unsatisfiab
     """
     clock = Clock(limits.seconds)
     model = Model(problem)
-    network = Network(model, range(len(model.constraints)), range(len(model.sites)))
+    network = Network(model, range(len(model.where)), range(len(model.sites)))
     try:
         return _solve(problem, network, limits, clock)
     except LimitReached as reached:
@@ -68,7 +68,7 @@ def _some(problem: Problem, network: Network, clock: Clock, reached: LimitReache
 def _statistics(network: Network, solved: Optimum | None) -> Statistics:
     return Statistics(
         sites=len(network.model.sites),
-        constraints=len(network.model.constraints),
+        constraints=len(network.model.where),
         groups=len(network.initial),
         components=network.components(),
         searched=solved.searched if solved else 0,

@@ -12,14 +12,24 @@ from typing import Any
 
 import attrs
 
-from qnnsolve.constraints import Allow, Constraint, Convertible, Derived, Forbid, Prefer, Problem, Same, Site, Table
+from qnnsolve.constraints import (
+    Allow,
+    Constraint,
+    Convertible,
+    Derived,
+    Forbid,
+    Prefer,
+    Problem,
+    Same,
+    Site,
+    Table,
+)
 from qnnsolve.encodings import Encoding
 from qnnsolve.reasons import Reason
 from qnnsolve.solver.joint import Joint, Row
+from qnnsolve.solver.numbering import KINDS, Numbered, numbered
 
 __all__ = ["Model"]
-
-_KINDS = {kind: rank for rank, kind in enumerate((Same, Allow, Forbid, Table, Derived, Convertible, Prefer))}
 
 
 def encoding_key(encoding: Encoding) -> tuple[object, ...]:
@@ -46,11 +56,13 @@ class Kind:
     """What constraints that differ in their sites alone have in common, over encoding indices.
 
     ``type`` is their class, and ``rank`` the place among all kinds that no order of the problem changes; two whose
-    ``rank`` is the same say the same. ``content`` are the rows of what has rows; ``mask`` is what an ``Allow`` keeps or
-    a ``Forbid`` takes away; ``costs`` are internal costs by value, without those that are zero.
+    ``rank`` is the same say the same. ``price`` is that of a convert, ``content`` the rows of what has rows, ``mask``
+    what an ``Allow`` keeps or a ``Forbid`` takes away; ``costs`` are internal costs by value, without zeros.
     """
 
     type: type[Constraint]
+    reason: Reason
+    price: int
     rank: int
     content: Content | None
     mask: int
@@ -74,11 +86,10 @@ class Model:
         self.encoding_index = {encoding: index for index, encoding in enumerate(self.encodings)}
         masks = {key: self.mask(domain) for key, domain in distinct.items()}
         self.domains = [masks[id(problem.domains[site])] for site in self.sites]
-        self.converts = sum(isinstance(c, Convertible) for c in problem.constraints)
-        self.unit = max(256, 4 << self.converts.bit_length())
         self._masks: dict[int, int] = {}
         self._joints: dict[tuple[int, tuple[int, ...]], Joint] = {}
-        self._order(problem.constraints)
+        self._problem = problem
+        self._order(*numbered(problem.constraints, self.site_index))
 
     def mask(self, encodings: tuple[Encoding, ...] | frozenset[Encoding]) -> int:
         """Bitmask of those encodings that some site has as a candidate."""
@@ -116,40 +127,29 @@ class Model:
             shared[content] = Content(tuple(row for row, _ in content), tuple(price for _, price in content), rank)
         return {key: shared[content] for key, content in raw.items()}
 
-    def _order(self, constraints: tuple[Constraint, ...]) -> None:
-        at = self.site_index
-        alike: dict[tuple[int, ...], int] = {}
-        first: list[Constraint] = []
-        met: list[tuple[tuple[int, ...], int]] = []
-        for c in constraints:
-            # Sites apart, two constraints of one class that share their other objects say the same.
-            if isinstance(c, Prefer):
-                key: tuple[int, ...] = (id(c.costs), id(c.reason))
-                where: tuple[int, ...] = (at[c.site],)
-            elif isinstance(c, Convertible):
-                key = (id(c.pairs), c.price, id(c.reason))
-                where = (at[c.source], at[c.target])
-            else:
-                key = (_KINDS[type(c)], id(_told(c)), id(c.reason), 0)
-                where = tuple([at[site] for site in c.sites])
-            number = alike.setdefault(key, len(first))
-            if number == len(first):
-                first.append(c)
-            met.append((where, number))
+    def _order(self, first: list[Constraint], met: list[Numbered]) -> None:
+        convertible = [isinstance(c, Convertible) for c in first]
+        self.converts = sum([convertible[number] for _, number in met])
+        self.unit = max(256, 4 << self.converts.bit_length())
         self._contents = self._rank_contents(first)
         kinds = self._kinds(first)
         keyed = [(where, kinds[number].rank, place) for place, (where, number) in enumerate(met)]
         keyed.sort()
-        order = [place for _, _, place in keyed]
-        self.constraints: tuple[Constraint, ...] = tuple([constraints[place] for place in order])
+        self._places = [place for _, _, place in keyed]
         self.where: list[tuple[int, ...]] = [where for where, _, _ in keyed]
-        self.kinds: list[Kind] = [kinds[met[place][1]] for place in order]
+        self.kinds: list[Kind] = [kinds[met[place][1]] for place in self._places]
+
+    @cached_property
+    def constraints(self) -> tuple[Constraint, ...]:
+        """In canonical order, as ``where`` and ``kinds``; many are made now."""
+        made = tuple(self._problem.constraints)
+        return tuple([made[place] for place in self._places])
 
     def _kinds(self, first: Sequence[Constraint]) -> list[Kind]:
         """The kind of each of these constraints, of which no two share all their objects."""
         reasons = list({id(c.reason): c.reason for c in first}.values())
         said, cited = _ranks(reasons, _said), _ranks(reasons, lambda reason: reason.sources)
-        keys = [(_KINDS[type(c)], said[id(c.reason)], self._tiebreak(c), cited[id(c.reason)]) for c in first]
+        keys = [(KINDS[type(c)], said[id(c.reason)], self._tiebreak(c), cited[id(c.reason)]) for c in first]
         ranks = {key: rank for rank, key in enumerate(sorted(set(keys)))}
         return [self._kind(c, ranks[key]) for c, key in zip(first, keys, strict=True)]
 
@@ -161,7 +161,8 @@ class Model:
             value = self.encoding_index.get(encoding)
             if value is not None and cost:
                 costs[value] = costs.get(value, 0) + cost * self.unit
-        return Kind(type(c), rank, content, mask, costs)
+        price = c.price if isinstance(c, Convertible) else 0
+        return Kind(type(c), c.reason, price, rank, content, mask, costs)
 
     def _tiebreak(self, c: Constraint) -> Any:
         """Comparable among constraints of one class."""
@@ -203,13 +204,6 @@ def _ranks(reasons: Iterable[Reason], key: Callable[[Reason], Any]) -> dict[int,
 def _said(reason: Reason) -> tuple[object, ...]:
     """The rule and what it says, so that any two can be put in order."""
     return (reason.rule, reason.says.value, tuple((name, str(value)) for name, value in reason.given))
-
-
-def _told(constraint: Same | Allow | Forbid | Table | Derived) -> object:
-    """What a constraint says of its sites."""
-    if isinstance(constraint, Same):
-        return None
-    return constraint.encodings if isinstance(constraint, Allow | Forbid) else constraint.relation
 
 
 def _content_key(constraint: Table | Derived | Convertible) -> tuple[int, int]:

@@ -39,7 +39,7 @@ def regrets(problem: Problem, limits: Limits) -> dict[Site, dict[Encoding, int |
     """
     clock = Clock(limits.seconds)
     model = Model(problem)
-    network = Network(model, range(len(model.constraints)), range(len(model.sites)))
+    network = Network(model, range(len(model.where)), range(len(model.sites)))
     found: list[Costs | None] = []
     with suppress(LimitReached):
         masks = propagate(network, clock)

@@ -26,23 +26,23 @@ def read_solution(network: Network, optimum: Optimum, statistics: Statistics, wh
     shared = UnionFind(range(len(network.initial)))
     breakdown: dict[tuple[str, str], int] = {}
     converts: list[Convert] = []
-    for where, kind, c in zip(model.where, model.kinds, model.constraints, strict=True):
+    for where, kind in zip(model.where, model.kinds, strict=True):
         price = 0
-        if isinstance(c, Convertible):
+        if kind.type is Convertible:
             source, target = chosen[where[0]], chosen[where[1]]
             if source == target:
                 if quantized[source]:
                     shared.join(variable[where[0]], variable[where[1]])
                 continue
-            price = c.price
+            price = kind.price
             ends = model.encodings[source], model.encodings[target]
-            converts.append(Convert(c.target, *ends, price, c.reason))
+            converts.append(Convert(model.sites[where[1]], *ends, price, kind.reason))
         elif kind.content is not None:
             price = kind.content.price_of[tuple([chosen[site] for site in where])] // unit
         elif kind.costs:
             price = kind.costs.get(chosen[where[0]], 0) // unit
         if price:
-            key = (type(c).__name__, c.reason.rule)
+            key = (kind.type.__name__, kind.reason.rule)
             breakdown[key] = breakdown.get(key, 0) + price
     cost = sum(breakdown.values())
     return Solution(

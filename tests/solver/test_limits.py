@@ -54,7 +54,7 @@ def test_without_time_what_is_not_trivial_is_unknown(end: Encoding) -> None:
 
 def test_a_component_that_is_too_wide_does_not_cost_the_others_their_optimum() -> None:
     wide, narrow = grid(5), grid(2, apart="m")
-    both = Problem(wide.domains | narrow.domains, wide.constraints + narrow.constraints)
+    both = Problem(wide.domains | narrow.domains, (*wide.constraints, *narrow.constraints))
     answer = solution(both, Limits(table_entries=81, method=Method.ELIMINATION))
     assert answer.limit == "table_entries=81"
     here = {site: answer.encodings[site] for site in narrow.domains}

@@ -126,7 +126,7 @@ def test_a_further_hard_constraint_never_makes_it_satisfiable(problem: Problem, 
     if isinstance(solve(problem), Unsatisfiable):
         known = set(problem.domains)
         more = tuple(c for c in other.hard() if known.issuperset(c.sites))
-        assert isinstance(solve(attrs.evolve(problem, constraints=problem.constraints + more)), Unsatisfiable)
+        assert isinstance(solve(attrs.evolve(problem, constraints=tuple(problem.constraints) + more)), Unsatisfiable)
 
 
 @given(problems, st.integers(0, 1000))

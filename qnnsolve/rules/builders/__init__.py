@@ -7,7 +7,7 @@ One module per family of ops, each with a ``TABLE`` from aten target to builder.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from qnnsolve.facts.graph import Graph, Node
@@ -53,12 +53,15 @@ def build(node: Node, graph: Graph) -> Built:
         return on_cpu("what is written to a buffer in place, and not by index, has no encoding")
     builder = BUILDERS.get(node.target)
     built = Built(Fate.UNKNOWN) if builder is None else builder(node, graph)
-    if built.fate is Fate.OP and max(map(len, _shapes(node, graph)), default=0) > LARGEST_RANK:
+    if built.fate is Fate.OP and _largest_rank(node, graph) > LARGEST_RANK:
         return on_cpu(f"the accelerator takes tensors of at most {LARGEST_RANK} dimensions")
     return built
 
 
-def _shapes(node: Node, graph: Graph) -> Iterator[tuple[int | None, ...]]:
-    """The shapes of everything that a node reads and makes."""
-    for name in (node.name, *node.refs()):
-        yield from (tensor.shape for tensor in graph[name].tensors)
+def _largest_rank(node: Node, graph: Graph) -> int:
+    """Of everything that a node reads and makes."""
+    largest = 0
+    for each in (node, *[graph.nodes[name] for name in graph.reads[node.name]]):
+        for tensor in each.tensors:
+            largest = max(largest, len(tensor.shape))
+    return largest

@@ -88,7 +88,7 @@ def _runs(graph: Graph) -> _Runs:
 
 def _around(name: str, graph: Graph) -> Iterator[str]:
     """The ops that a node reads or is read by."""
-    return (each for each in (*graph[name].refs(), *graph.users[name]) if graph[each].kind is NodeKind.CALL)
+    return (each for each in (*graph.reads[name], *graph.users[name]) if graph[each].kind is NodeKind.CALL)
 
 
 def _any_order(node: Node) -> bool:

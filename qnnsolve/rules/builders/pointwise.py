@@ -113,7 +113,7 @@ def _division(name: str) -> Builder:
     """Of floats: integers are divided in half precision (``python -m benchmarks.integer_division SM8750``)."""
 
     def builder(node: Node, graph: Graph) -> Built:
-        sources = [graph[ref].tensor for ref in node.refs()]
+        sources = [graph[ref].tensor for ref in graph.reads[node.name]]
         if sources and not any(tensor is None or tensor.is_float for tensor in sources):
             return on_cpu(_HALF_DIVISION)
         return _binary(name)(node, graph)

@@ -137,7 +137,7 @@ def operand(node: Node, graph: Graph, index: int) -> Input:
     value = node.argument(index)
     if isinstance(value, Ref) or value is None:
         return Input(value)
-    read = [tensor for tensor in (graph[ref].tensor for ref in node.refs()) if tensor is not None]
+    read = [tensor for tensor in (graph[ref].tensor for ref in graph.reads[node.name]) if tensor is not None]
     floats = any(tensor.is_float for tensor in read) or isinstance(value, float)
     return Input(None, code="f32" if floats else "i32")
 

@@ -69,7 +69,7 @@ class BudgetProgram:
             raise ValueError("two measures have one name")
         clock = Clock(limits.seconds)
         model = Model(problem)
-        network = Network(model, range(len(model.constraints)), range(len(model.sites)))
+        network = Network(model, range(len(model.where)), range(len(model.sites)))
         try:
             propagation = propagate(network, clock)
             some = None

@@ -1,13 +1,7 @@
-"""The language between rules and solver: sites, constraints as data, and the problem they form.
-
-A rule yields constraints; the solver knows nothing else. Every constraint carries its
-:class:`~qnnsolve.reasons.Reason`. Objects that repeat over a graph (domains, relations, cost tables) are shared, so
-that a graph of ten thousand ops holds a few hundred of them.
-"""
+"""Sites, and constraints as data."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
@@ -16,20 +10,7 @@ import attrs
 from qnnsolve.encodings import Encoding
 from qnnsolve.reasons import Reason
 
-__all__ = [
-    "Allow",
-    "Constraint",
-    "Convertible",
-    "Derived",
-    "Forbid",
-    "LeftOut",
-    "Prefer",
-    "Problem",
-    "Relation",
-    "Same",
-    "Site",
-    "Table",
-]
+__all__ = ["Allow", "Constraint", "Convertible", "Derived", "Forbid", "Prefer", "Relation", "Same", "Site", "Table"]
 
 
 class Site(NamedTuple):
@@ -187,68 +168,3 @@ class Prefer:
 
 
 Constraint: TypeAlias = Allow | Forbid | Same | Table | Derived | Convertible | Prefer
-
-
-@attrs.frozen
-class LeftOut:
-    """Why encodings are no candidates at a site."""
-
-    named: tuple[tuple[Reason, frozenset[Encoding]], ...] = ()
-    others: Reason | None = None
-    """Why all those that are not named are none; None where nobody knows."""
-
-    def why(self, encoding: Encoding) -> Reason | None:
-        """Why ``encoding`` is no candidate; it is among the details of the reason, as ``encoding``."""
-        found = next((reason for reason, encodings in self.named if encoding in encodings), self.others)
-        if found is None:
-            return None
-        given = tuple(sorted({**dict(found.given), "encoding": encoding.name}.items()))
-        return attrs.evolve(found, given=given)
-
-
-def _unknown(_: Site) -> LeftOut:
-    return LeftOut()
-
-
-@attrs.frozen(eq=False)
-class Problem:
-    """Sites with their candidate encodings, and the constraints between them.
-
-    Raises:
-        ValueError: a constraint names a site without a domain, or none at all, or its relation has another number of
-            columns than it has sites; or a domain is empty or repeats itself.
-    """
-
-    domains: dict[Site, tuple[Encoding, ...]]
-    constraints: tuple[Constraint, ...]
-    left_out: Callable[[Site], LeftOut] = attrs.field(default=_unknown, repr=False)
-    """Why encodings are no candidates at a site, one of ``domains`` or one that has no candidates at all. Called
-    when somebody asks, never in a solve. KeyError: there is no such site."""
-
-    def __attrs_post_init__(self) -> None:
-        checked: set[int] = set()
-        for site, domain in self.domains.items():
-            if id(domain) not in checked:
-                checked.add(id(domain))
-                if not domain or len(set(domain)) != len(domain):
-                    raise ValueError(f"the domain of {site} is empty or repeats itself")
-        known = self.domains
-        for constraint in self.constraints:
-            sites = constraint.sites
-            for site in sites:
-                if site not in known:
-                    raise ValueError(f"{_called(constraint)} names {site}, which has no domain")
-            if not sites:
-                raise ValueError(f"{_called(constraint)} names no site")
-            if type(constraint) is Table or type(constraint) is Derived:
-                width = constraint.relation.width
-                if width is not None and width != len(sites):
-                    raise ValueError(f"{_called(constraint)} has {len(sites)} sites and {width} columns")
-
-    def hard(self) -> Iterator[Constraint]:
-        """The constraints that a solution must satisfy: all but the preferences."""
-        return (c for c in self.constraints if not isinstance(c, Prefer))
-
-
-def _called(constraint: Constraint) -> str:
-    return f"a {type(constraint).__name__} of rule {constraint.reason.rule}"
