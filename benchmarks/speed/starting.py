@@ -37,6 +37,9 @@ def _cpu() -> float:
 def started(arguments: tuple[str, ...], folder: Path, node: str, times: int = 5) -> dict[str, Any]:
     """The least of some runs of ``qnnsolve`` with these arguments, about a kept run and its ``node``."""
     given = [str(folder / RUN) if each == RUN else node if each == "NODE" else each for each in arguments]
+    # As installed: with byte code on disk, of which the first run writes what is missing.
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    kept |= {"OMP_NUM_THREADS": "1", "PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
     found = []
     for _ in range(times):
         before = _cpu()
@@ -45,7 +48,7 @@ def started(arguments: tuple[str, ...], folder: Path, node: str, times: int = 5)
             capture_output=True,
             text=True,
             check=False,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            env=kept,
         )
         if done.returncode:
             raise RuntimeError(f"qnnsolve {' '.join(given)}: {done.stderr}")

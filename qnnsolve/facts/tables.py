@@ -10,8 +10,10 @@ table that was read gives the same bytes.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from importlib.resources.abc import Traversable
 
+from qnnsolve.errors import FactsError
 from qnnsolve.facts import backends
 from qnnsolve.facts.table_reading import load_table, parse_table
 from qnnsolve.facts.table_types import (
@@ -40,17 +42,42 @@ __all__ = [
 ]
 
 
+class _Shipped(Mapping[str, OpTable]):
+    """The tables in a folder, by operator, in alphabetical order; each is read when it is asked for.
+
+    Raises:
+        FactsError: (where a table is asked for) its file is damaged, or is not named after its operator.
+    """
+
+    def __init__(self, folder: Traversable) -> None:
+        found = {file.name.removesuffix(".json"): file for file in folder.iterdir() if file.name.endswith(".json")}
+        self._files = dict(sorted(found.items()))
+        self._read: dict[str, OpTable] = {}
+
+    def __getitem__(self, op: str) -> OpTable:
+        if op not in self._read:
+            file = self._files[op]
+            table = parse_table(file.read_text(encoding="utf-8"), file)
+            if table.op != op:
+                raise FactsError(file, f"is a table of {table.op}, and has to be named {table.op}.json")
+            self._read[op] = table
+        return self._read[op]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+
 @functools.cache
 def shipped_tables(backend: str = "htp") -> Mapping[str, OpTable]:
     """Return the tables that ship with ``backend``, by operator, in alphabetical order; empty where it has none.
 
+    Each is read when it is asked for: FactsError where its file is damaged.
+
     Raises:
         UnknownNameError: there is no such backend.
-        FactsError: a shipped file is damaged.
     """
     folder = backends.backend(backend).data
-    if folder is None:
-        return {}
-    files = sorted((file for file in folder.iterdir() if file.name.endswith(".json")), key=lambda file: file.name)
-    tables = [parse_table(file.read_text(encoding="utf-8"), file) for file in files]
-    return {table.op: table for table in sorted(tables, key=lambda table: table.op)}
+    return {} if folder is None else _Shipped(folder)

@@ -41,12 +41,12 @@ def numbered(constraints: Sequence[Constraint], at: Mapping[Site, int]) -> tuple
         return found
 
     met: list[Numbered] = []
-    ends: dict[int, list[list[int]]] = {}
+    ends: dict[int, list[tuple[int, ...]]] = {}
     for part in constraints.parts if isinstance(constraints, Constraints) else (constraints,):
         if isinstance(part, Repeats):
             told = {kind: [(number(c), columns) for c, columns in said] for kind, said in part.said.items()}
             if id(part.places) not in ends:
-                ends[id(part.places)] = [[at.get(site, -1) for site in sites] for _, sites in part.places]
+                ends[id(part.places)] = [tuple([at.get(site, -1) for site in sites]) for _, sites in part.places]
             for (kind, _), sites in zip(part.places, ends[id(part.places)], strict=True):
                 for one, columns in told[kind]:
                     met.append((tuple([sites[column] for column in columns]), one))

@@ -210,3 +210,17 @@ def test_the_example_in_the_docs_runs(install: Install, tmp_path: Path) -> None:
     result = solve(net, (torch.zeros(1, 4),), backend="abacus", soc="SM8750", precision="16a8w")
     assert {(it.chosen, it.rule) for it in result.deviations} == {("u8", "AB001")}
     assert result.arch == "V2"
+
+
+def test_a_table_is_read_when_its_operator_is_asked_for(install: Install, tmp_path: Path) -> None:
+    install()
+    data = next(tmp_path.glob("abacus_*_data"))
+    (data / "Add.json").write_text("damaged")
+    (data / "Tanh.json").write_text(json.dumps(TABLE))
+    tables = shipped_tables("abacus")
+    assert list(tables) == ["Add", "Relu", "Tanh"] and len(tables) == 3
+    assert tables["Relu"].op == "Relu" and "Sigmoid" not in tables and tables.get("Sigmoid") is None
+    with pytest.raises(FactsError, match="Add.json: is not JSON"):
+        tables["Add"]
+    with pytest.raises(FactsError, match=r"is a table of Relu, and has to be named Relu\.json"):
+        tables["Tanh"]
