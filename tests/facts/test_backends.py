@@ -25,9 +25,10 @@ from qnnsolve.rules import backend_rules, own_rules
 PLUGIN = '''
 from importlib.resources import files
 
-from qnnsolve.constraints import Forbid, Reason
+from qnnsolve.constraints import Forbid
 from qnnsolve.encodings import DType, Encoding
 from qnnsolve.facts.backends import Backend
+from qnnsolve.reasons import Reason
 from qnnsolve.rules import rule
 
 
@@ -220,7 +221,7 @@ def test_a_table_is_read_when_its_operator_is_asked_for(install: Install, tmp_pa
     tables = shipped_tables("abacus")
     assert list(tables) == ["Add", "Relu", "Tanh"] and len(tables) == 3
     assert tables["Relu"].op == "Relu" and "Sigmoid" not in tables and tables.get("Sigmoid") is None
-    with pytest.raises(FactsError, match="Add.json: is not JSON"):
+    with pytest.raises(FactsError, match=r"Add\.json: is not JSON"):
         tables["Add"]
     with pytest.raises(FactsError, match=r"is a table of Relu, and has to be named Relu\.json"):
         tables["Tanh"]
