@@ -6,6 +6,7 @@ that needs a higher ceiling costs every user, and says why.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections import Counter
 from functools import cache
@@ -54,7 +55,8 @@ def steps(ops: int) -> dict[str, int]:
     joints: set[int] = set()
     tables: list[Factors] = []
     made = Factors.__init__
-    filtered = Joint.filter
+    filtered, alive = Joint.filter, Joint._alive
+    touched: Counter[str] = Counter()
 
     def keep(self: Factors, *given: Any, **named: Any) -> None:
         tables.append(self)
@@ -62,7 +64,12 @@ def steps(ops: int) -> dict[str, int]:
 
     def see(self: Joint, masks: tuple[int, ...]) -> Any:
         joints.add(id(self))
+        touched["propagations"] += 1
         return filtered(self, masks)
+
+    def look(self: Joint, masks: tuple[int, ...]) -> int:
+        touched["rows touched"] += len(self.rows)
+        return alive(self, masks)
 
     def work() -> None:
         facts = Facts.of(Graph.of(nodes), operators, Request.of(precision("16a8w")))
@@ -71,7 +78,10 @@ def steps(ops: int) -> dict[str, int]:
 
     work()  # what is compiled once per process is compiled now
     calls = calls_of(work)
-    with mock.patch.object(Factors, "__init__", keep), mock.patch.object(Joint, "filter", see):
+    patched = ((Factors, "__init__", keep), (Joint, "filter", see), (Joint, "_alive", look))
+    with contextlib.ExitStack() as stack:
+        for patch in patched:
+            stack.enter_context(mock.patch.object(*patch))
         solve(found[0])
     problem, answer = found
     assert isinstance(answer, Solution) and answer.optimal
@@ -82,6 +92,7 @@ def steps(ops: int) -> dict[str, int]:
         "searched": answer.statistics.searched,
         "relations": len({id(c.relation) for c in problem.constraints if hasattr(c, "relation")}),
         "joints": len(joints),
+        **touched,
         "tables": sum(len(each.tables) for each in tables),
         "table entries": sum(table.size for each in tables for table in each.tables),
         **{f"calls in {wing}": number for wing, number in calls.items()},
@@ -91,6 +102,7 @@ def steps(ops: int) -> dict[str, int]:
 PER_BLOCK = {
     "constraints": 77,
     "eliminations": 37,
+    "propagations": 47,
     "calls in facts": 390,
     "calls in rules": 580,
     "calls in encodings": 480,
@@ -106,7 +118,9 @@ def test_a_block_more_takes_so_many_steps_more(step: str) -> None:
     assert 0 < more <= PER_BLOCK[step]
 
 
-@pytest.mark.parametrize("step", ["relations", "joints", "tables", "table entries", "calls in constraints"])
+@pytest.mark.parametrize(
+    "step", ["relations", "joints", "rows touched", "tables", "table entries", "calls in constraints"]
+)
 def test_blocks_that_are_alike_share_their_tables(step: str) -> None:
     assert 0 < steps(LARGE)[step] == steps(SMALL)[step]
 
