@@ -14,7 +14,8 @@ from qnnsolve.annotating.joined import JoinedOutput, join_records, record_at, wa
 from qnnsolve.annotating.observers import TensorObserver
 from qnnsolve.annotating.recording import Recorder
 from qnnsolve.results import CalibrationRecord, InfiniteValues, Outlier
-from qnnsolve.rewriting.masking import masking, op_name
+from qnnsolve.rewriting.masking import masking
+from qnnsolve.rewriting.nodes import op_name
 
 __all__ = ["Watch", "watch"]
 

@@ -16,7 +16,7 @@ from torch.fx import Node as FxNode
 from qnnsolve.constraints import Site
 from qnnsolve.encodings import DType, Encoding
 from qnnsolve.errors import UnsupportedGraphError
-from qnnsolve.rewriting.masking import constant_of, op_name
+from qnnsolve.rewriting.nodes import constant_of, op_name
 from qnnsolve.rules.wishes import By, Strength, What, Where, Wish
 from qnnsolve.sources import SourceKind
 

@@ -17,7 +17,8 @@ from torch.fx import Node as FxNode
 
 from qnnsolve.annotating.recording import Recorder
 from qnnsolve.results import JoinedPart, JoinRecord
-from qnnsolve.rewriting.masking import masking, moved, op_name
+from qnnsolve.rewriting.masking import masking, moved
+from qnnsolve.rewriting.nodes import op_name
 
 __all__ = ["JoinedOutput", "join_records", "record_at", "watch_joins"]
 

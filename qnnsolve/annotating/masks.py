@@ -16,7 +16,8 @@ from qnnsolve.annotating.mask_observers import MaskObserver, Way
 from qnnsolve.annotating.observers import Bounded, Bounds
 from qnnsolve.constraints import Site
 from qnnsolve.rewriting.floats import is_cast
-from qnnsolve.rewriting.masking import BESIDE, Masking, factor_of, masking, op_name
+from qnnsolve.rewriting.masking import BESIDE, Masking, factor_of, masking
+from qnnsolve.rewriting.nodes import op_name
 from qnnsolve.rules import Facts
 from qnnsolve.rules.builders import Fate
 from qnnsolve.solver import Solution

@@ -11,7 +11,8 @@ from torch.fx import GraphModule
 from torch.fx import Node as FxNode
 
 from qnnsolve.rewriting.masked_values import MASKED_FROM, masked_from
-from qnnsolve.rewriting.masking import carries, constant_of, hiding, op_name
+from qnnsolve.rewriting.masking import carries, hiding
+from qnnsolve.rewriting.nodes import constant_of, op_name
 
 __all__ = ["copy_masks"]
 

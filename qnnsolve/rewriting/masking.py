@@ -7,8 +7,6 @@ so does a low score that no mask wrote.
 
 from __future__ import annotations
 
-import functools
-import operator
 from collections.abc import Iterator, Mapping
 
 import attrs
@@ -16,19 +14,17 @@ import torch
 from torch.fx import GraphModule
 from torch.fx import Node as FxNode
 
-from qnnsolve.host.values import has_values
 from qnnsolve.rewriting.masked_values import ENDLESS, MASKED_FROM, masked_from
+from qnnsolve.rewriting.nodes import constant_of, op_name
 
 __all__ = [
     "BESIDE",
     "Masking",
     "carries",
-    "constant_of",
     "factor_of",
     "hiding",
     "masking",
     "moved",
-    "op_name",
 ]
 
 
@@ -80,26 +76,6 @@ class Masking:
     def factors(self, node: FxNode) -> bool:
         """Whether ``node`` is what ones and zeros are multiplied with to make a mask."""
         return node in self.levels and all(_multiplies(user, node) for user in node.users)
-
-
-def op_name(node: FxNode) -> str:
-    """``add`` for every overload of ``aten.add``; empty for what is no op of torch's."""
-    return _target_name(node.target)
-
-
-@functools.cache
-def _target_name(target: object) -> str:
-    if target is operator.getitem:
-        return "getitem"
-    return target._schema.name.partition("::")[2] if isinstance(target, torch._ops.OpOverload) else ""
-
-
-def constant_of(node: object) -> torch.Tensor | None:
-    """The float tensor that a ``get_attr`` of a graph reads, if it has values."""
-    if not isinstance(node, FxNode) or node.op != "get_attr" or node.graph.owning_module is None:
-        return None
-    value = operator.attrgetter(str(node.target))(node.graph.owning_module)
-    return value if isinstance(value, torch.Tensor) and value.is_floating_point() and has_values(value) else None
 
 
 def moved(user: FxNode, node: FxNode) -> bool:
