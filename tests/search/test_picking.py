@@ -14,13 +14,15 @@ from qnnsolve import search_config
 from qnnsolve.errors import UsageError
 from qnnsolve.host.quiet import quiet
 from qnnsolve.host.stages import Stages
-from qnnsolve.results import SearchPoint, SearchResult
+from qnnsolve.results import SearchPoint, SearchResult, decibels
+from qnnsolve.search.budgets import QualityTarget
 from qnnsolve.search.front import Front
 from qnnsolve.search.keeping import Memory, named
 from qnnsolve.search.ledgers import Measuring
 from qnnsolve.search.noises import monotone, needed, varied
 from qnnsolve.search.origins import Roundings
 from qnnsolve.search.picking import alternatives, distinct, measured_best
+from qnnsolve.search.reaching import reached
 from qnnsolve.search.sensitivity import directions_for, sensitivities
 from qnnsolve.search.trying import Trials, tried
 from qnnsolve.solver import BudgetProgram, Limits
@@ -179,6 +181,24 @@ def test_the_cheapest_config_that_measures_a_target_is_found() -> None:
         enough = [each for each in front.points if value(each) >= found.target.least]
         assert enough, "or nothing was tested"
         assert found.points[0].amounts["weights"] <= min(each.amounts["weights"] for each in enough) * 1.1
+
+
+def test_a_target_tries_near_optimal_configs_that_are_cheaper(ready: Ready) -> None:
+    measuring, front = Measuring(ready.studied, Memory()), attrs.evolve(ready.front)
+    with quiet():
+        uniforms = {each.name: measuring.of(each.solution.encodings) for each in front.space.uniforms}
+        most = max(decibels(each.noise) for each in uniforms.values())
+        found = reached(front, "bit-ops", QualityTarget("sqnr", most - 6), {}, uniforms, measuring, Limits(), Stages())
+    assert found is not None and found.reached
+    places = Roundings.of(front.space)
+    asked = {named(config) for config in front.nearly({"bit-ops": 1e12}, Limits())}
+    assert asked, "guesses give configs"
+    cost = front.costs_of(found.pick.config)["bit-ops"]
+    cheaper = front.nearly({"bit-ops": cost * 0.99}, Limits())
+    measured = [each for each in cheaper if measuring.ledger.get("config", named(each)) is not None]
+    assert len(measured) == len(cheaper), "each of those that are cheaper still was measured, and does not reach it"
+    for config in cheaper:
+        assert decibels(measuring.of(config).noise) < most - 6 or places.in_(config) == places.in_(found.pick.config)
 
 
 def test_what_nothing_measures_is_said() -> None:

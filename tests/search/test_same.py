@@ -16,6 +16,7 @@ from qnnsolve.models.tracing import exported
 from qnnsolve.quantizer import SolveQuantizer
 from qnnsolve.recipes import read_recipes
 from qnnsolve.runs import Solved
+from qnnsolve.search.calibrating import Watched
 from qnnsolve.search.measuring import Studied
 from tests.nets import Attention, ConvNet, images, seeded
 from tests.search.spaced import draws, studied
@@ -55,6 +56,21 @@ def test_a_candidate_everywhere_is_the_preset(net: tuple[str, Studied], precisio
         assert scales[0] == scales[1] and len(scales[0]) > 3
         for sample in samples:
             assert torch.equal(own(*sample), given(*sample))
+
+
+def test_one_pass_calibrates_all_candidates_as_each_alone(net: tuple[str, Studied]) -> None:
+    """The float model runs once over the samples, and each uniform config is what its own calibration makes of it."""
+    of, samples = net[1], NETS[net[0]][1]
+    with quiet(), torch.no_grad():
+        watched = Watched.of(of.model, of.space, samples)
+        assert watched.passes == len(samples)
+        for mine, exact in zip(watched.outputs, of.wanted.outputs, strict=True):
+            assert mine.keys() == exact.keys() and all(torch.equal(mine[name], exact[name]) for name in mine)
+        together = watched.calibrated(lambda _, converted: converted).converted
+        for uniform in of.space.uniforms:
+            alone = of.converted(uniform.solution.encodings)
+            assert _scales(together[uniform.name]) == _scales(alone) and len(_scales(alone)) > 3
+            assert torch.equal(together[uniform.name](*samples[0]), alone(*samples[0]))
 
 
 def _scales(model: torch.fx.GraphModule) -> list[tuple[str, str]]:
