@@ -152,12 +152,12 @@ def main() -> None:
         if not missing and NAME in kept["networks"][name]:
             continue
         search = Search(bench)
-        if NAME not in kept["networks"][name]:
-            kept["networks"][name][NAME] = searched(search, not options.unranked)
-            _write(options.out, kept)
         for tool in missing:
             print(f"{name}: {tool}", file=sys.stderr, flush=True)
             tools[tool] = offered(bench, search, TOOLS[tool])
+            _write(options.out, kept)
+        if NAME not in kept["networks"][name]:
+            kept["networks"][name][NAME] = searched(search, not options.unranked)
             _write(options.out, kept)
     if options.page is not None:
         options.page.write_text(page(kept), encoding="utf-8")

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
+from torch.fx import GraphModule
 
 from benchmarks.search import costs
 from benchmarks.search.budgets import budgets
@@ -49,6 +50,21 @@ class Run:
     measuring: int
 
 
+@attrs.frozen(eq=False)
+class Evaluated(Studied):
+    """Also measures what is converted over the evaluation samples: :attr:`points` by the config's name."""
+
+    bench: Bench = attrs.field(kw_only=True)
+    points: dict[str, Point] = attrs.field(factory=dict, init=False)
+
+    def converted(self, config: Encodings, stages: Stages | None = None) -> GraphModule:
+        """See the base."""
+        model, solution = super().converted(config, stages), solved_with(self.space, config)
+        counted = costs.bit_operations(self.bench.products, solution), len(solution.converts)
+        self.points[named(config)] = self.bench.point(NAME, counted, model)
+        return model
+
+
 class Search:
     """Calibrates and differentiates once: :attr:`prepared` are the passes and the seconds of that. :meth:`run` then
     asks for budgets as `qnnsolve search` does, each time as if for the first time."""
@@ -78,8 +94,8 @@ class Search:
         passes = watched.passes + found.forwards + found.backwards + measuring.simulations
         self.prepared = passes, time.process_time() - start
         self.runs: list[Run] = []
-        self._measuring = Measuring(self.studied, Memory())
-        self._points: dict[str, Point] = {}
+        evaluated = Evaluated(self.studied.model, self.space, samples, self.studied.wanted, bench=bench)
+        self._measuring, self._points = Measuring(evaluated, Memory()), evaluated.points
 
     def run(self, budgets: Sequence[Mapping[str, float]]) -> Run:
         """The best within each of the budgets, the loosest of which come last."""
@@ -112,13 +128,14 @@ class Search:
 
     def point(self, config: Encodings) -> Point:
         """Its costs, counted as those of all tools, and its quality over the evaluation samples."""
-        if named(config) not in self._points:
-            solution = solved_with(self.space, config)
-            counted = costs.bit_operations(self.bench.products, solution), len(solution.converts)
-            ours = self.front.costs_of(config)
-            assert counted == (ours["bit-ops"], ours["converts"]), counted
-            self._points[named(config)] = self.bench.point(NAME, counted, self.studied.converted(config))
-        return self._points[named(config)]
+        self._measuring.of(config)
+        point, ours = self._points[named(config)], self.front.costs_of(config)
+        assert (point.bit_operations, point.converts) == (ours["bit-ops"], ours["converts"]), point
+        return point
+
+    def measured(self, config: Encodings) -> float:
+        """Its noise over the calibration samples."""
+        return self._measuring.of(config).noise
 
     def alone(self, site: Site, encoding: Encoding) -> float:
         """The noise where nothing else is rounded: a run per sample."""
@@ -149,10 +166,9 @@ def held(search: Search, ranked: bool = True) -> dict[str, Any]:
     encoding alone, and the SQNR it predicts for whole configs beside the measured one."""
     from scipy.stats import spearmanr
 
-    front, measuring = search.front, Measuring(search.studied, Memory())
-    configs = {named(each): each for each in search.free.configs if each is not None}
+    front, configs = search.front, {named(each): each for each in search.free.configs if each is not None}
     configs |= {named(each.solution.encodings): each.solution.encodings for each in search.space.uniforms}
-    off = [decibels(front.noise_of(each)) - decibels(measuring.of(each).noise) for each in configs.values()]
+    off = [decibels(front.noise_of(each)) - decibels(search.measured(each)) for each in configs.values()]
     found: dict[str, Any] = {
         "configs": len(configs),
         "off_rms": (sum(each**2 for each in off) / len(off)) ** 0.5,

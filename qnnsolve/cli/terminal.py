@@ -117,15 +117,22 @@ def _is_descriptor_1(stream: IO[str]) -> bool:
 
 @contextlib.contextmanager
 def progress_bar() -> Iterator[Progress | None]:
-    """A bar per stage on stderr where that is a terminal, else None."""
+    """A bar per stage on stderr where that is a terminal, with the time that it took and the time left; else None."""
     if not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
     with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
         tasks = {}
 

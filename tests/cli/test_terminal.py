@@ -24,3 +24,4 @@ def test_progress_is_shown_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -
                 progress("calibrate", 4, 4)
                 progress("lower", 0, None)
         assert ("calibrate" in stream.getvalue()) == stream.isatty()
+        assert (" left " in stream.getvalue()) == stream.isatty()
