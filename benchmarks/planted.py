@@ -1,9 +1,10 @@
 """Faults planted into real architectures, and what ``qnnsolve compare`` names: ``python -m benchmarks.planted``.
 
-ResNet-18, ViT-B (six layers) and MiniLM (BERT at its width of 384, four layers) of ``examples/``, at 8a8w. One weight's
-scale is four times what it should be; or one op is computed on a grid of 4 bits. The first node below 30 dB is named in
-torch, and with ``--emulator`` the first that differs where the fault is in the program alone. It
-prints the table of docs/compare.md.
+ResNet-18, ViT-B (six layers) and MiniLM (BERT at its width of 384, four layers) of ``examples/``, which have random
+weights; and two that are trained: a ViT for the digits of scikit-learn, and all-MiniLM-L6-v2, which ``python -m
+benchmarks.search --install`` brings. All at 8a8w. One weight's scale is four times what it should be; or one op is
+computed on a grid of 4 bits. The first node below 30 dB is named in torch, and with ``--emulator`` the first that
+differs where the fault is in the program alone. It prints the table of docs/compare.md.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator
 import attrs
 
 from benchmarks.planted_faults import coarse_output, wrong_weight_scale
+from benchmarks.search.networks import NETWORKS
 from examples.models import Example, bert, resnet18, vit
 from qnnsolve.facts.socs import soc as soc_of
 from qnnsolve.host.quiet import quiet
@@ -26,11 +28,26 @@ from qnnsolve.quantizer import SolveQuantizer
 from qnnsolve.verification.nodewise import Nodewise
 
 SOC, PRECISION, BOUND = "SM8750", "8a8w", 30.0
-MODELS: dict[str, Callable[[], Example]] = {"resnet": resnet18, "vit": vit, "minilm": lambda: bert(384)}
+
+
+def _trained(name: str) -> Example:
+    network = NETWORKS[name]()
+    return network.module, network.example, list(network.calibration)
+
+
+MODELS: dict[str, Callable[[], Example]] = {
+    "resnet": resnet18,
+    "vit": vit,
+    "minilm": lambda: bert(384),
+    "trained vit": lambda: _trained("vit"),
+    "trained minilm": lambda: _trained("encoder"),
+}
 FAULTS = {
     "resnet": (("weight", "conv2d_8"), ("encoding", "conv2d_12")),
     "vit": (("weight", "linear_16"), ("encoding", "layer_norm_5")),
     "minilm": (("weight", "linear_10"), ("encoding", "bmm_3")),
+    "trained vit": (("weight", "linear_8"), ("encoding", "layer_norm_3")),
+    "trained minilm": (("weight", "linear_10"), ("encoding", "layer_norm_5")),
 }
 
 

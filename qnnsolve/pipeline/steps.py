@@ -160,14 +160,14 @@ def located(
     *,
     fp16: bool,
     tolerance: float,
-) -> FirstDifference | None:
-    """The first node at which the emulator differs; None where it cannot be looked for: nothing compiles with outputs
+) -> FirstDifference:
+    """The first node at which the emulator differs; or why it cannot be looked for: nothing compiles with outputs
     inside."""
     paths = {node.name: node.module_path for node in result_of(quantizer).nodes}
     try:
         return local(both, samples, quantizer, stages, fp16=fp16, tolerance=tolerance).first(paths)
-    except HostBackendError:
-        return None
+    except HostBackendError as error:
+        return FirstDifference(None, reason=str(error))
 
 
 @attrs.frozen(eq=False)

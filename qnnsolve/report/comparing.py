@@ -70,6 +70,9 @@ def _first(what: str, node: NodeComparison | None, sqnr: Decibels | None) -> Lin
 
 def difference_line(found: FirstDifference) -> Line:
     """The first node that the emulator computes otherwise than torch from the same inputs, and what that is."""
+    if found.reason:
+        why = f"no value inside compiles as an output: {found.reason}"
+        return Line(f"  First node that differs alone on the emulator: not found, since {why}", style="yellow")
     left = f"; {count(len(found.refused), 'node')} not compared: the compiler takes them as no output"
     more = left if found.refused else ""
     if found.node is None:

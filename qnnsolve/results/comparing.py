@@ -69,6 +69,8 @@ class FirstDifference:
     nodes: int = 0
     """How many were compared."""
     refused: tuple[str, ...] = ()
+    reason: str = ""
+    """Why it could not be looked for; empty where it was."""
 
 
 @attrs.frozen

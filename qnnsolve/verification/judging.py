@@ -19,7 +19,7 @@ from qnnsolve.results import Verdict
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["FLOAT_ROUNDING", "differences", "judge"]
+__all__ = ["FLOAT_ROUNDING", "Row", "differences", "judge"]
 
 LOSS_DB = 1.0
 """More than other rounding costs. Measured over the example models with ExecuTorch's own quantizer at 8 bits: rounding

@@ -3,7 +3,9 @@
 The converted model is compiled with every quantized tensor as an output (:mod:`qnnsolve.verification.taps`). Then torch
 computes each op anew from the *emulator's* inputs to it, so that the difference is what this op alone does differently.
 Whether that is rounding is judged as for an output (:mod:`qnnsolve.verification.judging`): the float op, on the same
-inputs, says how much error rounding makes. Two steps of an op alone are rounding in any case.
+inputs, says how much error rounding makes. The emulator rounds otherwise what an op reads and what it yields
+(:mod:`qnnsolve.verification.other_rounding`). So what differs is judged again against torch with as many values a step
+off, and is rounding where that is no better.
 """
 
 from __future__ import annotations
@@ -16,17 +18,15 @@ from torch.fx import GraphModule, Interpreter, Node
 
 from qnnsolve.results import EmulatedNode, FirstDifference, OutputCheck, Verdict
 from qnnsolve.verification.comparison import OutputGrid, checked
+from qnnsolve.verification.judging import Row
 from qnnsolve.verification.nodewise import Sample, run, watched
 from qnnsolve.verification.noise import Power, over_samples, power
+from qnnsolve.verification.other_rounding import on_grid, otherwise_rounded
 from qnnsolve.verification.quantized_nodes import is_dequantize, op_behind
 from qnnsolve.verification.taps import Compile, in_parts, taps
 from qnnsolve.verification.verify import restored
 
 __all__ = ["LocalCheck", "LocalChecks", "local_checks"]
-
-ROUNDED_STEPS = 2
-"""What an op may differ by alone where it is rounding, whatever the float op says: a function that the chip computes
-from a table has errors of its own. Measured (QNN 2.51, V79, 8 bits): ``gelu`` of BERT differs by up to two steps."""
 
 
 @attrs.frozen(eq=False)
@@ -116,17 +116,21 @@ def local_checks(
     found: dict[str, LocalCheck] = {}
     every = taps(converted)
     for part, values in in_parts(converted, compiled, refused, faulty):
-        rows: dict[str, list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]] = {}
+        rows: dict[str, list[Row]] = {}
         accumulated: dict[str, list[Power]] = {}
-        for at, sample in enumerate(samples):
-            here = {tap.name: _on_grid(tap, values[tap.name][at]) for tap in every if tap.name in values}
+        shown = [
+            {tap.name: on_grid(tap, values[tap.name][at]) for tap in every if tap.name in values}
+            for at in range(len(samples))
+        ]
+        for sample, here in zip(samples, shown, strict=True):
             for name, row, total in _rows(converted, original, sample, here, every):
                 if name in part:
                     rows.setdefault(name, []).append(row)
                     accumulated.setdefault(name, []).append(total)
-        for tap in every:
-            if tap.name in rows:
-                found[tap.name] = _check(tap, rows[tap.name], accumulated[tap.name], tolerance)
+        checks = {
+            tap.name: _check(tap, rows[tap.name], accumulated[tap.name], tolerance) for tap in every if tap.name in rows
+        }
+        found |= _but_for_rounding(converted, samples, shown, every, rows, checks, tolerance)
     ordered = [tap for tap in every if tap.name in {*found, *refused}]
     return LocalChecks(
         tuple(found[tap.name] for tap in ordered if tap.name in found),
@@ -140,7 +144,7 @@ def _rows(
     sample: Sample,
     values: Mapping[str, torch.Tensor],
     every: Sequence[Node],
-) -> Iterator[tuple[str, tuple[torch.Tensor, torch.Tensor, torch.Tensor], Power]]:
+) -> Iterator[tuple[str, Row, Power]]:
     """Of each of ``every`` tap that has one: the emulator's value, torch's, the float op's, all from the emulator's
     inputs; and the power of what the emulator's is off from the converted model's."""
     local, plain = _Tapped(converted, values, replace=True), _Tapped(converted, values, replace=False)
@@ -161,13 +165,34 @@ def _rows(
         yield name, (got, want, refs.get(name, local.read[name])), power(got, plain.seen[name])
 
 
-def _on_grid(tap: Node, value: torch.Tensor) -> torch.Tensor:
-    """``value`` as ``tap`` quantizes it, which changes what the compiler left unquantized alone: an input that it hands
-    on as an output."""
-    reader = next(user for user in tap.users if is_dequantize(user))
-    assert callable(tap.target) and callable(reader.target)
-    found: torch.Tensor = reader.target(tap.target(value, *tap.args[1:]), *reader.args[1:], **reader.kwargs)
-    return found
+def _but_for_rounding(
+    converted: GraphModule,
+    samples: Sequence[Sample],
+    shown: Sequence[Mapping[str, torch.Tensor]],
+    every: Sequence[Node],
+    rows: Mapping[str, list[Row]],
+    checks: dict[str, LocalCheck],
+    tolerance: float,
+) -> dict[str, LocalCheck]:
+    """``checks``; what torch computes no better where it rounds otherwise, reading and yielding, is rounding."""
+    if all(each.check.verdict is not Verdict.DISAGREES for each in checks.values()):
+        return checks
+    seen: dict[str, list[torch.Tensor]] = {name: [] for name in checks}
+    for sample, here in zip(samples, shown, strict=True):
+        runner = _Tapped(converted, otherwise_rounded(every, here, 0), replace=True)
+        with restored(tuple(converted.buffers())):
+            run(runner, sample)
+        yielded = otherwise_rounded(every, runner.seen, 1)
+        for name in checks:
+            seen[name].append(yielded[name])
+    for tap in every:
+        each = checks.get(tap.name)
+        if each is not None and each.check.verdict is Verdict.DISAGREES:
+            read = [(got, other, ref) for (got, _, ref), other in zip(rows[tap.name], seen[tap.name], strict=True)]
+            if checked(0, read, _grid_of(tap), tolerance, True).verdict is not Verdict.DISAGREES:
+                check = attrs.evolve(each.check, verdict=Verdict.ROUNDING, place=None)
+                checks[tap.name] = attrs.evolve(each, check=check)
+    return checks
 
 
 def _shaped(got: torch.Tensor, want: torch.Tensor) -> torch.Tensor:
@@ -175,13 +200,14 @@ def _shaped(got: torch.Tensor, want: torch.Tensor) -> torch.Tensor:
     return (got.reshape(want.shape) if got.numel() == want.numel() else got).to(want.dtype, copy=True)
 
 
-def _check(
-    tap: Node, rows: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]], accumulated: list[Power], tolerance: float
-) -> LocalCheck:
+def _grid_of(tap: Node) -> OutputGrid:
     scale, low, high = (float(tap.args[at]) for at in (1, 3, 4))  # type: ignore[arg-type]  # torchao writes numbers
-    check = checked(0, rows, OutputGrid(scale, int(high - low).bit_length()), tolerance, True)
-    if check.verdict is Verdict.DISAGREES and check.steps is not None and check.steps <= ROUNDED_STEPS:
-        check = attrs.evolve(check, verdict=Verdict.ROUNDING, place=None)
+    return OutputGrid(scale, int(high - low).bit_length())
+
+
+def _check(tap: Node, rows: list[Row], accumulated: list[Power], tolerance: float) -> LocalCheck:
+    grid = _grid_of(tap)
+    scale, check = grid.scale, checked(0, rows, grid, tolerance, True)
     steps = torch.cat([((got.double() - want.double()) / scale).abs().flatten() for got, want, _ in rows])
     source = tap.all_input_nodes[0]
     return LocalCheck(

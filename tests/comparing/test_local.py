@@ -14,8 +14,15 @@ from torch.fx import GraphModule
 from benchmarks.planted_faults import coarse_output, wrong_weight_scale
 from qnnsolve import cli, pipeline
 from qnnsolve.errors import HostBackendError
+from qnnsolve.host.stages import Stages
 from qnnsolve.lowering.lower import Lowered, lower
+from qnnsolve.models.tracing import exported
+from qnnsolve.pipeline.steps import conversion, located
+from qnnsolve.quantizer import SolveQuantizer
+from qnnsolve.report.comparing import difference_line
+from qnnsolve.report.json_results import first_difference_json
 from qnnsolve.results import Verdict
+from qnnsolve.verification import other_rounding
 from qnnsolve.verification.local import LocalChecks, local_checks
 from qnnsolve.verification.quantized_nodes import op_behind
 from qnnsolve.verification.taps import taps
@@ -84,6 +91,52 @@ def test_what_is_one_step_apart_is_rounding_and_told_as_such() -> None:
     assert 0.01 < found.apart < 0.03
 
 
+@pytest.mark.parametrize("name", ["vit", "minilm"])
+def test_an_op_that_reads_a_step_beside_what_is_shown_is_rounding(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The emulator puts out values that are rounded apart from those that the next op reads."""
+    model = small(name)
+
+    def shown_apart(module: GraphModule) -> list[tuple[torch.Tensor, ...]]:
+        generator = torch.Generator().manual_seed(1)
+        every = {tap.name: tap for tap in taps(model.both.converted)}
+        named = [(every[tap], float(every[tap].args[1])) for tap in outputs_of(module)]  # type: ignore[arg-type]
+
+        def apart(value: torch.Tensor, scale: float) -> torch.Tensor:
+            drawn = torch.rand(value.shape, generator=generator)
+            return value + scale * ((drawn < 0.1).float() - (drawn > 0.9).float())
+
+        return [
+            tuple(
+                other_rounding.on_grid(tap, apart(value, scale))
+                for (tap, scale), value in zip(named, each, strict=True)
+            )
+            for each in run_by(model)(module)
+        ]
+
+    with torch.no_grad():
+        found = checked(model, shown_apart, tolerance=0.001)
+        assert [each.node.name for each in found.checks if each.check.verdict is Verdict.DISAGREES] == []
+        assert max(each.check.steps or 0 for each in found.checks) > 1
+        monkeypatch.setattr("qnnsolve.verification.local.otherwise_rounded", lambda _, values, __: values)
+        strict = checked(model, shown_apart, tolerance=0.001)
+    assert any(each.check.verdict is Verdict.DISAGREES for each in strict.checks), "it is needed"
+
+
+def test_what_is_rounded_otherwise_is_within_the_encoding_and_the_same_each_time() -> None:
+    model = small("resnet")
+    every = taps(model.both.converted)
+    (tap,) = (each for each in every if op_behind(each).name == "conv2d_1")
+    arguments: Any = tap.args
+    _, scale, zero, least, most, *_ = arguments
+    low, high = scale * (least - zero), scale * (most - zero)
+    value = torch.linspace(low, high, 256).repeat(100)
+    once, again = (other_rounding.otherwise_rounded(every, {tap.name: value}, 0)[tap.name] for _ in range(2))
+    steps = ((once - value) / scale).round()
+    assert torch.equal(once, again) and set(steps.unique().tolist()) == {-1.0, 0.0, 1.0}
+    assert low - 1e-4 <= float(once.min()) and float(once.max()) <= high + 1e-4
+    assert abs(float((steps != 0).double().mean()) - other_rounding.ROUNDED_APART) < 0.02
+
+
 def test_a_part_that_is_refused_is_halved_and_comes_to_the_same() -> None:
     model = small("vit")
     whole, sizes = checked(model), []
@@ -125,6 +178,22 @@ def test_where_nothing_compiles_it_is_the_compiler_s_error() -> None:
     with pytest.raises(HostBackendError, match="no compiler today"):
         checked(small("minilm"), never)
     assert len(tries) < 15
+
+
+def test_where_nothing_compiles_the_report_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = small("resnet")
+
+    def never(*_: Any, **__: Any) -> Lowered:
+        raise HostBackendError("no compiler today")
+
+    monkeypatch.setattr(pipeline.steps, "lower", never)
+    quantizer = SolveQuantizer("htp", "SM8750", precision="8a8w")
+    conversion(exported(model.model, model.samples[0]), list(model.samples), quantizer, Stages())
+    found = located(model.both, list(model.samples), quantizer, Stages(), fp16=False, tolerance=0.01)
+    assert found.node is None and found.nodes == 0 and found.reason == "no compiler today"
+    assert "not found, since no value inside compiles as an output: no compiler today" in difference_line(found).text
+    document = first_difference_json(found)
+    assert document is not None and document["reason"] == found.reason
 
 
 NET = """

@@ -232,6 +232,8 @@ def _export_exit(result: ExportResult, strict: bool, unverified: bool) -> int:
 def _where(found: FirstDifference | None) -> str:
     if found is None:
         return ""
+    if found.reason:
+        return f"; where cannot be told, since no value inside compiles as an output: {found.reason}"
     if found.node is None:
         return "; no node differs alone"
     return f"; the first node that differs{' by rounding' if found.verdict.value == 'rounding' else ''}: {found.node}"
