@@ -18,7 +18,7 @@ from torch.fx import GraphModule, Node
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from qnnsolve.rewriting.bags import joined_bags, joins_bags
-from qnnsolve.rewriting.spelled import SPELLED
+from qnnsolve.rewriting.spelled import ABOUT_NAN, SPELLED
 
 __all__ = ["COMPOSITES", "expand_composites"]
 
@@ -38,6 +38,7 @@ COMPOSITES = frozenset(
         _aten.clip.default,
         _aten.column_stack.default,
         _aten.cross.default,
+        _aten.diff.default,
         _aten.dot.default,
         _aten.dsplit.array,
         _aten.dsplit.int,
@@ -52,6 +53,7 @@ COMPOSITES = frozenset(
         _aten.linalg_cross.default,
         _aten.linalg_matrix_norm.default,
         _aten.linalg_matrix_norm.str_ord,
+        _aten.linalg_multi_dot.default,
         _aten.max_pool1d.default,
         _aten.meshgrid.default,
         _aten.meshgrid.indexing,
@@ -108,7 +110,7 @@ def expand_composites(model: GraphModule) -> GraphModule:
     for node in list(model.graph.nodes):
         if node.op == "call_function" and node.target in _NORMS:
             _give_weight(model, node, _NORMS[node.target])
-        composite = node.target in COMPOSITES or node.target in SPELLED
+        composite = node.target in COMPOSITES or (node.target in SPELLED and not _asks_an_input(node))
         composite = composite or any(is_one(node) for is_one in (_multiplies_a_vector, *_WRITTEN_HERE))
         if node.op == "call_function" and composite and all("val" in each.meta for each in node.all_input_nodes):
             _expand(model, node)
@@ -190,11 +192,17 @@ def _multiplies_a_vector(node: Node) -> bool:
     )
 
 
+def _asks_an_input(node: Node) -> bool:
+    return node.target in ABOUT_NAN and node.all_input_nodes[0].op == "placeholder"
+
+
 def _expand(model: GraphModule, node: Node) -> None:
     sources = node.all_input_nodes
     target: Callable[..., Any] = node.target  # type: ignore[assignment]  # an OpOverload, as COMPOSITES are
-    target = next((written for is_one, written in _WRITTEN_HERE.items() if is_one(node)), target)
-    spelled = SPELLED.get(node.target)
+    written = next((each for is_one, each in _WRITTEN_HERE.items() if is_one(node)), None)
+    target = written or target
+    kept = written is not None or _multiplies_a_vector(node)
+    spelled = None if kept else SPELLED.get(node.target)
 
     def call(*tensors: torch.Tensor) -> Any:
         given = dict(zip(sources, tensors, strict=True))
@@ -204,10 +212,12 @@ def _expand(model: GraphModule, node: Node) -> None:
     values = [source.meta["val"] for source in sources]
     mode = next((value.fake_mode for value in values if isinstance(value, FakeTensor)), contextlib.nullcontext())
     with mode:  # what is made from nothing (a range) is of the same kind
+        if spelled is not None and call(*values) is None:
+            return
         # What is spelled out in torch's functions is kept in them; torch's own composites consist of what is below.
         traced = make_fx(call, decomposition_table=_TABLE, pre_dispatch=spelled is not None)(*values)
     (results,) = (each.args[0] for each in traced.graph.nodes if each.op == "output")
-    if results is None or any(each.op == "get_attr" for each in traced.graph.nodes):
+    if any(each.op == "get_attr" for each in traced.graph.nodes):
         return
     copies = dict(zip((each for each in traced.graph.nodes if each.op == "placeholder"), sources, strict=True))
     with model.graph.inserting_before(node):

@@ -13,10 +13,12 @@ from typing import Any
 
 import torch
 
+from qnnsolve.rewriting.combined import COMBINED
 from qnnsolve.rewriting.diagonals import DIAGONALS
 from qnnsolve.rewriting.patches import PATCHES
+from qnnsolve.rewriting.sampled import SAMPLED
 
-__all__ = ["SPELLED"]
+__all__ = ["ABOUT_NAN", "SPELLED"]
 
 _aten = torch.ops.aten
 _Tensor = torch.Tensor
@@ -219,7 +221,6 @@ _OF_FLOATS: dict[Any, Callable[..., Any]] = {
     _aten.index_add.default: _index_add,
     _aten.index_fill.int_Scalar: _index_fill,
     _aten.index_fill.int_Tensor: _index_fill,
-    _aten.isfinite.default: lambda x: (x - x) == 0,
     _aten.isnan.default: _not_a_number,
     _aten.isclose.default: _is_close,
     _aten.logaddexp2.default: _logaddexp2,
@@ -244,10 +245,15 @@ _OF_FLOATS: dict[Any, Callable[..., Any]] = {
 
 SPELLED: Mapping[Any, Callable[..., Any]] = MappingProxyType(
     {
+        **COMBINED,
         **DIAGONALS,
         **PATCHES,
+        **SAMPLED,
         **{target: _each_float(definition) for target, definition in _OF_FLOATS.items()},
         _aten.positive.default: _aten.clone.default,
     }
 )
 """By aten target, its definition. What torch defines itself, as it is wanted here, is in `composites`."""
+
+ABOUT_NAN = frozenset((_aten.isnan.default, _aten.nan_to_num.default, _aten.nanmean.default, _aten.nansum.default))
+"""What tells numbers from what is none: an input may hold such, which only the CPU sees."""

@@ -116,6 +116,9 @@ class Spelled(nn.Module):
             torch.diag_embed(x * 2, 1),
             (x * 2).prod(1),
             torch.tensordot(x, image[0], ([0], [0])),
+            nn.functional.pad(image, (1, 2, 0, 1), mode="replicate"),
+            nn.functional.interpolate(image, scale_factor=1.5),
+            x * (x > 0) + torch.arange(8),
         )
 
 

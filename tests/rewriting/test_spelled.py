@@ -15,20 +15,43 @@ from qnnsolve.results import Placement
 from qnnsolve.rewriting.spelled import SPELLED
 from tests.rewriting.exporting import exported, targets
 
+aten = torch.ops.aten
 _seed = torch.Generator().manual_seed(0)
 X, Y = torch.randn(4, 8, generator=_seed), torch.randn(4, 8, generator=_seed)
 SQUARE, ROW = torch.randn(2, 5, 5, generator=_seed), torch.randn(5, generator=_seed)
 IMAGE, COLUMNS = torch.randn(2, 3, 8, 9, generator=_seed), torch.randn(2, 18, 72, generator=_seed)
 LEFT, RIGHT = torch.randn(3, 4, 5, generator=_seed), torch.randn(4, 5, 2, generator=_seed)
 THREE = torch.randn(4, 3, generator=_seed)
+VOLUME = torch.randn(1, 3, 4, 5, 6, generator=_seed)
+MATRICES = torch.randn(1, 2, 3, 5, 6, generator=_seed)
 PLACES = torch.tensor([0, 2, 2])
 
 CASES: dict[str, tuple[Callable[..., Any], tuple[torch.Tensor, ...]]] = {
+    "_upsample_bicubic2d_aa.vec": (
+        lambda x: F.interpolate(x, (3, 5), mode="bicubic", antialias=True),
+        (IMAGE,),
+    ),
+    "_upsample_bilinear2d_aa.vec": (
+        lambda x: F.interpolate(x, scale_factor=0.5, mode="bilinear", antialias=True),
+        (IMAGE,),
+    ),
+    "_upsample_nearest_exact1d.vec": (lambda x: F.interpolate(x, 7, mode="nearest-exact"), (SQUARE,)),
+    "_upsample_nearest_exact2d.vec": (
+        lambda x: [F.interpolate(x, scale_factor=by, mode="nearest-exact") for by in (2, 1.5)],
+        (IMAGE,),
+    ),
+    "_upsample_nearest_exact3d.vec": (
+        lambda x: F.interpolate(x, scale_factor=0.5, mode="nearest-exact"),
+        (VOLUME,),
+    ),
+    "add.Tensor": (lambda x: x + torch.arange(8), (X,)),
     "addbmm.default": (
         lambda x, y, z: torch.addbmm(z, x, y, beta=0.5, alpha=2.0),
         (SQUARE[:, :3], SQUARE, SQUARE[0, :3]),
     ),
     "aminmax.default": (lambda x: (*torch.aminmax(x, dim=1), *torch.aminmax(x)), (X,)),
+    "avg_pool2d.default": (lambda x: F.avg_pool2d(x, 3, 2, 1, divisor_override=4), (IMAGE,)),
+    "avg_pool3d.default": (lambda x: F.avg_pool3d(x, (2, 1, 3), divisor_override=4), (VOLUME,)),
     "cdist.default": (lambda x, y: [torch.cdist(x, y, p) for p in (1.0, 3.0, torch.inf)], (X, Y)),
     "celu.default": (lambda x: F.celu(x, 0.7), (X,)),
     "col2im.default": (lambda x: F.fold(x, (8, 9), (2, 3), padding=(0, 1), stride=1)[:, :, 1:], (COLUMNS[..., :63],)),
@@ -40,6 +63,7 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[torch.Tensor, ...]]] = {
     "diagonal.default": (lambda x: (x.diagonal(1, 1, 2) * 2, x.diagonal(-2, 2, 0) * 2), (SQUARE,)),
     "diagonal_copy.default": (lambda x: torch.diagonal_copy(x, -1), (X,)),
     "diagonal_scatter.default": (lambda x, y: torch.diagonal_scatter(x, y[:, :4], -1, 1, 2), (SQUARE, SQUARE[:, 0])),
+    "div.Tensor": (lambda x: x / torch.arange(1, 9), (X,)),
     "dist.default": (torch.dist, (X, Y)),
     "exp2.default": (torch.exp2, (X,)),
     "float_power.Tensor_Scalar": (lambda x: torch.float_power(x.abs() + 0.1, 1.5).float(), (X,)),
@@ -54,41 +78,87 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[torch.Tensor, ...]]] = {
     "index_fill.int_Scalar": (lambda x: x.index_fill(1, PLACES, 0.5), (X,)),
     "index_fill.int_Tensor": (lambda x, y: x.index_fill(0, PLACES, y.sum()), (X, Y)),
     "isclose.default": (lambda x, y: torch.isclose(x, y, rtol=0.5), (X, Y)),
-    "isfinite.default": (torch.isfinite, (X,)),
-    "isnan.default": (torch.isnan, (X,)),
+    "isnan.default": (lambda x: torch.isnan(x * 2), (X,)),
     "linalg_diagonal.default": (lambda x: torch.linalg.diagonal(x, offset=1), (SQUARE,)),
     "logaddexp2.default": (torch.logaddexp2, (X, Y)),
     "logical_not.default": (lambda x: x.relu().logical_not(), (X,)),
     "logit.default": (lambda x: torch.logit(x.sigmoid(), 0.2), (X,)),
+    "matmul.default": (
+        lambda x, y: (x @ y[0, 0], x @ y.relu(), x @ y[:, :1]),
+        (MATRICES, MATRICES.mT.contiguous()),
+    ),
     "median.default": (torch.median, (X,)),
     "median.dim": (lambda x: x.median(1)[0], (X,)),
-    "nan_to_num.default": (lambda x: torch.nan_to_num(x, 0.5), (X,)),
-    "nanmean.default": (lambda x: (x.nanmean(), x.nanmean(1, True)), (X,)),
-    "nansum.default": (lambda x: (x.nansum(), x.nansum(1)), (X,)),
+    "mul.Tensor": (lambda x, y: (x * (y > 0), torch.arange(4)[:, None] * x), (X, Y)),
+    "nan_to_num.default": (lambda x: torch.nan_to_num(x * 2, 0.5), (X,)),
+    "nanmean.default": (lambda x: ((x * 2).nanmean(), (x * 2).nanmean(1, True)), (X,)),
+    "nansum.default": (lambda x: ((x * 2).nansum(), (x * 2).nansum(1)), (X,)),
+    "pad.default": (
+        lambda x: (
+            F.pad(x, (2, 1, 0, 3), mode="replicate"),
+            F.pad(x, (2, -1, 1, 0), mode="circular"),
+            F.pad(x, (-1, 2, 0, -3), value=0.5),
+            F.pad(x, (-1, -2)),
+        ),
+        (IMAGE,),
+    ),
     "pairwise_distance.default": (lambda x, y: F.pairwise_distance(x, y, keepdim=True), (X, Y)),
     "positive.default": (lambda x: torch.positive(x) + 1, (X,)),
+    "pow.Tensor_Tensor": (lambda x, y: (x[:1].abs() + 0.5).pow(y), (X, Y)),
     "prod.default": (lambda x: x.prod(), (ROW,)),
     "prod.dim_int": (lambda x: x.prod(1, True), (X[:, :7],)),
     "quantile.scalar": (lambda x: (x.quantile(0.3, 1, True), x.quantile(0.5), x.quantile(1.0, 0)), (X[:3],)),
+    "repeat.default": (lambda x: (x * 2).repeat(2, 1, 3), (X,)),
+    "replication_pad1d.default": (lambda x: aten.replication_pad1d(x, (2, 1)), (SQUARE,)),
+    "replication_pad2d.default": (lambda x: aten.replication_pad2d(x, (2, 0, 1, 1)), (IMAGE,)),
+    "replication_pad3d.default": (lambda x: aten.replication_pad3d(x, (2, 0, 1, 1, 0, 1)), (VOLUME,)),
+    "rsub.Tensor": (lambda x, y: torch.rsub(x, y, alpha=2.0), (X, Y)),
     "rad2deg.default": (torch.rad2deg, (X,)),
     "sgn.default": (torch.sgn, (X,)),
     "signbit.default": (torch.signbit, (X,)),
     "softplus.default": (lambda x: (F.softplus(x, 2.0), F.softplus(x, 1.0, 0.5)), (X,)),
     "softshrink.default": (F.softshrink, (X,)),
     "trace.default": (torch.trace, (X,)),
+    "sub.Tensor": (lambda x: torch.arange(8) - x, (X,)),
     "tril.default": (lambda x: x.tril(1), (SQUARE,)),
     "triu.default": (lambda x: x.triu(-1), (X,)),
+    "upsample_linear1d.vec": (
+        lambda x: [F.interpolate(x, 9, mode="linear", align_corners=each) for each in (True, False)],
+        (SQUARE,),
+    ),
+    "upsample_nearest1d.vec": (lambda x: F.interpolate(x, scale_factor=1.7), (SQUARE,)),
+    "upsample_nearest2d.vec": (lambda x: F.interpolate(x, (5, 13)), (IMAGE,)),
+    "upsample_nearest3d.vec": (lambda x: F.interpolate(x, scale_factor=2), (VOLUME,)),
+    "upsample_trilinear3d.vec": (lambda x: F.interpolate(x, scale_factor=1.5, mode="trilinear"), (VOLUME,)),
     "xlogy.Tensor": (lambda x, y: torch.xlogy(x.relu(), y.abs() + 0.1), (X, Y)),
 }
+
+
+class _Depthwise(torch.nn.Module):
+    """Over volumes, other in each dimension."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.taps = torch.nn.Parameter(torch.randn(3, 1, 3, 2, 3, generator=_seed))
+        self.added = torch.nn.Parameter(torch.randn(3, generator=_seed))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        made: torch.Tensor = aten.conv3d(x, self.taps, self.added, [2, 1, 1], [1, 0, 1], [1, 2, 1], 3)
+        return made
+
+
+CASES["conv3d.default"] = (_Depthwise(), (VOLUME,))
 
 TORCHS_OWN: dict[str, tuple[Callable[..., Any], tuple[torch.Tensor, ...]]] = {
     "addmv.default": (lambda x: torch.addmv(x[0, :4], x[:4], x[:, 4], beta=0.5, alpha=2.0), (SQUARE[0],)),
     "addr.default": (lambda x: torch.addr(x, x[:, 0], x[1], beta=0.5, alpha=2.0), (SQUARE[0],)),
     "cartesian_prod.default": (lambda x, y: torch.cartesian_prod(x, y), (ROW, ROW[:3])),
     "cross.default": (lambda x: torch.cross(x, x.flip(0), dim=1), (THREE,)),
+    "diff.default": (lambda x: (x.diff(dim=1), x.diff(2, 0)), (X,)),
     "inner.default": (torch.inner, (X, Y)),
     "kron.default": (torch.kron, (THREE, ROW[None])),
     "linalg_cross.default": (lambda x: torch.linalg.cross(x, x.flip(0)), (THREE,)),
+    "linalg_multi_dot.default": (lambda x: torch.linalg.multi_dot([x, x.mT, x]), (X,)),
     "linalg_matrix_norm.str_ord": (torch.linalg.matrix_norm, (SQUARE,)),
     "tensordot.default": (lambda x, y: torch.tensordot(x, y, dims=([1, 2], [0, 1])), (LEFT, RIGHT)),
     "vdot.default": (lambda x: torch.vdot(x, x + 1), (ROW,)),
@@ -121,7 +191,9 @@ def test_it_computes_the_same_on_the_accelerator_alone(name: str) -> None:
 @pytest.mark.parametrize(
     ("compute", "inputs", "named"),
     [
-        (lambda x: torch.nan_to_num(x, posinf=3.0), (X,), "aten.nan_to_num.default"),
+        (lambda x: torch.nan_to_num(x * 2, posinf=3.0), (X,), "aten.nan_to_num.default"),
+        (lambda x: torch.nan_to_num(x), (X,), "aten.nan_to_num.default"),
+        (torch.isinf, (X,), "aten.isinf.default"),
         (lambda x: x.cumprod(0), (torch.arange(1, 5),), "aten.cumprod.default"),
         (lambda x: x.quantile(0.3, 1, interpolation="lower"), (X,), "aten.quantile.scalar"),
         (lambda x: torch.isclose(x, x, equal_nan=True), (X,), "aten.isclose.default"),

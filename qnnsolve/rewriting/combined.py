@@ -1,0 +1,129 @@
+"""Ops of two tensors in forms that the accelerator lacks, and depthwise convolutions over volumes: :data:`COMBINED`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import torch
+
+__all__ = ["COMBINED"]
+
+_aten = torch.ops.aten
+_Tensor = torch.Tensor
+_RANK = 4
+"""Products of more dimensions are not computed right (QNN 2.51)."""
+
+
+def _of_one_kind(target: Any) -> Callable[..., _Tensor | None]:
+    """Whole numbers beside fractions: cast on their own, once where they are constant."""
+
+    def spelled(x: Any, y: Any, **kwargs: Any) -> _Tensor | None:
+        if not (isinstance(x, _Tensor) and isinstance(y, _Tensor)) or x.is_floating_point() == y.is_floating_point():
+            return None
+        whole, other = (y, x) if x.is_floating_point() else (x, y)
+        if whole.dtype == torch.bool:
+            return torch.where(whole, other, 0.0) if target is _aten.mul.Tensor else None
+        cast = [each if each.is_floating_point() else each.to(other.dtype) for each in (x, y)]
+        made: _Tensor = target(*cast, **kwargs)
+        return made
+
+    return spelled
+
+
+def _product(x: _Tensor, y: _Tensor) -> _Tensor | None:
+    """In three dimensions, or two where one tensor is a matrix."""
+    if max(x.dim(), y.dim()) != _RANK + 1 or min(x.dim(), y.dim()) < 2:
+        return None
+    if y.dim() == 2:
+        return (x.flatten(0, -2) @ y).view(*x.shape[:-1], y.shape[-1])
+    batch = torch.broadcast_shapes(x.shape[:-2], y.shape[:-2])  # type: ignore[no-untyped-call]
+    rows, columns = (each.expand(*batch, *each.shape[-2:]).reshape(-1, *each.shape[-2:]) for each in (x, y))
+    return (rows @ columns).view(*batch, x.shape[-2], y.shape[-1])
+
+
+def _power(x: _Tensor, y: _Tensor) -> _Tensor | None:
+    sizes = torch.broadcast_shapes(x.shape, y.shape)  # type: ignore[no-untyped-call]
+    return None if x.shape == sizes or not x.is_floating_point() else x.expand(sizes).pow(y)
+
+
+def _minus(x: _Tensor, y: _Tensor, *, alpha: float = 1) -> _Tensor | None:
+    return None if alpha == 1 else y - x * alpha
+
+
+def _repeated(x: _Tensor, counts: list[int]) -> _Tensor | None:
+    return None if len(counts) == x.dim() else x.view(*[1] * (len(counts) - x.dim()), *x.shape).repeat(counts)
+
+
+def _over_volumes(
+    x: _Tensor,
+    weight: _Tensor,
+    bias: _Tensor | None = None,
+    stride: list[int] | int = 1,
+    padding: list[int] | int = 0,
+    dilation: list[int] | int = 1,
+    groups: int = 1,
+) -> _Tensor | None:
+    """One depthwise convolution of images for each step in depth, summed up.
+
+    With several channels of each one, that fails to compile (V68, QNN 2.51).
+    """
+    if groups == 1 or x.dim() != 5 or not groups == x.shape[1] == weight.shape[0]:
+        return None
+    strides, around, steps = (
+        list(each) * 3 if len(each) == 1 else list(each)
+        for each in ([size] if isinstance(size, int) else size for size in (stride, padding, dilation))
+    )
+    taps, deep = weight.shape[2], torch.nn.functional.pad(x, (0, 0, 0, 0, around[0], around[0]))
+    depth = (deep.shape[2] - steps[0] * (taps - 1) - 1) // strides[0] + 1
+    frames, total = deep.transpose(1, 2), None
+    for tap in range(taps):
+        first = tap * steps[0]
+        taken = frames[:, first : first + (depth - 1) * strides[0] + 1 : strides[0]].flatten(0, 1)
+        added = torch.nn.functional.conv2d(
+            taken, weight[:, :, tap], None if tap else bias, strides[1:], around[1:], steps[1:], groups
+        )
+        total = added if total is None else total + added
+    assert total is not None
+    return total.view(x.shape[0], depth, *total.shape[1:]).transpose(1, 2)
+
+
+def _average(pool: Any, dims: int) -> Callable[..., _Tensor | None]:
+    """Divided by another number than the region has: multiplied by what that leaves."""
+
+    def spelled(
+        x: _Tensor,
+        kernel: list[int],
+        stride: list[int] | None = None,
+        padding: list[int] | int = 0,
+        ceil: bool = False,
+        counts: bool = True,
+        divisor: int | None = None,
+    ) -> _Tensor | None:
+        if divisor is None or ceil:
+            return None
+        taps = math.prod(kernel) if len(kernel) == dims else kernel[0] ** dims
+        averaged: _Tensor = pool(x, kernel, stride or kernel, padding, False, True)
+        return averaged if taps == divisor else averaged * (taps / divisor)
+
+    return spelled
+
+
+COMBINED: Mapping[Any, Callable[..., Any]] = MappingProxyType(
+    {
+        **{
+            target: _of_one_kind(target)
+            for target in (_aten.add.Tensor, _aten.sub.Tensor, _aten.mul.Tensor, _aten.div.Tensor)
+        },
+        _aten.avg_pool2d.default: _average(_aten.avg_pool2d.default, 2),
+        _aten.avg_pool3d.default: _average(_aten.avg_pool3d.default, 3),
+        _aten.conv3d.default: _over_volumes,
+        _aten.matmul.default: _product,
+        _aten.pow.Tensor_Tensor: _power,
+        _aten.repeat.default: _repeated,
+        _aten.rsub.Tensor: _minus,
+    }
+)
+"""By aten target, its definition; None where it stays whole."""
