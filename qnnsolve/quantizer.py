@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import time
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -140,6 +141,7 @@ class SolveQuantizer(WishingQuantizer):
         self._folding: frozenset[str] | None = None
         self._notes: tuple[str, ...] = ()
         self._guards: torch.nn.Module | None = None
+        self._passes = 0.0
         self.solution: Solution | None = None
         self._described: Described | None = None
         self._watch: Watch | None = None
@@ -172,8 +174,11 @@ class SolveQuantizer(WishingQuantizer):
         what comes quantized is quantized anew; a warning says so, and :attr:`result`. The check of the inputs that
         ``torch.export`` puts into a graph is taken out, and is back in what ``prepare_pt2e`` returns.
         """
+        began = time.perf_counter()
         with recompiled_once(model):
-            return self._transformed(model)
+            transformed = self._transformed(model)
+        self._passes = time.perf_counter() - began
+        return transformed
 
     def _transformed(self, model: GraphModule) -> GraphModule:
         self._guards = take_guards(model)
@@ -203,6 +208,7 @@ class SolveQuantizer(WishingQuantizer):
     def annotate(self, model: GraphModule) -> GraphModule:
         """Solve for ``model`` and write the annotations; see the class for what is raised."""
         clock = Stages()
+        clock.seconds.append(("passes", self._passes))
         masked = masking(model)
         wanted = self._wanted_of(model, masked.hidden)
         facts = Facts.of(read_graph(model), self._target.operators, wanted.request, wanted.wishes, self._folding or ())

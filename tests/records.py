@@ -110,5 +110,6 @@ def export_result(max_rel: float = 0.004) -> ExportResult:
             note,
         ),
         timings=(("solve", 0.5), ("lower", 10.25)),
+        peaks=(("solve", 900, 0), ("lower", 1000, 2500)),
         converted=(ConvertedCheck(0, Decibels(36.5, 33.5, 36.0, 8)), ConvertedCheck(1, EXACT)),
     )

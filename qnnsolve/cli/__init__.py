@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -51,9 +52,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _ended(typed: Sequence[str], stop: Stop) -> int:
     """The exit code, once the end has been told."""
-    as_json, parsed = _wants_json(typed), False
+    as_json, parsed, began = _wants_json(typed), False, time.perf_counter()
     try:
         arguments = _parsed(typed)
+        arguments.began = began
         parsed = True
         code = _run(arguments)
         stop.final = True

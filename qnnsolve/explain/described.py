@@ -16,7 +16,7 @@ from qnnsolve.solver import Solution, Unknown, Unsatisfiable
 
 __all__ = ["Described"]
 
-_BEFORE = ("facts", "rules", "solve")
+_BEFORE = ("passes", "facts", "rules", "solve")
 """Stages that come before the explanation in a report, whenever it was made."""
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 
+import attrs
+
 from qnnsolve.errors import BudgetExceededError, UnsatisfiableError
 from qnnsolve.facts.socs import compile_as
 from qnnsolve.host.child import Progress
@@ -75,10 +77,12 @@ def solve(given: SolveArguments) -> SolveResult:
     recipe = read_recipes(given.recipe)
     wanted, limits = given.wanted(recipe), limits_of(given.time_limit)
     keeping = Keeping.of(given, given.files(recipe))
+    stages = Stages(given.progress)
     with quiet():
-        from torchao.quantization.pt2e.quantize_pt2e import prepare_pt2e
+        with stages("imports"):
+            from torchao.quantization.pt2e.quantize_pt2e import prepare_pt2e
 
-        quantizer, stages = quantizer_for(given, wanted, limits), Stages(given.progress)
+            quantizer = quantizer_for(given, wanted, limits)
         with evaluating(given.model):
             with stages("export"):
                 examples = example_inputs_of(given.model, given.example_inputs, values=False)
@@ -87,7 +91,8 @@ def solve(given: SolveArguments) -> SolveResult:
                 # These two are answers, and in the result. Preparing folds batch norms first, as an export does.
                 prepare_pt2e(module, quantizer)
     keeping.keep(quantizer.solved)
-    return result_of(quantizer)
+    result = result_of(quantizer)
+    return attrs.evolve(result, timings=stages.whole("solve", result.timings))
 
 
 @takes(ExportArguments)
@@ -126,13 +131,15 @@ def export(given: ExportArguments) -> ExportResult:
     spare_inputs("out", pte, read)
     check_scratch()
     keeping = Keeping.of(given, [*read, ("the program", pte)])
+    stages = Stages(given.progress)
     with quiet():
-        import torch
+        with stages("imports"):
+            import torch
 
-        from qnnsolve.rewriting.notes import notes_of
+            from qnnsolve.rewriting.notes import notes_of
 
+            quantizer = quantizer_for(given, wanted, limits)
         model, fp16 = given.model, wanted.request.fp16
-        quantizer, stages = quantizer_for(given, wanted, limits), Stages(given.progress)
         ensure_compiler(given.backend)
         with evaluating(model), keeping.without_solution(lambda: quantizer.solved):
             inputs = example_inputs_of(model, given.example_inputs)
@@ -177,7 +184,8 @@ def export(given: ExportArguments) -> ExportResult:
         pte=str(given.out),
         pte_bytes=lowered.pte_bytes,
         verification=verification,
-        timings=(*solved.timings, *stages.seconds),
+        timings=stages.whole("prepare", solved.timings),
+        peaks=tuple(stages.peaks),
         unrunnable=unrunnable,
         converted=near,
         first_difference=difference,

@@ -62,18 +62,20 @@ def compare(given: CompareArguments) -> CompareResult:
         recipe = recipe.over(recipe_of(load_run(given.run), given.soc, given.backend))
     wanted, limits = given.wanted(recipe), limits_of(given.time_limit)
     keeping = Keeping.of(given, given.files(recipe))
+    stages = Stages(given.progress)
     with quiet():
-        import torch
+        with stages("imports"):
+            import torch
 
-        from qnnsolve.rewriting.notes import notes_of
-        from qnnsolve.verification.nodewise import Nodewise
-        from qnnsolve.verification.verify import converted_checks
+            from qnnsolve.rewriting.notes import notes_of
+            from qnnsolve.verification.nodewise import Nodewise
+            from qnnsolve.verification.verify import converted_checks
 
+            quantizer = quantizer_for(given, wanted, limits)
         model = given.model
         if given.emulator:
             check_scratch()
             ensure_compiler(given.backend)
-        quantizer, stages = quantizer_for(given, wanted, limits), Stages(given.progress)
         with evaluating(model), keeping.without_solution(lambda: quantizer.solved):
             inputs = example_inputs_of(model, given.example_inputs)
             samples = [single(sample) for sample in checked_samples(given.calibration, inputs)]
@@ -102,7 +104,7 @@ def compare(given: CompareArguments) -> CompareResult:
         nodes=nodes_of(paths, both, nodewise, None if checks is None else checks.by_node()),
         first_difference=None if checks is None else checks.first(paths),
         notes=notes,
-        timings=(*solved.timings, *stages.seconds),
+        timings=stages.whole("prepare", solved.timings),
     )
     keeping.keep(quantizer.solved, compare=result)
     return result

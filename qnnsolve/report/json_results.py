@@ -67,6 +67,7 @@ def export_json(result: ExportResult, model: str) -> Json:
         "first_difference": first_difference_json(result.first_difference),
         "unrunnable": [attrs.asdict(kernel) for kernel in result.unrunnable],
         "timings": seconds_of(result.timings),
+        "peaks": [{"stage": stage, "own_mb": own, "child_mb": child} for stage, own, child in result.peaks],
     }
 
 

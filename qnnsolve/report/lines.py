@@ -7,7 +7,9 @@ from typing import IO
 
 import attrs
 
-__all__ = ["Line", "count", "many", "paragraph", "percent", "print_lines", "section", "times"]
+from qnnsolve.host.stages import INSIDE
+
+__all__ = ["Line", "count", "many", "memory", "paragraph", "percent", "print_lines", "section", "times"]
 
 
 @attrs.frozen
@@ -41,13 +43,28 @@ def paragraph(title: str) -> Iterator[Line]:
 
 
 def times(timings: Sequence[tuple[str, float]]) -> Iterator[Line]:
-    """A blank line and the seconds of each stage; of one that ran several times their sum."""
+    """A blank line, the seconds of all stages together, and of each; of one that ran several times their sum.
+
+    What is a part of another stage (``emulator``) stands at the end and does not count twice.
+    """
     sums: dict[str, float] = {}
     for stage, seconds in timings:
         sums[stage] = sums.get(stage, 0.0) + seconds
     if sums:
         stages = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in sums.items())
-        yield from paragraph(f"Time: {sum(sums.values()):.1f} s ({stages})")
+        whole = sum(seconds for stage, seconds in sums.items() if stage not in INSIDE)
+        yield from paragraph(f"Time: {whole:.1f} s ({stages})")
+
+
+def memory(peaks: Sequence[tuple[str, int, int]]) -> Iterator[Line]:
+    """The most memory that each stage took: in this process and, after a plus, in one of its own."""
+    most: dict[str, tuple[int, int]] = {}
+    for stage, own, children in peaks:
+        known = most.get(stage, (0, 0))
+        most[stage] = max(known[0], own), max(known[1], children)
+    if most:
+        stages = ", ".join(f"{name} {own:,}{f' + {more:,}' if more else ''}" for name, (own, more) in most.items())
+        yield Line(f"Memory: {max(own + more for own, more in most.values()):,} MB at most ({stages})")
 
 
 def percent(fraction: float) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from qnnsolve.report.accuracy import LEAST_SQNR_DB, poor_lines
 from qnnsolve.report.calibration import calibration_lines
-from qnnsolve.report.lines import Line, print_lines, times
+from qnnsolve.report.lines import Line, memory, print_lines, times
 from qnnsolve.report.program import program
 from qnnsolve.report.solve import head, solve_body
 from qnnsolve.report.wishes import overridden_lines
@@ -38,4 +38,5 @@ def export_lines(
         *calibration_lines(result.solve.calibration),
         *program(result),
         *times(result.timings),
+        *memory(result.peaks),
     )

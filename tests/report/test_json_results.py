@@ -58,6 +58,7 @@ def test_export_json_holds_to_its_schema(max_rel: float) -> None:
     assert read["verification"]["outputs"][0]["converted_sqnr"]["together"] == 36.75
     assert read["converted"][0] == {"index": 0, "sqnr": {"together": 36.5, "worst": 33.5, "median": 36.0, "samples": 8}}
     assert read["timings"] == {"solve": 0.5, "lower": 10.25}
+    assert read["peaks"][1] == {"stage": "lower", "own_mb": 1000, "child_mb": 2500}
     unverified = validate(export_json(attrs.evolve(export_result(), verification=None), "m.pt2"), "export")
     assert unverified["verification"] is None
     read = validate(export_json(attrs.evolve(export_result(), verification=NOTHING_COMPARED), "m.pt2"), "export")

@@ -72,6 +72,7 @@ def _compare(arguments: argparse.Namespace, stdout: IO[str]) -> int:
         libraries.ensure_compiler(arguments.backend)
 
     from qnnsolve.cli.terminal import progress_bar
+    from qnnsolve.cli.timing import from_the_start
     from qnnsolve.models.files import load_model
     from qnnsolve.models.samples import calibration_samples
     from qnnsolve.pipeline.comparing import compare
@@ -91,6 +92,7 @@ def _compare(arguments: argparse.Namespace, stdout: IO[str]) -> int:
             verify_samples=arguments.verify_samples,
             progress=progress,
         )
+    result = from_the_start(result, arguments)
     if arguments.format == "json":
         print(json_results.dumps(json_comparing.compare_json(result, arguments.model)), file=stdout)
     else:

@@ -131,6 +131,7 @@ def _solve(arguments: argparse.Namespace, stdout: IO[str]) -> int:
 
     from qnnsolve import pipeline
     from qnnsolve.cli.terminal import progress_bar
+    from qnnsolve.cli.timing import from_the_start
     from qnnsolve.models.files import load_model
     from qnnsolve.models.samples import calibration_samples
     from qnnsolve.report import json_results, text
@@ -139,6 +140,7 @@ def _solve(arguments: argparse.Namespace, stdout: IO[str]) -> int:
     examples = model.example_inputs or calibration_samples(model, None)[0]
     with progress_bar() as progress:
         result = pipeline.solve(model.model, examples, **request_of(arguments), progress=progress)
+    result = from_the_start(result, arguments)
     if arguments.format == "json":
         print(json_results.dumps(json_results.solve_json(result, arguments.model)), file=stdout)
     else:
@@ -177,6 +179,7 @@ def _export(arguments: argparse.Namespace, stdout: IO[str]) -> int:
 
     from qnnsolve import pipeline
     from qnnsolve.cli.terminal import progress_bar
+    from qnnsolve.cli.timing import from_the_start
     from qnnsolve.models.files import load_model
     from qnnsolve.models.samples import calibration_samples
     from qnnsolve.report import json_results, text
@@ -195,6 +198,7 @@ def _export(arguments: argparse.Namespace, stdout: IO[str]) -> int:
             tolerance=arguments.tolerance,
             progress=progress,
         )
+    result = from_the_start(result, arguments)
     if arguments.format == "json":
         print(json_results.dumps(json_results.export_json(result, arguments.model)), file=stdout)
     else:
