@@ -57,6 +57,7 @@ def main() -> None:
         "annotate": [_child("annotating", model) for model in MODELS],
         "solve": list(_solves(given.quick)),
         "meta": [] if given.quick else [_child("weightless")],
+        "again": [_child("again", "2000")],
         "start": list(_starts()),
     }
     if given.keep is not None:

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import cProfile
 import gc
 import json
 import logging
 import os
+import pstats
 import resource
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -35,6 +38,7 @@ CPU_CLOCK = SimpleNamespace(perf_counter=time.process_time)
 """What the stages are timed with here."""
 SOC = "SM8750"
 REPEATS = 5
+SHOWN = 12
 
 
 def theirs() -> Any:
@@ -71,6 +75,20 @@ def spent(make: Callable[[], Any], exported: GraphModule) -> tuple[float, float,
     return ready - start, end - begun, laps, calls
 
 
+def profiled(exported: GraphModule) -> list[tuple[str, float]]:
+    """The modules in which ours spends most of ``annotate``, with their shares."""
+    quantizer = ours()
+    graph = quantizer.transform_for_annotation(copy.deepcopy(exported))
+    profile = cProfile.Profile(time.process_time)
+    profile.runcall(quantizer.annotate, graph)
+    spent: Counter[str] = Counter()
+    for (file, _, _), (_, _, own, _, _) in pstats.Stats(profile).stats.items():  # type: ignore[attr-defined]
+        _, found, module = file.rpartition("/qnnsolve/")
+        spent[module.removesuffix(".py").replace("/", ".") if found else "Python and libraries"] += own
+    whole = sum(spent.values())
+    return [(module, own / whole) for module, own in spent.most_common(SHOWN)]
+
+
 def measured(name: str) -> dict[str, Any]:
     """The least of each side's figures over some rounds, of which the first does not count."""
     model, inputs = BIG[name]()
@@ -86,6 +104,7 @@ def measured(name: str) -> dict[str, Any]:
         "passes": [min(each[0] for each in side) for side in (upstream, own)],
         "annotate": [min(each[1] for each in side) for side in (upstream, own)],
         "stages": best[2],
+        "profile": profiled(exported),
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }
 

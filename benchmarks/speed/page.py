@@ -41,10 +41,16 @@ META = """
 A Llama-style decoder of 16 layers, hidden size 2048 (1.1 billion parameters), on the meta device, from its exported
 graph.
 """
+AGAIN = """
+## Asked again
+
+A solve that is kept (`qnnsolve.solver.session`), and one site of it after the other pinned to a candidate: the median of
+20, beside a solve from scratch. Both find the same cost each time.
+"""
 START = """
 ## Start-up
 
-CPU seconds of whole commands; the run has 500 ops.
+CPU seconds of whole commands, as installed (with byte code on disk); the run has 500 ops.
 """
 
 
@@ -54,6 +60,8 @@ def page(found: dict[str, Any]) -> str:
     parts += [SOLVE.format(limit=round(LIMIT)), *_solve(found["solve"])]
     if found["meta"]:
         parts += [META, *_meta(found["meta"])]
+    heads = ("ops", "kept once ms", "a pin ms", "from scratch ms", "times faster")
+    parts += [AGAIN, *_table(heads, map(_again, found["again"]))]
     parts += [START, *_table(("command", "CPU s"), ((f"`{e['command']}`", f"{e['cpu']:.2f}") for e in found["start"]))]
     return "\n".join(parts) + "\n"
 
@@ -84,11 +92,17 @@ def _annotate(measured: list[dict[str, Any]]) -> Iterator[str]:
     yield ""
     yield "Stages of `annotate`, and what its explanation costs who asks for it (`explain`, not part of it):"
     yield ""
-    stages = list(measured[0]["stages"])
+    stages = [stage for stage in measured[0]["stages"] if stage != "passes"]
     stage_rows = [
         (e["model"], *(f"{e['stages'][stage] * 1e3:.0f}" for stage in stages), f"{e['peak_mb']}") for e in measured
     ]
     yield from _table(("ms", *stages, "peak MB of the process"), stage_rows)
+    yield ""
+    yield "Where the time of `annotate` goes, by module, under a profiler (which makes calls dearer than they are):"
+    yield ""
+    for each in measured:
+        shares = ", ".join(f"{module} {share:.0%}" for module, share in each["profile"])
+        yield f"- {each['model']}: {shares}"
 
 
 def _solve(measured: list[dict[str, Any]]) -> Iterator[str]:
@@ -113,6 +127,11 @@ def _growth(measured: list[dict[str, Any]]) -> Iterator[str]:
             total = sum(large[s] for s in STAGES)
             times = total / sum(small[s] for s in STAGES)
             yield f"- {family}: 50,000 ops cost {times:.1f} times 5,000, {total:.1f} s in all."
+
+
+def _again(each: dict[str, Any]) -> Iterator[str]:
+    milliseconds = (each[key] * 1e3 for key in ("keep", "again", "scratch"))
+    return iter((f"{each['ops']:,}", *(f"{ms:.2f}" for ms in milliseconds), f"{each['scratch'] / each['again']:.0f}"))
 
 
 def _meta(measured: list[dict[str, Any]]) -> Iterator[str]:
