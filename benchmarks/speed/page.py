@@ -44,8 +44,8 @@ graph.
 AGAIN = """
 ## Asked again
 
-A solve that is kept (`qnnsolve.solver.session`), and one site of it after the other pinned to a candidate: the median of
-20, beside a solve from scratch. Both find the same cost each time.
+A solve that is kept (`qnnsolve.solver.session`), and one site of it after the other pinned to a candidate: the median
+of 20, beside a solve from scratch. Both find the same cost each time.
 """
 START = """
 ## Start-up
