@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import time
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,17 @@ def test_an_exported_program_brings_its_own_example_inputs() -> None:
 def test_progress_names_each_stage_from_start_to_end() -> None:
     steps: list[tuple[str, int, int | None]] = []
     pipeline.solve(seeded(ConvNet), EXAMPLE, progress=lambda *step: steps.append(step))
-    assert steps == [("export", 0, None), ("export", 1, 1), ("solve", 0, None), ("solve", 1, 1)]
+    assert steps == [step for stage in ("imports", "export", "solve") for step in ((stage, 0, None), (stage, 1, 1))]
+
+
+def test_every_second_of_a_solve_has_a_name() -> None:
+    began = time.perf_counter()
+    timings = pipeline.solve(seeded(ConvNet), EXAMPLE).timings
+    taken = time.perf_counter() - began
+    assert [name for name, _ in timings] == [
+        *("imports", "export", "passes", "facts", "rules", "solve", "explain", "annotate", "prepare", "other")
+    ]
+    assert 0 < sum(seconds for _, seconds in timings) <= taken
 
 
 def test_a_model_without_example_inputs_is_refused() -> None:

@@ -90,9 +90,11 @@ def solve(given: SolveArguments) -> SolveResult:
             with stages("solve"), contextlib.suppress(UnsatisfiableError, BudgetExceededError):
                 # These two are answers, and in the result. Preparing folds batch norms first, as an export does.
                 prepare_pt2e(module, quantizer)
-    keeping.keep(quantizer.solved)
     result = result_of(quantizer)
-    return attrs.evolve(result, timings=stages.whole("solve", result.timings))
+    result = attrs.evolve(result, timings=stages.whole("solve", result.timings))
+    assert quantizer.solved is not None, "annotate() answers or raises"
+    keeping.keep(attrs.evolve(quantizer.solved, result=result))
+    return result
 
 
 @takes(ExportArguments)
