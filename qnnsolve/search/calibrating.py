@@ -153,7 +153,16 @@ def _observers(prepared: Sequence[GraphModule]) -> dict[str, list[Any]]:
 def _again(encoding: Encoding, observer: Any, weight: torch.Tensor | None) -> Rounding:
     """The rounding of an encoding that no uniform config has at a site: of the ``weight`` there, or from the extremes
     that ``observer`` saw."""
-    seen = getattr(observer, "observer", observer)
     other = observer_of(encoding)
-    other(torch.stack([seen.min_val.amin(), seen.max_val.amax()]) if weight is None else weight.detach())
+    other(_extremes(getattr(observer, "observer", observer)) if weight is None else weight.detach())
     return Rounding.of(encoding, other)
+
+
+def _extremes(observer: Any) -> torch.Tensor:
+    """The least and the largest value that the observer saw, or stands for where it sees none."""
+    if hasattr(observer, "min_val"):
+        return torch.stack([observer.min_val.amin(), observer.max_val.amax()])
+    scale, zero_point = observer.calculate_qparams()
+    ends = torch.tensor([observer.quant_min, observer.quant_max])
+    reals: torch.Tensor = ((ends - zero_point.reshape(-1)[0]) * scale.reshape(-1)[0]).float()
+    return reals

@@ -140,6 +140,24 @@ def test_wider_is_never_noisier_once_made_monotone(conv: tuple[Studied, Calibrat
     assert monotone(found) == (found, 0)
 
 
+def test_what_has_a_fixed_range_gets_one_in_encodings_that_no_candidate_has_there() -> None:
+    """A product's second factor may have 8 bits beside 16; that of a softmax's output has no observed range."""
+
+    class Gated(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x @ torch.sigmoid(x.transpose(1, 2))
+
+    of = studied(Gated().eval(), draws(2, 1, 4, 4), ("16a8w", "16a4w"))
+    found = ranges(of)
+    missing = [key for key in needed(of.space) if key not in found.roundings]
+    assert not missing
+    fixed = [key for key in found.roundings if "sigm" in key[0].node and key[1].bits == 8 and key[1].scale is None]
+    assert fixed
+    for key in fixed:
+        values = torch.tensor([0.0, 0.25, 1.0])
+        assert torch.allclose(found.roundings[key](values), values, atol=1 / 255)
+
+
 def test_masks_give_numbers() -> None:
     class Infinite(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
