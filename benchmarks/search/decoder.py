@@ -37,7 +37,7 @@ from qnnsolve.solver import Limits
 
 CANDIDATES = "16a8w,16a4w"
 POINTS = 10
-FEW = (1, 2, 3)
+FEW = (1, 2)
 """Layers of the decoders whose sensitivities are found."""
 DIRECTIONS = 4
 MEMORY = 64 * 2**20

@@ -52,7 +52,8 @@ def _network(name: str, network: Record) -> Iterator[str]:
         figures = f"{point['converts']} | {point['sqnr']:.2f} | {point['metric']:.3f}"
         yield f"| {point['config']} | {point['bit_operations'] / 1e6:,.1f} | {figures} |"
     yield from _tools(tools)
-    yield from _held(network["search"])
+    if "search" in network:
+        yield from _held(network["search"])
     yield from _compiled(network.get("front"))
     if tools:
         yield f"\nPer budget in million bit operations: the tool's SQNR, {metric} and converts; by how much the search"

@@ -35,6 +35,8 @@ FINALISTS = 3
 SURE = 250
 """Over so many numbers at the outputs a trial tells two configs apart as surely as the prediction does: 0.35 dB (over
 2,000 numbers of a ViT; `benchmarks.search`)."""
+FEWEST = 2
+"""Over fewer samples no config is run."""
 SHARE = 5
 """All trials together take at most one in so many of the passes that went before."""
 
@@ -73,10 +75,12 @@ class Trials:
 
 def tried(trials: Trials, points: Sequence[FrontPoint], limits: Limits, stages: Stages) -> list[Pick]:
     """For each point the config that does best: of its own and of those of all other points that are within its
-    budgets."""
+    budgets. Its own, where there are too few passes to run another one beside each."""
     front, options = trials.front, dict[Keys, Config]()
     for point in points:
         options.setdefault(trials.rounds(point.encodings), point.encodings)
+    if trials.passes < 2 * FEWEST * len(options):
+        return [Pick(point, point.encodings) for point in points]
     with stages("near", len(points)):
         # The loosest first: see Front.best.
         for index, point in enumerate(sorted(points, key=lambda each: -sum(each.budgets.values()))):
