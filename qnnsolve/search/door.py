@@ -55,7 +55,7 @@ def search_config(given: SearchArguments) -> SearchResult:
         weights: what each output counts, by its place (``0``) or the name of the state that the model writes
             (``cache.keys``); those that are not named count 1.
         positions: what of an output counts, where it is not the whole: ``0[:, -1]``, one or several.
-        directions: backward passes per sample; None means 8, and fewer from 17 samples on, down to 2.
+        directions: backward passes per sample; None means 8, and fewer from 9 samples on, down to 4.
         measured: measure each encoding at each site alone, a forward pass per sample, and do not differentiate; with
             a ``metric``, what each takes from it, and the points are those that take least.
         sensitivities: a file of another tool's sensitivities to take instead (:mod:`qnnsolve.search.layers`).

@@ -80,7 +80,7 @@ def _measured(search: argparse.ArgumentParser) -> None:
         "--directions",
         type=whole_number("a number of backward passes"),
         metavar="K",
-        help="backward passes per sample (default: 8; fewer from 17 samples on, down to 2)",
+        help="backward passes per sample (default: 8; fewer from 9 samples on, down to 4)",
     )
     sensing.add_argument(
         "--measured",
@@ -91,7 +91,8 @@ def _measured(search: argparse.ArgumentParser) -> None:
     sensing.add_argument(
         "--sensitivities",
         metavar="FILE",
-        help="take another tool's: AIMET's per_layer_quant_enabled.json, or NAME_quantization_error.csv of "
+        help="take another tool's: AIMET's per_layer_quant_enabled.json or accuracy_list.json, or "
+        "NAME_quantization_error.csv of "
         "ExecuTorch's PerLayerSqnrAnalyzer",
     )
     search.add_argument(
