@@ -24,6 +24,8 @@ def _of_one_kind(target: Any) -> Callable[..., _Tensor | None]:
         if not (isinstance(x, _Tensor) and isinstance(y, _Tensor)) or x.is_floating_point() == y.is_floating_point():
             return None
         whole, other = (y, x) if x.is_floating_point() else (x, y)
+        if whole.is_complex():
+            return None
         if whole.dtype == torch.bool:
             return torch.where(whole, other, 0.0) if target is _aten.mul.Tensor else None
         cast = [each if each.is_floating_point() else each.to(other.dtype) for each in (x, y)]

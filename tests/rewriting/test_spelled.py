@@ -206,6 +206,12 @@ def test_other_forms_stay_whole(compute: Callable[..., Any], inputs: tuple[torch
     torch.testing.assert_close(transformed(*inputs), compute(*inputs))
 
 
+def test_complex_numbers_are_no_whole_ones() -> None:
+    compute: Callable[..., Any] = lambda x, y: torch.view_as_real(torch.view_as_complex(x.view(4, 4, 2)) * y[:, :4])  # noqa: E731
+    transformed = SolveQuantizer().transform_for_annotation(exported(compute, (X, Y)))
+    torch.testing.assert_close(transformed(X, Y), compute(X, Y))
+
+
 @pytest.mark.parametrize("shape", [(4, 8), (5, 5), (7, 2), (3, 3, 3)])
 @pytest.mark.parametrize("wrap", [False, True])
 def test_a_diagonal_is_filled(shape: tuple[int, ...], wrap: bool) -> None:
