@@ -68,7 +68,7 @@ class Keeping:
         if self.recipe is not None and isinstance(solved.outcome, Solution):
             save_recipe(self.recipe, solved, model=self.model)
         if self.page is not None:
-            write_page(solved, self.page, model=self.model, export=export)
+            write_page(solved, self.page, model=self.model, export=export, compare=compare)
         if self.overlay is not None and isinstance(solved.outcome, Solution):
             write_overlay(solved, self.overlay, export=export)
         if self.tell is not None:

@@ -9,7 +9,7 @@ from qnnsolve.report.folding import fold
 from qnnsolve.report.lines import Line, count, paragraph, percent, section, times
 from qnnsolve.results import CompareResult, Decibels, FirstDifference, NodeComparison, Verdict
 
-__all__ = ["compare_head", "compare_lines", "difference_line"]
+__all__ = ["compare_head", "compare_lines", "difference_line", "first_lines"]
 
 MOST_MODULES = 40
 """Lines of the table of modules; of a larger model the module paths are cut short."""
@@ -35,7 +35,7 @@ def compare_lines(result: CompareResult, model: str, *, verbose: bool = False) -
 
 def compare_head(result: CompareResult, model: str) -> tuple[Line, ...]:
     """How near the outputs are, and the first node below the bound on each side."""
-    return (*_head(result, model), *_firsts(result))
+    return (*_head(result, model), *first_lines(result))
 
 
 def _head(result: CompareResult, model: str) -> Iterator[Line]:
@@ -46,7 +46,8 @@ def _head(result: CompareResult, model: str) -> Iterator[Line]:
         yield Line(f"  output {check.index}: {in_decibels(check.sqnr)} against the float model")
 
 
-def _firsts(result: CompareResult) -> Iterator[Line]:
+def first_lines(result: CompareResult) -> Iterator[Line]:
+    """The first node below the bound in each respect."""
     yield from paragraph(f"First node below {result.bound_db:g} dB")
     own, accumulated = result.first_own, result.first_accumulated
     yield _first("own error of the converted model", own, own.own if own else None)

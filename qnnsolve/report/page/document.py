@@ -12,6 +12,7 @@ from qnnsolve.constraints import Site
 from qnnsolve.encodings import Encoding
 from qnnsolve.facts.graph import Graph, Node
 from qnnsolve.questions import Clash
+from qnnsolve.report.page.compared import compare_part, lost_at
 from qnnsolve.report.page.costs import cost_by_node
 from qnnsolve.report.page.explaining import clashes, explain
 from qnnsolve.report.page.modules import module_tree, modules_json
@@ -19,7 +20,7 @@ from qnnsolve.report.page.once import Once
 from qnnsolve.report.page.outcomes import export_part, search_part
 from qnnsolve.report.questions import repair_lines, step_lines
 from qnnsolve.report.solve import head
-from qnnsolve.results import Deviation, ExportResult, NodeRecord, Placement, SearchResult, SourceRecord
+from qnnsolve.results import CompareResult, Deviation, ExportResult, NodeRecord, Placement, SearchResult, SourceRecord
 from qnnsolve.rules.builders import Built, Input
 from qnnsolve.runs import Run, Solved
 
@@ -32,10 +33,14 @@ _UNDECIDED: Json = {**dict.fromkeys(("asked", "chosen", "set")), "why": []}
 
 
 def document(
-    solved: Solved | Run, model: str = "", export: ExportResult | None = None, search: SearchResult | None = None
+    solved: Solved | Run,
+    model: str = "",
+    export: ExportResult | None = None,
+    search: SearchResult | None = None,
+    compare: CompareResult | None = None,
 ) -> Json:
-    """What the page shows: a solve of ``model``, or a run that was kept; and beside it the program of an export, or the
-    front of a search. A kept run knows these itself.
+    """What the page shows: a solve of ``model``, or a run that was kept; and beside it the program of an export, the
+    front of a search, or a comparison node by node. A kept run knows these itself.
 
     Encodings, sets of candidates, sources and source lines are listed once and stand as their numbers elsewhere, as
     nodes do. ``nodes`` are the graph's inputs and calls in topological order. A port has what was asked for and chosen,
@@ -47,7 +52,7 @@ def document(
     made = _Document.of(solved)
     result = solved.result
     if isinstance(solved, Run):
-        model, export, search = solved.about["model"], solved.export, solved.search
+        model, export, search, compare = solved.about["model"], solved.export, solved.search, solved.compare
     nodes = made.nodes()
     lines = [line.text for line in head(result, model)]
     top = module_tree(solved.facts.graph[each["name"]].module_path for each in nodes)
@@ -65,7 +70,7 @@ def document(
         "schema": PAGE_SCHEMA,
         "made_by": f"qnnsolve {__version__}",
         "title": lines[0],
-        "verdict": lines[-1],
+        "verdict": "; ".join(filter(None, (lines[-1], "" if compare is None else lost_at(compare)))),
         "model": model,
         **{key: getattr(result, key) for key in ("backend", "soc", "arch", "precision")},
         "status": result.status.value,
@@ -85,6 +90,7 @@ def document(
         "timings": [list(each) for each in result.timings],
         "export": None if export is None else export_part(export),
         "search": None if search is None else search_part(search, made.at),
+        "compare": None if compare is None else compare_part(compare, made.at),
         **explained,
         **made.tables(),
     }

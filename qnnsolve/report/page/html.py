@@ -10,7 +10,17 @@ from typing import Any
 
 __all__ = ["embedded", "html"]
 
-SCRIPTS = ("dagre.min.js", "base.js", "tree.js", "graph.js", "panel.js", "outcomes.js", "list.js", "main.js")
+SCRIPTS = (
+    "dagre.min.js",
+    "base.js",
+    "tree.js",
+    "graph.js",
+    "panel.js",
+    "outcomes.js",
+    "compared.js",
+    "list.js",
+    "main.js",
+)
 """In the order in which they run."""
 _ESCAPED = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}
 """What could end a script or start an entity, and what JavaScript takes for the end of a line."""

@@ -5,10 +5,14 @@ from __future__ import annotations
 import math
 
 from qnnsolve.results import (
+    CompareResult,
     ConvertedCheck,
     CpuOp,
     Decibels,
+    EmulatedNode,
     ExportResult,
+    FirstDifference,
+    NodeComparison,
     OutputCheck,
     SearchPoint,
     SearchResult,
@@ -58,4 +62,34 @@ def searched() -> SearchResult:
         timings=(),
         axis="weights",
         target=None,
+    )
+
+
+def compared() -> CompareResult:
+    """The first of a block's nodes is good, its Gelu on the emulator is not, and its sum has lost what was left."""
+
+    def decibels(value: float) -> Decibels:
+        return Decibels(value, value - 1, value, 4)
+
+    def node(name: str, own: float, accumulated: float, emulated: float) -> NodeComparison:
+        far, apart = decibels(emulated), 0.25 if emulated < 20 else 0.0
+        on = EmulatedNode(far, far, 9, apart, Verdict.DISAGREES if apart else Verdict.AGREES)
+        return NodeComparison(name, "aten.x", "", "u8", decibels(own), decibels(accumulated), 0.02, 0.6, on)
+
+    solve = solved(facts(blocks(1))).result
+    names = [each.name for each in solve.nodes]
+    return CompareResult(
+        solve=solve,
+        bound_db=20.0,
+        samples=4,
+        emulated=2,
+        outputs=(ConvertedCheck(0, decibels(15.0)),),
+        nodes=(
+            *(node(name, 45.0, 40.0, 50.0) for name in names[: names.index("gelu_0")]),
+            node("gelu_0", 35.0, 25.0, 12.0),
+            node("add_0", math.inf, 15.0, math.inf),
+        ),
+        first_difference=FirstDifference("gelu_0", "aten.gelu.default", "", 9, 0.25, Verdict.DISAGREES, 8),
+        notes=("a <b>note</b>",),
+        timings=(),
     )

@@ -12,7 +12,7 @@ import pytest
 
 from qnnsolve.runs import load_run, save_run
 from tests.report.page.browser import BAD_NAMES, hostile, kept, opened, without_modules, written
-from tests.report.page.outcomes import exported, searched
+from tests.report.page.outcomes import compared, exported, searched
 from tests.runs.kept import blocks, contradiction, facts, solved
 
 pytestmark = pytest.mark.slow
@@ -175,6 +175,32 @@ def test_the_program_and_the_front_are_seen_and_clicked(tmp_path: Path) -> None:
         assert _axe(page) == []
         page.click("#point details .link")
         assert _about(page) == "Gelu gelu_0"
+
+
+def test_where_accuracy_is_lost_is_seen(tmp_path: Path) -> None:
+    save_run(tmp_path / "run.qnn", solved(facts(blocks(1))), model="m", compare=compared())
+    with opened(written(load_run(tmp_path / "run.qnn"), tmp_path)) as page:
+        assert page.inner_text("#verdict").endswith(
+            "; first node below 20 dB: gelu_0 (own error of the emulator against the converted model: 12.0 dB)"
+        )
+        assert "accumulated in the converted model: add_0" in page.inner_text("#firsts")
+        assert "a <b>note</b>" in page.inner_text("#panel")
+        lowest = "c => new Set(new Uint32Array(c.getContext('2d').getImageData(0, 32, c.width, 1).data.buffer)).size"
+        assert page.locator("#ribbon").evaluate(lowest) == 4, "fine, near, lost, and the input without a figure"
+        assert page.evaluate("document.getElementById('ribbon').clientHeight") >= 34
+        assert "accumulated SQNR below 20 dB" in page.inner_text("#legend")
+        page.select_option("#filter", "lost")
+        assert page.inner_text("#found") == "2 nodes"
+        page.click(".hit:has-text('gelu_0')")
+        told = page.inner_text("#accuracy")
+        assert "35.0 dB (worst sample 34.0)" in told and "25.0 dB" in told and "2 %" in told and "60 %" in told
+        assert "12.0 dB" in told and "9 steps at most, 25 % of values apart: disagrees" in told
+        assert _axe(page) == []
+
+
+def test_without_a_comparison_the_page_tells_none(page: Any) -> None:
+    assert page.locator("#filter option[value=lost]").count() == 0 and "SQNR" not in page.inner_text("body")
+    assert page.evaluate("document.getElementById('ribbon').height") == 28
 
 
 def test_bad_names_are_shown_and_never_run(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from qnnsolve.errors import UsageError
@@ -19,7 +20,7 @@ from qnnsolve.rules.wish_text import parse_wish
 from qnnsolve.rules.wishes import Strength
 from qnnsolve.runs import Solved, load_run, save_run
 from tests.report.page.browser import BAD_NAMES, hostile, kept, renamed, without_modules
-from tests.report.page.outcomes import exported, searched
+from tests.report.page.outcomes import compared, exported, searched
 from tests.runs.kept import OPS, blocks, contradiction, facts, solved
 
 
@@ -217,3 +218,19 @@ def test_conflicts_of_pins_are_told_in_steps_with_the_ways_out() -> None:
     assert all(0 <= at < len(shown["sources"]) for at in conflict["sources"])
     assert len([line for line in shown["ways_out"] if "give up" in line]) == 2
     assert document(solved(facts(blocks(1))))["ways_out"] == []
+
+
+def test_a_comparison_stands_at_its_nodes_and_its_first_loss_in_the_verdict(tmp_path: Path) -> None:
+    solve, found = solved(facts(blocks(1))), compared()
+    save_run(tmp_path / "run.qnn", solve, compare=found)
+    shown = document(load_run(tmp_path / "run.qnn"))
+    assert shown["compare"] == document(solve, compare=found)["compare"]
+    names = [node["name"] for node in shown["nodes"]]
+    figures = {names[int(at)]: each for at, each in shown["compare"]["nodes"].items()}
+    assert list(figures) == [node.name for node in found.nodes]
+    assert figures["gelu_0"]["own"] == [35.0, 34.0] and figures["gelu_0"]["emulator"]["own"] == [12.0, 11.0]
+    assert figures["add_0"]["own"] == ["inf", "inf"]
+    assert "first node below 20 dB: gelu_0 (own error of the emulator" in shown["verdict"]
+    alone = attrs.evolve(found, nodes=found.nodes[:1])
+    assert "below" not in document(solve, compare=alone)["verdict"]
+    assert document(solve)["compare"] is None

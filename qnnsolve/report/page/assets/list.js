@@ -10,6 +10,7 @@ const FILTERS = {
   converts: (node, at) => convertsAt[at].length > 0,
   cpu: (node) => node.placement === "cpu",
   conflict: (node) => inConflict.has(node.name),
+  lost: (node, at) => isLost(at),
 };
 function search() {
   const words = byId("search").value.toLowerCase().split(/\s+/).filter(Boolean);

@@ -2,6 +2,8 @@
 // The first picture, and what the keys and the ribbon do.
 function drawRibbon() {
   const canvas = byId("ribbon");
+  if (doc.compare) canvas.height = 36;
+  canvas.style.height = `${canvas.height}px`;
   canvas.width = Math.max(canvas.clientWidth, 300);
   const nodes = doc.nodes.map((_, at) => at);
   const weight = (node) => doc.nodes[node].inputs.find((port) => port.role === "weight" && port.chosen !== null);
@@ -9,6 +11,7 @@ function drawRibbon() {
   paint(canvas, nodes, 7, 9, (at) => COLORS[classOf(doc.nodes[at])]);
   paint(canvas, nodes, 16, 5, (at) => weight(at) && COLORS[widthOf(weight(at).chosen)]);
   paint(canvas, nodes, 22, 6, (at) => convertsAt[at].length && "#7a4d00");
+  if (doc.compare) paint(canvas, nodes, 29, 7, lossColor);
 }
 byId("title").textContent = shown(doc.title);
 byId("verdict").textContent = shown(doc.verdict);
@@ -39,6 +42,7 @@ while (onlyInputs(start) && doc.modules[start].fold.length === 1) {
   [[start]] = doc.modules[start].fold;
   open.add(start);
 }
+if (doc.compare) explainStrip();
 choose(start);
 drawRibbon();
 document.documentElement.dataset.drawn = performance.now();  // milliseconds since the page was asked for
