@@ -35,7 +35,8 @@ def read_graph(module: GraphModule) -> Graph:
 def origins_of(module: GraphModule) -> dict[str, str]:
     """What nodes of ``module`` are called in the exported program that it comes from, by their names.
 
-    A node that rewriting made is missing. Of several that come from one op the last counts, which yields its result.
+    Of several that come from one op, since it was taken apart, the last counts, which yields its result; the others are
+    missing.
     """
     found = {node.name: origin for node in module.graph.nodes if (origin := _origin(node.meta.get("from_node")))}
     last = {origin: name for name, origin in found.items()}

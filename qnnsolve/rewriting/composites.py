@@ -18,6 +18,7 @@ from torch.fx import GraphModule, Node
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from qnnsolve.rewriting.bags import joined_bags, joins_bags
+from qnnsolve.rewriting.emitting import ORIGIN
 from qnnsolve.rewriting.spelled import ABOUT_NAN, SPELLED
 
 __all__ = ["COMPOSITES", "expand_composites"]
@@ -241,6 +242,6 @@ def _copied(model: GraphModule, part: Node, copies: dict[Node, Node], whole: Nod
     """``part`` in the model's graph; it comes from the module and the line that ``whole`` comes from."""
     copy = model.graph.node_copy(part, lambda each: copies[each])
     copy.target = _AS_EXPORTED.get(copy.target, copy.target)
-    copy.meta = {key: value for key, value in whole.meta.items() if key in ("nn_module_stack", "stack_trace", "custom")}
+    copy.meta = {key: value for key, value in whole.meta.items() if key in (*ORIGIN, "custom")}
     copy.meta["val"] = part.meta["val"]
     return copy

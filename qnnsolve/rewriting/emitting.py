@@ -10,7 +10,10 @@ from typing import Any, TypeAlias
 import torch
 from torch.fx import Node as FxNode
 
-__all__ = ["Emitter", "Replacement", "argument"]
+__all__ = ["ORIGIN", "Emitter", "Replacement", "argument"]
+
+ORIGIN = ("nn_module_stack", "stack_trace", "from_node")
+"""What a new node takes over from the one that it is made for: module, line, and the node of the exported program."""
 
 
 class Emitter:
@@ -24,7 +27,7 @@ class Emitter:
         graph = self.node.graph
         with graph.inserting_before(self.node):
             made = graph.call_function(target, args, dict(kwargs))
-        made.meta = {key: value for key, value in self.node.meta.items() if key in ("nn_module_stack", "stack_trace")}
+        made.meta = {key: value for key, value in self.node.meta.items() if key in ORIGIN}
         values, named = torch.fx.node.map_arg((args, kwargs), lambda arg: arg.meta["val"])
         with torch.no_grad():  # else no buffer could be written to with what comes from a parameter
             made.meta["val"] = target(*values, **named)

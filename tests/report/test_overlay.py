@@ -47,6 +47,10 @@ def test_every_key_is_a_node_of_the_exported_program(
     found = results(made)
     assert found.keys() <= there.keys() and len(found) > 5
     assert {there[key].op for key in found} == {"placeholder", "call_function"}
+    floats = {
+        name for name, node in there.items() if node.op == "call_function" and node.meta["val"].is_floating_point()
+    }
+    assert floats - {"batch_norm"} <= found.keys(), "a batch norm is part of its convolution"
     run = load_run(tmp_path / "net.qnn")
     for record in run.result.nodes:
         if record.name in run.origins and record.output is not None:
