@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Iterable, Iterator
 from importlib import metadata
@@ -70,7 +71,14 @@ def _machine() -> str:
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in VERSIONS)
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     cpu = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
-    return f"{cpu}; Python {platform.python_version()}, {versions}."
+    return f"{cpu}; Python {platform.python_version()}, {versions}. {_load()}"
+
+
+def _load() -> str:
+    """How busy the machine was: CPU seconds grow where several share caches and cores."""
+    if not hasattr(os, "getloadavg"):
+        return ""
+    return f"Load of the last quarter of an hour: {os.getloadavg()[2]:.1f} on {os.cpu_count()} cores."
 
 
 def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
