@@ -20,6 +20,7 @@ from qnnsolve.rewriting.infinities import bound_infinities
 from qnnsolve.rewriting.leading import move_leading
 from qnnsolve.rewriting.mask_copies import copy_masks
 from qnnsolve.rewriting.norms import flatten_norms
+from qnnsolve.rewriting.outer import spread_factors
 from qnnsolve.rewriting.ranks import lower_ranks
 from qnnsolve.rewriting.recurrent import UNROLL_LIMIT, unroll
 from qnnsolve.rewriting.replacements import replace
@@ -54,6 +55,7 @@ def _after_passes(half: bool, trained: bool) -> tuple[Step, ...]:
         lambda model: fold_constants(model, trained),  # ExecuTorch's passes make constants ...
         lower_ranks,  # ... and tensors of more than five dimensions
         lambda model: fold_constants(model, trained),  # both of which leaves constants to fold
+        spread_factors,  # products that broadcast both of their factors come out wrong
         move_tiles,  # sums of tensors that are tiled along the last dimension come out wrong
         move_leading,  # putting a dimension of size one in front costs 8-bit values a step
         copy_masks,  # scores and what a mask writes over them need two ranges
