@@ -14,7 +14,7 @@ from torch.fx import Node as FxNode
 
 from qnnsolve.facts.graph import GETITEM, Argument, CodeLine, Graph, Node, NodeKind, Ref, TensorFact
 
-__all__ = ["origins_of", "read_graph", "target_name"]
+__all__ = ["code_line", "origins_of", "read_graph", "target_name"]
 
 _KINDS = {kind.value: kind for kind in NodeKind}
 _FRAME = re.compile(r'^ *File "(.+)", line (\d+), in .*\n(?! *File ") *(.*)$', re.MULTILINE)
@@ -118,13 +118,16 @@ class _Reader:
         return self._modules[stack]
 
     def _line(self, trace: str) -> CodeLine | None:
-        """Of what torch.export noted of the stack, innermost last."""
         if trace not in self._lines:
-            frames = reversed(_FRAME.findall(trace))
-            own = (each for each in frames if _TORCH.search(each[0]) is None)
-            found = next(own, None)
-            self._lines[trace] = None if found is None else CodeLine(found[0], int(found[1]), found[2].strip())
+            self._lines[trace] = code_line(trace)
         return self._lines[trace]
+
+
+def code_line(trace: str) -> CodeLine | None:
+    """The user's own line of a stack that torch.export noted (``stack_trace``), innermost last."""
+    own = (each for each in reversed(_FRAME.findall(trace)) if _TORCH.search(each[0]) is None)
+    found = next(own, None)
+    return None if found is None else CodeLine(found[0], int(found[1]), found[2].strip())
 
 
 def _argument(value: object) -> Argument:

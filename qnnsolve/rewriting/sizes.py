@@ -6,10 +6,12 @@ from typing import Any
 
 import torch
 from torch.fx import GraphModule, Node
+from torch.utils._sympy.symbol import SymT, symbol_is_type
 
 from qnnsolve.errors import UnsupportedGraphError
+from qnnsolve.facts.fx import code_line
 
-__all__ = ["FixedSizes", "exported_size", "range_text", "sizes_vary"]
+__all__ = ["FixedSizes", "exported_size", "range_text", "refuse_unbounded", "sizes_vary"]
 
 
 def sizes_vary(model: GraphModule) -> bool:
@@ -52,6 +54,41 @@ def _varies(node: Node) -> bool:
     return node.op == "placeholder" and any(isinstance(size, torch.SymInt) for size in sizes)
 
 
+def refuse_unbounded(model: GraphModule) -> None:
+    """Refuse a size that values decide, where nothing bounds it: no memory can be planned for it.
+
+    Raises:
+        UnsupportedGraphError: a node has such a size.
+    """
+    for node in model.graph.nodes:
+        value = node.meta.get("val")
+        made = value if isinstance(value, (tuple, list)) else (value,)
+        sizes = [size for each in made if isinstance(each, torch.Tensor) for size in each.shape]
+        if node.op == "call_function" and any(isinstance(size, torch.SymInt) and _unbounded(size) for size in sizes):
+            line = code_line(node.meta.get("stack_trace") or "")
+            where = "" if line is None else f": {line}"
+            raise UnsupportedGraphError(node.name, f"{_UNBOUNDED}{where}")
+
+
+_UNBOUNDED = (
+    "the values of a tensor decide its size, and nothing bounds it; give it a fixed one "
+    "(repeat_interleave(..., output_size=12), one_hot(i, 12).sum(0) for bincount), or mask"
+)
+
+
+def _unbounded(size: torch.SymInt) -> bool:
+    """Whether the size is one that values decide, of which torch knows no largest one."""
+    symbols = size.node.expr.free_symbols
+    decided = any(symbol_is_type(symbol, SymT.UNBACKED_INT) for symbol in symbols)
+    return decided and _largest(size) is None
+
+
+def _largest(size: torch.SymInt) -> int | None:
+    """None where there is none: to torch (2.13) its ``int_oo`` is finite, too."""
+    upper = size.node.shape_env.bound_sympy(size.node.expr).upper
+    return int(upper) if upper.is_finite and upper < 2**31 else None
+
+
 def exported_size(node: Node, size: torch.SymInt) -> int:
     """The size that the model was exported with, in place of ``size``, which may vary.
 
@@ -66,5 +103,5 @@ def exported_size(node: Node, size: torch.SymInt) -> int:
 
 def range_text(size: torch.SymInt) -> str:
     """``up to 8``, or ``any``. The least size is left out: torch takes 2 for it in every graph just exported."""
-    upper = size.node.shape_env.bound_sympy(size.node.expr).upper
-    return f"up to {upper}" if upper.is_finite and upper < 2**31 else "any"
+    upper = _largest(size)
+    return "any" if upper is None else f"up to {upper}"

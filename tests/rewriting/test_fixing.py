@@ -83,6 +83,35 @@ def test_a_size_beyond_what_the_model_takes_is_refused() -> None:
         fix(graph, [torch.rand(9, 8)])
 
 
+class Repeating(nn.Module):
+    def forward(self, x: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+        return x.repeat_interleave(counts, 0) * 2
+
+
+class Counting(nn.Module):
+    def forward(self, x: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+        return x * torch.bincount(counts).sum()
+
+
+class Choosing(nn.Module):
+    def forward(self, x: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+        return x[x > 0] * counts.sum()
+
+
+@pytest.mark.parametrize(("model", "node"), [(Repeating(), "repeat_interleave"), (Counting(), "bincount")])
+def test_a_size_that_values_decide_and_nothing_bounds_is_refused_by_its_line(model: nn.Module, node: str) -> None:
+    inputs = (torch.randn(3, 4), torch.tensor([1, 2, 1]))
+    said = rf"{node}: the values of a tensor decide its size, and nothing bounds it; give .*: .*test_fixing\.py:\d+: "
+    with pytest.raises(UnsupportedGraphError, match=said):
+        solve(model, inputs, soc="SM8350")
+    with pytest.raises(UnsupportedGraphError, match=said):
+        prepare_pt2e(torch.export.export(model, inputs).module(), SolveQuantizer(soc_model="SM8350"))
+
+
+def test_a_size_that_values_decide_within_a_bound_is_taken() -> None:
+    assert solve(Choosing(), (torch.randn(3, 4), torch.tensor([1, 2, 1])), soc="SM8350").nodes
+
+
 def test_what_is_fixed_already_stays() -> None:
     graph = opened(exported(nn.Linear(8, 4), (torch.rand(2, 8),)))
     before = str(graph.graph)
