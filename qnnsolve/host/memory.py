@@ -1,4 +1,4 @@
-"""How much memory a stage takes at most: :class:`Peak`."""
+"""How much memory was taken at most by the end of a stage: :class:`Peak`."""
 
 from __future__ import annotations
 
@@ -9,29 +9,26 @@ from pathlib import Path
 
 __all__ = ["Peak"]
 
-_OWN = Path("/proc/self")
 _UNIT = 1 if sys.platform == "darwin" else 1024
 """Bytes in which ``ru_maxrss`` counts."""
 
 
 class Peak:
-    """The peak of resident memory from construction on, in MB (2**20 bytes): of this process, and of its children.
+    """The peak of resident memory, in MB (2**20 bytes): of this process since it began, and of its children.
 
-    On Linux the peak so far is forgotten at the start; elsewhere it is that of the process since it began. Of children
-    the largest since the process began is known, and what this process had when it started them counts for theirs. So
-    one that took less than an earlier one, or than this process, is not seen: 0.
+    Linux could forget the peak at the start of each stage, but that counter belongs to the process and not to a
+    library. Of children the largest since the process began is known, and what this process had when it started them
+    counts for theirs. So one that took less than an earlier one, or than this process, is not seen: 0.
     """
 
     def __init__(self) -> None:
         self._children = _most(children=True)
-        with contextlib.suppress(OSError):
-            (_OWN / "clear_refs").write_text("5")
 
     @property
     def own(self) -> int:
         """Of this process."""
-        with contextlib.suppress(OSError):
-            found = re.search(r"VmHWM:\s*(\d+) kB", (_OWN / "status").read_text())
+        with contextlib.suppress(OSError):  # ``ru_maxrss`` counts what the parent had before it started this process
+            found = re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())
             if found is not None:
                 return int(found[1]) >> 10
         return _most() * _UNIT >> 20

@@ -27,7 +27,7 @@ class Stages:
         self.progress = progress
         self.seconds: list[tuple[str, float]] = []
         self.peaks: list[tuple[str, int, int]] = []
-        """Of stages that are no laps: the most memory of this process and of its children, in MB."""
+        """Of stages that are no laps: the most memory by their end, of this process and of its children, in MB."""
         self._began = self._ended = time.perf_counter()
 
     @property

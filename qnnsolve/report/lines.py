@@ -57,14 +57,14 @@ def times(timings: Sequence[tuple[str, float]]) -> Iterator[Line]:
 
 
 def memory(peaks: Sequence[tuple[str, int, int]]) -> Iterator[Line]:
-    """The most memory that each stage took: in this process and, after a plus, in one of its own."""
+    """The most memory by the end of each stage: of this process and, after a plus, of one that it started."""
     most: dict[str, tuple[int, int]] = {}
     for stage, own, children in peaks:
         known = most.get(stage, (0, 0))
         most[stage] = max(known[0], own), max(known[1], children)
     if most:
         stages = ", ".join(f"{name} {own:,}{f' + {more:,}' if more else ''}" for name, (own, more) in most.items())
-        yield Line(f"Memory: {max(own + more for own, more in most.values()):,} MB at most ({stages})")
+        yield Line(f"Memory: {max(own + more for own, more in most.values()):,} MB at most (by the end of {stages})")
 
 
 def percent(fraction: float) -> str:

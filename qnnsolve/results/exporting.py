@@ -89,5 +89,5 @@ class ExportResult(Shown):
     """Where the emulator disagrees: the first node that it computes otherwise than torch from the same inputs; None
     where it agrees, or cannot be asked."""
     peaks: tuple[tuple[str, int, int], ...] = ()
-    """By stage the most memory in MB (2**20 bytes): of this process, and of the largest in which the stage ran (0: in
-    none, or in one that took no more than an earlier one)."""
+    """By stage the most memory by its end, in MB (2**20 bytes): of this process, and of the largest in which the stage
+    ran (0: in none, or in one that took no more than an earlier one)."""

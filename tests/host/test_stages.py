@@ -58,15 +58,15 @@ def test_a_part_of_another_stage_does_not_count_twice() -> None:
     assert found == (("verify", 5.0), ("other", 1.0), ("emulator", 4.0))
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the peak of one stage is known on Linux alone")
-def test_the_peak_of_a_stage_is_its_own() -> None:
-    stages = Stages()
+@pytest.mark.skipif(sys.platform == "win32", reason="nothing counts it there")
+def test_the_peak_by_the_end_of_a_stage() -> None:
+    stages, before = Stages(), Peak().own
     with stages("large"):
-        assert len(bytearray(b"x") * (200 << 20)) == 200 << 20
+        assert len(bytearray(b"x") * ((before + 200) << 20)) == (before + 200) << 20
     with stages("small"):
         pass
     (_, large, _), (_, small, _) = stages.peaks
-    assert large >= small + 150
+    assert before + 200 <= large <= small
 
 
 def test_a_larger_child_is_seen() -> None:

@@ -49,7 +49,7 @@ def test_the_text_of_an_export() -> None:
         "  output 1: largest error 0 (0 % of its range), SQNR emulator inf dB, converted inf dB\n"
         "\n"
         "Time: 10.8 s (solve 0.50, lower 10.25)\n"
-        "Memory: 3,500 MB at most (solve 900, lower 1,000 + 2,500)\n"
+        "Memory: 3,500 MB at most (by the end of solve 900, lower 1,000 + 2,500)\n"
     )
 
 
