@@ -130,7 +130,7 @@ def test_a_program_without_a_kernel_is_kept_and_says_so(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_kernel_that_refuses_its_arguments_is_named(tmp_path: Path) -> None:
-    model = torch.nn.Sequential(torch.nn.Conv3d(4, 4, 3, groups=4), torch.nn.ReLU())
+    model = torch.nn.Sequential(torch.nn.Conv3d(4, 8, 3, groups=4), torch.nn.ReLU())
     result = pipeline.export(model, (torch.rand(1, 4, 6, 6, 6),), out=tmp_path / "model.pte")
     assert result.verification is None
     assert [(each.kernel, each.nodes) for each in result.unrunnable] == [("aten::convolution.out", ("conv3d",))]

@@ -31,7 +31,7 @@ from pathlib import Path
 import numpy as np
 from qnnsolve.probe.child import ask_op, journal_path
 from qnnsolve.probe.ops import OPS
-from qnnsolve.probe.trial import Outcome
+from qnnsolve.probe.trial import TrialOutcome
 
 def right(trial):
     pairs = zip(trial.outputs, trial.expected)
@@ -53,11 +53,11 @@ class Simulated:
         if code == "s16":
             time.sleep(60)
         if code == "s8":
-            return Outcome(False, False, (), trial)
+            return TrialOutcome(False, False, (), trial)
         before()
         if code == "f32":
             os._exit(139)
-        return Outcome(True, True, right(trial), trial)
+        return TrialOutcome(True, True, right(trial), trial)
 
 soc, mode, turn, work, *ops = sys.argv[1:]
 for op in ops:
