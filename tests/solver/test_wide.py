@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from qnnsolve.solver import Limits, Method
 from qnnsolve.solver.clock import Clock, LimitReached
 from qnnsolve.solver.optimum.dense import Dense
+from qnnsolve.solver.optimum.ordering import BIT, fewest_joined
 from qnnsolve.solver.optimum.search import first_solution
 from tests.solver.problems import (
     grid,
@@ -51,3 +53,15 @@ def test_the_first_solution_gives_up_by_name_and_needs_no_variables() -> None:
     table = np.array([[99, 0], [0, 99]])
     with pytest.raises(LimitReached, match="search steps=0"):
         first_solution(Dense((2, 2), ((table, (0, 1)),), 99), 0, Clock(None))
+
+
+def test_the_second_order_gives_up_after_so_many_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rest is then by number, and too wide for any table."""
+    draw = random.Random(0)
+    scopes = [tuple(draw.sample(range(60), 3)) for _ in range(200)]
+    sizes = dict.fromkeys(range(60), 2)
+    whole = fewest_joined(scopes, sizes)
+    monkeypatch.setattr("qnnsolve.solver.optimum.ordering._PAIRS", 0)
+    given_up = fewest_joined(scopes, sizes)
+    assert sorted(v for v, _ in whole) == [v for v, _ in given_up] == list(range(60))
+    assert min(weight for _, weight in given_up) >= 256 * BIT > max(weight for _, weight in whole)

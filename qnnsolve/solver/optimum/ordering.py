@@ -20,6 +20,8 @@ _FEW = 4
 """Up to so many neighbours are looked at one by one: quicker than a difference of sets."""
 _WIDEST = 256
 """Beyond this many neighbours nothing can be eliminated, and the rest of the order is by number."""
+_PAIRS = 5_000_000
+"""So many pairs of neighbours min-fill looks at, about a second. A count: the order depends on the problem only."""
 
 
 def elimination_order(scopes: Iterable[Sequence[int]], sizes: Mapping[int, int]) -> list[tuple[int, int]]:
@@ -59,18 +61,24 @@ def elimination_order(scopes: Iterable[Sequence[int]], sizes: Mapping[int, int])
 
 
 def fewest_joined(scopes: Iterable[Sequence[int]], sizes: Mapping[int, int]) -> list[tuple[int, int]]:
-    """As :func:`elimination_order`, by the number of new pairs of neighbours that an elimination makes (min-fill)."""
+    """As :func:`elimination_order`, by the number of new pairs of neighbours that an elimination makes (min-fill).
+
+    Where that takes too many looks at pairs, the rest of the order is by number, and counts as too wide to eliminate.
+    """
     bits, near = _bits(sizes), _neighbours(scopes, sizes)
+    left = _PAIRS
 
     def rank(v: int) -> tuple[int, int, int]:
+        nonlocal left
+        left -= math.comb(len(near[v]), 2) + 1
         pairs = itertools.combinations(near[v], 2)
         return sum(b not in near[a] for a, b in pairs), bits[v] + sum(bits[u] for u in near[v]), v
 
-    ranks = {v: rank(v) for v in near if len(near[v]) <= _WIDEST}
+    ranks = {v: rank(v) for v in near if left > 0 and len(near[v]) <= _WIDEST}
     heap = list(ranks.values())
     heapq.heapify(heap)
     order: list[tuple[int, int]] = []
-    while heap:
+    while heap and left > 0:
         entry = heapq.heappop(heap)
         _, weight, v = entry
         if v not in near or entry != ranks.get(v):
@@ -85,7 +93,7 @@ def fewest_joined(scopes: Iterable[Sequence[int]], sizes: Mapping[int, int]) -> 
             if len(near[u]) <= _WIDEST:
                 ranks[u] = rank(u)
                 heapq.heappush(heap, ranks[u])
-    order.extend((v, bits[v] + sum(bits[u] for u in near[v])) for v in sorted(near))
+    order.extend((v, max(bits[v] + sum(bits[u] for u in near[v]), _WIDEST * BIT)) for v in sorted(near))
     return order
 
 
