@@ -26,6 +26,8 @@ STARTING = 0.3
 """Seconds after which Python is sure to have got to the command; until then it is Python that ends."""
 ENDING = 60.0
 """Seconds in which an interrupted command has to be gone."""
+GONE = 1.0
+"""Seconds in which Linux takes down a child that was killed: a second signal may end the wait for it."""
 
 
 @attrs.frozen
@@ -87,7 +89,11 @@ class Exports:
     def _check_nothing_left(self, told: str) -> None:
         left = {str(path.relative_to(self.folder)) for path in self.folder.rglob("*")}
         assert left == {"tmp", "home", "nets.py", "out.pte"}, f"{told}: left {left}"
-        alive = [pid for pid in Path("/proc").glob("[0-9]*") if self._is_ours(pid)]
+        deadline = time.monotonic() + GONE
+        while (alive := [pid for pid in Path("/proc").glob("[0-9]*") if self._is_ours(pid)]) and (
+            time.monotonic() < deadline
+        ):
+            time.sleep(0.02)
         assert alive == [], f"{told}: still running {alive}"
 
     def _is_ours(self, process: Path) -> bool:
