@@ -7,7 +7,7 @@ from typing import Protocol
 
 import attrs
 
-from qnnsolve.probe.journal import Finding, Journal, Judgement, Key
+from qnnsolve.probe.journal import Acceptance, Finding, Journal, Key
 from qnnsolve.probe.questions import CaseSpec, OpSpec
 from qnnsolve.probe.trial import Trial, TrialOutcome, Variant, variants_of
 
@@ -54,9 +54,9 @@ def candidates_of(
         journal.asking(key)
         ports = validated(backend, spec, case, codes)
         if ports != first[key]:
-            journal.answer(key, Finding(Judgement.UNSTABLE))
+            journal.answer(key, Finding(Acceptance.UNSTABLE))
         elif ports is None:
-            journal.answer(key, Finding(Judgement.REJECTED))
+            journal.answer(key, Finding(Acceptance.REJECTED))
         else:
             found.append(candidate_of(spec, case, key, codes, ports))
     return found

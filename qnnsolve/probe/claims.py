@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import attrs
 
 from qnnsolve.probe.candidates import Asker, Candidate, candidate_of, validated
-from qnnsolve.probe.journal import Finding, Journal, Judgement, Key
+from qnnsolve.probe.journal import Acceptance, Finding, Journal, Key
 from qnnsolve.probe.questions import CaseSpec, OpSpec
 from qnnsolve.probe.settling import TOGETHER, Settling
 from qnnsolve.probe.trial import Variant
@@ -37,7 +37,7 @@ def ask_claims(
         journal.asking(claim.key)
         ports = validated(backend, spec, claim.case, claim.codes)
         if ports is None:
-            journal.answer(claim.key, Finding(Judgement.REJECTED))
+            journal.answer(claim.key, Finding(Acceptance.REJECTED))
             continue
         candidate = candidate_of(spec, claim.case, claim.key, claim.codes, ports)
         left.append(candidate if claim.variant is None else attrs.evolve(candidate, variants=(claim.variant,)))
@@ -54,7 +54,7 @@ def _ask_with_all_numbers(
         found: dict[Key, Finding] = {}
         Settling(backend, spec, journal, seed, found).settle(candidates)
         for key, finding in found.items():
-            if finding.answer is not Judgement.ACCEPTED:
+            if finding.answer is not Acceptance.ACCEPTED:
                 journal.answer(key, finding)
                 right.pop(key, None)
             elif key not in right or finding.steps > right[key].steps:

@@ -17,14 +17,14 @@ from typing import Self
 
 import attrs
 
-__all__ = ["Finding", "Journal", "JournalContent", "Judgement", "Key", "bury", "read"]
+__all__ = ["Acceptance", "Finding", "Journal", "JournalContent", "Key", "bury", "read"]
 
 Key = tuple[int, int]
 _ASKING, _COMPILING, _RUNNING, _TOGETHER, _DIED = "?", "*", "#", "&", "!"
 _TRIES = 2
 
 
-class Judgement(enum.Enum):
+class Acceptance(enum.Enum):
     """What was found about one tuple."""
 
     REJECTED = "R"
@@ -42,7 +42,7 @@ class Finding:
     scale, zero point) of the only encoding that is computed right. ``steps`` is the largest error, in output steps.
     """
 
-    answer: Judgement
+    answer: Acceptance
     symmetric: tuple[int, ...] = ()
     same: tuple[int, ...] = ()
     fixed: tuple[tuple[int, float, int], ...] = ()
@@ -50,7 +50,7 @@ class Finding:
 
 
 _QUESTIONS = (_ASKING, _COMPILING, _RUNNING, _TOGETHER)
-_BURIED = {_ASKING: Judgement.REJECTED, _COMPILING: Judgement.VALIDATOR_ONLY, _RUNNING: Judgement.WRONG}
+_BURIED = {_ASKING: Acceptance.REJECTED, _COMPILING: Acceptance.VALIDATOR_ONLY, _RUNNING: Acceptance.WRONG}
 
 
 class Journal:
@@ -132,7 +132,7 @@ def read(path: Path, digest: str) -> JournalContent:
         else:
             symmetric, same, fixed, steps = json.loads(mark[1:])
             fixed = tuple((port, scale, zero_point) for port, scale, zero_point in fixed)
-            answers[key] = Finding(Judgement(mark[0]), tuple(symmetric), tuple(same), fixed, steps)
+            answers[key] = Finding(Acceptance(mark[0]), tuple(symmetric), tuple(same), fixed, steps)
             last = None
     return JournalContent(answers, together, last)
 

@@ -19,7 +19,7 @@ from qnnsolve.probe.ask import SOCS, LiveBackend
 from qnnsolve.probe.child import mode_of
 from qnnsolve.probe.children import MODES, Child, run_child
 from qnnsolve.probe.claims import Claim, ask_claims
-from qnnsolve.probe.journal import Finding, Journal, Judgement, read
+from qnnsolve.probe.journal import Acceptance, Finding, Journal, read
 from qnnsolve.probe.ops import OPS
 from qnnsolve.probe.sampling import TableQuestion, sample
 from qnnsolve.probe.trial import Variant
@@ -28,10 +28,10 @@ __all__ = ["Contradiction", "Recheck", "recheck", "set_aside"]
 
 _DIGEST = "verify"
 _VERDICT = {
-    Judgement.ACCEPTED: ProbeVerdict.ACCEPTED,
-    Judgement.WRONG: ProbeVerdict.WRONG,
-    Judgement.VALIDATOR_ONLY: ProbeVerdict.VALIDATOR_ONLY,
-    Judgement.REJECTED: ProbeVerdict.REJECTED,
+    Acceptance.ACCEPTED: ProbeVerdict.ACCEPTED,
+    Acceptance.WRONG: ProbeVerdict.WRONG,
+    Acceptance.VALIDATOR_ONLY: ProbeVerdict.VALIDATOR_ONLY,
+    Acceptance.REJECTED: ProbeVerdict.REJECTED,
 }
 _SEED = 7
 """Of numbers that no usual sweep feeds; its turns count from 0, and their numbers are fed too."""

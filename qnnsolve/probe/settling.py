@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import attrs
 
 from qnnsolve.probe.candidates import Asker, Candidate
-from qnnsolve.probe.journal import Finding, Journal, Judgement, Key
+from qnnsolve.probe.journal import Acceptance, Finding, Journal, Key
 from qnnsolve.probe.judge import judge
 from qnnsolve.probe.questions import OpSpec
 from qnnsolve.probe.trial import Trial, TrialOutcome, Variant, make_trial
@@ -43,12 +43,12 @@ class Settling:
                 else:
                     self._answer(candidate, found)
         for candidate, off in left:
-            self._answer(candidate, Finding(Judgement.WRONG, candidate.symmetric, steps=off))
+            self._answer(candidate, Finding(Acceptance.WRONG, candidate.symmetric, steps=off))
 
     def _found(self, candidate: Candidate, stage: int, outcome: TrialOutcome) -> Finding | None:
         """What one run settles; None where it is not right and another variant may be."""
         if not outcome.compiled:
-            return Finding(Judgement.VALIDATOR_ONLY, candidate.symmetric) if stage == 0 else None
+            return Finding(Acceptance.VALIDATOR_ONLY, candidate.symmetric) if stage == 0 else None
         judgement = judge(outcome)
         return _right(candidate, candidate.variants[stage], outcome, judgement.steps) if judgement.right else None
 
@@ -87,4 +87,4 @@ def _right(candidate: Candidate, variant: Variant, outcome: TrialOutcome, steps:
     fixed: tuple[tuple[int, float, int], ...] = ()
     if variant.fixed is not None:
         fixed = tuple((index, grid.step, grid.zero_point) for index, grid in outcome.trial.outputs)
-    return Finding(Judgement.ACCEPTED, candidate.symmetric, variant.same, fixed, steps)
+    return Finding(Acceptance.ACCEPTED, candidate.symmetric, variant.same, fixed, steps)

@@ -18,7 +18,7 @@ from qnnsolve.facts.tables import Case, FixedPort, OpTable, TableRow, load_table
 from qnnsolve.probe.ask import SOCS
 from qnnsolve.probe.child import journal_path, mode_of
 from qnnsolve.probe.children import MODES, Child, run_child
-from qnnsolve.probe.journal import Finding, Judgement, Key, read
+from qnnsolve.probe.journal import Acceptance, Finding, Key, read
 from qnnsolve.probe.ops import OPS
 from qnnsolve.probe.questions import CaseSpec, OpSpec
 from qnnsolve.sources import Source, SourceKind
@@ -149,10 +149,10 @@ def _answers(spec: OpSpec, soc: str, work: Path, turns: int) -> Answers:
 
 def _agreed(one: Finding, other: Finding) -> Finding:
     """What holds for both turns, which feed other numbers: right is only what is right with all of them."""
-    if {one.answer, other.answer} == {Judgement.ACCEPTED, Judgement.WRONG}:
-        return one if one.answer is Judgement.WRONG else other
+    if {one.answer, other.answer} == {Acceptance.ACCEPTED, Acceptance.WRONG}:
+        return one if one.answer is Acceptance.WRONG else other
     if one.answer is not other.answer or one.symmetric != other.symmetric:
-        return Finding(Judgement.UNSTABLE)
+        return Finding(Acceptance.UNSTABLE)
     worst = one if one.steps >= other.steps else other
     if one.same == other.same and one.fixed == other.fixed:
         return worst
@@ -162,10 +162,10 @@ def _agreed(one: Finding, other: Finding) -> Finding:
 
 
 _SECTIONS = {
-    Judgement.ACCEPTED: "rows",
-    Judgement.WRONG: "wrong",
-    Judgement.VALIDATOR_ONLY: "validator_only",
-    Judgement.UNSTABLE: "unstable",
+    Acceptance.ACCEPTED: "rows",
+    Acceptance.WRONG: "wrong",
+    Acceptance.VALIDATOR_ONLY: "validator_only",
+    Acceptance.UNSTABLE: "unstable",
 }
 
 
@@ -173,8 +173,9 @@ def _case(number: int, case: CaseSpec, answers: Mapping[str, Answers], when: Whe
     rows: dict[str, list[TableRow]] = {section: [] for section in _SECTIONS.values()}
     for index, codes in enumerate(case.tuples()):
         said = {arch: of[(number, index)] for arch, of in answers.items()}
-        if any(found.answer is Judgement.UNSTABLE for found in said.values()):  # random on one arch: luck on the others
-            said = dict.fromkeys(said, Finding(Judgement.UNSTABLE))
+        if any(found.answer is Acceptance.UNSTABLE for found in said.values()):
+            # Random on one arch: luck on the others.
+            said = dict.fromkeys(said, Finding(Acceptance.UNSTABLE))
         for answer, section in _SECTIONS.items():
             found = {arch: of for arch, of in said.items() if of.answer is answer}
             if found:

@@ -22,7 +22,7 @@ from qnnsolve.errors import UsageError
 from qnnsolve.foreign import said
 from qnnsolve.host.inputs import plain_bytes
 
-__all__ = ["Group", "Layers", "Part", "read_layers"]
+__all__ = ["LayerGroup", "LayerPart", "Layers", "read_layers"]
 
 _COLUMNS = ("group_name", "avg_sqnr")
 _KNOWN = (
@@ -35,7 +35,7 @@ _WIDTHS = re.compile(r"\(\((\d+), <[\w.]+: \d+>\)(?:, \((\d+), <[\w.]+: \d+>\))?
 _MEANT_BITS = 8
 
 
-class Part(enum.Enum):
+class LayerPart(enum.Enum):
     """What of a layer is meant."""
 
     ALL = "all"
@@ -43,11 +43,11 @@ class Part(enum.Enum):
 
 
 @attrs.frozen
-class Group:
+class LayerGroup:
     """Tensors that were quantized together, and the noise of all of them: parts of layers, which are named by their
     modules (``layers.[0-3].wq`` stands for four) or by nodes."""
 
-    parts: tuple[tuple[Part, str], ...]
+    parts: tuple[tuple[LayerPart, str], ...]
     noise: float
     activation_bits: int = _MEANT_BITS
     weight_bits: int = _MEANT_BITS
@@ -58,7 +58,7 @@ class Layers:
     """What a file says."""
 
     path: str
-    groups: tuple[Group, ...]
+    groups: tuple[LayerGroup, ...]
 
     @property
     def words(self) -> str:
@@ -93,7 +93,7 @@ def read_layers(path: str | PathLike[str]) -> Layers:
     return Layers(str(path), tuple(found))
 
 
-def _of_decibels(text: str, where: str) -> list[Group]:
+def _of_decibels(text: str, where: str) -> list[LayerGroup]:
     lines = csv.DictReader(text.splitlines())
     missing = [name for name in _COLUMNS if name not in (lines.fieldnames or ())]
     if missing:
@@ -104,11 +104,11 @@ def _of_decibels(text: str, where: str) -> list[Group]:
     ]
 
 
-def _whole(layer: str, noise: float) -> Group:
-    return Group(((Part.ALL, layer),), noise)
+def _whole(layer: str, noise: float) -> LayerGroup:
+    return LayerGroup(((LayerPart.ALL, layer),), noise)
 
 
-def _of_scores(text: str, where: str) -> list[Group]:
+def _of_scores(text: str, where: str) -> list[LayerGroup]:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -123,7 +123,7 @@ def _of_scores(text: str, where: str) -> list[Group]:
     return [attrs.evolve(group, noise=(best - group.noise) / (abs(best) or 1.0)) for group in groups]
 
 
-def _group(entry: object, where: str) -> Group:
+def _group(entry: object, where: str) -> LayerGroup:
     """An entry of ``accuracy_list.json``, with its score in the place of its noise."""
     match entry:
         case [list(parts), str(candidate), score, *_] if parts:
@@ -132,17 +132,17 @@ def _group(entry: object, where: str) -> Group:
                 raise UsageError(f"{where}: {candidate!r} is no candidate of AIMET's")
             activation = int(widths[1])
             weight = int(widths[2] or activation)
-            return Group(tuple(_part(each, where) for each in parts), _number(score, where), activation, weight)
+            return LayerGroup(tuple(_part(each, where) for each in parts), _number(score, where), activation, weight)
     raise UsageError(f"{where} is no group, candidate and score; it is to be {_KNOWN}")
 
 
-def _part(part: object, where: str) -> tuple[Part, str]:
+def _part(part: object, where: str) -> tuple[LayerPart, str]:
     match part:
         case ["input", str(name)]:
             found = _INPUT.fullmatch(name)
-            return Part.INPUT, name if found is None else found[1]
+            return LayerPart.INPUT, name if found is None else found[1]
         case ["output" | "weight" as kind, str(name)]:
-            return Part(kind), name
+            return LayerPart(kind), name
     raise UsageError(f"{where}: {part!r} is no input, output or weight of a layer")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from qnnsolve.constraints import Site
 from qnnsolve.encodings import Encoding
 from qnnsolve.errors import UsageError, suggestion
-from qnnsolve.search.layers import Layers, Part
+from qnnsolve.search.layers import LayerPart, Layers
 from qnnsolve.search.origins import origins
 from qnnsolve.search.spaces import Space
 
@@ -67,16 +67,16 @@ def _refuse_unknown(layers: Layers, nodes: Mapping[str, set[str]], space: Space)
         raise UsageError(f"{layers.words}: the model has no layer {unknown}; {suggestion(unknown, known)}")
 
 
-def _members(part: Part, nodes: Collection[str], space: Space, computed: Collection[str]) -> set[tuple[str, bool]]:
+def _members(part: LayerPart, nodes: Collection[str], space: Space, computed: Collection[str]) -> set[tuple[str, bool]]:
     """The tensors of a part of a layer: the node that computes each, or of a parameter that reads it, and whether it
     is one. A node that computes nothing yields what it reads."""
     graph, found = space.facts.graph, set[tuple[str, bool]]()
-    if part in (Part.ALL, Part.WEIGHT):
+    if part in (LayerPart.ALL, LayerPart.WEIGHT):
         found |= {(node, True) for node in nodes}
-    if part is Part.ALL:
+    if part is LayerPart.ALL:
         return found | {(node, False) for node in nodes}
-    for node in nodes if part is not Part.WEIGHT else ():
-        below = [each for each in graph[node].refs() if not graph.is_param(each)] if part is Part.INPUT else [node]
+    for node in nodes if part is not LayerPart.WEIGHT else ():
+        below = [each for each in graph[node].refs() if not graph.is_param(each)] if part is LayerPart.INPUT else [node]
         seen: set[str] = set()
         while below:
             each = space.facts.owner(Site(below.pop()))

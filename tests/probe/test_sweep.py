@@ -17,7 +17,7 @@ from qnnsolve.probe.catalog.notation import out, put
 from qnnsolve.probe.child import ask_op, journal_path, mode_of
 from qnnsolve.probe.children import Child, run_child
 from qnnsolve.probe.claims import Claim, ask_claims
-from qnnsolve.probe.journal import Finding, Journal, JournalContent, Judgement, bury, read
+from qnnsolve.probe.journal import Acceptance, Finding, Journal, JournalContent, bury, read
 from qnnsolve.probe.ops import OPS
 from qnnsolve.probe.questions import CaseSpec, OpSpec
 from qnnsolve.probe.recheck import Contradiction, recheck, set_aside
@@ -86,11 +86,11 @@ def test_what_kills_the_compiler_is_recorded_and_the_sweep_goes_on(tmp_path: Pat
     said = {codes: known.answers[(0, i)].answer for i, codes in enumerate(case.tuples()) if (0, i) in known.answers}
     assert deaths == 4  # the crash twice, the hang twice
     assert known.last is None
-    assert said[("u16", "u16")] is Judgement.VALIDATOR_ONLY
-    assert said[("s16", "s16")] is Judgement.VALIDATOR_ONLY
-    assert said[("s8", "s8")] is Judgement.VALIDATOR_ONLY
-    assert said[("u8", "u8")] is Judgement.ACCEPTED
-    assert said[("u8", "u16")] is Judgement.REJECTED
+    assert said[("u16", "u16")] is Acceptance.VALIDATOR_ONLY
+    assert said[("s16", "s16")] is Acceptance.VALIDATOR_ONLY
+    assert said[("s8", "s8")] is Acceptance.VALIDATOR_ONLY
+    assert said[("u8", "u8")] is Acceptance.ACCEPTED
+    assert said[("u8", "u16")] is Acceptance.REJECTED
     assert ("f16", "f16") not in said
     assert len(said) == sum(mode_of(codes) == "quantized" for codes in case.tuples())
 
@@ -100,8 +100,8 @@ def test_what_kills_the_emulator_is_computed_wrongly(tmp_path: Path, child: Chil
     _, path = _run(tmp_path, "fp16", child)
     known = read(path, OPS["ChannelShuffle"].digest)
     said = {codes: known.answers.get((0, i)) for i, codes in enumerate(OPS["ChannelShuffle"].cases[0].tuples())}
-    assert said[("f32", "f32")] == Finding(Judgement.WRONG)
-    assert said[("f16", "f16")] == Finding(Judgement.ACCEPTED)
+    assert said[("f32", "f32")] == Finding(Acceptance.WRONG)
+    assert said[("f16", "f16")] == Finding(Acceptance.ACCEPTED)
 
 
 @pytest.mark.slow
@@ -156,10 +156,10 @@ def test_random_answers_are_dropped_and_symmetric_ports_found(tmp_path: Path) ->
     ask_op(Scripted(), SPEC, "quantized", path)
     answers = read(path, SPEC.digest).answers
     said = {codes: answers[(0, i)] for i, codes in enumerate(SPEC.cases[0].tuples())}
-    assert said[("u8", "u8")] == Finding(Judgement.UNSTABLE)
-    assert said[("u16", "u16")] == Finding(Judgement.ACCEPTED, (0,))
-    assert said[("s16", "s16")] == Finding(Judgement.VALIDATOR_ONLY, (0,))
-    assert said[("u8", "s16")] == Finding(Judgement.REJECTED)
+    assert said[("u8", "u8")] == Finding(Acceptance.UNSTABLE)
+    assert said[("u16", "u16")] == Finding(Acceptance.ACCEPTED, (0,))
+    assert said[("s16", "s16")] == Finding(Acceptance.VALIDATOR_ONLY, (0,))
+    assert said[("u8", "s16")] == Finding(Acceptance.REJECTED)
 
 
 class Lucky:
@@ -185,15 +185,15 @@ class Lucky:
 @pytest.mark.parametrize(
     ("variant", "seeds", "answer"),
     [
-        (Variant(), (0,), Judgement.ACCEPTED),
-        (Variant(), (0, 1), Judgement.WRONG),
-        (Variant((0, 1)), (0, 1), Judgement.ACCEPTED),
-        (None, (0, 1), Judgement.ACCEPTED),
+        (Variant(), (0,), Acceptance.ACCEPTED),
+        (Variant(), (0, 1), Acceptance.WRONG),
+        (Variant((0, 1)), (0, 1), Acceptance.ACCEPTED),
+        (None, (0, 1), Acceptance.ACCEPTED),
     ],
     ids=["by luck", "right once", "as claimed", "in any variant"],
 )
 def test_a_claim_is_right_with_all_numbers_or_wrong(
-    tmp_path: Path, variant: Variant | None, seeds: tuple[int, ...], answer: Judgement
+    tmp_path: Path, variant: Variant | None, seeds: tuple[int, ...], answer: Acceptance
 ) -> None:
     claim = Claim((0, 3), SPEC.cases[0], ("u8", "u8"), variant)
     with Journal(tmp_path / "journal", "d") as journal:
@@ -205,11 +205,11 @@ def test_a_claim_is_right_with_all_numbers_or_wrong(
 def test_a_journal_survives_a_torn_line_and_forgets_another_digest(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     with Journal(path, "d1") as journal:
-        journal.answer((0, 1), Finding(Judgement.ACCEPTED, (0, 2), (1, 3), ((3, 0.5, -128),), 0.51))
+        journal.answer((0, 1), Finding(Acceptance.ACCEPTED, (0, 2), (1, 3), ((3, 0.5, -128),), 0.51))
         journal.compiling((0, 2))
     with path.open("a") as file:
         file.write("0 3")
-    found = Finding(Judgement.ACCEPTED, (0, 2), (1, 3), ((3, 0.5, -128),))
+    found = Finding(Acceptance.ACCEPTED, (0, 2), (1, 3), ((3, 0.5, -128),))
     assert read(path, "d1") == JournalContent({(0, 1): found}, 0, ((0, 2), "*"))
     assert read(path, "d1").answers[(0, 1)].steps == 0.51
     assert bury(path, "d1") == (0, 2)
@@ -217,7 +217,7 @@ def test_a_journal_survives_a_torn_line_and_forgets_another_digest(tmp_path: Pat
     with Journal(path, "d1") as journal:
         journal.asking((0, 2))
     assert bury(path, "d1") == (0, 2)
-    assert read(path, "d1").answers[(0, 2)] == Finding(Judgement.REJECTED)
+    assert read(path, "d1").answers[(0, 2)] == Finding(Acceptance.REJECTED)
     assert read(path, "d2") == JournalContent({})
 
 

@@ -7,7 +7,7 @@ import argparse
 from qnnsolve import __version__
 from qnnsolve.cli.arguments import EXITS, Parser
 from qnnsolve.cli.commands import asking, comparing, facts, measuring, models, pages, questions, rules, searching
-from qnnsolve.cli.commands.groups import Group
+from qnnsolve.cli.commands.groups import CommandGroup
 
 __all__ = ["parser"]
 
@@ -21,7 +21,7 @@ def parser() -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument("--version", action="version", version=f"qnnsolve {__version__}")
-    commands = Group(top.add_subparsers(dest="command", metavar="COMMAND", required=True))
+    commands = CommandGroup(top.add_subparsers(dest="command", metavar="COMMAND", required=True))
     models.register(commands)
     searching.register(commands)
     comparing.register(commands)

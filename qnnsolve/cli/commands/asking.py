@@ -6,14 +6,14 @@ import argparse
 from typing import IO
 
 from qnnsolve.cli.arguments import whole_number
-from qnnsolve.cli.commands.groups import Group
+from qnnsolve.cli.commands.groups import CommandGroup
 
 __all__ = ["register"]
 
 DEFAULT_LIMIT = 100
 
 
-def register(group: Group) -> None:
+def register(group: CommandGroup) -> None:
     """Add the command."""
     ask = group.add(
         "ask",

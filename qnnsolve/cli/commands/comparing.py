@@ -7,7 +7,7 @@ from typing import IO
 
 from qnnsolve.cli.arguments import request_arguments, whole_number
 from qnnsolve.cli.checks import check_kept, check_names
-from qnnsolve.cli.commands.groups import Group
+from qnnsolve.cli.commands.groups import CommandGroup
 from qnnsolve.cli.commands.models import CALIBRATION_HELP, decibels, files_of, request_of
 from qnnsolve.cli.commands.pages import check_report
 from qnnsolve.results import BOUND_DB
@@ -16,7 +16,7 @@ from qnnsolve.verification.verified_samples import VERIFIED_SAMPLES
 __all__ = ["register"]
 
 
-def register(group: Group) -> None:
+def register(group: CommandGroup) -> None:
     """Add the command."""
     compare = group.add(
         "compare",

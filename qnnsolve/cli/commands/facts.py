@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from qnnsolve.cli.arguments import facts_arguments, operator_arguments
-from qnnsolve.cli.commands.groups import Group
+from qnnsolve.cli.commands.groups import CommandGroup
 from qnnsolve.errors import UsageError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["register"]
 
 
-def register(group: Group) -> None:
+def register(group: CommandGroup) -> None:
     """Add the commands."""
     show = group.add(
         "show",

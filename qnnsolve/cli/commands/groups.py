@@ -13,14 +13,14 @@ from qnnsolve.cli.arguments import EXITS, Parser, output_arguments
 if TYPE_CHECKING:
     Parsers: TypeAlias = "argparse._SubParsersAction[Parser]"
 
-__all__ = ["Group", "Run"]
+__all__ = ["CommandGroup", "Run"]
 
 Run: TypeAlias = Callable[[argparse.Namespace, IO[str]], int]
 """Runs a command: its arguments, and the stream that carries its report alone; the exit code."""
 
 
 @attrs.frozen
-class Group:
+class CommandGroup:
     """Commands side by side: ``qnnsolve solve``, or ``qnnsolve facts show``."""
 
     parsers: Parsers
@@ -38,7 +38,7 @@ class Group:
         output_arguments(parser)
         return parser
 
-    def group(self, name: str, *, help: str, description: str) -> Group:
+    def group(self, name: str, *, help: str, description: str) -> CommandGroup:
         """Add a command that has commands."""
         parser = self.parsers.add_parser(name, help=help, description=description)
-        return Group(parser.add_subparsers(dest=f"{name} command", metavar="COMMAND", required=True))
+        return CommandGroup(parser.add_subparsers(dest=f"{name} command", metavar="COMMAND", required=True))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from qnnsolve.cli.arguments import whole_number
-from qnnsolve.cli.commands.groups import Group
+from qnnsolve.cli.commands.groups import CommandGroup
 from qnnsolve.errors import UnknownNameError, UsageError
 
 __all__ = ["register"]
@@ -17,7 +17,7 @@ __all__ = ["register"]
 SAMPLES = 2000
 
 
-def register(group: Group) -> None:
+def register(group: CommandGroup) -> None:
     """Add both commands."""
     measure = group.add(
         "measure",

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from qnnsolve.cli.arguments import request_arguments, whole_number
 from qnnsolve.cli.checks import check_kept, check_names, check_output
-from qnnsolve.cli.commands.groups import Group
+from qnnsolve.cli.commands.groups import CommandGroup
 from qnnsolve.cli.commands.pages import check_report
 from qnnsolve.errors import HostBackendError, MismatchError, PoorError
 
@@ -28,7 +28,7 @@ samples), a .pt with a list of tuples of tensors or a dict of stacked tensors, o
 MODEL's callable returns as its third item, else the example inputs"""
 
 
-def register(group: Group) -> None:
+def register(group: CommandGroup) -> None:
     """Add both commands."""
     export = group.add(
         "export",

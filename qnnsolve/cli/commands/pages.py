@@ -8,12 +8,12 @@ from os import PathLike
 from typing import IO
 
 from qnnsolve.cli.checks import check_output
-from qnnsolve.cli.commands.groups import Group
+from qnnsolve.cli.commands.groups import CommandGroup
 
 __all__ = ["check_report", "register"]
 
 
-def register(group: Group) -> None:
+def register(group: CommandGroup) -> None:
     """Add the commands."""
     page = group.add(
         "page",

@@ -6,7 +6,7 @@ import argparse
 from typing import IO, TYPE_CHECKING
 
 from qnnsolve.cli.arguments import whole_number
-from qnnsolve.cli.commands.groups import Group
+from qnnsolve.cli.commands.groups import CommandGroup
 
 if TYPE_CHECKING:
     from qnnsolve.questions import Opened, RunDifference, WhyNot
@@ -17,7 +17,7 @@ _RUN = "a run that solve or export kept with --save"
 _PLACE = "NODE or NODE.PORT, like bmm, layers.0.fc.weight or linear.in[0]; as for --pin, several nodes may be meant"
 
 
-def register(group: Group) -> None:
+def register(group: CommandGroup) -> None:
     """Add the commands."""
     why = group.add(
         "why",

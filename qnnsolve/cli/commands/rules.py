@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import IO
 
-from qnnsolve.cli.commands.groups import Group
+from qnnsolve.cli.commands.groups import CommandGroup
 
 __all__ = ["register"]
 
 
-def register(group: Group) -> None:
+def register(group: CommandGroup) -> None:
     """Add both commands."""
     rules = group.add(
         "rules",

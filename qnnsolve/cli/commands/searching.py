@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING
 
 from qnnsolve.cli.arguments import chip_arguments
 from qnnsolve.cli.checks import check_chip, check_output
-from qnnsolve.cli.commands.groups import Group
+from qnnsolve.cli.commands.groups import CommandGroup
 from qnnsolve.cli.commands.search_arguments import search_arguments
 from qnnsolve.errors import MismatchError, PoorError
 from qnnsolve.host.outputs import folder_for
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["register"]
 
 
-def register(group: Group) -> None:
+def register(group: CommandGroup) -> None:
     """Add the command."""
     search = group.add(
         "search",
