@@ -11,6 +11,8 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
+from benchmarks.sweep.state import code_state
+
 __all__ = ["exported", "start", "through_library"]
 
 
@@ -54,7 +56,7 @@ def exported(names: Sequence[str], soc: str, precision: str) -> list[dict[str, A
 
 
 def _keyed(path: str, soc: str, precision: str, name: str) -> dict[str, Any]:
-    return {"path": path, "soc": soc, "precision": precision, "form": name}
+    return {"path": path, "soc": soc, "precision": precision, "form": name, "code": code_state()}
 
 
 def _since(begun: float) -> float:
