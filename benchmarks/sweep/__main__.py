@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     context = multiprocessing.get_context("spawn")
     for path in [options.path] if options.path else ["library", "export"]:
         with ProcessPoolExecutor(options.jobs, context, work.start) as pool:
-            jobs = list(_jobs(path, results, names, configs))
+            jobs = list(_jobs(path, results, names, configs, options.pack))
             function = work.through_library if path == "library" else work.exported
             waiting = {pool.submit(function, job, *config): (job, config) for job, config in jobs}
             for count, future in enumerate(as_completed(waiting), 1):
@@ -69,22 +69,23 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--match", nargs="*", help="forms whose name holds one of these words")
     parser.add_argument("--every", type=int, default=1, help="every N-th form")
     parser.add_argument("--wrong", action="store_true", help="run again what is not as it should be")
+    parser.add_argument("--pack", type=int, default=PACK, help="forms per export; 1: each by itself")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     return parser.parse_args(arguments)
 
 
 def _jobs(
-    path: str, results: Results, names: Sequence[str], configs: Sequence[Config]
+    path: str, results: Results, names: Sequence[str], configs: Sequence[Config], size: int
 ) -> Iterator[tuple[list[str], Config]]:
     for config in configs:
         left = [name for name in names if results.get(path, *config, name) is None]
         if path == "library":
             yield from ((left[at : at + BATCH], config) for at in range(0, len(left), BATCH))
         else:
-            yield from ((pack, config) for pack in packs(results, left, config))
+            yield from ((pack, config) for pack in packs(results, left, config, size))
 
 
-def packs(results: Results, names: Sequence[str], config: Config) -> Iterator[list[str]]:
+def packs(results: Results, names: Sequence[str], config: Config, size: int = PACK) -> Iterator[list[str]]:
     """Forms that can be exported as one: each that the library path fails on is alone, and so is the first one with
     nothing for the accelerator, since a pack would hide what comes of a whole model like that."""
     alone: list[str] = []
@@ -99,7 +100,7 @@ def packs(results: Results, names: Sequence[str], config: Config) -> Iterator[li
         else:
             rest.append(name)
     yield from ([name] for name in [*alone, *idle])
-    count = -(-len(rest) // PACK)
+    count = -(-len(rest) // size)
     # Dealt out, so that the slow forms of a family are not all in one pack.
     yield from (list(rest[at::count]) for at in range(count))
 
