@@ -4,6 +4,7 @@ python -m benchmarks.sweep --out sweep.jsonl --table docs/sweep.md   # all of th
 python -m benchmarks.sweep --out sweep.jsonl --path library          # without compiling: minutes
 python -m benchmarks.sweep --out sweep.jsonl --match conv3d          # some forms
 python -m benchmarks.sweep --out sweep.jsonl --wrong                 # once more what was not as it should be
+python -m benchmarks.sweep --out sweep.jsonl --stale                 # once more what an older commit gave
 """
 
 from __future__ import annotations
@@ -12,14 +13,15 @@ import argparse
 import multiprocessing
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 from benchmarks.sweep import work
 from benchmarks.sweep.forms import all_forms
 from benchmarks.sweep.judge import faults, refusal
-from benchmarks.sweep.results import Results
+from benchmarks.sweep.results import Key, Results
+from benchmarks.sweep.state import code_state
 from benchmarks.sweep.table import table
 
 CONFIGS = (("SM8350", "16a8w"), ("SM8750", "8a8w"), ("SM8750", "16a8w"))
@@ -41,9 +43,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     configs = [each for each in CONFIGS if not options.config or f"{each[0]}:{each[1]}" in options.config]
     if options.wrong:
         results.forget(_wrong(results, names, configs))
+    paths = [options.path] if options.path else ["library", "export"]
+    if options.stale:
+        asked = {(path, *config, name) for path in paths for config in configs for name in names}
+        results.forget(stale(results, asked))
     begun = time.monotonic()
     context = multiprocessing.get_context("spawn")
-    for path in [options.path] if options.path else ["library", "export"]:
+    for path in paths:
         with ProcessPoolExecutor(options.jobs, context, work.start) as pool:
             jobs = list(_jobs(path, results, names, configs, options.pack))
             function = work.through_library if path == "library" else work.exported
@@ -69,6 +75,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--match", nargs="*", help="forms whose name holds one of these words")
     parser.add_argument("--every", type=int, default=1, help="every N-th form")
     parser.add_argument("--wrong", action="store_true", help="run again what is not as it should be")
+    parser.add_argument("--stale", action="store_true", help="run again what another state of the code gave")
     parser.add_argument("--pack", type=int, default=PACK, help="forms per export; 1: each by itself")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     return parser.parse_args(arguments)
@@ -103,6 +110,11 @@ def packs(results: Results, names: Sequence[str], config: Config, size: int = PA
     count = -(-len(rest) // size)
     # Dealt out, so that the slow forms of a family are not all in one pack.
     yield from (list(rest[at::count]) for at in range(count))
+
+
+def stale(results: Results, asked: Iterable[Key]) -> list[Key]:
+    """Those of the results asked for that another state of the code gave."""
+    return [key for key in asked if key in results.found and results.found[key].get("code") != code_state()]
 
 
 def _wrong(results: Results, names: Sequence[str], configs: Sequence[Config]) -> Iterator[tuple[str, str, str, str]]:

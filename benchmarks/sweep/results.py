@@ -7,13 +7,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Results"]
+__all__ = ["Key", "Results"]
 
 Key = tuple[str, str, str, str]
+"""(path, SoC, precision, form)."""
 
 
 class Results:
-    """What is known, by (path, SoC, precision, form)."""
+    """What is known, by :data:`Key`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

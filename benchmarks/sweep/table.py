@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from benchmarks.sweep.forms import all_forms
 from benchmarks.sweep.judge import LEAST_DB, faults, refusal
 from benchmarks.sweep.results import Results
+from benchmarks.sweep.state import UNKNOWN
 
 __all__ = ["table"]
 
@@ -20,7 +22,8 @@ operands. Each goes both ways: by the three lines of the library, over the graph
 *As it should be*: nothing is raised; the ops announced for the CPU are those that are there; emulator and converted
 model differ by rounding only; the converted model keeps {LEAST_DB:g} dB at 16 bits; both paths choose the same
 encodings.
-*Whole*: with no op on the CPU. *Refused*: by qnnsolve, in one line that says why.
+*Whole*: with no op on the CPU. *Refused*: by qnnsolve, in one line that says why. Under each table stands at which
+commit of the package (the last one that changed it) how many forms were run.
 """
 
 WHY = {
@@ -67,12 +70,23 @@ def table(results: Results, names: Sequence[str], configs: Sequence[tuple[str, s
             lines.append(f"| {family} | " + " | ".join(map(str, counts)) + " |")
             totals = [a + b for a, b in zip(totals, counts, strict=True)]
         lines += ["| all | " + " | ".join(map(str, totals)) + " |", ""]
+        lines += [_states(results, names, soc, precision), ""]
         if totals[0] < len(names):
             lines += [f"{len(names) - totals[0]} forms have not gone both ways here yet.", ""]
     lines += [_time(results), ""]
     lines += _listed("Not as they should be", wrong, len(configs))
     lines += _listed("Refused", refused, len(configs))
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _states(results: Results, names: Sequence[str], soc: str, precision: str) -> str:
+    """At which states of the code either path was run here, and with how many forms."""
+    told = []
+    for title, path in (("By the library", "library"), ("By exports", "export")):
+        records = [results.get(path, soc, precision, name) for name in names]
+        states = Counter(record.get("code", UNKNOWN) for record in records if record is not None)
+        told.append(f"{title}: " + (", ".join(f"{n} at `{state}`" for state, n in states.most_common()) or "none"))
+    return ". ".join(told) + "."
 
 
 def _time(results: Results) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+import benchmarks.sweep.__main__ as sweep
 from benchmarks.sweep.__main__ import packs
 from benchmarks.sweep.form import Form, call
 from benchmarks.sweep.forms import all_forms
@@ -96,6 +97,29 @@ def test_the_table_counts_and_lists(tmp_path: Path) -> None:
     page = table(results, names, [CONFIG])
     assert "| all | 2 | 1 | 2 | 0 | 1 |" in page
     assert f"- `{names[1]}`: SQNR 9 dB and no word" in page
+
+
+def test_the_table_tells_apart_what_older_code_gave(tmp_path: Path) -> None:
+    results = Results(tmp_path / "sweep.jsonl")
+    names = list(all_forms())[:2]
+    for name, code in zip(names, ({"code": "abc123"}, {}), strict=True):
+        key = {"soc": CONFIG[0], "precision": CONFIG[1], "form": name}
+        results.add(
+            [{"path": "library", **key, **LIBRARY, "code": "abc123"}, {"path": "export", **key, **EXPORTED} | code]
+        )
+    page = table(Results(tmp_path / "sweep.jsonl"), names, [CONFIG])
+    assert "By the library: 2 at `abc123`. By exports: 1 at `abc123`, 1 at `unknown`." in page
+
+
+def test_what_older_code_gave_is_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep, "code_state", lambda: "new")
+    results = Results(tmp_path / "sweep.jsonl")
+    names = list(all_forms())[:3]
+    for name, code in zip(names, ("new", "old", "new+"), strict=True):
+        key = {"path": "library", "soc": CONFIG[0], "precision": CONFIG[1], "form": name}
+        results.add([key | LIBRARY | {"code": code}])
+    asked = {("library", *CONFIG, name) for name in names}
+    assert set(sweep.stale(results, asked)) == {("library", *CONFIG, name) for name in names[1:]}
 
 
 def test_there_are_forms_enough() -> None:
