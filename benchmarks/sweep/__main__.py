@@ -30,6 +30,12 @@ PACK = 32
 BATCH = 20
 """Forms per task of the library path."""
 
+SAMPLE = 20
+"""Forms that go by the command line too, each by itself."""
+DOORS = ("module", "archive")
+"""The command line's: a Python file and a ``.pt2``."""
+PATHS = ("library", "export", *DOORS)
+
 Config = tuple[str, str]
 
 
@@ -43,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     configs = [each for each in CONFIGS if not options.config or f"{each[0]}:{each[1]}" in options.config]
     if options.wrong:
         results.forget(_wrong(results, names, configs))
-    paths = [options.path] if options.path else ["library", "export"]
+    paths = [options.path] if options.path else list(PATHS)
     if options.stale:
         asked = {(path, *config, name) for path in paths for config in configs for name in names}
         results.forget(stale(results, asked))
@@ -52,8 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for path in paths:
         with ProcessPoolExecutor(options.jobs, context, work.start) as pool:
             jobs = list(_jobs(path, results, names, configs, options.pack))
-            function = work.through_library if path == "library" else work.exported
-            waiting = {pool.submit(function, job, *config): (job, config) for job, config in jobs}
+            function = {"library": work.through_library, "export": work.exported}.get(path, work.commanded)
+            door = () if path in ("library", "export") else (path,)
+            waiting = {pool.submit(function, job, *config, *door): (job, config) for job, config in jobs}
             for count, future in enumerate(as_completed(waiting), 1):
                 job, config = waiting[future]
                 try:
@@ -70,7 +77,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="the results, a line of JSON each; resumed")
     parser.add_argument("--table", type=Path, help="write the table there, in Markdown")
-    parser.add_argument("--path", choices=("library", "export"), help="one of the two paths only")
+    parser.add_argument("--path", choices=PATHS, help="one of the paths only")
     parser.add_argument("--config", action="append", help="SOC:PRECISION, one of the three")
     parser.add_argument("--match", nargs="*", help="forms whose name holds one of these words")
     parser.add_argument("--every", type=int, default=1, help="every N-th form")
@@ -88,6 +95,9 @@ def _jobs(
         left = [name for name in names if results.get(path, *config, name) is None]
         if path == "library":
             yield from ((left[at : at + BATCH], config) for at in range(0, len(left), BATCH))
+        elif path in DOORS:
+            sample = names[:: max(1, len(names) // SAMPLE)]
+            yield from (([name], config) for name in sample if name in left)
         else:
             yield from ((pack, config) for pack in packs(results, left, config, size))
 

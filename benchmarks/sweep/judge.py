@@ -30,6 +30,8 @@ def faults(library: Record | None, exported: Record | None, precision: str) -> I
         yield "one path refuses what the other takes"
     if exported is None or "error" in exported:
         return
+    if "exit" in exported and exported["exit"] != (4 if any(map(_disagrees, exported["outputs"])) else 0):
+        yield f"exit code {exported['exit']}"
     if exported["unannounced"]:
         yield f"on the CPU unannounced: {'; '.join(exported['unannounced'])}"
     if exported["not on the CPU"]:
@@ -44,10 +46,14 @@ def _chosen(record: Record) -> list[str]:
     return [each for each in record["encodings"] if not each.endswith(" none")]
 
 
+def _disagrees(check: Record) -> bool:
+    return bool(check["verdict"] == "disagrees")
+
+
 def _disagreements(exported: Record) -> Iterator[str]:
     """By the verdict of the export's own verification: what is more than rounding."""
     for index, check in enumerate(exported["outputs"]):
-        if check["verdict"] != "disagrees":
+        if not _disagrees(check):
             continue
         where = "" if check["place"] is None else f" at {check['place']}"
         own = "" if check["converted"] is None else f", {check['converted']:.1f} converted"

@@ -6,7 +6,7 @@ import copy
 import math
 import os
 import warnings
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import Any
 
 os.environ.setdefault("QNN_SDK_ROOT", "")
@@ -16,13 +16,15 @@ from torch.utils import _pytree as pytree
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
 from benchmarks.sweep.form import Form
+from benchmarks.sweep.record import encodings_of
 from qnnsolve import SolveQuantizer
 from qnnsolve.errors import QnnSolveError
-from qnnsolve.results import NodeRecord, SolveResult
+from qnnsolve.report.json_results import solve_json
+from qnnsolve.results import SolveResult
 from qnnsolve.verification.noise import sqnr_db
 from qnnsolve.verification.outputs import random_outputs
 
-__all__ = ["by_library", "encodings_of", "error_of", "figures"]
+__all__ = ["by_library", "error_of", "figures"]
 
 
 def by_library(form: Form, soc: str, precision: str) -> dict[str, Any]:
@@ -51,7 +53,7 @@ def by_library(form: Form, soc: str, precision: str) -> dict[str, Any]:
     return {
         "outputs": figures(got, original, random_outputs(converted)),
         "cpu": cpu_of(quantizer.result),
-        "encodings": encodings_of(quantizer.result.nodes),
+        "encodings": encodings_of(solve_json(quantizer.result, "")["nodes"]),
         "said": [note[:200] for note in quantizer.result.notes],
     }
 
@@ -96,15 +98,6 @@ def cpu_of(result: SolveResult) -> list[str]:
         f"{node.target.removeprefix('aten.')}: {node.deviations[0].reason if node.deviations else ''}"
         for node in result.nodes
         if node.placement.value == "cpu"
-    ]
-
-
-def encodings_of(nodes: Iterable[NodeRecord]) -> list[str]:
-    """Per op, in the order of the graph, what was chosen: the same for one form by either path."""
-    return [
-        f"{node.target} {','.join(encoding for _, encoding in node.inputs)} -> {node.output} {node.placement.value}"
-        for node in nodes
-        if node.target.startswith("aten.")
     ]
 
 

@@ -6,10 +6,8 @@ halved until the form that fails is alone.
 
 from __future__ import annotations
 
-import copy
-import math
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +15,14 @@ import torch
 from torch import nn
 from torch.utils import _pytree as pytree
 
+from benchmarks.sweep import record
 from benchmarks.sweep.form import Form
-from benchmarks.sweep.library import encodings_of, error_of
+from benchmarks.sweep.library import error_of
+from benchmarks.sweep.record import Document
 from qnnsolve import export
-from qnnsolve.facts.graph import GETITEM
-from qnnsolve.lowering.program import FEEDS
-from qnnsolve.results import AT_BORDER, CpuOp, ExportResult, NodeRecord, SolveResult
+from qnnsolve.report.json_results import export_json
 
-__all__ = ["Pack", "by_export"]
+__all__ = ["Pack", "by_export", "outputs_of"]
 
 
 class Pack(nn.Module):
@@ -53,13 +51,14 @@ def by_export(forms: Sequence[Form], soc: str, precision: str) -> Iterator[tuple
     try:
         packed = Pack(forms)
         samples = [sum(each, ()) for each in zip(*(form.samples() for form in forms), strict=True)]
-        result = _exported(packed, samples, soc, precision)
+        document = _exported(packed, samples, soc, precision)
     except Exception as error:  # of one of them: which, the halves tell
         yield from _by_halves(forms, soc, precision, str(error))
         return
-    records = dict(_told_apart(forms, packed, samples, result))
+    made = record.told_apart(document, [outputs_of(form) for form in forms])
+    records = {form.name: each for form, each in zip(forms, made, strict=True)}
     stuck = [form for form in forms if records[form.name]["unrunnable"]]
-    if result.verification is not None:
+    if document["verification"] is not None:
         yield from records.items()
     elif not stuck:
         yield from _by_halves(forms, soc, precision, "it could not be run")
@@ -73,13 +72,13 @@ def _by_halves(forms: Sequence[Form], soc: str, precision: str, why: str) -> Ite
     """Each record says of the packs that it was in why they failed, the smallest first."""
     middle = len(forms) // 2
     for half in (forms[:middle], forms[middle:]):
-        for name, record in by_export(half, soc, precision):
-            yield name, record | {"halved": [*record.get("halved", ()), why[:200]]}
+        for name, made in by_export(half, soc, precision):
+            yield name, made | {"halved": [*made.get("halved", ()), why[:200]]}
 
 
-def _exported(module: nn.Module, samples: Sequence[tuple[torch.Tensor, ...]], soc: str, precision: str) -> ExportResult:
+def _exported(module: nn.Module, samples: Sequence[tuple[torch.Tensor, ...]], soc: str, precision: str) -> Document:
     with tempfile.TemporaryDirectory(prefix="sweep-") as folder:
-        return export(
+        result = export(
             module,
             samples[0],
             out=Path(folder) / "model.pte",
@@ -88,83 +87,19 @@ def _exported(module: nn.Module, samples: Sequence[tuple[torch.Tensor, ...]], so
             calibration=samples,
             strict=False,
         )
+    return export_json(result, "")
 
 
 def _alone(form: Form, soc: str, precision: str) -> dict[str, Any]:
     try:
-        module, samples = form.module(), form.samples()
-        result = _exported(module, samples, soc, precision)
+        document = _exported(form.module(), form.samples(), soc, precision)
     except Exception as error:  # each failure is a finding
         return error_of(error)
-    count = len([leaf for leaf in pytree.tree_leaves(module(*copy.deepcopy(samples[0]))) if leaf is not None])
-    return _record(result, result.solve.nodes, result.cpu_ops, range(count), 1)
+    return record.alone(document, outputs_of(form))
 
 
-def _told_apart(
-    forms: Sequence[Form], packed: Pack, samples: Sequence[tuple[torch.Tensor, ...]], result: ExportResult
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    owners = owners_of(result.solve)
+def outputs_of(form: Form) -> int:
+    """How many values it returns."""
     with torch.no_grad():
-        leaves = [[leaf for leaf in outputs if leaf is not None] for outputs in packed(*copy.deepcopy(samples[0]))]
-    at = 0
-    for index, form in enumerate(forms):
-        nodes = [node for node in result.solve.nodes if owners.get(node.name) == index]
-        # What hangs together with no form is nobody's: the first one's, so that it is told.
-        ops = [op for op in result.cpu_ops if owners.get(op.name, 0) == index]
-        yield form.name, _record(result, nodes, ops, range(at, at + len(leaves[index])), len(forms))
-        at += len(leaves[index])
-
-
-def owners_of(result: SolveResult) -> Mapping[str, int]:
-    """Which form each node belongs to, by its name: the module that it stands in, or what it hangs together with."""
-    owners: dict[str, int] = {}
-    for node in result.nodes:
-        parts = node.module_path.split(".")
-        if parts[0] == "forms" and len(parts) > 1:
-            owners[node.name] = int(parts[1])
-    for nodes in (result.nodes, tuple(reversed(result.nodes))):  # what reads it, and what it reads
-        for node in nodes:
-            together = [node.name, *(producer for producer, _ in node.inputs)]
-            known = next((owners[name] for name in together if name in owners), None)
-            if known is not None:
-                for name in together:
-                    owners.setdefault(name, known)
-    return owners
-
-
-def _record(
-    result: ExportResult, nodes: Sequence[NodeRecord], ops: Sequence[CpuOp], outputs: range, size: int
-) -> dict[str, Any]:
-    """The part of an export that is one form's."""
-    told = {node.name: f"{node.target} ({node.name})" for node in nodes}
-    announced = {node.name for node in nodes if node.placement.value == "cpu" and node.target != GETITEM}
-    # Casts that lowering puts in front of an op on the CPU are no ops of the model's.
-    happened = {op.name for op in ops if op.reason != AT_BORDER and (op.reason != FEEDS or op.name in told)}
-    checks = result.verification.outputs if result.verification is not None else ()
-    checked = {check.index: check for check in checks}
-    return {
-        "pack": size,
-        "delegates": result.delegates,
-        "unannounced": sorted(f"{op.target} ({op.name}): {op.reason}" for op in ops if op.name in happened - announced),
-        "not on the CPU": sorted(told[name] for name in announced - {op.name for op in ops}),
-        "outputs": [
-            {
-                "rel": _finite(check.max_rel),
-                "steps": check.steps,
-                "bits": check.bits,
-                "sqnr": _finite(check.sqnr_db),
-                "converted": None if check.converted is None else _finite(check.converted.worst),
-                "verdict": check.verdict.value,
-                "place": check.place,
-            }
-            for check in (checked.get(index) for index in outputs)
-            if check is not None
-        ],
-        "unrunnable": [str(each) for each in result.unrunnable if not told.keys().isdisjoint(each.nodes)],
-        "encodings": encodings_of(nodes),
-    }
-
-
-def _finite(value: float) -> float:
-    """JSON has no infinities."""
-    return 999.0 if value == math.inf else -999.0 if value == -math.inf else round(value, 6)
+        leaves = pytree.tree_leaves(form.module()(*form.samples()[0]))
+    return len([leaf for leaf in leaves if leaf is not None])

@@ -17,7 +17,8 @@ HEAD = f"""# The sweep over functional forms
 Written by `make sweep` (`python -m benchmarks.sweep`). A form is one op or a few with one set of arguments: kernels,
 strides, paddings, dilations, groups, ranks, dimensions, broadcasts, writes in place, dtypes, constant and computed
 operands. Each goes both ways: by the three lines of the library, over the graph with its guards, in torch; and by
-`qnnsolve.export`, with about 30 others side by side in one program, through the HTP compiler and the emulator.
+`qnnsolve.export`, with 30 to 50 others side by side in one program, through the HTP compiler and the emulator. A
+sample goes by the command line as well, each form by itself, of a Python file and of a `.pt2`.
 
 *As it should be*: nothing is raised; the ops announced for the CPU are those that are there; emulator and converted
 model differ by rounding only; the converted model keeps {LEAST_DB:g} dB at 16 bits; both paths choose the same
@@ -33,6 +34,10 @@ WHY = {
     "in place round_": "one step of the exponential before it is enough to be rounded to the next integer",
 }
 """Of forms that are not as they should be, what is likely the cause."""
+
+
+DOORS = {"module": "of a Python file", "archive": "of a `.pt2`"}
+"""The command line's, in words."""
 
 
 def table(results: Results, names: Sequence[str], configs: Sequence[tuple[str, str]]) -> str:
@@ -63,20 +68,47 @@ def table(results: Results, names: Sequence[str], configs: Sequence[tuple[str, s
                 counts[3] += why is not None
                 counts[4] += bool(found)
                 for fault in found:
-                    known = f" (likely: {WHY[name]})" if name in WHY else ""
-                    wrong.setdefault(f"`{name}`: {fault}{known}", []).append(f"{soc} {precision}")
+                    wrong.setdefault(_told(name, fault), []).append(f"{soc} {precision}")
                 if why is not None:
                     refused.setdefault(f"`{name}`: {why}", []).append(f"{soc} {precision}")
             lines.append(f"| {family} | " + " | ".join(map(str, counts)) + " |")
             totals = [a + b for a, b in zip(totals, counts, strict=True)]
         lines += ["| all | " + " | ".join(map(str, totals)) + " |", ""]
         lines += [_states(results, names, soc, precision), ""]
+        lines += _commanded(results, names, (soc, precision), wrong)
         if totals[0] < len(names):
             lines += [f"{len(names) - totals[0]} forms have not gone both ways here yet.", ""]
     lines += [_time(results), ""]
     lines += _listed("Not as they should be", wrong, len(configs))
     lines += _listed("Refused", refused, len(configs))
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _told(name: str, fault: str) -> str:
+    return f"`{name}`: {fault}" + (f" (likely: {WHY[name]})" if name in WHY else "")
+
+
+def _commanded(
+    results: Results, names: Sequence[str], config: tuple[str, str], wrong: dict[str, list[str]]
+) -> list[str]:
+    """A sentence on the forms that went by the command line too; what is not as it should be goes to ``wrong``."""
+    told, states = [], set()
+    for door, title in DOORS.items():
+        good = count = 0
+        for name in names:
+            if (made := results.get(door, *config, name)) is None:
+                continue
+            found = list(faults(results.get("library", *config, name), made, config[1]))
+            count, good = count + 1, good + (not found)
+            states.add(f"`{made.get('code', UNKNOWN)}`")
+            for fault in found:
+                wrong.setdefault(_told(name, f"{title}: {fault}"), []).append(" ".join(config))
+        if count:
+            told.append(f"{good} of {count} {title}")
+    if not told:
+        return []
+    at = ", ".join(sorted(states))
+    return [f"Each by itself, by `qnnsolve export`: as they should be are {' and '.join(told)} ({at}).", ""]
 
 
 def _states(results: Results, names: Sequence[str], soc: str, precision: str) -> str:
@@ -91,10 +123,12 @@ def _states(results: Results, names: Sequence[str], soc: str, precision: str) ->
 
 def _time(results: Results) -> str:
     """What it took, by path, in minutes of CPU."""
-    spent = dict.fromkeys(("library", "export"), 0.0)
+    spent: Counter[str] = Counter()
     for (path, *_), record in results.found.items():
         spent[path] += record.get("cpu seconds", 0.0) / 60
-    return f"Minutes of CPU: {spent['library']:.0f} by the library, {spent['export']:.0f} by exports."
+    return f"Minutes of CPU: {spent['library']:.0f} by the library, {spent['export']:.0f} by exports, " + (
+        f"{sum(spent[door] for door in DOORS):.0f} by the command line."
+    )
 
 
 def _listed(title: str, entries: dict[str, list[str]], configs: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a worker process does: forms by the library path, or a pack of them by ``qnnsolve.export``."""
+"""What a worker process does: forms by the library, a pack by ``qnnsolve.export``, the command line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks.sweep.state import code_state
 
-__all__ = ["exported", "start", "through_library"]
+__all__ = ["commanded", "exported", "start", "through_library"]
 
 
 def start() -> None:
@@ -53,6 +53,20 @@ def exported(names: Sequence[str], soc: str, precision: str) -> list[dict[str, A
     found = [_keyed("export", soc, precision, name) | made for name, made in by_export(forms, soc, precision)]
     each = round((_with_children() - begun) / len(names), 2)
     return [record | {"cpu seconds": each} for record in found]
+
+
+def commanded(names: Sequence[str], soc: str, precision: str, door: str) -> list[dict[str, Any]]:
+    """The records of the forms called ``names``, each by the command line: of its ``module`` or its ``archive``."""
+    from benchmarks.sweep.command import by_command
+    from benchmarks.sweep.forms import all_forms
+
+    found = []
+    for name in names:
+        begun = _with_children()
+        made = by_command(all_forms()[name], soc, precision, archive=door == "archive")
+        spent = round(_with_children() - begun, 2)
+        found.append(_keyed(door, soc, precision, name) | made | {"cpu seconds": spent})
+    return found
 
 
 def _keyed(path: str, soc: str, precision: str, name: str) -> dict[str, Any]:

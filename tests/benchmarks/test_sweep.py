@@ -10,6 +10,7 @@ import torch
 
 import benchmarks.sweep.__main__ as sweep
 from benchmarks.sweep.__main__ import packs
+from benchmarks.sweep.command import by_command
 from benchmarks.sweep.form import Form, call
 from benchmarks.sweep.forms import all_forms
 from benchmarks.sweep.judge import faults, refusal
@@ -52,6 +53,9 @@ EXPORTED: dict[str, Any] = {
         ({}, {"outputs": [CHECK, CHECK | {"verdict": "disagrees"}]}, "output 1: 2.00% off, 900 steps"),
         ({}, {"outputs": [CHECK | {"verdict": "disagrees", "place": "index 3 of axis 0"}]}, "at index 3 of axis 0"),
         ({}, {"encodings": []}, "other encodings"),
+        ({}, {"exit": 0}, None),
+        ({}, {"exit": 4}, "exit code 4"),
+        ({}, {"exit": 0, "outputs": [CHECK | {"verdict": "disagrees"}]}, "exit code 0"),
         ({}, {"encodings": ["aten.clone.default u16 -> u16 none", *LIBRARY["encodings"]]}, None),
     ],
 )
@@ -109,6 +113,26 @@ def test_the_table_tells_apart_what_older_code_gave(tmp_path: Path) -> None:
         )
     page = table(Results(tmp_path / "sweep.jsonl"), names, [CONFIG])
     assert "By the library: 2 at `abc123`. By exports: 1 at `abc123`, 1 at `unknown`." in page
+
+
+def test_the_table_tells_what_came_by_the_command_line(tmp_path: Path) -> None:
+    results = Results(tmp_path / "sweep.jsonl")
+    names = list(all_forms())[:2]
+    for name, code in zip(names, (0, 70), strict=True):
+        key = {"soc": CONFIG[0], "precision": CONFIG[1], "form": name, "code": "abc123"}
+        made = [{"path": path, **key, **EXPORTED, "exit": code} for path in ("export", "module", "archive")]
+        results.add([{"path": "library", **key, **LIBRARY}, *made])
+    page = table(results, names, [CONFIG])
+    assert "as they should be are 1 of 2 of a Python file and 1 of 2 of a `.pt2` (`abc123`)." in page
+    assert f"- `{names[1]}`: of a `.pt2`: exit code 70" in page
+
+
+@pytest.mark.slow
+def test_a_form_by_the_command_line_is_what_an_export_gives() -> None:
+    form = all_forms()["min dim indices"]
+    ((_, exported),) = by_export([form], *CONFIG)
+    for archive in (False, True):
+        assert by_command(form, *CONFIG, archive=archive) == exported | {"exit": 0}
 
 
 def test_what_older_code_gave_is_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
