@@ -17,7 +17,7 @@ HEAD = f"""# The sweep over functional forms
 Written by `make sweep` (`python -m benchmarks.sweep`). A form is one op or a few with one set of arguments: kernels,
 strides, paddings, dilations, groups, ranks, dimensions, broadcasts, writes in place, dtypes, constant and computed
 operands. Each goes both ways: by the three lines of the library, over the graph with its guards, in torch; and by
-`qnnsolve.export`, with 30 to 50 others side by side in one program, through the HTP compiler and the emulator. A
+`qnnsolve.export`, with up to 95 others side by side in one program, through the HTP compiler and the emulator. A
 sample goes by the command line as well, each form by itself, of a Python file and of a `.pt2`.
 
 *As it should be*: nothing is raised; the ops announced for the CPU are those that are there; emulator and converted

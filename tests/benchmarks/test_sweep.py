@@ -89,7 +89,19 @@ def test_what_fails_and_one_with_nothing_for_the_accelerator_are_alone(tmp_path:
     found = list(packs(Results(tmp_path / "sweep.jsonl"), names, CONFIG))
     assert found[:2] == [["form 7"], ["form 90"]]
     assert sorted(name for pack in found[2:] for name in pack) == sorted(set(names) - {"form 7", "form 90"})
-    assert max(map(len, found)) <= 32
+    assert max(map(len, found)) == 49
+    assert max(map(len, packs(Results(tmp_path / "sweep.jsonl"), names, CONFIG, 10))) == 10
+
+
+def test_forms_with_ops_on_the_cpu_have_packs_of_their_own(tmp_path: Path) -> None:
+    results = Results(tmp_path / "sweep.jsonl")
+    names = [f"form {index}" for index in range(100)]
+    mixed = [name for index, name in enumerate(names) if index % 2]
+    keys = {"path": "library", "soc": CONFIG[0], "precision": CONFIG[1]}
+    results.add({**keys, "form": name, **LIBRARY, "cpu": ["erf"] * (name in mixed)} for name in names)
+    found = list(packs(results, names, CONFIG))
+    assert sorted(map(len, found)) == [25, 25, 50]
+    assert all(set(pack) <= set(mixed) or not set(pack) & set(mixed) for pack in found)
 
 
 def test_the_table_counts_and_lists(tmp_path: Path) -> None:
