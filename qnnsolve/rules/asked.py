@@ -234,11 +234,20 @@ class Asked:
         return tuple(wish for wish in wishes if not wish.where.port or port.is_named(wish.where.port))
 
     def _of_readers(self, node: str) -> tuple[Wish, ...]:
-        """Of an input of the graph nobody has to say anything: it has what all that read it ask for."""
+        """Of an input of the graph nobody has to say anything: it has what all that read it ask of activations, in
+        whatever words, as pins where each reader has it from a pin alone."""
         if not self.by_node or self._graph[node].kind is not NodeKind.INPUT:
             return ()
-        wanted = {tuple(w for w in self.wishes(reader) if not w.where.port) for reader in self._graph.readers(node)}
-        return wanted.pop() if len(wanted) == 1 else ()
+        readers = dict.fromkeys(
+            tuple(w for w in self.wishes(reader) if not w.where.port) for reader in self._graph.readers(node)
+        )
+        if len({self._activation(tuple(wish.what for wish in wishes)) for wishes in readers}) != 1:
+            return ()
+        return min(readers, key=lambda wishes: bool(wishes) and all(w.strength is Strength.PIN for w in wishes))
+
+    def _activation(self, said: tuple[What, ...]) -> Encoding:
+        exact = [what.encoding for what in said if what.encoding is not None]
+        return exact[-1] if exact else self._folded(said).activation
 
     def _folded(self, said: tuple[What, ...]) -> Request:
         if said not in self._requests:

@@ -10,9 +10,10 @@ from qnnsolve.encodings import FLOAT, DType, Encoding
 from qnnsolve.errors import UsageError
 from qnnsolve.explain import sentence
 from qnnsolve.facts.curated import curated
-from qnnsolve.facts.graph import Graph, Ref
+from qnnsolve.facts.graph import Graph, Node, Ref
 from qnnsolve.opinfo_facts import OperatorFacts
 from qnnsolve.rules import problem_of
+from qnnsolve.rules.asked import Asked, Port
 from qnnsolve.rules.base import Facts
 from qnnsolve.rules.builders import Fate
 from qnnsolve.rules.patterns import found
@@ -33,10 +34,10 @@ U8, U16 = Encoding.affine(DType.UINT8), Encoding.affine(DType.UINT16)
 OUT, WEIGHT = Site("relu"), Site("w", "conv")
 
 
-def wished(*texts: str, strength: Strength = PREFER, ask: str = "8a8w") -> Facts:
+def wished(*texts: str, strength: Strength = PREFER, ask: str = "8a8w", nodes: tuple[Node, ...] = NODES) -> Facts:
     operators = OperatorFacts("htp", "V68", {t.op: t for t in TABLES}, curated("htp"))
     wishes = [parse_wish(text, strength, f"--{strength.value} {text}") for text in texts]
-    return Facts.of(Graph.of(NODES), operators, Request.of(precision(ask)), wishes)
+    return Facts.of(Graph.of(nodes), operators, Request.of(precision(ask)), wishes)
 
 
 @pytest.mark.parametrize(
@@ -98,6 +99,32 @@ def test_the_later_of_two_wishes_counts_for_what_it_says() -> None:
 def test_an_input_of_the_graph_has_what_all_its_readers_ask_for() -> None:
     assert wished("conv=16a").asked(Site("x")) == U16
     assert wished("relu=16a").asked(Site("x")) == U8
+
+
+BOTH = (*NODES, call("other", "relu.default", Ref("x")))
+
+
+@pytest.mark.parametrize(
+    ("texts", "encoding"),
+    [
+        (("conv=16a4w", "other=16a"), U16),  # they say the same of activations, in other words
+        (("conv=u16", "other=16a"), U16),
+        (("conv=16a",), U8),  # the other reader has the 8 bits of all
+    ],
+)
+def test_an_input_that_several_nodes_read_has_what_they_agree_on(texts: tuple[str, ...], encoding: Encoding) -> None:
+    """Else it would be rounded to 8 bits before it is converted to the 16 that all want."""
+    assert wished(*texts, nodes=BOTH).asked(Site("x")) == encoding
+
+
+@pytest.mark.parametrize(("strengths", "pinned"), [((PIN, PIN), True), ((PREFER, PIN), False), ((PIN, PREFER), False)])
+def test_an_input_is_pinned_where_each_reader_has_it_from_a_pin(
+    strengths: tuple[Strength, Strength], pinned: bool
+) -> None:
+    wishes = [parse_wish(f"{name}=16a", how, name) for name, how in zip(("conv", "other"), strengths, strict=True)]
+    asked = Asked.of(Request.of(precision("8a8w")), wishes, Graph.of(BOTH))
+    allowed, pins = asked.allowed("x", Port(), (U8, U16))
+    assert (bool(pins), allowed) == (pinned, frozenset((U16,) if pinned else (U8, U16)))
 
 
 def test_what_finds_nothing_names_the_nearest() -> None:
