@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from benchmarks.boundaries.kept import unkept
 from qnnsolve.errors import QnnSolveError
 from qnnsolve.host.child import errors_in
 from qnnsolve.lowering import child as lowering_child
@@ -142,6 +143,7 @@ def solved(model: OpModel, exported: Any, job: dict[str, Any], folder: Path) -> 
         if node.placement is Placement.CPU
     ]
     counts = {"deviations": len(result.deviations), "converts": len(converts)}
+    counts["unkept"] = unkept(converted, model.pins)
     return {**answer, **quantized, "predicted": predicted, **counts}
 
 
@@ -195,7 +197,7 @@ def upstream(model: OpModel, exported: Any, job: dict[str, Any], folder: Path) -
         }
         with (folder / "model.pte").open("wb") as file:
             edge.to_executorch().write_to_file(file)
-    return {**answer, "converts": len(converts)}
+    return {**answer, "converts": len(converts), "unkept": unkept(converted, model.pins)}
 
 
 @contextlib.contextmanager

@@ -81,7 +81,9 @@ class Worker:
         with self.log.open("rb") as log:
             log.seek(log_start)
             said = errors_in(log.read().decode(errors="replace"))
-        error = {"stage": self.role, "error": f"the child {what}", "backend": said[-1] if said else ""}
+        error: Record = {"stage": self.role, "error": f"the child {what}", "backend": said[-1] if said else ""}
+        if not died:
+            error["limit"] = seconds
         return {"exception": error, "seconds": seconds}
 
     def stop(self) -> None:
@@ -180,18 +182,23 @@ def suspect(record: Record) -> bool:
     return record.get("max_rel") is not None and not record["max_rel"] <= WRONG
 
 
-def once(job: Record, compiler: Worker, runner: Worker, scratch: Path) -> Record:
-    """What comes of a job in the children that there are."""
+def once(job: Record, compiler: Worker, runner: Worker, scratch: Path, patience: float = 1.0) -> Record:
+    """What comes of a job in the children that there are; ``patience`` times the limits of time."""
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         weighted = job["soc"] in BEFORE_V73 or job["precision"] in ("16a4w", "16a16w")
-        answer = compiler.ask({"weighted_only": weighted, **job, "folder": folder}, COMPILE_SECONDS)
+        answer = compiler.ask({"weighted_only": weighted, **job, "folder": folder}, patience * COMPILE_SECONDS)
         if answer.keys() & {"exception", "skipped", "unchanged"}:
             return answer
         if answer.get("missing"):
             return {**answer, "max_rel": None, "note": f"no kernel {', '.join(name for name, _ in answer['missing'])}"}
-        ran = runner.ask({"folder": folder}, RUN_SECONDS)
+        ran = runner.ask({"folder": folder}, patience * RUN_SECONDS)
     seconds = answer["seconds"] + ran["seconds"]
     return {**answer, **ran, "seconds": round(seconds, 2)}
+
+
+def late(record: Mapping[str, Any]) -> bool:
+    """Whether a child did not answer in time, which says nothing of the model where the machine was busy."""
+    return "limit" in record.get("exception", {})
 
 
 def key(record: Record) -> tuple[str, ...]:

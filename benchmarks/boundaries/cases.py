@@ -8,13 +8,13 @@ from typing import Any
 
 from benchmarks.boundaries.behind import behind
 from benchmarks.boundaries.between import between
+from benchmarks.boundaries.blocks import blocks
 from benchmarks.boundaries.case import Boundary
 from benchmarks.boundaries.joins import joins
+from benchmarks.boundaries.kept import said, stands_in
 from benchmarks.boundaries.within import within
 from benchmarks.op_model_cases import OpModel
 from benchmarks.upstream import stand_ins
-from qnnsolve.rules.wish_text import parse_wish
-from qnnsolve.rules.wishes import By, Strength, What, Where
 
 __all__ = ["boundaries", "compared", "settings_of"]
 
@@ -24,7 +24,7 @@ _PRESETS = {(8, 8): "8a8w", (16, 8): "16a8w", (16, 4): "16a4w", (16, 16): "16a16
 @functools.cache
 def boundaries() -> dict[str, Boundary]:
     """All cases, in the order of the table."""
-    cases = (*joins(), *between(), *behind(), *within())
+    cases = (*joins(), *between(), *behind(), *within(), *blocks())
     found = {case.name: case for case in cases}
     assert len(found) == len(cases), "names are unique"
     return found
@@ -45,19 +45,10 @@ def settings_of(case: Boundary) -> dict[str, Any] | None:
 
     found: list[tuple[Callable[[Any], bool], Any]] = []
     for pin in case.pins:
-        wish = parse_wish(pin, Strength.PIN, pin)
-        preset = _PRESETS.get((wish.what.activation or 0, wish.what.weight or 8))
-        said = What(activation=wish.what.activation, weight=wish.what.weight)
-        if preset is None or wish.where.port or wish.what != said:
+        wish = said(pin)
+        preset = None if wish is None else _PRESETS.get((wish.what.activation or 0, wish.what.weight or 8))
+        if wish is None or preset is None:
             return None
         config = ModuleQConfig(QuantDtype[f"use_{preset}"], is_conv_per_channel=True)
-        found.append((functools.partial(_stands_in, wish.where), config))
+        found.append((functools.partial(stands_in, wish.where), config))
     return {"submodule_qconfig_list": found} if found else {}
-
-
-def _stands_in(where: Where, node: Any) -> bool:
-    """Whether a node of torch's graph is of that op, or in that module."""
-    if where.by is By.OP:
-        return str(node.target).startswith(where.key)
-    paths = [path for path, _ in node.meta.get("nn_module_stack", {}).values()]
-    return any(path == where.key or path.startswith(f"{where.key}.") for path in paths)

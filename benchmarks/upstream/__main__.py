@@ -13,14 +13,13 @@ of its own.
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
 import re
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks import state
 from benchmarks.op_models import QUANTIZERS, Record, Worker
 from benchmarks.upstream.page import page, read, word
 
@@ -34,7 +33,7 @@ SOC = "SM8750"
 def run(options: argparse.Namespace, quantizer: str) -> None:
     """Run what is not in ``--out`` yet, and append it there."""
     done = {(each["quantizer"], each["cls"], each["test"]) for each in read(options.out)}
-    at = {"commit": _commit(), "date": datetime.datetime.now(datetime.UTC).date().isoformat(), "soc": SOC}
+    at = {**state.now(), "soc": SOC}
     with tempfile.TemporaryDirectory(prefix="upstream-") as folder:
         child = ("benchmarks.upstream.worker", "--quantizer", quantizer, "--soc", SOC)
         worker = Worker(quantizer, Path(folder), *child)
@@ -55,12 +54,6 @@ def run(options: argparse.Namespace, quantizer: str) -> None:
 def _append(path: Path, record: Record) -> None:
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(record) + "\n")
-
-
-def _commit() -> str:
-    """Of this repository, with a plus sign where something is not committed."""
-    command = ("git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty=+")
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks import state
 from benchmarks.upstream.reasons import REASONS
 
 __all__ = ["page", "read", "word"]
@@ -52,7 +53,7 @@ def page(records: Iterable[Record]) -> str:
     found: dict[str, dict[str, Record]] = {}
     for record in records:
         found.setdefault(record["quantizer"], {})[f"{record['cls']}.{record['test']}"] = record
-    measured = "\n".join(f"- {name}: {_when(results)}" for name, results in found.items())
+    measured = "\n".join(f"- {name}: {state.counted(results.values(), 'tests')}" for name, results in found.items())
     soc = next((each["soc"] for results in found.values() for each in results.values()), "")
     rows = "".join(_row(name, results) for name, results in found.items())
     ours, theirs = found.get("qnnsolve", {}), found.get("upstream", {})
@@ -64,11 +65,6 @@ def page(records: Iterable[Record]) -> str:
         _section("Over 1 % with `SolveQuantizer`", _far(ours, theirs)),
     ]
     return "\n".join(parts)
-
-
-def _when(results: Mapping[str, Record]) -> str:
-    counted = Counter((each["commit"], each["date"]) for each in results.values())
-    return ", ".join(f"{count} tests at {commit} on {date}" for (commit, date), count in sorted(counted.items()))
 
 
 def _row(name: str, results: Mapping[str, Record]) -> str:
