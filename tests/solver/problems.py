@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 from collections.abc import Iterable
 
 from qnnsolve.constraints import Allow, Constraint, Prefer, Problem, Relation, Site, Table
@@ -50,15 +51,31 @@ def grid(side: int, candidates: tuple[Encoding, ...] = (U8, U16, S8), apart: str
     return Problem(everywhere(sites.values(), candidates), tuple(constraints))
 
 
+def dear(side: int, seed: int) -> Problem:
+    """A grid with random tables. S8 fits beside everything, at the price of a node on the CPU; some sites need it."""
+    draw = random.Random(seed)
+    sites = {(x, y): Site(f"n{x:02}{y:02}") for x in range(side) for y in range(side)}
+    constraints: list[Constraint] = []
+    for (x, y), site in sites.items():
+        for other in ((x + 1, y), (x, y + 1)):
+            if other in sites:
+                pairs = itertools.product((U8, U16, S8), repeat=2)
+                rows = tuple(row for row in pairs if S8 in row or draw.random() < 0.7)
+                relation = Relation(rows, tuple(draw.randint(0, 9) for _ in rows))
+                constraints.append(Table((site, sites[other]), relation, WHY))
+        constraints.append(Prefer(site, ((S8, 2**30), (U16, draw.randint(0, 9))), WHY))
+    return Problem(everywhere(sites.values(), (U8, U16, S8)), tuple(constraints))
+
+
 def triangle(relation: Relation) -> Problem:
     sites = [Site(name) for name in "abc"]
     tables = tuple(Table(pair, relation, WHY) for pair in itertools.combinations(sites, 2))
     return Problem(everywhere(sites, (U8, U16)), tables)
 
 
-def alternating(length: int, ends: tuple[Encoding, Encoding]) -> Problem:
+def alternating(length: int, ends: tuple[Encoding, Encoding], apart: str = "n") -> Problem:
     """A chain of neighbours that differ, in two encodings: one end decides the other."""
-    sites = [Site(f"n{i:04}") for i in range(length)]
+    sites = [Site(f"{apart}{i:04}") for i in range(length)]
     relation = Relation(((U8, U16), (U16, U8)), (0, 0))
     links = tuple(Table(pair, relation, WHY) for pair in itertools.pairwise(sites))
     pins = (Allow(sites[0], frozenset({ends[0]}), WHY), Allow(sites[-1], frozenset({ends[1]}), WHY))

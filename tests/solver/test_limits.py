@@ -6,6 +6,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 from scipy import optimize
 
@@ -25,12 +26,17 @@ from qnnsolve.solver import (
     check,
     solve,
 )
+from qnnsolve.solver.clock import Clock, LimitReached
+from qnnsolve.solver.optimum.dense import Dense
+from qnnsolve.solver.optimum.milp import HighsFound
+from qnnsolve.solver.optimum.wide import cheapest
 from tests.solver.problems import (
     S8,
     U8,
     U16,
     alternating,
     conflicting,
+    dear,
     grid,
     solution,
 )
@@ -103,7 +109,8 @@ def test_the_search_for_a_first_solution_looks_at_the_clock(ticks: Ticks) -> Non
 
 @pytest.fixture
 def ends(ticks: Ticks, monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """When each run of HiGHS would end by the time it is given, where its import takes a tenth of a second."""
+    """When each run of HiGHS would end by the time it is given; a run, and each look into its module, takes a tenth of
+    a second of that clock, and is not cut short by the real one."""
     given: list[float] = []
 
     class Slow(ModuleType):
@@ -115,12 +122,35 @@ def ends(ticks: Ticks, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     def recorded(run: Any) -> Any:
         def running(*args: Any, options: dict[str, float], **others: Any) -> Any:
             given.append(options["time_limit"] + ticks.looks / 1000)
-            return run(*args, options=options, **others)
+            ticks.looks += 100
+            return run(*args, options=options | {"time_limit": 60}, **others)
 
         return running
 
     monkeypatch.setitem(sys.modules, "scipy.optimize", Slow("scipy.optimize"))
     return given
+
+
+def test_highs_is_not_asked_once_the_time_is_over(ticks: Ticks, ends: list[float]) -> None:
+    """Neither after the search for a first solution, nor again for a proof, nor for the smallest among equals."""
+    assert solution(grid(9), Limits(seconds=0.05, table_entries=0)).limit == "seconds=0.05" and not ends
+    ticks.looks = 0
+    answer = solution(dear(9, 0), Limits(seconds=1.05, table_entries=0))
+    assert answer.limit == "seconds=1.05" and answer.lower_bound < answer.cost and len(ends) == 1
+    ticks.looks = 0
+    ends.clear()
+    assert solution(grid(6), Limits(seconds=1, table_entries=0)).optimal and len(ends) == 2
+
+
+def test_where_neither_finds_anything_in_time_the_time_is_named(ticks: Ticks, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing(*_: object) -> HighsFound:
+        ticks.looks += 100
+        return HighsFound(None, 0, finished=False, nodes=0)
+
+    monkeypatch.setattr("qnnsolve.solver.optimum.wide.Milp.solve", nothing)
+    dense = Dense((2, 2), ((np.array([[0, 9], [9, 0]]), (0, 1)),), 9)
+    with pytest.raises(LimitReached, match=r"seconds=0\.05"):
+        cheapest(dense, Clock(0.05), steps=0)
 
 
 def test_what_the_import_of_highs_takes_counts(ends: list[float]) -> None:
@@ -137,6 +167,21 @@ def test_what_the_import_of_highs_takes_counts_under_a_budget(ends: list[float])
     assert isinstance(program, BudgetProgram)
     assert isinstance(program.least({"narrow": 1.0}, {"bits": 40}, limits=Limits(seconds=100)), Best)
     assert len(ends) >= 2 and max(ends) <= 100.01
+
+
+def test_minimising_a_short_conflict_looks_at_the_clock(ticks: Ticks) -> None:
+    answer = solve(alternating(20, (U8, U8)), Limits(seconds=0.002))
+    assert isinstance(answer, Unsatisfiable) and ticks.looks < 5
+    assert [conflict.irredundant for conflict in answer.conflicts] == [False]
+
+
+def test_once_the_time_is_over_no_further_conflict_is_taken_up(ticks: Ticks) -> None:
+    chains = [alternating(20, (U8, U8), apart) for apart in "abcdefgh"]
+    domains = {site: candidates for chain in chains for site, candidates in chain.domains.items()}
+    problem = Problem(domains, tuple(each for chain in chains for each in chain.constraints))
+    answer = solve(problem, Limits(seconds=0.01))
+    assert isinstance(answer, Unsatisfiable) and not answer.exhaustive
+    assert len(answer.conflicts) < 8 and [each.irredundant for each in answer.conflicts].count(False) <= 1
 
 
 def test_minimising_a_conflict_looks_at_the_clock_and_says_so(ticks: Ticks) -> None:

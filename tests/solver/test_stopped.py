@@ -31,7 +31,7 @@ def test_a_stopped_solve_says_nothing_wrong(problem: Problem, limits: Limits) ->
         verdict = check(problem, answer.encodings)
         assert verdict.legal and verdict.cost == answer.cost
         assert best is not None and answer.lower_bound <= best <= answer.cost
-        # HiGHS counts with a tolerance: beside a price of 2**30 it may end without a proof, and no limit was hit.
+        # HiGHS counts with a tolerance: beside prices of several magnitudes it may end without a proof.
         assert answer.limit is not None or answer.optimal or "milp" in answer.statistics.methods
     elif isinstance(answer, Unsatisfiable):
         assert best is None and answer.conflicts

@@ -14,6 +14,7 @@ from qnnsolve.solver.optimum.dense import Dense
 from qnnsolve.solver.optimum.ordering import BIT, fewest_joined
 from qnnsolve.solver.optimum.search import first_solution
 from tests.solver.problems import (
+    dear,
     grid,
     solution,
 )
@@ -25,6 +26,16 @@ def test_a_wide_component_goes_to_highs_and_costs_the_same(entries: int) -> None
     exact = solution(problem, Limits(method=Method.ELIMINATION))
     wide = solution(problem, Limits(table_entries=entries))
     assert "milp" in wide.statistics.methods and exact.statistics.methods == ("elimination",)
+    assert wide.optimal and wide.cost == exact.cost
+    assert dict(wide.encodings) == dict(exact.encodings)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_must_be_on_the_cpu_hides_nothing_of_what_the_rest_costs(seed: int) -> None:
+    problem = dear(7, seed)
+    exact = solution(problem)
+    wide = solution(problem, Limits(table_entries=0))
+    assert exact.statistics.methods == ("elimination",) and exact.cost >= 2**30
     assert wide.optimal and wide.cost == exact.cost
     assert dict(wide.encodings) == dict(exact.encodings)
 
@@ -53,6 +64,8 @@ def test_the_first_solution_gives_up_by_name_and_needs_no_variables() -> None:
     table = np.array([[99, 0], [0, 99]])
     with pytest.raises(LimitReached, match="search steps=0"):
         first_solution(Dense((2, 2), ((table, (0, 1)),), 99), 0, Clock(None))
+    with pytest.raises(LimitReached, match="seconds=0"):
+        first_solution(Dense((2, 2), ((table, (0, 1)),), 99), 20_000, Clock(0))
 
 
 def test_the_second_order_gives_up_after_so_many_looks(monkeypatch: pytest.MonkeyPatch) -> None:

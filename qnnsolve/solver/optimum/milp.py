@@ -17,6 +17,8 @@ __all__ = ["HighsFound", "Infeasible", "Milp"]
 
 _TOLERANCE = 1e-6
 """HiGHS's feasibility and integrality tolerance; a bound is trusted up to this share of what it sums."""
+_FAR = 1000
+"""Entries that are so many times as large as the next smaller ones are counted apart from them."""
 
 
 @attrs.frozen
@@ -36,12 +38,13 @@ class HighsFound:
 
 @attrs.frozen(eq=False)
 class Milp:
-    """Minimise ``costs @ x`` where ``matrix @ x == right``; the first ``starts[-1]`` columns are binaries."""
+    """Minimise ``costs @ x`` where ``left <= matrix @ x <= right``; the first ``starts[-1]`` columns are binaries."""
 
     starts: tuple[int, ...]
     costs: NDArray[np.float64]
     divisor: int
     matrix: Any
+    left: NDArray[np.float64]
     right: NDArray[np.float64]
     upper: NDArray[np.float64]
     lower: NDArray[np.float64]
@@ -74,7 +77,40 @@ class Milp:
         matrix = csr_array((weight, (at, column)), shape=(len(right), len(costs)))
         scaled = np.array([cost // divisor for cost in costs], dtype=np.float64)
         ones, zeros = np.ones(len(costs)), np.zeros(len(costs))
-        return cls(tuple(starts), scaled, divisor, matrix, np.array(right), ones, zeros)
+        return cls(tuple(starts), scaled, divisor, matrix, np.array(right), np.array(right), ones, zeros)
+
+    def counting(self, unit: int) -> Milp:
+        """The same program for the least number of whole ``unit`` in the entries taken."""
+        return attrs.evolve(self, costs=self._entries() // unit, divisor=1, lower=self.lower.copy())
+
+    def beside(self, unit: int, most: int) -> Milp:
+        """The same program for the least of what is beside whole ``unit``, of which ``most`` may be taken."""
+        from scipy.sparse import csr_array, vstack
+
+        entries = self._entries()
+        return attrs.evolve(
+            self,
+            costs=entries % unit,
+            divisor=1,
+            matrix=vstack([self.matrix, csr_array((entries // unit)[None, :])], format="csr"),
+            left=np.append(self.left, -np.inf),
+            right=np.append(self.right, most),
+            lower=self.lower.copy(),
+        )
+
+    def unit(self) -> int | None:
+        """A power of two between entries that are small and those that are far larger, such as the price of a node
+        on the CPU; None where there is no such gap, or where floats do not hold the entries."""
+        entries = np.unique(self._entries())
+        entries = entries[entries > 0]
+        if len(entries) < 2 or entries[-1] >= 2**53:
+            return None
+        ratios = entries[1:] / entries[:-1]
+        widest = int(np.argmax(ratios))
+        return 1 << int(entries[widest + 1]).bit_length() - 1 if ratios[widest] >= _FAR else None
+
+    def _entries(self) -> NDArray[np.float64]:
+        return self.costs * self.divisor
 
     def fix(self, v: int, value: int) -> None:
         """From now on variable ``v`` has this value."""
@@ -98,7 +134,7 @@ class Milp:
                 self.costs,
                 integrality=integral,
                 bounds=Bounds(self.lower, upper),
-                constraints=LinearConstraint(self.matrix, self.right, self.right),
+                constraints=LinearConstraint(self.matrix, self.left, self.right),
                 options=options,
             )
         if result.status == 2:
