@@ -33,7 +33,7 @@ from qnnsolve.annotating.wishing import WishingQuantizer
 from qnnsolve.errors import BudgetExceededError, UnsatisfiableError, UnverifiedError
 from qnnsolve.explain import conflict_in_words, placements
 from qnnsolve.explain.described import Described
-from qnnsolve.facts.fx import origins_of, read_graph
+from qnnsolve.facts.fx import read_graph
 from qnnsolve.facts.socs import Soc
 from qnnsolve.host.stages import Stages
 from qnnsolve.host.unasked import sdk_if_it_works
@@ -48,6 +48,7 @@ from qnnsolve.rewriting.given import without_given
 from qnnsolve.rewriting.masking import masking
 from qnnsolve.rewriting.notes import notes_of
 from qnnsolve.rewriting.opening import complete_values, opened, put_guards, take_guards
+from qnnsolve.rewriting.origins import Followed
 from qnnsolve.rewriting.recompiling import recompiled_once
 from qnnsolve.rewriting.sizes import FixedSizes, sizes_vary
 from qnnsolve.rules import Facts, problem_of
@@ -142,6 +143,7 @@ class SolveQuantizer(WishingQuantizer):
         self._notes: tuple[str, ...] = ()
         self._guards: torch.nn.Module | None = None
         self._passes = 0.0
+        self.origins: dict[str, tuple[str, ...]] = {}
         self.solution: Solution | None = None
         self._described: Described | None = None
         self._watch: Watch | None = None
@@ -175,8 +177,9 @@ class SolveQuantizer(WishingQuantizer):
         ``torch.export`` puts into a graph is taken out, and is back in what ``prepare_pt2e`` returns.
         """
         began = time.perf_counter()
-        with recompiled_once(model):
+        with recompiled_once(model), Followed(model) as followed:
             transformed = self._transformed(model)
+        self.origins = followed.origins(transformed)
         self._passes = time.perf_counter() - began
         return transformed
 
@@ -225,7 +228,7 @@ class SolveQuantizer(WishingQuantizer):
         clock.lap("solve")
         self.solution = outcome if isinstance(outcome, Solution) else None
         self._watch = None
-        self._described = Described(facts, problem, outcome, self.soc.name, origins_of(model), clock.laps)
+        self._described = Described(facts, problem, outcome, self.soc.name, self.origins, clock.laps)
         for note in self._described.notes_of_solve:
             warnings.warn(note, stacklevel=3)
         if isinstance(outcome, Unsatisfiable):

@@ -28,8 +28,8 @@ class Described:
     problem: Problem
     outcome: Solution | Unsatisfiable | Unknown
     soc: str
-    origins: Mapping[str, str]
-    """What nodes are called in the exported program."""
+    origins: Mapping[str, tuple[str, ...]]
+    """The nodes that each op of the exported program became, by its name there."""
     timings: tuple[tuple[str, float], ...]
     """Of the stages around the explanation, in order."""
     notes: tuple[str, ...] = ()

@@ -14,7 +14,7 @@ from torch.fx import Node as FxNode
 
 from qnnsolve.facts.graph import GETITEM, Argument, CodeLine, Graph, Node, NodeKind, Ref, TensorFact
 
-__all__ = ["code_line", "origins_of", "read_graph", "target_name"]
+__all__ = ["code_line", "origin_of", "read_graph", "target_name"]
 
 _KINDS = {kind.value: kind for kind in NodeKind}
 _FRAME = re.compile(r'^ *File "(.+)", line (\d+), in .*\n(?! *File ") *(.*)$', re.MULTILINE)
@@ -32,15 +32,9 @@ def read_graph(module: GraphModule) -> Graph:
     return Graph.of(tuple([read(node) for node in module.graph.nodes]))
 
 
-def origins_of(module: GraphModule) -> dict[str, str]:
-    """What nodes of ``module`` are called in the exported program that it comes from, by their names.
-
-    Of several that come from one op, since it was taken apart, the last counts, which yields its result; the others are
-    missing.
-    """
-    found = {node.name: origin for node in module.graph.nodes if (origin := _origin(node.meta.get("from_node")))}
-    last = {origin: name for name, origin in found.items()}
-    return {name: origin for origin, name in last.items()}
+def origin_of(node: FxNode) -> str | None:
+    """What the node of an exported program is called that ``node`` was copied from; None where torch noted none."""
+    return _origin(node.meta.get("from_node"))
 
 
 def _origin(sources: Any) -> str | None:

@@ -25,6 +25,8 @@ PT2_GRAPH = "graph"
 _COLOURS = {"cpu": "#f8d4d0", "float": "#fdf0c4", "8": "#cfeadb", "16": "#d3dffb", "32": "#e5d7f2"}
 """By where a node runs, and how many bits what it yields has at most: those of the page."""
 _TEXT = "#15181c"
+_SHADE = 0.94
+"""How much darker each further value of a colour is. A layer's summary has one line per colour, with one value."""
 
 Json = dict[str, Any]
 
@@ -34,7 +36,7 @@ def write_overlay(
 ) -> tuple[int, int]:
     """Write the node data of a solve, and of the program of an export, to ``out``; an existing file is replaced.
 
-    Answers how many nodes of the exported graph have a value, and how many that rewriting made are not in it.
+    Answers how many nodes of the exported graph have a value, and how many ops count to none of them.
 
     Raises:
         UsageError: there is no solution, it cannot be written there, or ``out`` is the run itself.
@@ -50,8 +52,8 @@ def write_overlay(
         except OSError as error:
             raise UsageError(f"overlay {target} cannot be written: {error.strerror}") from error
         put(partial, target)
-    there = sum(record.name in solved.origins for record in solved.result.nodes)
-    return len(made[PT2_GRAPH]["results"]), len(solved.result.nodes) - there
+    there = {name for names in solved.origins.values() for name in names}
+    return len(made[PT2_GRAPH]["results"]), sum(record.name not in there for record in solved.result.nodes)
 
 
 def overlay(solved: Solved | Run, export: ExportResult | None = None) -> Json:
@@ -75,9 +77,13 @@ def overlay(solved: Solved | Run, export: ExportResult | None = None) -> Json:
 
 
 def _graph_data(name: str, results: dict[str, Json]) -> Json:
+    shades: dict[str, list[str]] = {}
+    for value, colour in dict.fromkeys((each["value"], each["bgColor"]) for each in results.values()):
+        shades.setdefault(colour, []).append(value)
+    told = {value: _darker(colour, place) for colour, values in shades.items() for place, value in enumerate(values)}
     return {
         "name": name,
-        "results": results,
+        "results": {key: {**each, "bgColor": told[each["value"]]} for key, each in results.items()},
         "hideInAggregatedStatsTable": True,
         "showExpandedSummaryOnGroupNode": True,
         "showLabelCountColumnsInChildrenStatsTable": True,
@@ -93,12 +99,12 @@ def _chosen(solved: Solved | Run) -> Iterator[tuple[str, Json]]:
     for site, encoding in solved.encodings.items():
         bits[encoding.name] = encoding.bits if encoding.quantized else 0
         weights.setdefault(site.node, []).append(encoding.name)
-    for node in solved.facts.graph:
-        origin = solved.origins.get(node.name)
-        if origin is None:
-            continue
-        value, colour = _value(node, records.get(node.name), weights.get(node.name, []), node.name in converted, bits)
+    for origin, (name, *parts) in solved.origins.items():
+        node = solved.facts.graph[name]
+        value, colour = _value(node, records.get(name), weights.get(name, []), name in converted, bits)
         if value:
+            told = {note for part in parts if part in records for note in _notes(records[part], part in converted)}
+            value += f"; in its parts: {', '.join(sorted(told))}" if told else ""
             yield origin, {"value": value, "bgColor": colour, "textColor": _TEXT}
 
 
@@ -112,15 +118,26 @@ def _value(
     if record is None or (record.output is None and record.placement is Placement.NONE):
         return "", ""
     on_cpu = record.placement is Placement.CPU
+    colour = _COLOURS["cpu"] if on_cpu else _colour(bits.get(record.output or "", 0))
+    return ", ".join([*([record.output] if record.output else []), *_notes(record, converts)]), colour
+
+
+def _notes(record: NodeRecord, converts: bool) -> list[str]:
+    """What is to be told of a node beside its encoding."""
+    on_cpu = record.placement is Placement.CPU
     notes = ["on the CPU"] if on_cpu else []
     notes += ["deviates"] if record.deviations and not on_cpu else []
-    notes += ["converts"] if converts else []
-    colour = _COLOURS["cpu"] if on_cpu else _colour(bits.get(record.output or "", 0))
-    return ", ".join([*([record.output] if record.output else []), *notes]), colour
+    return [*notes, "converts"] if converts else notes
 
 
 def _colour(bits: int) -> str:
     return _COLOURS["float" if not bits else "8" if bits <= 8 else "16" if bits <= 16 else "32"]
+
+
+def _darker(colour: str, steps: int) -> str:
+    """``colour``, but so many steps darker; never so dark that its text cannot be read."""
+    share = _SHADE ** min(steps, 7)
+    return "#" + "".join(f"{round(int(colour[at : at + 2], 16) * share):02x}" for at in (1, 3, 5))
 
 
 def _calls(export: ExportResult | None) -> dict[str, dict[str, Json]]:

@@ -152,11 +152,13 @@ class Run(Shown):
             return attrs.evolve(found, notes=tuple(self._records["notes"]), calibration=self._calibration)
 
     @cached_property
-    def origins(self) -> Mapping[str, str]:
-        """What nodes are called in the exported program, by their names; those that rewriting made are missing."""
+    def origins(self) -> Mapping[str, tuple[str, ...]]:
+        """The nodes that each op of the exported program became, by its name there; the first yields its result."""
         with self._reading():
-            origins = self._records.get("origins", ())
-            return MappingProxyType({str(name): str(origin) for name, origin in origins})
+            found: dict[str, tuple[str, ...]] = {}
+            for name, origin in self._records.get("origins", ()):
+                found[str(origin)] = (*found.get(str(origin), ()), str(name))
+            return MappingProxyType(found)
 
     @cached_property
     def export(self) -> ExportResult | None:

@@ -41,8 +41,8 @@ class Solved:
     outcome: Solution | Unsatisfiable | Unknown
     result: SolveResult
     limits: Limits = attrs.field(factory=Limits)
-    origins: Mapping[str, str] = attrs.field(factory=dict)
-    """What nodes are called in the exported program, by their names; those that rewriting made are missing."""
+    origins: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
+    """The nodes that each op of the exported program became, by its name there; the first yields its result."""
 
     @property
     def encodings(self) -> Mapping[Site, Encoding]:
@@ -112,7 +112,7 @@ def _records(
     found: Mapping[str, Any] = {
         "calibration": convert.unstructure(solved.result.calibration),
         "notes": list(solved.result.notes),
-        "origins": list(map(list, solved.origins.items())),
+        "origins": [[name, origin] for origin, names in solved.origins.items() for name in names],
         "statistics": convert.unstructure(statistics),
         "timings": list(solved.result.timings),
         **{name: convert.unstructure(each) for name, each in more.items()},

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from qnnsolve.errors import UsageError
-from qnnsolve.facts.fx import origins_of, read_graph
+from qnnsolve.facts.fx import read_graph
 from qnnsolve.host.libraries import ensure_compiler
 from qnnsolve.host.outputs import check_writable, folder_for, spare_inputs
 from qnnsolve.host.quiet import quiet
@@ -156,9 +156,8 @@ def search_config(given: SearchArguments) -> SearchResult:
                 found = with_programs(given, answer, examples, samples, stages) if given.verify else answer.result
                 found = attrs.evolve(found, soc=aim.soc.name, timings=stages.laps)
                 name = given.model_name or type(given.model).__name__
-                origins = origins_of(graph)
                 wanted_whole = given.out is not None or page is not None
-                kept = answer.solved(aim.soc.name, limits, origins) if wanted_whole else None
+                kept = answer.solved(aim.soc.name, limits, quantizer.origins) if wanted_whole else None
                 if isinstance(ledger, Measurements) and kept is not None:
                     ledger.finish(lambda path: save_run(path, kept, model=name, search=found))
     if folder is not None:

@@ -78,7 +78,7 @@ class Searched:
     workers: Workers | None = None
     """Those that measured, where there were some."""
 
-    def solved(self, soc: str, limits: Limits, origins: Mapping[str, str]) -> Solved:
+    def solved(self, soc: str, limits: Limits, origins: Mapping[str, tuple[str, ...]]) -> Solved:
         """The last point as a solve that can be kept; ``origins`` as it has them."""
         facts, problem = self.space.facts, pinned_to(self.space, self.configs[-1])
         solution = solved_with(self.space, self.configs[-1], limits)

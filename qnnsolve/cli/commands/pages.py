@@ -60,7 +60,7 @@ def _overlay(arguments: argparse.Namespace, stdout: IO[str]) -> int:
         print(dumps(document), file=stdout)
     else:
         print(
-            f"Overlay: {arguments.out}, {shown} nodes of the exported graph; {made} ops are made by rewriting",
+            f"Overlay: {arguments.out}, {shown} nodes of the exported graph; {made} ops count to none of them",
             file=stdout,
         )
     return 0
