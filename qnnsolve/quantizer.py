@@ -24,7 +24,7 @@ from executorch.backends.qualcomm.serialization.qc_schema import QcomChipset, Qn
 from torch.fx import GraphModule
 
 from qnnsolve.annotating.annotations import mark_cpu_nodes, write_annotations
-from qnnsolve.annotating.calibrated import Watch, watch
+from qnnsolve.annotating.calibrated import Watch, tell, watch
 from qnnsolve.annotating.composing import pass_callbacks_on
 from qnnsolve.annotating.given import bind
 from qnnsolve.annotating.seq_mse import take_derived_observers
@@ -124,6 +124,7 @@ class SolveQuantizer(WishingQuantizer):
         target = Target.of(name, chip, strict=strict, user_facts=user_facts, source=facts_source, rules=rules)
         spend = limits_of(time_limit, limits)
         self._set_up(target, Wanted.of(precision, block_size, wishes=wishes), spend, unroll_limit)
+        self._tells = True
 
     @classmethod
     def of(
@@ -144,6 +145,7 @@ class SolveQuantizer(WishingQuantizer):
         self._guards: torch.nn.Module | None = None
         self._passes = 0.0
         self.origins: dict[str, tuple[str, ...]] = {}
+        self._tells = False
         self.solution: Solution | None = None
         self._described: Described | None = None
         self._watch: Watch | None = None
@@ -252,6 +254,8 @@ class SolveQuantizer(WishingQuantizer):
             edge_or_node_to_obs_or_fq.pop(place, None)
         if self._solved_for is not None and self._folding is None:
             self._watch = watch(model, edge_or_node_to_obs_or_fq)
+            if self._tells:
+                tell(self._watch, self._solved_for.request.name)
         if self._guards is not None:
             put_guards(model, self._guards)
 

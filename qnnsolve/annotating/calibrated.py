@@ -1,7 +1,11 @@
-"""What calibration showed that a user should know: :class:`Watch`, kept by the quantizer from ``prepare_pt2e`` on."""
+"""What calibration showed that a user should know: :class:`Watch`, kept by the quantizer from ``prepare_pt2e`` on.
+
+:func:`tell` has it said where ``convert_pt2e`` is called, by a warning: who does that reads no report.
+"""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 
@@ -9,15 +13,18 @@ import attrs
 from torch.fx import GraphModule
 from torch.fx import Node as FxNode
 
-from qnnsolve.annotating.checked import check_samples
+from qnnsolve.annotating.checked import SampleCheck, check_samples
+from qnnsolve.annotating.foreseen import foreseen
 from qnnsolve.annotating.joined import JoinedOutput, join_records, record_at, watch_joins
 from qnnsolve.annotating.observers import TensorObserver
 from qnnsolve.annotating.recording import Recorder
-from qnnsolve.results import CalibrationRecord, InfiniteValues, Outlier
+from qnnsolve.report.accuracy import poor_converted_lines
+from qnnsolve.report.calibration import calibration_lines
+from qnnsolve.results import CalibrationRecord, ConvertedCheck, InfiniteValues, Outlier
 from qnnsolve.rewriting.masking import masking
 from qnnsolve.rewriting.nodes import op_name
 
-__all__ = ["Watch", "watch"]
+__all__ = ["Watch", "tell", "watch"]
 
 BEYOND = 1000.0
 """A range that one sample widens so many times leaves the others less than a step in a thousand."""
@@ -32,6 +39,7 @@ class Watch:
     inputs: Mapping[str, Recorder]
     masks: frozenset[str]
     observers: Mapping[str, TensorObserver]
+    check: SampleCheck | None = None
 
     def record(self) -> CalibrationRecord | None:
         """What the samples so far have shown; None where there were none."""
@@ -65,7 +73,7 @@ def watch(model: GraphModule, observers: MutableMapping[Any, Any]) -> Watch:
     }
     joins = watch_joins(model, observers)
     found = masking(model)
-    check_samples(model, observers, found.hidden)
+    check = check_samples(model, observers, found.hidden)
     inputs = {}
     for node in model.graph.nodes:
         casts = (user for user in node.users if op_name(user) == "to" and user in observers)
@@ -73,7 +81,32 @@ def watch(model: GraphModule, observers: MutableMapping[Any, Any]) -> Watch:
         if node.op == "placeholder" and seen is not None:
             inputs[node.name] = record_at(seen, None, observers)
     masks = frozenset(node.name for node in found.hidden)
-    return Watch(joins, inputs, masks, named)
+    return Watch(joins, inputs, masks, named, check)
+
+
+def tell(watched: Watch, precision: str) -> None:
+    """Have ``convert_pt2e`` warn of what was ``watched``, and of outputs that are poor at ``precision``."""
+    if watched.check is not None:
+        watched.check.told = _Teller(watched, precision)
+
+
+@attrs.define(eq=False)
+class _Teller:
+    watched: Watch
+    precision: str
+    outputs: tuple[ConvertedCheck, ...] = ()
+
+    def __call__(self, prepared: GraphModule, check: SampleCheck) -> None:
+        self.outputs = foreseen(prepared, check.kept)
+        lines = [*poor_converted_lines(self.outputs, self.precision, check.samples)]
+        lines += calibration_lines(self.watched.record())
+        said = "\n".join(line.text for line in lines if line.text)
+        if said:
+            warnings.warn(said, stacklevel=_CONVERTING)
+
+
+_CONVERTING = 8
+"""Frames from there to the call of ``convert_pt2e`` (torchao 0.18)."""
 
 
 def _outliers(inputs: Mapping[str, Recorder]) -> Iterator[Outlier]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from qnnsolve.report.lines import Line, count
-from qnnsolve.results import Decibels, ExportResult, OutputCheck, Verdict, Verification, in_words
+from qnnsolve.results import ConvertedCheck, Decibels, ExportResult, OutputCheck, Verdict, Verification, in_words
 
-__all__ = ["LEAST_SQNR_DB", "accuracy", "in_decibels", "output_lines", "poor", "poor_lines"]
+__all__ = ["LEAST_SQNR_DB", "accuracy", "in_decibels", "output_lines", "poor", "poor_converted_lines", "poor_lines"]
 
 LEAST_SQNR_DB = 20.0
 """Under which a report warns: the noise is a tenth of the signal."""
@@ -29,32 +29,44 @@ def poor(result: ExportResult, least_db: float) -> tuple[tuple[int, str, Decibel
 
 def poor_lines(result: ExportResult, least_db: float) -> Iterator[Line]:
     """What is poor, and what to try; nothing where nothing is."""
-    found = poor(result, least_db)
+    samples = max((each.sqnr.samples for each in result.converted), default=1)
+    ways = [*_ways_out(result.solve.precision, samples), "what loses most left in float on the CPU (--facts)"]
+    yield from _poor_lines(poor(result, least_db), least_db, ways)
+
+
+def poor_converted_lines(converted: Sequence[ConvertedCheck], precision: str, samples: int) -> Iterator[Line]:
+    """The same of a converted model alone, which was calibrated with so many ``samples``."""
+    found = tuple(
+        (each.index, "when converted", each.sqnr) for each in converted if not each.sqnr.together >= LEAST_SQNR_DB
+    )
+    yield from _poor_lines(found, LEAST_SQNR_DB, list(_ways_out(precision, samples)))
+
+
+def _poor_lines(found: Sequence[tuple[int, str, Decibels]], least_db: float, ways: Sequence[str]) -> Iterator[Line]:
     for index, where, sqnr in found[:LISTED_OUTPUTS]:
         figures = f"{in_decibels(sqnr)} against the float model {where}"
         yield Line(f"POOR: output {index} has {figures}, less than {least_db:g} dB", style="bold red")
     if len(found) > LISTED_OUTPUTS:
         yield Line(f"  and {count(len(found) - LISTED_OUTPUTS, 'more output')}", style="bold red")
     if found:
-        yield Line(f"  to try: {'; '.join(_ways_out(result))}", style="yellow")
+        yield Line(f"  to try: {'; '.join(ways)}", style="yellow")
 
 
-def _ways_out(result: ExportResult) -> Iterator[str]:
+def _ways_out(precision_name: str, samples: int) -> Iterator[str]:
+    """What to try where a model that was calibrated with so many samples is poor at a precision."""
     from qnnsolve.rules.request import precision
 
-    asked = precision(result.solve.precision)
+    asked = precision(precision_name)
     if asked.activation_bits == 8:
         yield "16-bit activations (--precision 16a8w)"
     elif asked.weight_bits < 8:
         yield "8-bit weights (--precision 16a8w)"
     elif asked.weight_bits == 8:
         yield "16-bit weights (--precision 16a16w)"
-    samples = max((each.sqnr.samples for each in result.converted), default=1)
     if samples < 8:
         yield f"more calibration samples, so that each range is seen (so far {samples})"
     else:
         yield "calibration samples without outliers, which widen every range"
-    yield "what loses most left in float on the CPU (--facts)"
 
 
 def in_decibels(sqnr: Decibels) -> str:

@@ -1,11 +1,12 @@
 """Diagonals and triangles of matrices, by slices, padding and constant masks: :data:`DIAGONALS`.
 
-A matrix laid out in one row has its diagonal at every (columns + 1)-th place.
+A matrix laid out in one row has its diagonal at every (columns + 1)-th place. A product in Einstein's notation in which
+a factor names a dimension twice (``iij->j``) takes such a diagonal first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -36,6 +37,37 @@ def _embedded(x: _Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> _T
         aside, down = max(offset, 0), max(-offset, 0)
         made = torch.nn.functional.pad(made, (aside, down, down, aside))
     return made.movedim((-2, -1), (dim1, dim2))
+
+
+def _einsum(equation: str, factors: Sequence[_Tensor], *, path: Sequence[int] | None = None) -> _Tensor | None:
+    """By the diagonals of factors that name a dimension twice; None where none does."""
+    terms, arrow, result = equation.replace(" ", "").partition("->")
+    named, taken = terms.split(","), list(factors)
+    if not any(_twice(each) for each in named):
+        return None
+    if not arrow:
+        every = terms.replace(",", "").replace(".", "")
+        result = "..." * ("..." in terms) + "".join(sorted(each for each in set(every) if every.count(each) == 1))
+    for place, term in enumerate(named):
+        while label := _twice(named[place]):
+            term = named[place]
+            first, second = (_dim(term, each) for each in (term.index(label), term.rindex(label)))
+            diagonal = _diagonal(taken[place], 0, first, second)
+            assert diagonal is not None, "torch has taken it"
+            taken[place], named[place] = diagonal, term.replace(label, "") + label
+    if named == [result]:
+        return taken[0]
+    spelled: _Tensor = torch.einsum(f"{','.join(named)}->{result}", taken)
+    return spelled
+
+
+def _twice(term: str) -> str:
+    return next((each for each in term if each != "." and term.count(each) > 1), "")
+
+
+def _dim(term: str, place: int) -> int:
+    """The dimension that a term names at ``place``: counted from the end behind an ellipsis."""
+    return place - len(term) if "." in term[:place] else place
 
 
 def _diag(x: _Tensor, diagonal: int = 0) -> _Tensor | None:
@@ -75,6 +107,7 @@ DIAGONALS: Mapping[Any, Callable[..., Any]] = MappingProxyType(
         _aten.diagonal.default: _diagonal,
         _aten.diagonal_copy.default: _diagonal,
         _aten.diagonal_scatter.default: _put,
+        _aten.einsum.default: _einsum,
         _aten.linalg_diagonal.default: lambda x, *, offset=0, dim1=-2, dim2=-1: _diagonal(x, offset, dim1, dim2),
         _aten.trace.default: _trace,
         _aten.tril.default: _triangle(lower=True),

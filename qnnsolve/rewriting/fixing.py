@@ -18,6 +18,7 @@ from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
 from qnnsolve.errors import UnsupportedGraphError, UsageError
 from qnnsolve.rewriting.floats import OTHER_FLOATS, as_float32, dtype_of, dtyped, is_cast, is_other_float, with_float32
+from qnnsolve.rewriting.in_place import note_written_inputs
 from qnnsolve.rewriting.notes import add_notes
 from qnnsolve.rewriting.sizes import exported_size, range_text, refuse_unbounded, sizes_vary
 
@@ -41,6 +42,7 @@ def fix(model: GraphModule, inputs: Sequence[Any] | None = None) -> GraphModule:
             has a size that values decide and nothing bounds.
     """
     refuse_unbounded(model)
+    note_written_inputs(model)
     places = [node for node in model.graph.nodes if node.op == "placeholder"]
     wanted = dict(zip(places, inputs, strict=False)) if inputs is not None else {}
     if sizes_vary(model) or any(is_other_float(value) for node in model.graph.nodes for value in dtyped(node)):

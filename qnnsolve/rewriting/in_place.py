@@ -1,7 +1,11 @@
-"""What an op that works in place writes to, and what it computes: :func:`written`, :func:`computed`, :func:`apart`."""
+"""What an op that works in place writes to, and what it computes: :func:`written`, :func:`computed`, :func:`apart`.
+
+What it writes to an input of the model is for the model's own readers alone: :func:`note_written_inputs`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -9,8 +13,10 @@ from torch.fx import GraphModule, Node
 
 from qnnsolve.errors import UnsupportedGraphError
 from qnnsolve.rewriting.emitting import Emitter
+from qnnsolve.rewriting.notes import add_notes
+from qnnsolve.rewriting.views import viewed
 
-__all__ = ["apart", "computed", "written"]
+__all__ = ["apart", "computed", "note_written_inputs", "written"]
 
 aten = torch.ops.aten
 _EMPTY = ("aten::empty", "aten::new_empty")
@@ -23,6 +29,30 @@ def written(node: Node) -> Node | None:
     alias = node.target._schema.arguments[0].alias_info
     found = node.args[0] if alias is not None and alias.is_write and node.args else None
     return found if isinstance(found, Node) else None
+
+
+def note_written_inputs(model: GraphModule) -> None:
+    """Note each input that is written to, by itself or by a view: who runs the program keeps a tensor as it was."""
+    memory: dict[Node, Node] = {}
+    for node in model.graph.nodes:
+        targets = list(_written_by(node))
+        above = viewed(node) or written(node)
+        memory[node] = node if above is None else memory[above]
+        for target in targets:
+            if memory[target].op == "placeholder":
+                name = memory[target].name
+                said = "its own is changed, and the caller's stays as it was; return it where that is needed"
+                add_notes(model, f"the model writes to its input '{name}': {said}")
+
+
+def _written_by(node: Node) -> Iterator[Node]:
+    """Every tensor that ``node`` writes to."""
+    if isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable:
+        given = dict(zip((each.name for each in node.target._schema.arguments), node.args, strict=False)) | node.kwargs
+        for argument in node.target._schema.arguments:
+            value = given.get(argument.name)
+            if argument.alias_info is not None and argument.alias_info.is_write and isinstance(value, Node):
+                yield value
 
 
 def apart(model: GraphModule) -> None:
