@@ -79,6 +79,10 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[torch.Tensor, ...]]] = {
     "index_fill.int_Tensor": (lambda x, y: x.index_fill(0, PLACES, y.sum()), (X, Y)),
     "isclose.default": (lambda x, y: torch.isclose(x, y, rtol=0.5), (X, Y)),
     "isnan.default": (lambda x: torch.isnan(x * 2), (X,)),
+    "einsum.default": (
+        lambda x: [torch.einsum(of, *[x] * (of.count(",") + 1)) for of in ("bii->b", "...ii->...i", "bii, bij", "bii")],
+        (SQUARE,),
+    ),
     "linalg_diagonal.default": (lambda x: torch.linalg.diagonal(x, offset=1), (SQUARE,)),
     "logaddexp2.default": (torch.logaddexp2, (X, Y)),
     "logical_not.default": (lambda x: x.relu().logical_not(), (X,)),
