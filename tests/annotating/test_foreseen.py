@@ -39,7 +39,8 @@ class Streaming(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         self.past.copy_(torch.cat([self.past[1:], x[:1]]))
-        return self.linear(self.past) + self.past
+        found: torch.Tensor = self.linear(self.past) + self.past
+        return found
 
 
 def draws(count: int = 2, *shape: int) -> Samples:
