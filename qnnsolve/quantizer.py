@@ -24,7 +24,7 @@ from executorch.backends.qualcomm.serialization.qc_schema import QcomChipset, Qn
 from torch.fx import GraphModule
 
 from qnnsolve.annotating.annotations import mark_cpu_nodes, write_annotations
-from qnnsolve.annotating.calibrated import Watch, tell, watch
+from qnnsolve.annotating.calibrated import Watch, watch
 from qnnsolve.annotating.composing import pass_callbacks_on
 from qnnsolve.annotating.given import bind
 from qnnsolve.annotating.seq_mse import take_derived_observers
@@ -123,8 +123,7 @@ class SolveQuantizer(WishingQuantizer):
         chip = soc_model if isinstance(soc_model, str) else soc_model.name
         target = Target.of(name, chip, strict=strict, user_facts=user_facts, source=facts_source, rules=rules)
         spend = limits_of(time_limit, limits)
-        self._set_up(target, Wanted.of(precision, block_size, wishes=wishes), spend, unroll_limit)
-        self._tells = True
+        self._set_up(target, Wanted.of(precision, block_size, wishes=wishes), spend, unroll_limit, tells=True)
 
     @classmethod
     def of(
@@ -132,12 +131,12 @@ class SolveQuantizer(WishingQuantizer):
     ) -> SolveQuantizer:
         """One for ``target`` that solves for ``wanted``."""
         quantizer = cls.__new__(cls)
-        quantizer._set_up(target, wanted, limits_of(None, limits), unroll_limit)
+        quantizer._set_up(target, wanted, limits_of(None, limits), unroll_limit, tells=False)
         return quantizer
 
-    def _set_up(self, target: Target, wanted: Wanted, limits: Limits, unroll_limit: int | None) -> None:
+    def _set_up(self, target: Target, wanted: Wanted, limits: Limits, unroll_limit: int | None, tells: bool) -> None:
         self._aim(target, wanted)
-        self._limits = limits
+        self._limits, self._tells = limits, tells
         self._unroll_limit = UNROLL_LIMIT if unroll_limit is None else unroll_limit
         self._solved_for: Facts | None = None
         self._folding: frozenset[str] | None = None
@@ -145,7 +144,6 @@ class SolveQuantizer(WishingQuantizer):
         self._guards: torch.nn.Module | None = None
         self._passes = 0.0
         self.origins: dict[str, tuple[str, ...]] = {}
-        self._tells = False
         self.solution: Solution | None = None
         self._described: Described | None = None
         self._watch: Watch | None = None
@@ -253,9 +251,8 @@ class SolveQuantizer(WishingQuantizer):
         for place in input_casts(model):
             edge_or_node_to_obs_or_fq.pop(place, None)
         if self._solved_for is not None and self._folding is None:
-            self._watch = watch(model, edge_or_node_to_obs_or_fq)
-            if self._tells:
-                tell(self._watch, self._solved_for.request.name)
+            told = self._solved_for.request.name if self._tells else None
+            self._watch = watch(model, edge_or_node_to_obs_or_fq, told)
         if self._guards is not None:
             put_guards(model, self._guards)
 

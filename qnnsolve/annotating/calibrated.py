@@ -1,6 +1,6 @@
 """What calibration showed that a user should know: :class:`Watch`, kept by the quantizer from ``prepare_pt2e`` on.
 
-:func:`tell` has it said where ``convert_pt2e`` is called, by a warning: who does that reads no report.
+Who calls ``convert_pt2e`` reads no report: it warns there.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from qnnsolve.annotating.observers import TensorObserver
 from qnnsolve.annotating.recording import Recorder
 from qnnsolve.report.accuracy import poor_converted_lines
 from qnnsolve.report.calibration import calibration_lines
-from qnnsolve.results import CalibrationRecord, ConvertedCheck, InfiniteValues, Outlier
+from qnnsolve.results import CalibrationRecord, InfiniteValues, Outlier
 from qnnsolve.rewriting.masking import masking
 from qnnsolve.rewriting.nodes import op_name
 
-__all__ = ["Watch", "tell", "watch"]
+__all__ = ["Watch", "watch"]
 
 BEYOND = 1000.0
 """A range that one sample widens so many times leaves the others less than a step in a thousand."""
@@ -39,7 +39,6 @@ class Watch:
     inputs: Mapping[str, Recorder]
     masks: frozenset[str]
     observers: Mapping[str, TensorObserver]
-    check: SampleCheck | None = None
 
     def record(self) -> CalibrationRecord | None:
         """What the samples so far have shown; None where there were none."""
@@ -60,11 +59,12 @@ class Watch:
         yield from (recorder for join in self.joins for _, recorder in join.parts)
 
 
-def watch(model: GraphModule, observers: MutableMapping[Any, Any]) -> Watch:
+def watch(model: GraphModule, observers: MutableMapping[Any, Any], told: str | None = None) -> Watch:
     """Put recorders before the observers of ``model``'s inputs and of what its joins read.
 
     ``observers`` are torchao's, by node (its output) or by edge (producer, user). Samples that hold NaN, or infinity
-    where the input is no mask, are refused (:mod:`~qnnsolve.annotating.checked`).
+    where the input is no mask, are refused (:mod:`~qnnsolve.annotating.checked`). With ``told``, a precision,
+    ``convert_pt2e`` warns of what was seen, and of outputs that are poor.
     """
     named = {
         place.name: observer
@@ -81,24 +81,19 @@ def watch(model: GraphModule, observers: MutableMapping[Any, Any]) -> Watch:
         if node.op == "placeholder" and seen is not None:
             inputs[node.name] = record_at(seen, None, observers)
     masks = frozenset(node.name for node in found.hidden)
-    return Watch(joins, inputs, masks, named, check)
+    watched = Watch(joins, inputs, masks, named)
+    if check is not None and told is not None:
+        check.told = _Teller(watched, told)
+    return watched
 
 
-def tell(watched: Watch, precision: str) -> None:
-    """Have ``convert_pt2e`` warn of what was ``watched``, and of outputs that are poor at ``precision``."""
-    if watched.check is not None:
-        watched.check.told = _Teller(watched, precision)
-
-
-@attrs.define(eq=False)
+@attrs.frozen(eq=False)
 class _Teller:
     watched: Watch
     precision: str
-    outputs: tuple[ConvertedCheck, ...] = ()
 
     def __call__(self, prepared: GraphModule, check: SampleCheck) -> None:
-        self.outputs = foreseen(prepared, check.kept)
-        lines = [*poor_converted_lines(self.outputs, self.precision, check.samples)]
+        lines = [*poor_converted_lines(foreseen(prepared, check.kept), self.precision, check.samples)]
         lines += calibration_lines(self.watched.record())
         said = "\n".join(line.text for line in lines if line.text)
         if said:

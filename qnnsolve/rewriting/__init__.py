@@ -21,6 +21,7 @@ from qnnsolve.rewriting.leading import move_leading
 from qnnsolve.rewriting.mask_copies import copy_masks
 from qnnsolve.rewriting.norms import flatten_norms
 from qnnsolve.rewriting.outer import spread_factors
+from qnnsolve.rewriting.permuting import drop_idle
 from qnnsolve.rewriting.ranks import lower_ranks
 from qnnsolve.rewriting.recurrent import UNROLL_LIMIT, unroll
 from qnnsolve.rewriting.replacements import replace
@@ -52,7 +53,8 @@ def _before_passes(unroll_limit: int, trained: bool, past_the_end: bool) -> tupl
 
 def _after_passes(half: bool, trained: bool) -> tuple[Step, ...]:
     return (
-        lambda model: fold_constants(model, trained),  # ExecuTorch's passes make constants ...
+        drop_idle,  # ExecuTorch's passes permute vectors, which the accelerator does not ...
+        lambda model: fold_constants(model, trained),  # ... make constants ...
         lower_ranks,  # ... and tensors of more than five dimensions
         lambda model: fold_constants(model, trained),  # both of which leaves constants to fold
         spread_factors,  # products that broadcast both of their factors come out wrong

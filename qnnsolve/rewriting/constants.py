@@ -53,7 +53,7 @@ def fold_constants(model: GraphModule, trained: bool = False) -> GraphModule:
 
     What an op reads as it is stays as it is: a plain weight keeps its name. So do tensors that the model writes to,
     those that carry random numbers, and constants that an op makes from nothing where lowering folds that
-    (``arange``). Returns ``model``. A
+    (``arange``), unless it is a weight. Returns ``model``. A
     folded value is a buffer named ``folded_constant_0`` and so on; the weight of a linear or convolution is a
     parameter, as torchao wants it where it folds a batch norm into it. What is computed from parameters that are to be
     ``trained`` stays, too.
@@ -188,7 +188,8 @@ def _is_weight(node: Node) -> bool:
 def _frontier(computed: Computed) -> Iterator[Node]:
     """Computed tensors that something reads which is not computed itself."""
     for node in computed:
-        made = node.op == "call_function" and (node.all_input_nodes or node.target not in _FOLDED_IN_LOWERING)
+        left = not node.all_input_nodes and node.target in _FOLDED_IN_LOWERING and not _is_weight(node)
+        made = node.op == "call_function" and not left
         single = made and isinstance(node.meta["val"], torch.Tensor)
         if single and any(user not in computed for user in node.users):
             yield node

@@ -1,4 +1,4 @@
-"""Permute in steps that each move few runs of dimensions: :func:`permuted`."""
+"""Permute in steps that each move few runs of dimensions: :func:`permuted`; and not at all: :func:`drop_idle`."""
 
 from __future__ import annotations
 
@@ -7,15 +7,31 @@ import math
 from collections.abc import Iterator, Sequence
 
 import torch
-from torch.fx import Node
+from torch.fx import GraphModule, Node
 
 from qnnsolve.rewriting.emitting import Emitter
 from qnnsolve.rewriting.reshaping import reshaped, shape
 from qnnsolve.rules.builders import LARGEST_RANK
 
-__all__ = ["permuted"]
+__all__ = ["drop_idle", "permuted"]
 
 _aten = torch.ops.aten
+
+
+def drop_idle(model: GraphModule) -> GraphModule:
+    """Take out, in place, each permutation that leaves every dimension where it is. Returns ``model``.
+
+    ExecuTorch (``decompose_einsum.py``, 1.5.1) makes such, of vectors too, which the accelerator permutes none of.
+    """
+    for node in list(model.graph.nodes):
+        if node.target is not _aten.permute.default or any(user.op == "output" for user in node.users):
+            continue
+        source, order = node.args
+        if [dim % len(order) for dim in order] == list(range(len(order))):
+            node.replace_all_uses_with(source)
+            model.graph.erase_node(node)
+    model.recompile()
+    return model
 
 
 def permuted(emit: Emitter, source: Node, order: Sequence[int]) -> Node:

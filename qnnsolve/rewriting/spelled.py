@@ -235,6 +235,7 @@ _OF_FLOATS: dict[Any, Callable[..., Any]] = {
     _aten.prod.default: _product,
     _aten.prod.dim_int: _product,
     _aten.quantile.scalar: _quantile,
+    _aten.real.default: torch.clone,
     _aten.rad2deg.default: lambda x: x * (180 / math.pi),
     _aten.sgn.default: torch.sign,
     _aten.signbit.default: lambda x: x < 0,

@@ -89,6 +89,7 @@ COMPUTED = {
         ),
         ["linear"],
     ),
+    "made from nothing": (Reads(lambda _, x: F.linear(x, torch.ones(8, 16), torch.full((8,), 1e5))), ["linear"]),
     "transposed": (Reads(lambda m, x: x @ m.w.t(), w=torch.randn(8, 16)), ["matmul"]),
     "dropout at rest": (_linear(lambda m: F.dropout(m.w, training=False), w=torch.randn(8, 16)), ["linear"]),
     "joined": (_linear(_filled, a=torch.randn(4, 16)), ["linear"]),

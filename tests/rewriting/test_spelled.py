@@ -80,9 +80,12 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[torch.Tensor, ...]]] = {
     "isclose.default": (lambda x, y: torch.isclose(x, y, rtol=0.5), (X, Y)),
     "isnan.default": (lambda x: torch.isnan(x * 2), (X,)),
     "einsum.default": (
-        lambda x: [torch.einsum(of, *[x] * (of.count(",") + 1)) for of in ("bii->b", "...ii->...i", "bii, bij", "bii")],
+        lambda x: [
+            torch.einsum(of, *[x] * (of.count(",") + 1)) for of in ("bii->b", "...ii->...i", "bii, bij", "bii", "bii->")
+        ],
         (SQUARE,),
     ),
+    "real.default": (lambda x: x.real * 2, (X,)),
     "linalg_diagonal.default": (lambda x: torch.linalg.diagonal(x, offset=1), (SQUARE,)),
     "logaddexp2.default": (torch.logaddexp2, (X, Y)),
     "logical_not.default": (lambda x: x.relu().logical_not(), (X,)),
