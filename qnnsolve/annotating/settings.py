@@ -66,6 +66,9 @@ def settings_wishes(
         UsageError: a config says what no backend has.
     """
     calls = [node for node in model.graph.nodes if node.op == "call_function"]
+    nothing_set = not (default_is_set or settings.submodule_qconfig_list or settings.block_size_map)
+    if settings.recipe is None and nothing_set:
+        return tuple(_discards(settings, model, calls))
     pick = _recipe_picks(settings.recipe) if settings.recipe is not None else _picks(settings, default_is_set)
     groups: dict[tuple[int, str, tuple[int, ...] | None], tuple[_Picked, list[str]]] = {}
     for node in calls:

@@ -18,6 +18,7 @@ def placements(facts: Facts, encodings: Mapping[Site, Encoding]) -> dict[str, Pl
     """Where every call runs under these encodings, by node name."""
     found: dict[str, Placement] = {}
     kinds = facts.kinds
+    there = {each for each in set(encodings.values()) if each != FLOAT}
     for node, built in facts.calls:
         if built.fate in (Fate.CONSTANT, Fate.IDENTITY) or not node.tensors:
             found[node.name] = Placement.NONE
@@ -28,7 +29,7 @@ def placements(facts: Facts, encodings: Mapping[Site, Encoding]) -> dict[str, Pl
             on_npu = False
         else:
             chosen = [encodings[site] for site in kinds.own_sites(node.name) if site in encodings]
-            on_npu = any(each != FLOAT for each in chosen) if chosen else accepts(facts, node, built)
+            on_npu = not there.isdisjoint(chosen) if chosen else accepts(facts, node, built)
         found[node.name] = Placement.NPU if on_npu else Placement.CPU
     found.update(dict.fromkeys(_feeding_only_the_cpu(facts, encodings, found), Placement.CPU))
     for node, built in facts.calls:

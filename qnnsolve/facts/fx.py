@@ -54,13 +54,14 @@ def target_name(target: str | Callable[..., Any]) -> str:
     if target is operator.getitem:
         return GETITEM
     if isinstance(target, torch._ops.OpOverload):
-        return _overload_name(target)
+        return _dotted(target._name)
     return f"{getattr(target, '__module__', '')}.{getattr(target, '__qualname__', repr(target))}"
 
 
 @functools.cache
-def _overload_name(target: torch._ops.OpOverload) -> str:
-    return str(target)
+def _dotted(name: str) -> str:
+    """``aten.add.Tensor`` of ``aten::add.Tensor``, as ``str`` of the overload says; its own hash is slow."""
+    return f"{name.replace('::', '.')}{'' if '.' in name else '.default'}"
 
 
 class _Reader:

@@ -15,14 +15,16 @@ __all__ = ["constant_of", "op_name"]
 
 def op_name(node: FxNode) -> str:
     """``add`` for every overload of ``aten.add``; empty for what is no op of torch's."""
-    return _target_name(node.target)
+    target = node.target
+    if isinstance(target, torch._ops.OpOverload):
+        return _undotted(target._name)
+    return "getitem" if target is operator.getitem else ""
 
 
 @functools.cache
-def _target_name(target: object) -> str:
-    if target is operator.getitem:
-        return "getitem"
-    return target._schema.name.partition("::")[2] if isinstance(target, torch._ops.OpOverload) else ""
+def _undotted(name: str) -> str:
+    """``add`` of ``aten::add.Tensor``; the overload's own hash is slow."""
+    return name.partition("::")[2].partition(".")[0]
 
 
 def constant_of(node: object) -> torch.Tensor | None:

@@ -88,10 +88,11 @@ class Facts:
         """What is asked for where no wish says anything else."""
         return self.wanted.default
 
-    @property
-    def calls(self) -> Iterator[tuple[Node, Built]]:
+    @functools.cached_property
+    def calls(self) -> tuple[tuple[Node, Built], ...]:
         """Every call with its fate, in topological order."""
-        return ((self.graph[name], built) for name, built in self.built.items())
+        nodes = self.graph.nodes
+        return tuple([(nodes[name], built) for name, built in self.built.items()])
 
     @property
     def inputs(self) -> Iterator[Node]:

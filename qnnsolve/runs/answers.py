@@ -109,7 +109,7 @@ def read_solution(
         cost=cost,
         breakdown={(kind, rule): price for kind, rule, price in rows["breakdown"]},
         lower_bound=lower_bound,
-        statistics=statistics,
+        statistics=lambda: statistics,
         why=why,
         limit=stopped_by,
     )

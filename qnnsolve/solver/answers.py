@@ -88,10 +88,15 @@ class Solution:
     """(constraint kind, rule code) -> what it contributes to the cost, where that is not zero; sorted."""
     lower_bound: int
     """Proven: no config costs less."""
-    statistics: Statistics
+    _statistics: Callable[[], Statistics] = attrs.field(repr=False)
     _why: WhyRemoved = attrs.field(repr=False)
     limit: str | None = None
     """What stopped the search before this was proven the cheapest (``seconds=5``); ``None``: nothing did."""
+
+    @property
+    def statistics(self) -> Statistics:
+        """What the solve met and did; some of it is counted when somebody asks."""
+        return self._statistics()
 
     @property
     def proof(self) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from qnnsolve.constraints import Problem
+from contextlib import suppress
+from functools import cache
+
+from qnnsolve.constraints import Constraints, Problem
 from qnnsolve.solver.answers import Solution, Statistics, Unknown, Unsatisfiable
 from qnnsolve.solver.candidates import also_left_out
 from qnnsolve.solver.clock import Clock, LimitReached
@@ -15,6 +18,7 @@ from qnnsolve.solver.optimum.find import Goal, ImpossibleComponent, Optimum, fin
 from qnnsolve.solver.optimum.legal import legal
 from qnnsolve.solver.propagation import propagate
 from qnnsolve.solver.solution import read_solution
+from qnnsolve.solver.unique import OnlyCheapest, only_cheapest
 
 __all__ = ["solve"]
 
@@ -30,11 +34,37 @@ def solve(problem: Problem, limits: Limits = _DEFAULT) -> Solution | Unsatisfiab
     """
     clock = Clock(limits.seconds)
     model = Model(problem)
-    network = Network(model, range(len(model.where)), range(len(model.sites)))
+    if isinstance(problem.constraints, Constraints):  # where nothing repeats, the short way is none
+        with suppress(LimitReached):  # the long way knows what to do then
+            found = only_cheapest(model, limits, clock)
+            if found is not None:
+                return _of_only(problem, model, found)
+    network = _network(model)
     try:
         return _solve(problem, network, limits, clock)
     except LimitReached as reached:
         return Unknown(reached.limit)
+
+
+def _network(model: Model) -> Network:
+    return Network(model, range(len(model.where)), range(len(model.sites)))
+
+
+def _of_only(problem: Problem, model: Model, found: OnlyCheapest) -> Solution:
+    """The solution; its trail and what it met are worked out when somebody asks."""
+    network = cache(lambda: _network(model))
+    derivation = cache(lambda: Derivation(network(), propagate(network(), Clock(None))))
+    cost = sum(found.breakdown.values())
+    return Solution(
+        encodings=found.encodings,
+        groups=found.groups,
+        converts=found.converts,
+        cost=cost,
+        breakdown=found.breakdown,
+        lower_bound=cost,
+        statistics=cache(lambda: _statistics(network(), 1, found.nodes, ("elimination",) if found.nodes else ())),
+        why=also_left_out(problem, lambda site, encoding: derivation().why_removed(site, encoding)),
+    )
 
 
 def _solve(problem: Problem, network: Network, limits: Limits, clock: Clock) -> Solution | Unsatisfiable:
@@ -47,10 +77,11 @@ def _solve(problem: Problem, network: Network, limits: Limits, clock: Clock) -> 
     if not propagation.wipeouts:
         outcome = find_optimum(network, propagation.masks, limits, clock, Goal.CHEAPEST)
     solved = outcome if isinstance(outcome, Optimum) else None
-    statistics = _statistics(network, solved)
     if solved is None:
+        statistics = _statistics(network, 0, 0, ())
         conflicts, exhaustive = find_conflicts(network, propagation, limits, clock)
         return Unsatisfiable(conflicts, statistics, why, exhaustive)
+    statistics = _statistics(network, solved.searched, solved.nodes, tuple(sorted(solved.methods)))
     return read_solution(network, solved, statistics, why)
 
 
@@ -62,16 +93,16 @@ def _some(problem: Problem, network: Network, clock: Clock, reached: LimitReache
     values = [found[v] for v in range(len(network.initial))]
     optimum = Optimum(values, 0, 0, 0, 0, frozenset(), reached.limit)
     why = also_left_out(problem, lambda site, encoding: ())
-    return read_solution(network, optimum, _statistics(network, optimum), why)
+    return read_solution(network, optimum, _statistics(network, 0, 0, ()), why)
 
 
-def _statistics(network: Network, solved: Optimum | None) -> Statistics:
+def _statistics(network: Network, searched: int, nodes: int, methods: tuple[str, ...]) -> Statistics:
     return Statistics(
         sites=len(network.model.sites),
         constraints=len(network.model.where),
         groups=len(network.initial),
         components=network.components(),
-        searched=solved.searched if solved else 0,
-        nodes=solved.nodes if solved else 0,
-        methods=tuple(sorted(solved.methods)) if solved else (),
+        searched=searched,
+        nodes=nodes,
+        methods=methods,
     )

@@ -27,7 +27,7 @@ from qnnsolve.constraints import (
 from qnnsolve.encodings import Encoding
 from qnnsolve.reasons import Reason
 from qnnsolve.solver.joint import Joint, Row
-from qnnsolve.solver.numbering import KINDS, Numbered, numbered
+from qnnsolve.solver.numbering import KINDS, numbered
 
 __all__ = ["Model"]
 
@@ -89,7 +89,12 @@ class Model:
         self._masks: dict[int, int] = {}
         self._joints: dict[tuple[int, tuple[int, ...]], Joint] = {}
         self._problem = problem
-        self._order(*numbered(problem.constraints, self.site_index))
+        self.numbering = numbered(problem.constraints, self.site_index)
+        first = self.numbering.first
+        self.converts = sum(self.numbering.met[number] for number, c in enumerate(first) if isinstance(c, Convertible))
+        self.unit = max(256, 4 << self.converts.bit_length())
+        self._contents = self._rank_contents(first)
+        self.said: tuple[Kind, ...] = tuple(self._kinds(first))
 
     def mask(self, encodings: tuple[Encoding, ...] | frozenset[Encoding]) -> int:
         """Bitmask of those encodings that some site has as a candidate."""
@@ -127,23 +132,29 @@ class Model:
             shared[content] = Content(tuple(row for row, _ in content), tuple(price for _, price in content), rank)
         return {key: shared[content] for key, content in raw.items()}
 
-    def _order(self, first: list[Constraint], met: list[Numbered]) -> None:
-        convertible = [isinstance(c, Convertible) for c in first]
-        self.converts = sum([convertible[number] for _, number in met])
-        self.unit = max(256, 4 << self.converts.bit_length())
-        self._contents = self._rank_contents(first)
-        kinds = self._kinds(first)
-        keyed = [(where, kinds[number].rank, place) for place, (where, number) in enumerate(met)]
-        keyed.sort()
-        self._places = [place for _, _, place in keyed]
-        self.where: list[tuple[int, ...]] = [where for where, _, _ in keyed]
-        self.kinds: list[Kind] = [kinds[met[place][1]] for place in self._places]
+    @cached_property
+    def _order(self) -> list[tuple[tuple[int, ...], int, int, Kind]]:
+        """Sites, rank, place in the problem and kind of every constraint, in canonical order."""
+        kinds = self.said
+        return sorted(
+            [(where, kinds[number].rank, place, kinds[number]) for place, (where, number) in enumerate(self.numbering)]
+        )
+
+    @cached_property
+    def where(self) -> list[tuple[int, ...]]:
+        """The sites of every constraint, in canonical order."""
+        return [where for where, _, _, _ in self._order]
+
+    @cached_property
+    def kinds(self) -> list[Kind]:
+        """The kind of every constraint, in canonical order."""
+        return [kind for _, _, _, kind in self._order]
 
     @cached_property
     def constraints(self) -> tuple[Constraint, ...]:
         """In canonical order, as ``where`` and ``kinds``; many are made now."""
         made = tuple(self._problem.constraints)
-        return tuple([made[place] for place in self._places])
+        return tuple([made[place] for _, _, place, _ in self._order])
 
     def _kinds(self, first: Sequence[Constraint]) -> list[Kind]:
         """The kind of each of these constraints, of which no two share all their objects."""

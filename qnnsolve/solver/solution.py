@@ -52,7 +52,7 @@ def read_solution(network: Network, optimum: Optimum, statistics: Statistics, wh
         cost=cost,
         breakdown=dict(sorted(breakdown.items())),
         lower_bound=min(cost, model.lower_bound(optimum.bound)),
-        statistics=statistics,
+        statistics=lambda: statistics,
         why=why,
         limit=optimum.limit,
     )

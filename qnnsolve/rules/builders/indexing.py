@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from qnnsolve.facts.graph import Argument, Graph, Node, Ref
 from qnnsolve.rules.builders.types import OUTPUT, Builder, Built, Fate, Input, no_builder, on_cpu, op, ref_at, table
 
@@ -79,10 +81,16 @@ _INTO_STATES = ("aten.index_put_.default", "aten.index_copy_.default")
 
 def state_of(node: Node, graph: Graph) -> Ref | None:
     """The buffer of the model that ``node`` writes to in place, as a cache of keys and values is; else None."""
+    if not _is_in_place(node.target):
+        return None
     target = ref_at(node, 0)
-    name = node.target.partition(".")[2].partition(".")[0]
-    in_place = name.startswith("__i") if name.endswith("__") else name.endswith("_")
-    return target if in_place and graph.is_param(target) else None
+    return target if graph.is_param(target) else None
+
+
+@functools.cache
+def _is_in_place(target: str) -> bool:
+    name = target.partition(".")[2].partition(".")[0]
+    return name.startswith("__i") if name.endswith("__") else name.endswith("_")
 
 
 def _slice_scatter(node: Node, graph: Graph) -> Built:

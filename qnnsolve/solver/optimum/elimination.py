@@ -30,7 +30,7 @@ class Elimination:
         self._order = order
         self._single = dict.fromkeys(variables, -1)
         self._turn = dict.fromkeys(self._single, len(order)) | {v: turn for turn, v in enumerate(order)}
-        self._record: list[tuple[int, tuple[int, ...], Table | None]] = []
+        self._record: list[tuple[int, tuple[int, ...], Table | None, Table | None]] = []
         self._waiting: dict[int, list[Instance]] = {}
         turn = self._turn
         for instance in instances:
@@ -74,7 +74,7 @@ class Elimination:
         if self._single[v] >= 0:
             bucket.append((self._single[v], (v,)))
         if not bucket:
-            self._record.append((v, (), None))
+            self._record.append((v, (), None, None))
             return
         places = {v: 0}
         key = []
@@ -90,18 +90,32 @@ class Elimination:
         del places[v]
         others = tuple(places)
         self.base += outcome.base
-        self._record.append((v, others, outcome.choice))
+        self._record.append((v, others, outcome.choice, outcome.tied))
         self._send(outcome.message, others)
 
     def remaining(self) -> list[tuple[Table, tuple[int, ...]]]:
         """The factors over what was not eliminated, in canonical order."""
+        left = sorted(self.left(), key=lambda instance: (instance[1], instance[0]))
+        return [(self._factors.tables[factor], scope) for factor, scope in left]
+
+    def left(self) -> list[Instance]:
+        """As :meth:`remaining`, by number, in any order."""
         last = len(self._order)
-        left = self._waiting.get(last, []) + [
+        return self._waiting.get(last, []) + [
             (factor, (v,)) for v, factor in self._single.items() if factor >= 0 and self._turn[v] == last
         ]
-        return [(self._factors.tables[factor], scope) for factor, scope in sorted(left, key=lambda i: (i[1], i[0]))]
 
-    def extend(self, values: dict[int, int]) -> None:
-        """Add the best value of every eliminated variable to ``values`` (places in the domains)."""
-        for v, others, choice in reversed(self._record):
-            values[v] = 0 if choice is None else int(choice[tuple([values[u] for u in others])])
+    def extend(self, values: dict[int, int]) -> bool:
+        """Add the best value of every eliminated variable to ``values`` (places in the domains).
+
+        False where some variable has another value that is as good.
+        """
+        only = True
+        for v, others, choice, tied in reversed(self._record):
+            if choice is None or tied is None:
+                values[v], only = 0, False
+            else:
+                at = tuple([values[u] for u in others])
+                values[v] = int(choice[at])
+                only = only and not tied[at]
+        return only

@@ -51,11 +51,12 @@ class Arithmetic:
 @attrs.frozen(eq=False)
 class Eliminated:
     """The bucket's minimum is ``base`` plus factor ``message`` (-1: nothing) over places 1..; ``choice`` is the
-    smallest minimising value, or ``None`` when nothing is possible."""
+    smallest minimising value, or ``None`` when nothing is possible. ``tied`` is where it is not the only one."""
 
     base: int
     message: int
     choice: Table | None
+    tied: Table | None
 
 
 class Factors:
@@ -143,13 +144,15 @@ class Factors:
                 raise Overflow
             self._check_room(bucket)
             total = self._sum([self._spread(factor, axes, bucket) for factor, axes in bucket])
-            outcome = self.number(np.asarray(total.min(axis=0), dtype=self.arithmetic.dtype))
+            least: Table = np.asarray(total.min(axis=0), dtype=self.arithmetic.dtype)
+            outcome = self.number(least)
             if outcome is None:
-                known = Eliminated(0, -1, None)
+                known = Eliminated(0, -1, None, None)
             else:
                 choice = np.asarray(total.argmin(axis=0))
-                known = Eliminated(*outcome, choice)
-                self._bytes += choice.nbytes
+                tied = np.asarray((total == least).sum(axis=0) > 1)
+                known = Eliminated(*outcome, choice, tied)
+                self._bytes += choice.nbytes + tied.nbytes
             self._eliminated[bucket] = known
         return known
 

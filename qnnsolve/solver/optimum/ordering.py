@@ -10,7 +10,7 @@ import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["BIT", "elimination_order", "fewest_joined"]
+__all__ = ["BIT", "elimination_order", "fewest_joined", "inner_order"]
 
 BIT = 1 << 16
 """Weights are log2 of table sizes in 1/65536 bits: integers, so that sums do not depend on their order."""
@@ -94,6 +94,25 @@ def fewest_joined(scopes: Iterable[Sequence[int]], sizes: Mapping[int, int]) -> 
                 ranks[u] = rank(u)
                 heapq.heappush(heap, ranks[u])
     order.extend((v, max(bits[v] + sum(bits[u] for u in near[v]), _WIDEST * BIT)) for v in sorted(near))
+    return order
+
+
+def inner_order(
+    scopes: Iterable[Sequence[int]], sizes: Mapping[int, int], among: Iterable[int], entries: int
+) -> list[int]:
+    """The variables of ``among`` in the order in which to eliminate them, the smallest table first; those that would
+    need one of more than ``entries`` are left out."""
+    near, left = _neighbours(scopes, sizes), set(among)
+    order: list[int] = []
+    while left:
+        least, v = min((sizes[v] * math.prod([sizes[u] for u in near[v]]), v) for v in left)
+        if least > entries:
+            break
+        left.remove(v)
+        order.append(v)
+        others = near.pop(v)
+        for u in others:
+            near[u] = (near[u] | others) - {u, v}
     return order
 
 

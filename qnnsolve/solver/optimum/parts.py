@@ -18,7 +18,7 @@ from qnnsolve.solver.optimum.elimination import Instance
 from qnnsolve.solver.optimum.factors import Factors
 from qnnsolve.solver.union_find import UnionFind
 
-__all__ = ["Part", "Parts", "rows_are_few"]
+__all__ = ["Compiled", "Compiler", "Part", "Parts", "rows_are_few"]
 
 _DENSE_CELLS = 4096
 """A table of up to so many entries is built as it is."""
@@ -33,7 +33,7 @@ class Part:
 
 
 @attrs.frozen
-class _Compiled:
+class Compiled:
     """What a relation comes to over some masks: a certain cost, and factors over axes.
 
     Where it is a star, ``rows`` has the place of each column's value, and the axis past the last one is the row.
@@ -42,6 +42,65 @@ class _Compiled:
     base: int
     factors: tuple[tuple[int, tuple[int, ...]], ...]
     rows: tuple[Row, ...] = ()
+
+
+class Compiler:
+    """What relations and preferences come to over masks, each kept once. With ``free`` nothing costs anything."""
+
+    def __init__(self, factors: Factors, *, free: bool) -> None:
+        self._factors, self._free = factors, free
+        self._links: dict[tuple[Joint, tuple[int, ...]], Compiled | None] = {}
+        self._preferences: dict[tuple[int, int], tuple[int, int]] = {}
+
+    def link(self, joint: Joint, masks: tuple[int, ...]) -> Compiled | None:
+        """A relation; None where it has no row that ``masks`` leave."""
+        key = joint, masks
+        if key not in self._links:
+            self._links[key] = self._compile(joint, masks)
+        return self._links[key]
+
+    def preference(self, costs: Mapping[int, int], mask: int) -> tuple[int, int]:
+        """Costs by value: what is certain, and a factor (-1: none). ``costs`` outlive this."""
+        key = id(costs), mask
+        if key not in self._preferences:
+            prices = [costs.get(value, 0) for value in bits_of(mask)]
+            self._preferences[key] = self._number(np.array(prices, dtype=object))
+        return self._preferences[key]
+
+    def only(self, allowed: int, mask: int) -> tuple[int, int] | None:
+        """That a value is one of ``allowed``, as :meth:`preference`; None where ``mask`` has none of these."""
+        forbidden = self._factors.arithmetic.forbidden
+        return self._factors.number(
+            np.array([0 if allowed >> value & 1 else forbidden for value in bits_of(mask)], dtype=object)
+        )
+
+    def _compile(self, joint: Joint, masks: tuple[int, ...]) -> Compiled | None:
+        axes = tuple(axis for axis, mask in enumerate(masks) if mask & (mask - 1))
+        sizes = [masks[axis].bit_count() for axis in axes]
+        rows, prices = joint.left(masks, axes)
+        if not rows:
+            return None
+        cost = np.array([0] * len(rows) if self._free else prices, dtype=object)
+        if not rows_are_few(len(rows), sizes):
+            table = np.full(sizes, self._factors.arithmetic.forbidden, dtype=object)
+            if axes:
+                table[tuple(np.array(rows).T)] = cost
+            else:
+                table[()] = cost[0]
+            base, factor = self._number(table)
+            return Compiled(base, () if factor < 0 else ((factor, axes),))
+        base, factor = self._number(cost)
+        found: list[Instance] = [] if factor < 0 else [(factor, (len(masks),))]
+        for column, (axis, size) in enumerate(zip(axes, sizes, strict=True)):
+            table = np.full((size, len(rows)), self._factors.arithmetic.forbidden, dtype=object)
+            table[[row[column] for row in rows], range(len(rows))] = 0
+            found.append((self._number(table)[1], (axis, len(masks))))
+        return Compiled(base, tuple(found), tuple(rows))
+
+    def _number(self, table: np.typing.NDArray[np.object_]) -> tuple[int, int]:
+        outcome = self._factors.number(table)
+        assert outcome is not None, "there is a row"
+        return outcome
 
 
 class Parts:
@@ -54,48 +113,22 @@ class Parts:
     def __init__(self, network: Network, masks: Sequence[int], factors: Factors, *, free: bool) -> None:
         self.base = 0
         self.sizes = [mask.bit_count() for mask in masks]
-        self._masks, self._factors, self._free = masks, factors, free
+        self._masks = masks
         self._instances: list[Instance] = []
         self._stars: dict[int, tuple[tuple[int, ...], tuple[Row, ...]]] = {}
-        compiled: dict[tuple[Joint, tuple[int, ...]], _Compiled] = {}
+        compiler = Compiler(factors, free=free)
         for scope, joint in zip(network.scopes, network.joints, strict=True):
-            key = (joint, tuple([masks[v] for v in scope]))
-            known = compiled.get(key)
-            if known is None:
-                known = compiled[key] = self._compile(*key)
-            if known.base or known.factors:
-                self._put(known, scope)
-        if not free:
-            self._prefer(network.costs)
+            compiled = compiler.link(joint, tuple([masks[v] for v in scope]))
+            assert compiled is not None, "propagation left a table without a row"
+            if compiled.base or compiled.factors:
+                self._put(compiled, scope)
+        for v, costs in {} if free else network.costs.items():
+            base, factor = compiler.preference(costs, masks[v])
+            self.base += base
+            if factor >= 0:
+                self._instances.append((factor, (v,)))
 
-    def _compile(self, joint: Joint, masks: tuple[int, ...]) -> _Compiled:
-        axes = tuple(axis for axis, mask in enumerate(masks) if mask & (mask - 1))
-        sizes = [masks[axis].bit_count() for axis in axes]
-        rows, prices = joint.left(masks, axes)
-        assert rows, "propagation left a table without a row"
-        cost = np.array([0] * len(rows) if self._free else prices, dtype=object)
-        if not rows_are_few(len(rows), sizes):
-            table = np.full(sizes, self._factors.arithmetic.forbidden, dtype=object)
-            if axes:
-                table[tuple(np.array(rows).T)] = cost
-            else:
-                table[()] = cost[0]
-            base, factor = self._number(table)
-            return _Compiled(base, () if factor < 0 else ((factor, axes),))
-        base, factor = self._number(cost)
-        found: list[Instance] = [] if factor < 0 else [(factor, (len(masks),))]
-        for column, (axis, size) in enumerate(zip(axes, sizes, strict=True)):
-            table = np.full((size, len(rows)), self._factors.arithmetic.forbidden, dtype=object)
-            table[[row[column] for row in rows], range(len(rows))] = 0
-            found.append((self._number(table)[1], (axis, len(masks))))
-        return _Compiled(base, tuple(found), tuple(rows))
-
-    def _number(self, table: np.typing.NDArray[np.object_]) -> tuple[int, int]:
-        outcome = self._factors.number(table)
-        assert outcome is not None, "there is a row"
-        return outcome
-
-    def _put(self, compiled: _Compiled, scope: tuple[int, ...]) -> None:
+    def _put(self, compiled: Compiled, scope: tuple[int, ...]) -> None:
         self.base += compiled.base
         if compiled.rows:
             scope = (*scope, len(self.sizes))
@@ -103,18 +136,6 @@ class Parts:
             self.sizes.append(len(compiled.rows))
         for factor, axes in compiled.factors:
             self._instances.append((factor, tuple([scope[axis] for axis in axes])))
-
-    def _prefer(self, preferences: Mapping[int, Mapping[int, int]]) -> None:
-        known: dict[tuple[int, int], tuple[int, int]] = {}
-        for v, costs in preferences.items():
-            key = (id(costs), self._masks[v])
-            if key not in known:
-                prices = [costs.get(value, 0) for value in bits_of(self._masks[v])]
-                known[key] = self._number(np.array(prices, dtype=object))
-            base, factor = known[key]
-            self.base += base
-            if factor >= 0:
-                self._instances.append((factor, (v,)))
 
     def __iter__(self) -> Iterator[Part]:
         """The parts, small ones first, then by their first variable."""
