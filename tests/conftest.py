@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import gc
+import os
+
+# A program that an earlier run compiled would hide what this one does wrong.
+os.environ["QNNSOLVE_CACHE"] = ""
 
 from qnnsolve.host.collecting import collect_seldom
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EXITS",
     "Parser",
+    "cache_arguments",
     "chip_arguments",
     "facts_arguments",
     "operator_arguments",
@@ -211,3 +212,18 @@ def _seconds(text: str) -> float:
         if value >= 0:
             return value
     raise argparse.ArgumentTypeError(f"{text} is not a number of seconds such as 60")
+
+
+def cache_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add ``--cache`` and ``--no-cache``."""
+    cache = parser.add_mutually_exclusive_group()
+    cache.add_argument(
+        "--cache",
+        default=True,
+        metavar="FOLDER",
+        help="where compiled programs are kept, so that the next export of the same quantized graph does not compile "
+        "again, 4 GB at most (default: QNNSOLVE_CACHE, or ~/.cache/qnnsolve/programs)",
+    )
+    cache.add_argument(
+        "--no-cache", dest="cache", action="store_false", help="compile, whatever is kept, and keep nothing"
+    )

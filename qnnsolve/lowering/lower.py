@@ -18,6 +18,7 @@ from qnnsolve.host import child
 from qnnsolve.host.child import Progress
 from qnnsolve.host.leftovers import check_space, scratch_folder
 from qnnsolve.host.outputs import check_writable, put, unfinished
+from qnnsolve.lowering.kept import KeptPrograms, key_of
 from qnnsolve.lowering.marks import CPU_KEY, CPU_VALUE, NAME_KEY
 from qnnsolve.results import CpuOp, ProgramCall, Stand, Unrunnable
 
@@ -37,7 +38,8 @@ NO_KERNEL = "ExecuTorch's runtime has no such kernel"
 class Lowered:
     """A compiled program: ``delegates`` calls into the accelerator, and ``cpu_ops`` between and around them.
 
-    ``unrunnable`` are the kernels for those that ExecuTorch's runtime here does not have.
+    ``unrunnable`` are the kernels for those that ExecuTorch's runtime here does not have; ``again`` says that it was
+    compiled before, and kept.
     """
 
     delegates: int
@@ -47,6 +49,7 @@ class Lowered:
     seconds: float
     unrunnable: tuple[Unrunnable, ...] = ()
     calls: tuple[ProgramCall, ...] = ()
+    again: bool = False
 
 
 def calling(kernel: str, cpu_ops: Iterable[CpuOp]) -> tuple[str, ...]:
@@ -65,6 +68,7 @@ def lower(
     out: Path,
     progress: Progress | None = None,
     timeout: float = TIMEOUT,
+    kept: KeptPrograms | None = None,
 ) -> Lowered:
     """Compile ``converted`` for ``soc`` and write it to ``out``, which changes only when all is done.
 
@@ -77,6 +81,7 @@ def lower(
         out: the ``.pte``.
         progress: called with ``"lower"``, nodes placed, and their number; then ``"compile"``.
         timeout: seconds.
+        kept: where a program that was made from all the same is taken from, and where this one is kept.
 
     Raises:
         UsageError: ``out`` cannot be written.
@@ -84,24 +89,32 @@ def lower(
     """
     target = check_writable(out)
     start = time.perf_counter()
-    with scratch_folder() as folder, unfinished(target) as partial:
-        check_space(folder, _bytes_of(converted, example_inputs))
-        _save(converted, example_inputs, cpu_nodes, folder)
-        job = {
-            "program": str(folder / "program.pt2"),
-            "inputs": str(folder / "inputs.pt"),
-            "soc": soc,
-            "fp16": fp16,
-            "pte": str(partial),
-        }
-        what = f"the HTP compiler for {soc}"
-        answer = child.run(CHILD, job, folder, what=what, timeout=timeout, progress=progress)
+    with unfinished(target) as partial:
+        key = None if kept is None else key_of(converted, example_inputs, soc=soc, fp16=fp16, cpu_nodes=cpu_nodes)
+        answer = None if kept is None or key is None else kept.take(key, partial)
+        again = answer is not None
+        if answer is None:
+            with scratch_folder() as folder:
+                check_space(folder, _bytes_of(converted, example_inputs))
+                _save(converted, example_inputs, cpu_nodes, folder)
+                job = {
+                    "program": str(folder / "program.pt2"),
+                    "inputs": str(folder / "inputs.pt"),
+                    "soc": soc,
+                    "fp16": fp16,
+                    "pte": str(partial),
+                }
+                what = f"the HTP compiler for {soc}"
+                answer = child.run(CHILD, job, folder, what=what, timeout=timeout, progress=progress)
+            if kept is not None and key is not None:
+                kept.keep(key, partial, answer)
         size = partial.stat().st_size
         put(partial, target)
     cpu_ops = tuple(CpuOp(name, target, why, Stand(stand)) for name, target, why, stand in answer["cpu_ops"])
     unrunnable = tuple(Unrunnable(kernel, tuple(nodes), NO_KERNEL) for kernel, nodes in answer["missing"])
     calls = tuple(ProgramCall(*each) for each in answer["calls"])
-    return Lowered(answer["delegates"], cpu_ops, target, size, time.perf_counter() - start, unrunnable, calls)
+    seconds = time.perf_counter() - start
+    return Lowered(answer["delegates"], cpu_ops, target, size, seconds, unrunnable, calls, again)
 
 
 def _bytes_of(model: torch.fx.GraphModule, inputs: tuple[Any, ...]) -> int:

@@ -14,6 +14,7 @@ from qnnsolve.host.libraries import ensure_compiler
 from qnnsolve.host.outputs import check_writable, put, spare_inputs, unfinished
 from qnnsolve.host.quiet import quiet
 from qnnsolve.host.stages import Stages
+from qnnsolve.lowering.kept import KeptPrograms
 from qnnsolve.lowering.lower import lower
 from qnnsolve.models.tracing import checked_samples, evaluating, example_inputs_of, exported, module_of, single
 from qnnsolve.pipeline.arguments import ExportArguments, SolveArguments, takes
@@ -115,12 +116,15 @@ def export(given: ExportArguments) -> ExportResult:
         verify_samples: how many different samples the emulator runs: the example inputs, and some to calibrate with.
         tolerance: the largest difference, as a fraction of the output's range, that is allowed without another look;
             more is allowed where it is rounding.
+        cache: the folder in which compiled programs are kept, so that the next export of the same quantized graph for
+            the same chip, compiler and versions does not compile again; True is the user's own (``QNNSOLVE_CACHE``, or
+            ``~/.cache/qnnsolve/programs``; 4 GB at most), False keeps and takes none.
 
     Raises:
         UnknownNameError: an unknown SoC, precision, backend or facts source.
         FactsError: a file of the user's facts says what cannot be.
-        UsageError: a wish means or finds nothing, ``out`` or ``save`` cannot be written, there are no samples, or one
-            does not fit the model.
+        UsageError: a wish means or finds nothing, ``out``, ``cache`` or ``save`` cannot be written, there are no
+            samples, or one does not fit the model.
         UnsupportedGraphError: the model cannot be exported, or its graph cannot be read.
         UnsatisfiableError: no legal config exists.
         UnverifiedError: strict, and there are ops without facts.
@@ -132,6 +136,7 @@ def export(given: ExportArguments) -> ExportResult:
     pte, read = check_writable(given.out), given.files(recipe)
     spare_inputs("out", pte, read)
     check_scratch()
+    kept = KeptPrograms.where(given.cache)
     keeping = Keeping.of(given, [*read, ("the program", pte)])
     stages = Stages(given.progress)
     with quiet():
@@ -168,6 +173,7 @@ def export(given: ExportArguments) -> ExportResult:
                         cpu_nodes=quantizer.cpu_nodes,
                         out=program,
                         progress=given.progress,
+                        kept=kept,
                     )
                 verification, unrunnable = None, lowered.unrunnable
                 run = chosen(examples, samples, given.verify_samples)
@@ -179,6 +185,9 @@ def export(given: ExportArguments) -> ExportResult:
             if verification is not None and verification.agrees is False:  # the program is kept, whatever comes of this
                 difference = located(both, run, quantizer, stages, fp16=fp16, tolerance=given.tolerance)
     solved = result_of(quantizer)
+    if lowered.again and kept is not None:
+        taken = f"the program was not compiled again: one of the same quantized graph was kept in {kept.folder}"
+        solved = attrs.evolve(solved, notes=(*solved.notes, taken))
     result = ExportResult(
         solve=solved,
         delegates=lowered.delegates,

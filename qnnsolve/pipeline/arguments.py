@@ -113,6 +113,7 @@ class ExportArguments(SolveArguments):
     verify: bool = True
     verify_samples: int = VERIFIED_SAMPLES
     tolerance: float = 0.01
+    cache: str | PathLike[str] | bool = True
 
 
 @attrs.frozen(eq=False, kw_only=True)

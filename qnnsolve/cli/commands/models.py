@@ -9,7 +9,7 @@ import sys
 from os import PathLike
 from typing import IO, TYPE_CHECKING, Any
 
-from qnnsolve.cli.arguments import request_arguments, whole_number
+from qnnsolve.cli.arguments import cache_arguments, request_arguments, whole_number
 from qnnsolve.cli.checks import check_kept, check_names, check_output
 from qnnsolve.cli.commands.groups import CommandGroup
 from qnnsolve.cli.commands.pages import check_report
@@ -63,6 +63,7 @@ def register(group: CommandGroup) -> None:
         help="exit with 5 where an output has a lower SQNR against the float model, converted over all calibration "
         "samples or on the emulator (default: a warning under 20)",
     )
+    cache_arguments(export)
     solve = group.add(
         "solve",
         _solve,
@@ -196,6 +197,7 @@ def _export(arguments: argparse.Namespace, stdout: IO[str]) -> int:
             verify=not arguments.no_verify,
             verify_samples=arguments.verify_samples,
             tolerance=arguments.tolerance,
+            cache=arguments.cache,
             progress=progress,
         )
     result = from_the_start(result, arguments)
