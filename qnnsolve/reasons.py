@@ -40,6 +40,8 @@ class Says(enum.Enum):
     """A constant becomes part of the delegate."""
     BLOCKS_LEFT_OVER = "blocks left over"
     """(size, channels: None where they vary, fitting: sizes that would do) It does not divide the input channels."""
+    BLOCKS_ACROSS = "blocks across"
+    """(size, along: a size that runs along the input channels) Blocks have one weight along every other dimension."""
     RIGHT_SINCE = "right since"
     """(encoding, arch) Older chips compute garbage."""
     BLOCKS_IN_POINTS = "blocks in points"

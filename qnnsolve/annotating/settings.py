@@ -19,7 +19,9 @@ from torch.fx import Node as FxNode
 from torchao.quantization.pt2e.quantizer import QuantizationSpec
 
 from qnnsolve.annotating.named_observers import NamedObservers, least_scale
+from qnnsolve.annotating.told import block_map, block_size_of, config_of, missing_names, strategy_config
 from qnnsolve.errors import UsageError
+from qnnsolve.foreign import foreign
 from qnnsolve.rules.request import Granularity, Request
 from qnnsolve.rules.wishes import By, Strength, What, Where, Wish
 
@@ -78,7 +80,10 @@ def settings_wishes(
             groups.setdefault(key, (picked, []))[1].append(node.name)
     wishes = [wish for picked, names in groups.values() for wish in _wishes(picked, names, observers)]
     if settings.recipe is None:
+        missing_names(model, settings.block_size_map, "set_block_size_map")
         return (*wishes, *_discards(settings, model, calls))
+    if settings.recipe.verbose:
+        print(settings.recipe.summary())
     if settings.discard_nodes or set(settings.supported_ops) != set(settings.quant_ops):
         warnings.warn(
             "a recipe is set, so what add_discard_nodes and add_discard_ops were told does not count", stacklevel=2
@@ -88,21 +93,29 @@ def settings_wishes(
 
 def _picks(settings: Settings, default_is_set: bool) -> Callable[[FxNode], _Picked | None]:
     """Block over submodule over per channel over default, as ExecuTorch picks them."""
+    blocks = block_map(settings.block_size_map)
+
+    def is_it(index: int, node: FxNode) -> bool:
+        with foreign(f"set_submodule_qconfig_list()[{index}] at {node.name}"):
+            found, _ = settings.submodule_qconfig_list[index]
+            return bool(found(node))
 
     def pick(node: FxNode) -> _Picked | None:
         if node.target not in settings.quant_ops:
             return None
-        found = ((i, config) for i, (is_it, config) in enumerate(settings.submodule_qconfig_list) if is_it(node))
-        index, config = next(found, (None, settings.default_quant_config))
-        words = _preset(config) if index is None else f"set_submodule_qconfig_list()[{index}]: {_preset(config)}"
-        block = settings.block_size_map.get(node.name)
+        index = next((i for i in range(len(settings.submodule_qconfig_list)) if is_it(i, node)), None)
+        setter = "default_quant_config" if index is None else f"set_submodule_qconfig_list()[{index}]"
+        told = settings.default_quant_config if index is None else settings.submodule_qconfig_list[index][1]
+        config = config_of(told, setter)
+        words = _preset(config) if index is None else f"{setter}: {_preset(config)}"
+        block = blocks.get(node.name)
         axis = config.use_per_channel_weight_quant_ops.get(node.target)
         if block is None and index is None and not default_is_set:
             return None
         per_channel = config.quant_config if axis is None else config.per_channel_quant_config_list[axis]
         if block is not None:
             words = f"set_block_size_map()['{node.name}']"
-        return _Picked(per_channel, words, None if block is None else tuple(block))
+        return _Picked(per_channel, words, block)
 
     return pick
 
@@ -117,14 +130,12 @@ def _recipe_picks(recipe: Any) -> Callable[[FxNode], _Picked | None]:
 
     def pick(node: FxNode) -> _Picked | None:
         for words, strategy in strategies:
-            try:
-                config = strategy.get_quant_config(node)
-            except (AssertionError, KeyError, AttributeError) as error:
-                raise UsageError(f"{words}: {node.name} ({node.target}): {error}") from error
+            config = strategy_config(strategy, node, words)
             if config is not None:
                 recipe._pending_annotate_nodes[node] = (config, strategy)
                 note = f" ({strategy.note})" if strategy.note else ""
-                return _Picked(config, f"{words}{note}", config.block_size)
+                block = None if config.block_size is None else block_size_of(config.block_size, words)
+                return _Picked(config, f"{words}{note}", block)
         return None
 
     return pick
@@ -143,7 +154,7 @@ def _wishes(picked: _Picked, names: list[str], observers: NamedObservers) -> Ite
         bits, symmetric = _bits(output, picked.words), output.qscheme == torch.per_tensor_symmetric
         yield Wish(attrs.evolve(where, port="out"), What(activation=bits, symmetric=symmetric), picked.words)
     if picked.block_size is not None:
-        blocks = What(granularity=Granularity.BLOCK, block_size=tuple(picked.block_size))
+        blocks = What(granularity=Granularity.BLOCK, block_size=picked.block_size)
         yield Wish(where, blocks, picked.words, Strength.PIN)
 
 
@@ -189,11 +200,8 @@ def _granularity(weight: QuantizationSpec) -> Granularity:
 
 
 def _discards(settings: Settings, model: GraphModule, calls: Sequence[FxNode]) -> Iterator[Wish]:
-    present = {node.name for node in model.graph.nodes}
-    named = sorted(name for name in settings.discard_nodes if name in present)
-    missing = sorted(set(settings.discard_nodes) - present)
-    if missing:
-        warnings.warn(f"add_discard_nodes: no node of this graph is called {', '.join(missing)}", stacklevel=2)
+    missing_names(model, settings.discard_nodes, "add_discard_nodes")
+    named = sorted({node.name for node in model.graph.nodes}.intersection(settings.discard_nodes))
     if named:
         yield Wish(Where(By.NODES, ",".join(named)), What(cpu=True), "add_discard_nodes", Strength.PIN)
     discarded = set(settings.supported_ops) - set(settings.quant_ops)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Self
 
 from executorch.backends.qualcomm.quantizer.quantizer import QnnQuantizer, QuantDtype
@@ -15,9 +15,11 @@ from qnnsolve.annotating.custom import custom_wishes
 from qnnsolve.annotating.endless import endless_wishes
 from qnnsolve.annotating.named_observers import NamedObservers
 from qnnsolve.annotating.settings import default_request, settings_wishes
+from qnnsolve.annotating.told import block_map, config_of, list_of
 from qnnsolve.errors import UnknownNameError, UsageError
 from qnnsolve.facts.backends import backend as backend_of
 from qnnsolve.facts.socs import chipset
+from qnnsolve.foreign import printable
 from qnnsolve.host.quiet import quiet
 from qnnsolve.host.unasked import sdk_unasked
 from qnnsolve.recipes import Recipes, read_recipes
@@ -73,12 +75,69 @@ class WishingQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no
         super().set_default_quant_config(quant_dtype, *args, **settings)
         self._unset = ""
 
+    def add_custom_quant_annotations(self, custom_quant_annotations: Iterable[Any]) -> None:
+        """Run these functions on a copy of the annotations, in place of earlier ones, and pin what they write.
+
+        Raises:
+            UsageError: it is no list.
+        """
+        list_of("functions", custom_quant_annotations, "add_custom_quant_annotations", "[annotate_kv_8bit]")
+        super().add_custom_quant_annotations(tuple(custom_quant_annotations))
+
+    def add_discard_nodes(self, nodes: Iterable[str]) -> None:
+        """Leave the nodes of these names on the CPU, and no others that were named before.
+
+        Raises:
+            UsageError: it is no list.
+        """
+        list_of("names", nodes, "add_discard_nodes", "['conv2d']")
+        super().add_discard_nodes(nodes)
+
+    def set_block_size_map(self, block_size_map: Any) -> None:
+        """Quantize the weights of these nodes in blocks of these sizes, and no others that were named before.
+
+        Raises:
+            UsageError: it is no map, or a size is none.
+        """
+        block_map(block_size_map)
+        super().set_block_size_map(block_size_map)
+
+    def set_submodule_qconfig_list(self, submodule_qconfig_list: Sequence[Any]) -> None:
+        """Ask for a config where its function says yes; the first that does counts.
+
+        Raises:
+            UsageError: it is no list of a function and a config each.
+        """
+        setter, like = "set_submodule_qconfig_list", "[(get_submodule_name_predicate('head'), ModuleQConfig())]"
+        list_of("pairs", submodule_qconfig_list, setter, like)
+        pairs = list(submodule_qconfig_list)
+        for index, pair in enumerate(pairs):
+            if not isinstance(pair, Sequence) or len(pair) != 2 or not callable(pair[0]):
+                raise UsageError(f"{setter}()[{index}] takes a function of a node and a config, like {like[1:-1]}")
+            config_of(pair[1], f"{setter}()[{index}]")
+        super().set_submodule_qconfig_list(pairs)
+
+    def set_recipe(self, recipe: Any) -> None:
+        """Ask for what ExecuTorch's recipe says, in place of all other settings.
+
+        Raises:
+            UsageError: it is no ``QuantRecipe``.
+        """
+        if not hasattr(recipe, "initialize_default_strategy_ops"):
+            shown = printable(repr(recipe), 60)
+            raise UsageError(
+                f"set_recipe takes ExecuTorch's QuantRecipe, not {shown}; load_recipe reads a file of wishes"
+            )
+        super().set_recipe(recipe)
+
     def add_discard_ops(self, ops: Sequence[Any]) -> None:
         """Leave every node with one of these targets on the CPU.
 
         Raises:
             UnknownNameError: ExecuTorch quantizes no such op; names the nearest.
         """
+        list_of("ops", ops, "add_discard_ops", "[torch.ops.aten.conv2d.default]")
+        ops = tuple(ops)
         for op in ops:
             if op not in self.supported_ops:
                 raise UnknownNameError("op to discard", str(op), map(str, self.supported_ops))
@@ -102,17 +161,21 @@ class WishingQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no
     def _request(self) -> Request:
         if self._recipe is not None:
             return default_request(self._recipe._default_strategy.quant_config)
-        return default_request(self.default_quant_config) if self._is_set else self._wanted.request
+        return default_request(self._default) if self._is_set else self._wanted.request
 
     @property
     def _is_set(self) -> bool:
         """Whether somebody set the default config, or changed it where it stands."""
-        return repr(vars(self.default_quant_config)) != self._unset
+        return repr(vars(self._default)) != self._unset
+
+    @property
+    def _default(self) -> Any:
+        return config_of(self.default_quant_config, "default_quant_config")
 
     @property
     def _is_qat(self) -> bool:
         """Whether what is prepared is to be trained."""
-        return bool(self.default_quant_config.is_qat if self._recipe is None else self._recipe._default_is_qat)
+        return bool(self._default.is_qat if self._recipe is None else self._recipe._default_is_qat)
 
     def _annotate_as_executorch(self, model: GraphModule) -> None:
         """What custom annotations expect to find. Nodes that ExecuTorch cannot annotate are left out."""

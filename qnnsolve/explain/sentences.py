@@ -27,6 +27,7 @@ _TEMPLATES: Mapping[Says, str] = MappingProxyType(
         Says.PINNED: "{what} is pinned by {words}",
         Says.FOLDS: "a constant folds into the delegate",
         Says.BLOCKS_LEFT_OVER: "block size {size} does not divide {of}{instead}",
+        Says.BLOCKS_ACROSS: "a block runs along the input channels alone: {along}, not {size}",
         Says.RIGHT_SINCE: "{encoding} is computed right from {arch} on",
         Says.BLOCKS_IN_POINTS: "blocks are computed right in 1x1 convolutions only",
         Says.ROUNDS_ONCE: "the activation folds into its producer",

@@ -10,11 +10,11 @@ from itertools import chain
 import attrs
 
 from qnnsolve.encodings import Encoding
-from qnnsolve.errors import UsageError
 from qnnsolve.facts.graph import Graph, NodeKind
 from qnnsolve.rules.matching import matching
 from qnnsolve.rules.request import Request, Role
 from qnnsolve.rules.saying import IN_CALIBRATION, THINGS, contradicts, field_of, in_order, is_signed, keeps, says
+from qnnsolve.rules.unaskable import refuse_blocks_of_another_rank, refuse_mixed_precision
 from qnnsolve.rules.wishes import By, Strength, What, Wish, check_port
 
 __all__ = ["Asked", "Port"]
@@ -72,24 +72,16 @@ class Asked:
         """What is asked for in ``graph``, and what is a candidate there ``also``.
 
         Raises:
-            UsageError: a wish finds no node, names a port that cannot be, or mixes half precision with quantized
-                activations.
+            UsageError: a wish finds no node, names a port that cannot be, mixes half precision with quantized
+                activations, or has block sizes for other dimensions than a weight has.
         """
         for wish in wishes:
             if wish.where.port:
                 check_port(wish.where.port, wish.words)
         asked = cls(default, tuple(wishes), matching(wishes, graph), graph, tuple(also))
-        asked._refuse_mixed_precision()
+        refuse_mixed_precision(asked, graph)
+        refuse_blocks_of_another_rank(asked, graph)
         return asked
-
-    def _refuse_mixed_precision(self) -> None:
-        for name, wishes in self.by_node.items():
-            if self.request(name).fp16 != self.default.fp16 and self._graph[name].kind is NodeKind.CALL:
-                words = next(wish.words for wish in reversed(wishes) if wish.what.activation is not None)
-                raise UsageError(
-                    f"{words}: half precision and quantized activations do not stand in one program (ExecuTorch); "
-                    f"the rest of the model is {self.default.name}"
-                )
 
     @functools.cached_property
     def nodes_of(self) -> Mapping[Wish, int]:

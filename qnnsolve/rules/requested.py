@@ -113,7 +113,7 @@ def blocks_divide_the_input_channels(call: Call) -> Iterator[Constraint]:
     """A weight is quantized per block (LPBQ) only where the block size divides its input channels.
 
     Why: every block has the same size, so none may be left over at the end. A depthwise convolution has one input
-    channel per group, and so no blocks at all.
+    channel per group, and so no blocks at all. Along every other dimension a block has one weight.
 
     Instead: another ``--block-size``, or one scale per channel.
     """
@@ -126,6 +126,12 @@ def blocks_divide_the_input_channels(call: Call) -> Iterator[Constraint]:
                 given = {"size": size, "channels": channels, "fitting": _fitting(channels)}
                 left_over = Reason.of("QC009", Says.BLOCKS_LEFT_OVER, (_WHOLE_BLOCKS,), **given)
                 yield Forbid(edge, frozenset({encoding}), left_over)
+        for encoding in sizes:
+            block = encoding.block_size or ()
+            if any(size != 1 for at, size in enumerate(block) if at != axis):
+                along = [size if at == axis else 1 for at, size in enumerate(block)]
+                given = {"size": "x".join(map(str, block)), "along": "x".join(map(str, along))}
+                yield Forbid(edge, frozenset({encoding}), Reason.of("QC009", Says.BLOCKS_ACROSS, (), **given))
 
 
 def _fitting(channels: int | None) -> str:

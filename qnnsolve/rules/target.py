@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import attrs
 
+from qnnsolve.errors import UsageError
 from qnnsolve.facts.backends import backend as backend_of
 from qnnsolve.facts.socs import Soc
 from qnnsolve.facts.socs import soc as soc_of
@@ -109,7 +110,10 @@ class Wanted:
             UnknownNameError: an unknown precision; names the nearest.
             UsageError: a wish is not of the form ``WHERE=WHAT``; names the nearest word.
         """
-        request = Request.of(precision_of(precision), BLOCK_SIZE if block_size is None else block_size)
+        size = BLOCK_SIZE if block_size is None else block_size
+        if type(size) is not int or size < 1:
+            raise UsageError(f"a block size is a whole number above 0, like {BLOCK_SIZE}, not {size!r}")
+        request = Request.of(precision_of(precision), size)
         typed = ((Strength.PREFER, prefer), (Strength.PIN, pin))
         parsed = (parse_wish(text, how, f"{how.value} {text}") for how, texts in typed for text in _each(texts))
         return cls(request, (*wishes, *parsed))

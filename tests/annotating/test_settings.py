@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -164,6 +165,82 @@ def test_a_block_size_that_does_not_divide_is_refused_with_those_that_would_do()
     assert dict(solved(set_up, strict=False)["conv2d_2"].inputs)["third_weight"] == "s4/ch0", "the nearest to blocks"
 
 
+@pytest.mark.parametrize("size", [(1, 0, 1, 1), (1, -8, 1, 1), (1, 16.0, 1, 1), (True, 16, 1, 1), (), 16, "16", None])
+def test_what_is_no_block_size_is_refused_where_it_is_told(size: Any) -> None:
+    told = re.escape(repr(size))
+    with pytest.raises(UsageError, match=rf"^set_block_size_map\(\)\['conv2d'\]: a block size has .*, not {told}$"):
+        SolveQuantizer().set_block_size_map({"conv2d": size})
+    quantizer = SolveQuantizer()
+    quantizer.block_size_map = {"conv2d": size}  # past the setter, as some scripts do
+    with pytest.raises(UsageError, match="a block size has a whole number above 0"):
+        prepared(quantizer)
+
+
+@pytest.mark.parametrize(
+    ("size", "line"),
+    [
+        ((1, 16), r"a block of 1x16 is none of a weight with 4 dimensions, like 1x16x1x1"),
+        ((2, 16, 1, 1), "a block runs along the input channels alone: 1x16x1x1, not 2x16x1x1"),
+        ((1, 16, 3, 3), "a block runs along the input channels alone: 1x16x1x1, not 1x16x3x3"),
+    ],
+)
+def test_a_block_that_no_weight_has_is_refused_with_one_that_would_do(size: tuple[int, ...], line: str) -> None:
+    def set_up(quantizer: SolveQuantizer) -> None:
+        quantizer.set_default_quant_config(QuantDtype.use_16a4w_block)
+        quantizer.set_block_size_map({"conv2d_2": size})
+
+    with pytest.raises((UnsatisfiableError, UsageError), match=line):
+        solved(set_up)
+
+
+def test_a_name_of_no_node_in_the_block_map_is_warned_of() -> None:
+    with pytest.warns(UserWarning, match="set_block_size_map: no node of this graph is called conv2d_9"):
+        solved(lambda q: q.set_block_size_map({"conv2d_9": (1, 16, 1, 1)}))
+
+
+CONFIG = "takes a ModuleQConfig, like ModuleQConfig(QuantDtype.use_16a8w), not"
+
+
+@pytest.mark.parametrize(
+    ("set_up", "line"),
+    [
+        (lambda q: q.add_discard_nodes("relu"), "add_discard_nodes takes a list of names, like ['conv2d'], not 'relu'"),
+        (lambda q: q.add_discard_ops(torch.ops.aten.relu.default), "add_discard_ops takes a list of ops, like [torch."),
+        (
+            lambda q: q.add_custom_quant_annotations(annotate_sums),
+            "add_custom_quant_annotations takes a list of functions",
+        ),
+        (
+            lambda q: q.set_block_size_map([]),
+            "set_block_size_map takes sizes by the names of nodes, like {'con",
+        ),
+        (lambda q: q.set_submodule_qconfig_list({"head": 1}), "set_submodule_qconfig_list()[0] takes a function of a"),
+        (
+            lambda q: q.set_submodule_qconfig_list([(bool, QuantDtype.use_8a8w)]),
+            f"set_submodule_qconfig_list()[0] {CONFIG} <QuantDtype.use_8a8w: 4>",
+        ),
+        (
+            lambda q: q.set_recipe("head.yaml"),
+            "set_recipe takes ExecuTorch's QuantRecipe, not 'head.yaml'; load",
+        ),
+        (lambda q: setattr(q, "default_quant_config", None), f"default_quant_config {CONFIG} None"),
+        (
+            lambda q: q.set_submodule_qconfig_list([(lambda node: node.meta["nothing"], ModuleQConfig())]),
+            "set_submodule_qconfig_list()[0] at conv2d: KeyError: 'nothing'",
+        ),
+    ],
+)
+def test_what_a_setter_does_not_take_is_refused_in_one_line(set_up: Any, line: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        solved(set_up)
+    assert str(caught.value).startswith(line) and "\n" not in str(caught.value)
+
+
+def test_names_that_are_made_one_by_one_are_discarded() -> None:
+    nodes = solved(lambda q: q.add_discard_nodes(name for name in ("conv2d_1",)))
+    assert nodes["conv2d_1"].placement.value == "cpu"
+
+
 def test_discarded_nodes_and_ops_stay_on_the_cpu() -> None:
     by_name = solved(lambda q: q.add_discard_nodes(["conv2d_1"]))
     assert (by_name["conv2d_1"].placement.value, by_name["conv2d"].placement.value) == ("cpu", "npu")
@@ -184,6 +261,9 @@ def test_settings_that_are_empty_are_none() -> None:
         quantizer.add_discard_ops([])
 
     assert solved(set_up) == solved(lambda q: None)
+
+
+PER_TENSOR = QuantGranularity.PER_TENSOR
 
 
 def recipe() -> QuantRecipe:
@@ -221,6 +301,31 @@ def test_a_recipe_that_asks_for_what_an_op_has_not_is_refused() -> None:
     )
     with pytest.raises(UsageError, match=r"^recipe, strategy 0: add "):
         solved(lambda q: q.set_recipe(made))
+
+
+@pytest.mark.parametrize(
+    ("strategy", "line"),
+    [
+        (lambda r, *rest: r.add_regex({"conv("}, *rest, PER_TENSOR), "'conv(' is no regular expression: missing )"),
+        (
+            lambda r, *rest: r.add_node_target({torch.ops.aten.conv2d.default}, *rest, QuantGranularity.PER_BLOCK),
+            "conv2d (aten.conv2d.default): extra_kwargs has no 'block_size', like (1, 16, 1, 1)",
+        ),
+    ],
+)
+def test_a_strategy_that_cannot_be_read_is_named(strategy: Any, line: str) -> None:
+    made = QuantRecipe(QuantDtype.use_16a4w_block, False, MinMaxObserver, PER_TENSOR)
+    strategy(made, QuantDtype.use_16a4w_block, False, MinMaxObserver)
+    with pytest.raises(UsageError) as caught:
+        solved(lambda q: q.set_recipe(made))
+    assert str(caught.value).startswith(f"recipe, strategy 0: {line}")
+
+
+def test_a_verbose_recipe_prints_its_summary_as_executorch_does(capsys: pytest.CaptureFixture[str]) -> None:
+    made = recipe()
+    made.verbose = True
+    solved(lambda q: q.set_recipe(made))
+    assert "use_16a4w_block/PTQ" in capsys.readouterr().out
 
 
 def annotate_sums(graph: Any) -> None:

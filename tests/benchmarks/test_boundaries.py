@@ -15,6 +15,7 @@ from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 from benchmarks.boundaries.__main__ import run
 from benchmarks.boundaries.case import Boundary
 from benchmarks.boundaries.cases import boundaries, settings_of
+from benchmarks.boundaries.kept import unkept
 from benchmarks.boundaries.page import cell, faults, page, word
 from qnnsolve import SolveQuantizer
 from qnnsolve.errors import UnsatisfiableError, UsageError
@@ -67,6 +68,7 @@ def test_each_is_whole_or_refused_before_calibration_as_the_page_says(name: str)
         got = pytree.tree_leaves(fresh(converted, module)(*copy.deepcopy(samples[0])))
         wanted = pytree.tree_leaves(copy.deepcopy(module)(*copy.deepcopy(samples[0])))
     assert quantizer.result is not None
+    assert unkept(converted, case.pins) == []
     assert [node.name for node in quantizer.result.nodes if node.placement is Placement.CPU] == []
     floats = [(mine, own) for mine, own in zip(got, wanted, strict=True) if own.is_floating_point()]
     assert all(sqnr_db(mine, own) > 18 for mine, own in floats)
