@@ -33,7 +33,7 @@ def unkept(converted: Any, pins: tuple[str, ...]) -> list[str]:
     """Each port that has another width than the last of ``pins`` that says one for it: ``transpose in[0] u8``.
 
     A port that is not quantized (inside a pattern that becomes one op, or left to the CPU) says nothing, and neither
-    does a bias.
+    does a bias, or the weight of a norm, which is of either width where both are pinned.
     """
     wishes = [wish for wish in map(said, pins) if wish is not None]
     found = []
@@ -53,9 +53,10 @@ def unkept(converted: Any, pins: tuple[str, ...]) -> list[str]:
 def _ports(node: Any) -> Iterator[tuple[str, str, bool]]:
     """Each quantized port of ``node``, its dtype (``u8``), and whether it is the weight of a layer."""
     for index, read in enumerate(node.all_input_nodes):
-        if "dequantize_" in str(read.target):
+        constant = "dequantize_" in str(read.target) and read.args[0].op == "get_attr"
+        if "dequantize_" in str(read.target) and not (constant and "norm" in str(node.target)):
             weight = index > 0 and any(word in str(node.target) for word in _WEIGHED)
-            yield f"in[{index}]", _dtype(read), weight and read.args[0].op == "get_attr"
+            yield f"in[{index}]", _dtype(read), weight and constant
     for user in node.users:
         if "quantize_" in str(user.target):
             yield "out", _dtype(user), False

@@ -60,6 +60,7 @@ def page(records: Iterable[Record]) -> str:
         f"more here than there: {_more(fewer)}"
         f"\n- where both are whole and one does not keep every pin ({len(both) - len(fewer)} programs): "
         f"more here than there: {_more(each[:3] for each in both if not each[3])}"
+        f"\n- over 1 % here: {_over(found.values())}"
         f"\n- measured: {state.counted(found.values(), 'programs')}"
     )
     head = HEAD.format(count=len(boundaries()), summary=summary, columns=titles, dashes="---|" * len(columns))
@@ -90,6 +91,13 @@ def word(record: Record) -> str:
         return "refused" if raised.get("refused") and raised["stage"] == "prepare" else f"fails in {raised['stage']}"
     kept = [target for _, target, reason in record["cpu_ops"] if reason != BORDER]
     return "whole" if record["delegates"] and not kept else f"partly: {', '.join(f'`{each}`' for each in kept)}"
+
+
+def _over(records: Iterable[Record]) -> str:
+    """What comparison says of each of ours that is over 1 %."""
+    ours = [each for each in records if each["quantizer"] == "qnnsolve" and not (each.get("max_rel") or 0) <= WRONG]
+    said = [f"{each['case']} on {each['soc']}: {each.get('note') or cell(each)}" for each in ours]
+    return "; ".join(said) or "nowhere"
 
 
 def _more(compared: Iterable[tuple[str, int, int]]) -> str:
