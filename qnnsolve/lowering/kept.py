@@ -43,7 +43,7 @@ _FOLLOWED = ("executorch.backends.qualcomm", "executorch.exir", "qnnsolve.loweri
 
 @attrs.frozen
 class KeptPrograms:
-    """Compiled programs in a folder: each is one file, a line of JSON and the ``.pte``."""
+    """Compiled programs in a folder: each is one file, a hash of what follows, a line of JSON, and the ``.pte``."""
 
     folder: Path
     most_bytes: int = MOST_BYTES
@@ -68,13 +68,14 @@ class KeptPrograms:
     def take(self, key: str, pte: Path) -> dict[str, Any] | None:
         """Write the program of ``key`` to ``pte``; what the compiler answered. None: there is none that is whole."""
         path = self.folder / f"{key}{_SUFFIX}"
-        with contextlib.suppress(OSError, ValueError, KeyError), path.open("rb") as kept:
-            head = json.loads(kept.readline())
+        with contextlib.suppress(OSError), path.open("rb") as kept:
+            digest, head = kept.readline().strip(), kept.readline()
             with pte.open("wb") as file:
                 shutil.copyfileobj(kept, file, 1 << 20)
-            if _digest(pte) == head["sha256"]:
-                os.utime(path)
-                answer: dict[str, Any] = head["answer"]
+            if _digest(head, pte) == digest:
+                with contextlib.suppress(OSError):
+                    os.utime(path)
+                answer: dict[str, Any] = json.loads(head)
                 return answer
         return None
 
@@ -82,13 +83,13 @@ class KeptPrograms:
         """Keep the program at ``pte``, where there is room: a folder that cannot be written to keeps nothing."""
         if pte.stat().st_size > self.most_bytes:
             return
-        head = json.dumps({"sha256": _digest(pte), "answer": answer})
+        head = json.dumps(answer).encode() + b"\n"
         with contextlib.suppress(OSError):
             self.folder.mkdir(parents=True, exist_ok=True)
             descriptor, partial = tempfile.mkstemp(dir=self.folder)
             try:
                 with os.fdopen(descriptor, "wb") as file, pte.open("rb") as made:
-                    file.write(head.encode() + b"\n")
+                    file.write(_digest(head, pte) + b"\n" + head)
                     shutil.copyfileobj(made, file, 1 << 20)
                 Path(partial).replace(self.folder / f"{key}{_SUFFIX}")
             finally:
@@ -203,6 +204,6 @@ def _type_name(kind: Any) -> str:
     return f"{getattr(kind, '__module__', '')}.{getattr(kind, '__qualname__', type(kind).__name__)}"
 
 
-def _digest(path: Path) -> str:
+def _digest(head: bytes, path: Path) -> bytes:
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, lambda: hashlib.sha256(head)).hexdigest().encode()

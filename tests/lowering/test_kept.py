@@ -106,7 +106,8 @@ def test_a_damaged_program_is_not_taken(pte: Path, tmp_path: Path) -> None:
     assert kept.take("key", tmp_path / "out") == ANSWER and kept.take("other", tmp_path / "out") is None
     (file,) = kept.folder.iterdir()
     whole = file.read_bytes()
-    for damaged in (whole[:-1], whole[:-1] + b"y", b"", b"{}\n", b"\xff\n"):
+    answered = whole.replace(b'"delegates": 1', b'"delegates": 7')
+    for damaged in (whole[:-1], whole[:-1] + b"y", answered, b"", b"{}\n", b"\xff\n"):
         file.write_bytes(damaged)
         assert kept.take("key", tmp_path / "out") is None
 
