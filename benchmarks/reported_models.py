@@ -151,10 +151,8 @@ def _values() -> Iterator[Reported]:
         ),
         "3.3 dB: rows below -127.5 counted as masked",
     )
-    for scale in (1e-5, 1e-6):
-        yield Reported(
-            _behind(f"small signal, times {scale:g}", lambda y, s=scale: y * s), "20 dB" if scale == 1e-5 else "0.3 dB"
-        )
+    for scale, was in ((1e-5, "20 dB"), (1e-6, "0.3 dB"), (1e-20, "0 dB, without a word")):
+        yield Reported(_behind(f"small signal, times {scale:g}", lambda y, s=scale: y * s), was)
     yield Reported(
         layer("very different ranges joined", lambda: Mixed(), (16, 8)),
         "the small part lost its values at 8 bits, without a word",
@@ -305,6 +303,18 @@ class Boxes(nn.Module):
         return bins, self.mean(bins.softmax(1))[:, 0]
 
 
+class Filled(nn.Module):
+    """Makes its bias anew on each run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(8, 8))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """A linear layer."""
+        return F.linear(x, self.weight, torch.full((8,), 0.5))
+
+
 def _placed() -> Iterator[Reported]:
     yield Reported(
         layer(
@@ -345,6 +355,19 @@ def _placed() -> Iterator[Reported]:
         layer("dilated transposed convolution, unbatched", lambda: nn.ConvTranspose2d(2, 2, 3, dilation=2), (2, 7, 7)),
         "exit 3: nothing to delegate",
     )
+    yield Reported(
+        layer(
+            "depthwise convolution, two channels of one, unsqueezed",
+            lambda: nn.Sequential(nn.Conv2d(4, 8, 3, groups=4), nn.Unflatten(0, (1, 1))),
+            (1, 4, 9, 9),
+        ),
+        "exit 3: the context binary failed",
+    )
+    yield Reported(
+        _behind("einsum iij->j", lambda y: torch.einsum("iij->j", y.reshape(4, 4, 4))),
+        "exit 3: the context binary failed",
+    )
+    yield Reported(layer("linear with a bias that is made", lambda: Filled(), _ROWS), "on the CPU: no constant bias")
     yield Reported(
         layer("RMSNorm over two dimensions", lambda: nn.RMSNorm((3, 8)), (2, 3, 8)), "raised: missing out variants"
     )

@@ -3,7 +3,9 @@
 A padding that is named (``same``, ``valid``) is spelled out in numbers: ExecuTorch (1.5.1, ``builders/op_conv.py``)
 reads it as that of an image, and pads an even kernel by an op that has no encoding. The accelerator compiles no
 convolution of volumes whose taps are apart in depth (HTP compiler, QNN 2.51, V68 to V79); one with zeros between them
-computes the same.
+computes the same. Nor does it compile a depthwise convolution that makes several channels of one where a dimension of
+size one is put before what becomes of them (``conv(x)[None]``, ``conv(x).sigmoid()[:, None]``); of channels that are
+repeated first it makes one of each.
 """
 
 from __future__ import annotations
@@ -44,7 +46,9 @@ def _named_padding(emit: Emitter, node: FxNode) -> FxNode:
     stride, groups = each_of(argument(node, 3, "stride", 1), len(sizes)), argument(node, 6, "groups", 1)
     rest = (stride, [span // 2 for span in spans], dilation, groups)
     made = emit(_NUMBERED[node.target], source, kernel, argument(node, 2, "bias"), *rest)
-    return _apart_in_depth(emit, made) or made if len(sizes) == 3 else made
+    if len(sizes) == 3:
+        return _apart_in_depth(emit, made) or made
+    return (_one_of_each(emit, made, node) if len(sizes) == 2 else None) or made
 
 
 def _apart_in_depth(emit: Emitter, node: FxNode) -> FxNode | None:
@@ -60,7 +64,49 @@ def _apart_in_depth(emit: Emitter, node: FxNode) -> FxNode | None:
     return emit(node.target, node.args[0], wide, argument(node, 2, "bias"), *rest)
 
 
+def _one_of_each(emit: Emitter, node: FxNode, readers: FxNode | None = None) -> FxNode | None:
+    """A depthwise convolution of repeated channels, where a fifth dimension is made of what the ``readers`` read."""
+    source: Any = node.args[0]
+    kernel: Any = node.args[1]
+    batch, channels, *image = source.meta["val"].shape
+    groups, made = argument(node, 6, "groups", 1), kernel.meta["val"].shape[0]
+    if groups != channels or made in (1, channels) or not _becomes_five(readers or node):
+        return None
+    apart = emit(aten.unsqueeze.default, source, 2)
+    repeated = emit(aten.expand.default, apart, [batch, channels, made // channels, *image])
+    rest = (argument(node, index, name, default) for index, name, default in _ARGUMENTS)
+    return emit(node.target, emit(aten.reshape.default, repeated, [batch, made, *image]), kernel, *rest, made)
+
+
+_ARGUMENTS = ((2, "bias", None), (3, "stride", 1), (4, "padding", 0), (5, "dilation", 1))
+
+
+def _becomes_five(node: FxNode) -> bool:
+    """Whether a dimension of size one is put in front of its images, or of images that come of them."""
+    seen, left = {node}, [node]
+    while left:
+        source = left.pop()
+        shape = _sizes(source)
+        for user in source.users:
+            found = _sizes(user)
+            if found in ((1, *shape), (*shape[:1], 1, *shape[1:])):
+                return True
+            if len(found) == len(shape) and user not in seen:
+                seen.add(user)
+                left.append(user)
+    return False
+
+
+def _sizes(node: FxNode) -> tuple[int, ...]:
+    value = node.meta.get("val")
+    return tuple(value.shape) if isinstance(value, torch.Tensor) else ()
+
+
 CONVOLUTIONS: Mapping[Any, Replacement] = MappingProxyType(
-    {**dict.fromkeys(_NUMBERED, _named_padding), aten.conv3d.default: _apart_in_depth}
+    {
+        **dict.fromkeys(_NUMBERED, _named_padding),
+        aten.conv2d.default: _one_of_each,
+        aten.conv3d.default: _apart_in_depth,
+    }
 )
 """By aten target, what is written instead."""

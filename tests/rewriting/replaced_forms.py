@@ -89,10 +89,23 @@ class _Deep(nn.Module):
         return self.conv(x)
 
 
+class _Doubled(nn.Module):
+    """A depthwise convolution that makes two channels of one, with a dimension more behind it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(4, 8, 3, (2, 1), (1, 0), (1, 2), groups=4)
+
+    def forward(self, x: torch.Tensor) -> Any:
+        y = self.conv(x)
+        return torch.cat([y.sigmoid(), y], 2)[:, None] * 2
+
+
 _BATCH = torch.randn(2, 4, 10, 6, generator=torch.Generator().manual_seed(7))
 
 FORMS: dict[str, Form] = {
     "conv1d.padding": _same_convolution(nn.functional.conv1d, 1),
+    "conv2d.default": (_Doubled(), (_BATCH,)),
     "conv2d.padding": _same_convolution(nn.functional.conv2d, 2),
     "conv3d.padding": _same_convolution(nn.functional.conv3d, 3),
     "conv3d.default": (_Deep(), (torch.randn(1, 2, 6, 7, 5),)),
@@ -148,7 +161,7 @@ FORMS: dict[str, Form] = {
 
 STAYING = (
     *("sort.default", "topk.default", "prelu.default", "index.Tensor", "index_put.default", "index_put_.default"),
-    *("add.Tensor", "sub.Tensor", "conv3d.default", "group_norm.default", "to.dtype"),
+    *("add.Tensor", "sub.Tensor", "conv2d.default", "conv3d.default", "group_norm.default", "to.dtype"),
     *("conv_transpose1d.default", "conv_transpose2d.input", "conv_transpose3d.input"),
 )
 """Targets that the rewritten model still has, with other arguments or in a row of other ops."""

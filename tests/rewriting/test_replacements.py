@@ -196,6 +196,24 @@ def test_other_forms_are_left_alone(compute: Callable[..., Any], inputs: tuple[t
     assert targets(replace(module)) == before
 
 
+@pytest.mark.parametrize(
+    ("behind", "groups"),
+    [
+        (lambda y: y[None], 8),
+        (lambda y: y[:, None].relu(), 8),
+        (lambda y: nn.functional.max_pool2d(y, 2).reshape(1, *y.shape[:2], 4, 4), 8),
+        (lambda y: y[:, :, None], 4),
+        (lambda y: y.flatten(1), 4),
+        (lambda y: y * 2, 4),
+    ],
+)
+def test_channels_are_repeated_only_where_a_fifth_dimension_is_made(behind: Callable[..., Any], groups: int) -> None:
+    kernel = torch.randn(8, 1, 3, 3)
+    convolve = lambda x, kernel: behind(nn.functional.conv2d(x, kernel, None, 1, 0, 1, 4))  # noqa: E731
+    module = replace(exported(convolve, (torch.randn(2, 4, 10, 10), kernel)))
+    assert [node.args[6] for node in module.graph.nodes if node.target is aten.conv2d.default] == [groups]
+
+
 VOLUME = torch.randn(1, 2, 6, 7, 8, generator=torch.Generator().manual_seed(1))
 
 
