@@ -6,7 +6,7 @@ import functools
 import subprocess
 from pathlib import Path
 
-__all__ = ["UNKNOWN", "code_state"]
+__all__ = ["ROOT", "UNKNOWN", "changed_since", "code_state"]
 
 ROOT = Path(__file__).parents[2]
 DECIDES = ("qnnsolve", "benchmarks/sweep/forms", "benchmarks/sweep/form.py")
@@ -20,6 +20,12 @@ def code_state() -> str:
     """Its short hash, with a ``+`` behind it where files were changed since; :data:`UNKNOWN` without git."""
     commit = _git("log", "-1", "--format=%h", "--abbrev=9", "--", *DECIDES)
     return f"{commit}{'+' if _git('status', '--porcelain', '--', *DECIDES) else ''}" if commit else UNKNOWN
+
+
+def changed_since(state: str) -> list[str]:
+    """The wings of the package that were changed after a state, in order; none where git does not know it."""
+    files = _git("diff", "--name-only", state.removesuffix("+"), "--", "qnnsolve") if state != UNKNOWN else ""
+    return sorted({Path(file).parts[1].removesuffix(".py") for file in files.splitlines()})
 
 
 def _git(*arguments: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from benchmarks.sweep.forms import all_forms
 from benchmarks.sweep.judge import LEAST_DB, faults, refusal
 from benchmarks.sweep.results import Results
-from benchmarks.sweep.state import UNKNOWN
+from benchmarks.sweep.state import UNKNOWN, changed_since
 
 __all__ = ["table"]
 
@@ -23,8 +23,8 @@ sample goes by the command line as well, each form by itself, of a Python file a
 *As it should be*: nothing is raised; the ops announced for the CPU are those that are there; emulator and converted
 model differ by rounding only; the converted model keeps {LEAST_DB:g} dB at 16 bits; both paths choose the same
 encodings.
-*Whole*: with no op on the CPU. *Refused*: by qnnsolve, in one line that says why. Under each table stands at which
-commit of the package (the last one that changed it) how many forms were run.
+*Whole*: with no op on the CPU. *Refused*: by qnnsolve, in one line that says why. Under each table stands how many forms
+were run at which commit of the package (the last one that changed it), and at the end what was changed since.
 """
 
 WHY = {
@@ -46,6 +46,7 @@ def table(results: Results, names: Sequence[str], configs: Sequence[tuple[str, s
     families = list(dict.fromkeys(form.family for form in forms.values()))
     wrong: dict[str, list[str]] = {}
     refused: dict[str, list[str]] = {}
+    unrun: dict[str, list[str]] = {}
     for soc, precision in configs:
         lines += [
             f"## {soc}, {precision}",
@@ -69,6 +70,8 @@ def table(results: Results, names: Sequence[str], configs: Sequence[tuple[str, s
                 counts[4] += bool(found)
                 for fault in found:
                     wrong.setdefault(_told(name, fault), []).append(f"{soc} {precision}")
+                for kernel in exported.get("unrunnable", ()):
+                    unrun.setdefault(f"`{name}`: {kernel}", []).append(f"{soc} {precision}")
                 if why is not None:
                     refused.setdefault(f"`{name}`: {why}", []).append(f"{soc} {precision}")
             lines.append(f"| {family} | " + " | ".join(map(str, counts)) + " |")
@@ -78,9 +81,10 @@ def table(results: Results, names: Sequence[str], configs: Sequence[tuple[str, s
         lines += _commanded(results, names, (soc, precision), wrong)
         if totals[0] < len(names):
             lines += [f"{len(names) - totals[0]} forms have not gone both ways here yet.", ""]
-    lines += [_time(results), ""]
+    lines += [*_since(results), _time(results), ""]
     lines += _listed("Not as they should be", wrong, len(configs))
     lines += _listed("Refused", refused, len(configs))
+    lines += _listed("Exported, announced and not run: a kernel for the CPU is missing here", unrun, len(configs))
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -119,6 +123,13 @@ def _states(results: Results, names: Sequence[str], soc: str, precision: str) ->
         states = Counter(record.get("code", UNKNOWN) for record in records if record is not None)
         told.append(f"{title}: " + (", ".join(f"{n} at `{state}`" for state, n in states.most_common()) or "none"))
     return ". ".join(told) + "."
+
+
+def _since(results: Results) -> list[str]:
+    """Of each older state that has results here, which wings of the package were changed since."""
+    states = {record.get("code", UNKNOWN) for record in results.found.values()}
+    told = [(state, changed_since(state)) for state in sorted(states)]
+    return [line for state, wings in told if wings for line in (f"Changed since `{state}`: {', '.join(wings)}.", "")]
 
 
 def _time(results: Results) -> str:
