@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-__all__ = ["LEAST_DB", "faults", "refusal"]
+__all__ = ["LEAST_DB", "MOST_OTHERS", "faults", "refusal"]
 
 LEAST_DB = 15.0
 """What a form keeps at 16 bits, or something has been said."""
+MOST_OTHERS = 10.0
+"""Percent of the integers or booleans of an output that may be others at 16 bits: those at a threshold."""
 Record = Mapping[str, Any]
 
 
@@ -22,10 +24,8 @@ def faults(library: Record | None, exported: Record | None, precision: str) -> I
     for path, record in (("library", library), ("export", exported)):
         if record is not None and "error" in record and refusal(record) is None:
             yield f"{path} failed: {record['error']}"
-    if library is not None and "outputs" in library and precision.startswith("16"):
-        low = [figure for figure in library["outputs"] if 0 <= figure < LEAST_DB or figure < -100]
-        if low and not library["said"]:
-            yield f"SQNR {min(low):g} dB and no word" if min(low) > -100 else "the converted model returns other shapes"
+    if library is not None and precision.startswith("16") and not library.get("said"):
+        yield from _low(library.get("outputs", ()))
     if library is not None and exported is not None and (refusal(library) is None) != (refusal(exported) is None):
         yield "one path refuses what the other takes"
     if exported is None or "error" in exported:
@@ -39,6 +39,17 @@ def faults(library: Record | None, exported: Record | None, precision: str) -> I
     yield from _disagreements(exported)
     if library is not None and "encodings" in library and _chosen(library) != _chosen(exported):
         yield "the two paths choose other encodings"
+
+
+def _low(figures: Sequence[float]) -> Iterator[str]:
+    """Of what the converted model returns: decibels, or less the percentage of integers that are others."""
+    if any(figure < -100 for figure in figures):
+        yield "the converted model returns other shapes"
+        return
+    if low := [figure for figure in figures if 0 <= figure < LEAST_DB]:
+        yield f"SQNR {min(low):g} dB and no word"
+    if others := [-figure for figure in figures if figure < -MOST_OTHERS]:
+        yield f"{max(others):g} % of the integers are others, and no word"
 
 
 def _chosen(record: Record) -> list[str]:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from benchmarks.sweep.forms import all_forms
-from benchmarks.sweep.judge import LEAST_DB, faults, refusal
+from benchmarks.sweep.judge import LEAST_DB, MOST_OTHERS, faults, refusal
 from benchmarks.sweep.results import Results
 from benchmarks.sweep.state import UNKNOWN, changed_since
 
@@ -21,10 +21,10 @@ operands. Each goes both ways: by the three lines of the library, over the graph
 sample goes by the command line as well, each form by itself, of a Python file and of a `.pt2`.
 
 *As it should be*: nothing is raised; the ops announced for the CPU are those that are there; emulator and converted
-model differ by rounding only; the converted model keeps {LEAST_DB:g} dB at 16 bits; both paths choose the same
-encodings.
-*Whole*: with no op on the CPU. *Refused*: by qnnsolve, in one line that says why. Under each table stands how many forms
-were run at which commit of the package (the last one that changed it), and at the end what was changed since.
+model differ by rounding only; the converted model keeps {LEAST_DB:g} dB at 16 bits, and {100 - MOST_OTHERS:g} %
+of what it returns as integers; both paths choose the same encodings.
+*Whole*: with no op on the CPU. *Refused*: by qnnsolve, in one line that says why. Under each table stands how many
+forms were run at which commit of the package (the last one that changed it), and at the end what was changed since.
 """
 
 WHY = {

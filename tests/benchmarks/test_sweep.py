@@ -48,6 +48,8 @@ EXPORTED: dict[str, Any] = {
         ({"outputs": [14.0]}, {}, "SQNR 14 dB and no word"),
         ({"outputs": [14.0], "said": ["it has few bits"]}, {}, None),
         ({"outputs": [float("-inf")]}, {}, "other shapes"),
+        ({"outputs": [-3.0]}, {}, None),
+        ({"outputs": [-30.0]}, {}, "30 % of the integers"),
         ({}, {"unannounced": ["aten.relu.default (relu)"]}, "unannounced"),
         ({}, {"not on the CPU": ["aten.relu.default (relu)"]}, "not there"),
         ({}, {"outputs": [CHECK, CHECK | {"verdict": "disagrees"}]}, "output 1: 2.00% off, 900 steps"),
