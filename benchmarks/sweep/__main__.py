@@ -33,7 +33,8 @@ BATCH = 20
 """Forms per task of the library path."""
 
 SAMPLE = 20
-"""Forms that go by the command line too, each by itself."""
+"""Forms that go by the command line too, the first few each by itself."""
+ALONE = 3
 DOORS = ("module", "archive")
 """The command line's: a Python file and a ``.pt2``."""
 PATHS = ("library", "export", *DOORS)
@@ -98,8 +99,9 @@ def _jobs(
         if path == "library":
             yield from ((left[at : at + BATCH], config) for at in range(0, len(left), BATCH))
         elif path in DOORS:
-            sample = names[:: max(1, len(names) // SAMPLE)]
-            yield from (([name], config) for name in sample if name in left)
+            sample = [name for name in names[:: max(1, len(names) // SAMPLE)] if name in left]
+            yield from ((pack, config) for pack in packs(results, sample[ALONE:], config, size))
+            yield from (([name], config) for name in sample[:ALONE])
         else:
             yield from ((pack, config) for pack in packs(results, left, config, size))
 

@@ -22,7 +22,7 @@ from benchmarks.sweep.record import Document
 from qnnsolve import export
 from qnnsolve.report.json_results import export_json
 
-__all__ = ["Pack", "by_export", "outputs_of"]
+__all__ = ["Pack", "by_export", "outputs_of", "together"]
 
 
 class Pack(nn.Module):
@@ -42,16 +42,20 @@ class Pack(nn.Module):
         return tuple(found)
 
 
+def together(forms: Sequence[Form]) -> tuple[nn.Module, Sequence[tuple[torch.Tensor, ...]]]:
+    """One module of them with its samples: a pack, or a form as it is, so that none hides what a lone model does."""
+    if len(forms) == 1:
+        return forms[0].module(), forms[0].samples()
+    return Pack(forms), [sum(each, ()) for each in zip(*(form.samples() for form in forms), strict=True)]
+
+
 def by_export(forms: Sequence[Form], soc: str, precision: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Per form its name and what came of it in one export of all; by halves where that fails."""
     if len(forms) == 1:
-        # As it is, by itself: no pack may hide what a lone model does, nor be blamed for it.
         yield forms[0].name, _alone(forms[0], soc, precision)
         return
     try:
-        packed = Pack(forms)
-        samples = [sum(each, ()) for each in zip(*(form.samples() for form in forms), strict=True)]
-        document = _exported(packed, samples, soc, precision)
+        document = _exported(*together(forms), soc, precision)
     except Exception as error:  # of one of them: which, the halves tell
         yield from _by_halves(forms, soc, precision, str(error))
         return
@@ -92,7 +96,7 @@ def _exported(module: nn.Module, samples: Sequence[tuple[torch.Tensor, ...]], so
 
 def _alone(form: Form, soc: str, precision: str) -> dict[str, Any]:
     try:
-        document = _exported(form.module(), form.samples(), soc, precision)
+        document = _exported(*together([form]), soc, precision)
     except Exception as error:  # each failure is a finding
         return error_of(error)
     return record.alone(document, outputs_of(form))

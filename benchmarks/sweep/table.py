@@ -18,7 +18,7 @@ Written by `make sweep` (`python -m benchmarks.sweep`). A form is one op or a fe
 strides, paddings, dilations, groups, ranks, dimensions, broadcasts, writes in place, dtypes, constant and computed
 operands. Each goes both ways: by the three lines of the library, over the graph with its guards, in torch; and by
 `qnnsolve.export`, with up to 95 others side by side in one program, through the HTP compiler and the emulator. A
-sample goes by the command line as well, each form by itself, of a Python file and of a `.pt2`.
+sample goes by the command line as well, of a Python file and of a `.pt2`.
 
 *As it should be*: nothing is raised; the ops announced for the CPU are those that are there; emulator and converted
 model differ by rounding only; the converted model keeps {LEAST_DB:g} dB at 16 bits, and {100 - MOST_OTHERS:g} %
@@ -112,7 +112,7 @@ def _commanded(
     if not told:
         return []
     at = ", ".join(sorted(states))
-    return [f"Each by itself, by `qnnsolve export`: as they should be are {' and '.join(told)} ({at}).", ""]
+    return [f"By the command `qnnsolve export`: as they should be are {' and '.join(told)} ({at}).", ""]
 
 
 def _states(results: Results, names: Sequence[str], soc: str, precision: str) -> str:

@@ -56,17 +56,16 @@ def exported(names: Sequence[str], soc: str, precision: str) -> list[dict[str, A
 
 
 def commanded(names: Sequence[str], soc: str, precision: str, door: str) -> list[dict[str, Any]]:
-    """The records of the forms called ``names``, each by the command line: of its ``module`` or its ``archive``."""
+    """The records of the forms called ``names``, as one by the command line: of a ``module`` or an ``archive``."""
     from benchmarks.sweep.command import by_command
     from benchmarks.sweep.forms import all_forms
 
-    found = []
-    for name in names:
-        begun = _with_children()
-        made = by_command(all_forms()[name], soc, precision, archive=door == "archive")
-        spent = round(_with_children() - begun, 2)
-        found.append(_keyed(door, soc, precision, name) | made | {"cpu seconds": spent})
-    return found
+    begun = _with_children()
+    forms = [all_forms()[name] for name in names]
+    made = by_command(forms, soc, precision, archive=door == "archive")
+    found = [_keyed(door, soc, precision, name) | each for name, each in made]
+    each = round((_with_children() - begun) / len(names), 2)
+    return [record | {"cpu seconds": each} for record in found]
 
 
 def _keyed(path: str, soc: str, precision: str, name: str) -> dict[str, Any]:
