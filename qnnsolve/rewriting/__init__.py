@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from torch.fx import GraphModule
 
+from qnnsolve.rewriting.aliases import first_names
 from qnnsolve.rewriting.batches import add_batches
 from qnnsolve.rewriting.beside import part_from_sigmoids
 from qnnsolve.rewriting.clips import part_clips
@@ -37,6 +38,7 @@ Step = Callable[[GraphModule], GraphModule]
 def _before_passes(unroll_limit: int, trained: bool, past_the_end: bool) -> tuple[Step, ...]:
     return (
         spell_out_writes,  # nothing below sees that a write in place changes what others read
+        first_names,  # tables, passes and builders know each op by one name
         lambda model: unroll(model, unroll_limit),  # the accelerator has no recurrent layers, but all ops of one step
         flatten_norms,  # it normalizes over one dimension only
         add_batches,  # its ops on images need a batch

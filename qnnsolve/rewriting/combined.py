@@ -1,4 +1,4 @@
-"""Ops of two tensors in forms that the accelerator lacks, and depthwise convolutions over volumes: :data:`COMBINED`."""
+"""Ops of two tensors in forms that the accelerator lacks, powers, areas, depthwise convolutions: :data:`COMBINED`."""
 
 from __future__ import annotations
 
@@ -53,6 +53,40 @@ def _power(x: _Tensor, y: _Tensor) -> _Tensor | None:
 
 def _minus(x: _Tensor, y: _Tensor, *, alpha: float = 1) -> _Tensor | None:
     return None if alpha == 1 else y - x * alpha
+
+
+def _matrix_power(x: _Tensor, times: int) -> _Tensor | None:
+    """By squares, as torch does it; an inverse stays whole."""
+    if times < 1:
+        return None
+    power, square = None, x
+    while times:
+        if times % 2:
+            power = square if power is None else power @ square
+        times //= 2
+        square = square @ square if times else square
+    return power
+
+
+def _areas(y: _Tensor, widths: _Tensor | float, dim: int) -> _Tensor:
+    """Of the trapezoids between neighbours."""
+    size = y.shape[dim]
+    both = y.narrow(dim, 1, size - 1) + y.narrow(dim, 0, size - 1)
+    return both * (widths / 2)
+
+
+def _areas_over(y: _Tensor, x: _Tensor, dim: int = -1) -> _Tensor:
+    """``x``: one row of places for all, or as many as ``y`` has values."""
+    at = x.view([-1 if each == dim % y.dim() else 1 for each in range(y.dim())]) if x.dim() == 1 else x
+    size = at.shape[dim]
+    return _areas(y, at.narrow(dim, 1, size - 1) - at.narrow(dim, 0, size - 1), dim)
+
+
+def _of_floats(definition: Callable[..., _Tensor]) -> Callable[..., _Tensor | None]:
+    def spelled(x: _Tensor, *args: Any, **kwargs: Any) -> _Tensor | None:
+        return definition(x, *args, **kwargs) if x.is_floating_point() else None
+
+    return spelled
 
 
 def _repeated(x: _Tensor, counts: list[int]) -> _Tensor | None:
@@ -122,10 +156,18 @@ COMBINED: Mapping[Any, Callable[..., Any]] = MappingProxyType(
         _aten.avg_pool2d.default: _average(_aten.avg_pool2d.default, 2),
         _aten.avg_pool3d.default: _average(_aten.avg_pool3d.default, 3),
         _aten.conv3d.default: _over_volumes,
+        _aten.cumulative_trapezoid.dx: _of_floats(lambda y, dx=1, dim=-1: _areas(y, dx, dim).cumsum(dim)),
+        _aten.cumulative_trapezoid.x: _of_floats(lambda y, x, dim=-1: _areas_over(y, x, dim).cumsum(dim)),
+        _aten.ldexp.Tensor: _of_floats(lambda x, power: x * torch.pow(2.0, power)),
+        _aten.linalg_matrix_power.default: _matrix_power,
+        _aten.linalg_vecdot.default: _of_floats(lambda x, y, *, dim=-1: (x * y).sum(dim)),
         _aten.matmul.default: _product,
         _aten.pow.Tensor_Tensor: _power,
         _aten.repeat.default: _repeated,
         _aten.rsub.Tensor: _minus,
+        _aten.trapezoid.dx: _of_floats(lambda y, dx=1, dim=-1: _areas(y, dx, dim).sum(dim)),
+        _aten.trapezoid.x: _of_floats(lambda y, x, dim=-1: _areas_over(y, x, dim).sum(dim)),
+        _aten.type_as.default: lambda x, other: x.to(other.dtype),
     }
 )
 """By aten target, its definition; None where it stays whole."""

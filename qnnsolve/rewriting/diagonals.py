@@ -104,6 +104,7 @@ DIAGONALS: Mapping[Any, Callable[..., Any]] = MappingProxyType(
     {
         _aten.diag.default: _diag,
         _aten.diag_embed.default: _embedded,
+        _aten.diagflat.default: lambda x, offset=0: _embedded(x.flatten(), offset),
         _aten.diagonal.default: _diagonal,
         _aten.diagonal_copy.default: _diagonal,
         _aten.diagonal_scatter.default: _put,

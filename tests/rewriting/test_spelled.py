@@ -155,6 +155,20 @@ class _Depthwise(torch.nn.Module):
 
 
 CASES["conv3d.default"] = (_Depthwise(), (VOLUME,))
+CASES |= {
+    "cumulative_trapezoid.dx": (lambda x: torch.cumulative_trapezoid(x, dx=0.5, dim=0), (X,)),
+    "cumulative_trapezoid.x": (lambda y, x: torch.cumulative_trapezoid(y, x), (X, Y)),
+    "diagflat.default": (lambda x, y: (torch.diagflat(x, 1), torch.diagflat(y)), (THREE, ROW)),
+    "ldexp.Tensor": (lambda x: torch.ldexp(x, torch.arange(8)), (X,)),
+    "linalg_matrix_power.default": (lambda x: [torch.linalg.matrix_power(x, n) for n in (1, 2, 3, 6)], (SQUARE / 3,)),
+    "linalg_vecdot.default": (lambda x, y: (torch.linalg.vecdot(x, y), torch.linalg.vecdot(x, y, dim=0)), (X, Y)),
+    "trapezoid.dx": (lambda x: (torch.trapezoid(x), torch.trapezoid(x, dx=0.5, dim=0)), (X,)),
+    "trapezoid.x": (
+        lambda y, x: (torch.trapezoid(y, x), torch.trapezoid(y, x[0]), torch.trapezoid(y, x, dim=0)),
+        (X, Y),
+    ),
+    "type_as.default": (lambda x, y: x.type_as(y) * y, (X, Y)),
+}
 
 TORCHS_OWN: dict[str, tuple[Callable[..., Any], tuple[torch.Tensor, ...]]] = {
     "addmv.default": (lambda x: torch.addmv(x[0, :4], x[:4], x[:, 4], beta=0.5, alpha=2.0), (SQUARE[0],)),

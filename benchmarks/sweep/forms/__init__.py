@@ -14,6 +14,7 @@ from benchmarks.sweep.forms import (
     convolutions,
     integers,
     moves,
+    names,
     norms,
     pointwise,
     pools,
@@ -41,6 +42,7 @@ _FAMILIES = (
     moves,
     writes,
     spelled,
+    names,
 )
 
 
