@@ -85,7 +85,7 @@ def compare(given: CompareArguments) -> CompareResult:
             both = conversion(module, samples, quantizer, stages)
             given_model = model if isinstance(model, torch.nn.Module) else module_of(model)
             given_model = given_model if as_given else exported(model, inputs)
-            nodewise = Nodewise(both.converted, both.original)
+            nodewise = Nodewise(both.converted, both.original, both.grids)
             with stages("compare", len(samples)):
                 for done, sample in enumerate(samples):
                     stages.step("compare", done, len(samples))
@@ -169,6 +169,7 @@ def nodes_of(
                 saturated=None if usage is None else usage.saturated,
                 unused=None if usage is None else usage.unused,
                 emulator=(emulated or {}).get(name),
+                excess=nodewise.explained[name].excess_db if name in nodewise.explained else None,
             )
         )
     return tuple(records)

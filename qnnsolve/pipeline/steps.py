@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from torchao.quantization.pt2e.quantizer import Quantizer
 
     from qnnsolve.quantizer import SolveQuantizer
+    from qnnsolve.verification.explained import Grid
     from qnnsolve.verification.local import LocalChecks
 
 __all__ = [
@@ -84,10 +85,14 @@ def converted_model(
 
 @attrs.frozen(eq=False)
 class Conversion:
-    """The model quantized as solved for, and the same graph in ``original`` floats: nodes have the same names."""
+    """The model quantized as solved for, and the same graph in ``original`` floats: nodes have the same names.
+
+    ``grids``: what calibration found for each node's output, before anything was converted.
+    """
 
     converted: torch.fx.GraphModule
     original: torch.fx.GraphModule
+    grids: Mapping[str, Grid]
 
 
 def conversion(
@@ -100,6 +105,7 @@ def conversion(
     import torch
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
+    from qnnsolve.verification.explained import calibrated_grids
     from qnnsolve.verification.unquantized import without_observers
 
     # Calibrating writes to a model's states, and so does converting: torchao 0.18 folds constants, for which it runs
@@ -111,10 +117,10 @@ def conversion(
             for done, sample in enumerate(samples):
                 stages.step("calibrate", done, len(samples))
                 prepared(*sample)
-        original = without_observers(prepared)
+        original, grids = without_observers(prepared), calibrated_grids(prepared)
         with stages("convert"):
             converted: torch.fx.GraphModule = convert_pt2e(prepared)
-    return Conversion(converted, original)
+    return Conversion(converted, original, grids)
 
 
 def local(

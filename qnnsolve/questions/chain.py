@@ -179,20 +179,25 @@ def _step(opened: Opened, each: Narrowing) -> ExplanationStep:
     reason = constraint.reason
     sources = every_source(reason.sources)
     where = opened.named(each.site)
+    if reason.rule == QUESTION:
+        return ExplanationStep(f"{sentence(reason)} at {where}", "", sources)
     if isinstance(constraint, Allow | Forbid):
-        return ExplanationStep(f"{where}: {sentence(reason)}", "" if reason.rule == QUESTION else reason.rule, sources)
+        return ExplanationStep(f"{where}: {sentence(reason)}", reason.rule, sources)
     given = ", ".join(
-        f"{_names(encodings - {FLOAT})} at {opened.named(site)}"
+        f"{_names(encodings)} at {opened.named(site)}"
         for site, encodings in each.needs.items()
-        if encodings - {FLOAT} and encodings != frozenset(opened.problem.domains[site])
+        if encodings and encodings != frozenset(opened.problem.domains[site])
     )
-    left = _names(each.after - {FLOAT})
+    left = _names(each.after)
     if reason.says is Says.TAKES_ROWS:
         subject = f"{reason.get('op')} on {reason.get('arch')}"
-        takes = f"takes only {left} at {where}" if left else f"takes no {_names(each.before - {FLOAT})} at {where}"
+        takes = f"takes only {left} at {where}" if left else f"takes no {_names(each.before)} at {where}"
         return ExplanationStep(f"{subject}{f' with {given}' if given else ''} {takes}", reason.rule, sources)
     so = f"only {left} is left at {where}" if left else f"nothing is left for {where}"
-    text = f"{sentence(reason)}{f', and with {given}' if given else ''}: {so}"
+    said = sentence(reason)
+    if isinstance(constraint, Convertible) and reason.says is Says.NO_CONVERT:
+        said = f"no convert can stand between {opened.named(constraint.source)} and {opened.named(constraint.target)}"
+    text = f"{said}{f', and with {given}' if given else ''}: {so}"
     return ExplanationStep(text, reason.rule, sources)
 
 
@@ -200,7 +205,7 @@ def _sharing(opened: Opened, run: Sequence[Narrowing]) -> ExplanationStep:
     """A run of sharing as one step."""
     sites = list(dict.fromkeys(site for each in run for site in (*_others(each), each.site)))
     rules = ", ".join(sorted({each.constraint.reason.rule for each in run}))
-    left = _names(run[-1].after - {FLOAT})
+    left = _names(run[-1].after)
     ends = f"{opened.named(sites[0])} and {opened.named(sites[-1])}"
     many = f"{len(sites)} ports from {opened.named(sites[0])} to {opened.named(sites[-1])}"
     why = "; ".join(dict.fromkeys(sentence(each.constraint.reason) for each in run))
@@ -216,8 +221,10 @@ def _others(each: Narrowing) -> Iterator[Site]:
 
 
 def _names(encodings: Iterable[Encoding]) -> str:
-    """Encodings in words: by their widths where there are many."""
-    found = sorted(encodings)
+    """Encodings in words, by their widths where there are many; float only where it is the only one: elsewhere it is
+    meant that an op stays on the accelerator."""
+    given = {*encodings}
+    found = sorted(given - {FLOAT} or given)
     if len(found) <= 3:
         return " or ".join(each.name for each in found)
     widths = sorted({each.bits for each in found})

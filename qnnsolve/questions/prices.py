@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from qnnsolve.constraints import Constraint, Convertible, Prefer, Site, Table
 from qnnsolve.encodings import FLOAT, Encoding
+from qnnsolve.explain import sentence
 from qnnsolve.questions.answers import Tip
 from qnnsolve.questions.opened import Opened
+from qnnsolve.reasons import Says
 
 __all__ = ["tips"]
 
@@ -54,12 +56,13 @@ def _told(opened: Opened, constraint: Constraint, paying: Mapping[Site, Encoding
     no_longer = "no longer " if saved else ""
     if isinstance(constraint, Prefer):
         asked = constraint.reason.get("encoding")
-        words = f"{asked} was asked for" if asked else "another was asked for"
+        pinned = constraint.reason.says is Says.PINNED
+        words = sentence(constraint.reason) if pinned else f"{asked or 'another'} was asked for"
         return f"{no_longer}{paying[constraint.site]} where {words}, at", opened.named(constraint.site)
     if isinstance(constraint, Convertible):
         at_border = FLOAT in (paying[constraint.source], paying[constraint.target])
-        what = "hand-over to or from the CPU" if at_border else "convert"
-        return f"{what} {'less' if saved else 'more'}, before", opened.named(constraint.target)
+        what = "hand-overs to or from the CPU" if at_border else "converts"
+        return f"{'fewer' if saved else 'more'} {what}, before", opened.named(constraint.target)
     return f"{no_longer}on the CPU:", opened.facts.owner(constraint.sites[0])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qnnsolve.errors import UsageError
 from qnnsolve.explain import describe
 from qnnsolve.facts.backends import backend as backend_of
 from qnnsolve.facts.socs import soc as soc_of
@@ -15,7 +16,7 @@ from qnnsolve.rules.builders import Fate, build
 from qnnsolve.rules.request import Request, precision
 from qnnsolve.rules.requested import without_pins
 from qnnsolve.rules.target import PRECISION, Texts, Wanted
-from qnnsolve.rules.wish_text import parse_wish
+from qnnsolve.rules.wish_text import wish_of
 from qnnsolve.rules.wishes import Strength
 from qnnsolve.runs import Solved
 from qnnsolve.solver import Solution, Unsatisfiable, solve
@@ -51,8 +52,10 @@ def what_if(
     facts = opened.facts
     request = facts.request if ask is None else Request.of(precision(ask))
     places = (allow_float,) if isinstance(allow_float, str) else allow_float
+    if not all(where.strip() for where in places):
+        raise UsageError("allow-float: a place is the name of a node, a module, an op or a question, and not empty")
     typed = Wanted.of(PRECISION, prefer=prefer, pin=pin).wishes
-    left = (parse_wish(f"{where}=cpu", Strength.PIN, f"allow-float {where}") for where in places)
+    left = (wish_of(where, "cpu", Strength.PIN, f"allow-float {where}") for where in places)
     chip = opened.result.soc if soc is None else soc_of(soc).name
     operators = facts.operators if soc is None else _operators(facts.operators, chip)
     other = Facts.of(facts.graph, operators, request, (*facts.wanted.all, *typed, *left), _folding(facts))

@@ -7,7 +7,8 @@ solution has its price.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import attrs
 
@@ -33,6 +34,7 @@ from qnnsolve.sources import Source, SourceKind
 __all__ = ["why", "why_not"]
 
 NPU, CPU = "npu", "cpu"
+_PLACES: Mapping[str, str] = MappingProxyType({NPU: "the accelerator", CPU: "the CPU"})
 YOU_ASK = "you ask for"
 PINNED = "QC010"
 """The rule of what users pin: of several conflicts that with the fewest pins is told, which takes the whole."""
@@ -75,9 +77,9 @@ def why_not(opened: Opened, place: NodePlace, value: str) -> WhyNot:
         return _no_candidate(opened, blank, *missing[0])
     if all(opened.encodings[site] in each for site, each in wanted.items()):
         return attrs.evolve(
-            blank, verdict=PlaceVerdict.CHOSEN, sentence=f"{_where(place)} is {value}", steps=_standing(opened, place)
+            blank, verdict=PlaceVerdict.CHOSEN, sentence=_verdict(blank, "is"), steps=_standing(opened, place)
         )
-    question = Reason.in_words(QUESTION, f"{YOU_ASK} {value}", (_YOU,))
+    question = Reason.in_words(QUESTION, f"{YOU_ASK} {_PLACES.get(value, value)}", (_YOU,))
     pins: list[Constraint] = [Allow(site, each, question) for site, each in wanted.items()]
     own = set(wanted) if value == CPU or FLOAT in next(iter(wanted.values())) else set()
     staying = [each for each in opened.staying if each.site not in own]
@@ -90,6 +92,14 @@ def why_not(opened: Opened, place: NodePlace, value: str) -> WhyNot:
     if isinstance(outcome, Unknown):
         return attrs.evolve(blank, verdict=PlaceVerdict.OPEN, sentence=f"stopped at {outcome.limit} before an answer")
     return _refused(opened, blank, outcome, pins, staying)
+
+
+def _verdict(blank: WhyNot, can: str) -> str:
+    """The node or port, and that it ``is``, ``can`` or ``cannot be`` what was asked for."""
+    if blank.asked not in _PLACES:
+        be = "" if can == "is" else " be"
+        return f"{blank.node} {blank.port}".strip() + f" {can}{be} {blank.asked}"
+    return f"{blank.node} {'runs' if can == 'is' else f'{can} run'} on {_PLACES[blank.asked]}"
 
 
 def _where(place: NodePlace) -> str:
@@ -183,7 +193,6 @@ def _as_it_is(opened: Opened, place: NodePlace, asked: Encoding) -> WhyNot:
 
 
 def _dearer(opened: Opened, blank: WhyNot, outcome: Solution) -> WhyNot:
-    where = f"{blank.node} {blank.port}".strip()
     price = outcome.cost - opened.solution.cost
     costs = f"costs {price:,} more" if price else "costs the same, with no fewer converts"
     before = (opened.result, opened.facts, ports_of(opened.facts, opened.encodings))
@@ -191,7 +200,7 @@ def _dearer(opened: Opened, blank: WhyNot, outcome: Solution) -> WhyNot:
     return attrs.evolve(
         blank,
         verdict=PlaceVerdict.DEARER,
-        sentence=f"{where} could be {blank.asked}, but the best config that has it {costs}",
+        sentence=f"{_verdict(blank, 'could')}, but the best config that has it {costs}",
         price=price,
         tips=tips(opened, outcome.encodings),
         difference=difference(before, after),
@@ -205,7 +214,6 @@ def _refused(
     pins: Sequence[Constraint],
     staying: Sequence[Constraint],
 ) -> WhyNot:
-    where = f"{blank.node} {blank.port}".strip()
     conflict = _told(opened, outcome, [*pins, *staying])
     kept = any(each.reason.rule == KEPT for each in conflict.constraints)
     otherwise = opened.solved_with(pins) if kept else outcome
@@ -214,18 +222,20 @@ def _refused(
     if not isinstance(otherwise, Solution):
         return _impossible(opened, blank, conflict)
     steps, hints = steps_of(opened, conflict), hints_of(opened, conflict)
-    arch = opened.facts.operators.arch
+    on = "" if blank.asked in _PLACES else f" on {opened.facts.operators.arch}"
+    moving = "moving other ops there" if blank.asked == CPU else "moving ops to the CPU"
     return attrs.evolve(
         _dearer(opened, blank, otherwise),
         verdict=PlaceVerdict.OFF,
-        sentence=f"{where} cannot be {blank.asked} on {arch} without moving ops to the CPU",
+        sentence=f"{_verdict(blank, 'cannot')}{on} without {moving}",
         steps=steps,
         hints=hints,
     )
 
 
 def _impossible(opened: Opened, blank: WhyNot, conflict: Conflict) -> WhyNot:
-    text = f"{blank.node} {blank.port}".strip() + f" cannot be {blank.asked} on {opened.facts.operators.arch}"
+    arch = opened.facts.operators.arch
+    text = _verdict(blank, "cannot") + (f" ({arch})" if blank.asked in _PLACES else f" on {arch}")
     return attrs.evolve(blank, sentence=text, steps=steps_of(opened, conflict), hints=hints_of(opened, conflict))
 
 

@@ -35,7 +35,7 @@ def _table(each: Alternatives) -> Table:
         table.add_column(port)
     table.add_column("mostly for", overflow="fold")
     for found in each.found:
-        what = "the answer" if found.chosen else found.tips[0].text if found.tips else ""
+        what = "the answer" if found.chosen else next((tip.text for tip in found.tips if tip.price > 0), "")
         table.add_row(f"{found.price:,}", *(encoding for _, encoding in found.encodings), what)
     return table
 

@@ -47,7 +47,10 @@ def _head(result: CompareResult, model: str) -> Iterator[Line]:
 
 
 def first_lines(result: CompareResult) -> Iterator[Line]:
-    """The first node below the bound in each respect."""
+    """The first node that its encodings do not explain, and the first below the bound in each respect."""
+    worse = result.first_unexplained
+    yield from paragraph("First node whose own error is more than its encodings explain")
+    yield Line("  none", style="green") if worse is None else Line(f"  {_worse(worse)}", style="bold red")
     yield from paragraph(f"First node below {result.bound_db:g} dB")
     own, accumulated = result.first_own, result.first_accumulated
     yield _first("own error of the converted model", own, own.own if own else None)
@@ -61,6 +64,12 @@ def first_lines(result: CompareResult) -> Iterator[Line]:
     yield _first(f"accumulated error {of}", found, found.emulator.accumulated if found and found.emulator else None)
     if result.first_difference is not None:
         yield difference_line(result.first_difference)
+
+
+def _worse(node: NodeComparison) -> str:
+    assert node.excess is not None
+    own = node.own.together
+    return f"{_named(node)}: own {own:.1f} dB, and its encodings explain {own + node.excess:.1f} dB"
 
 
 def _first(what: str, node: NodeComparison | None, sqnr: Decibels | None) -> Line:

@@ -29,6 +29,7 @@ def compare_json(result: CompareResult, model: str) -> Json:
         "emulated": result.emulated,
         "outputs": [{"index": each.index, "sqnr": decibels_json(each.sqnr)} for each in result.outputs],
         "first": {
+            "unexplained": _name(result.first_unexplained),
             "own": _name(result.first_own),
             "accumulated": _name(result.first_accumulated),
             "emulator_own": _name(result.first_emulator_own),
@@ -55,6 +56,7 @@ def _node(node: NodeComparison) -> Json:
         "accumulated": decibels_json(node.accumulated),
         "saturated": None if node.saturated is None else number(node.saturated),
         "unused": None if node.unused is None else number(node.unused),
+        "excess": None if node.excess is None else number(node.excess),
         "emulator": None if node.emulator is None else _emulated(node.emulator),
     }
 

@@ -115,10 +115,10 @@ def _price_lines(answer: WhyNot, verbose: bool) -> Iterator[Line]:
 def _changes_in_short(found: RunDifference) -> Iterator[Line]:
     """What else changes, one line for each kind of change."""
     kinds: list[tuple[str, list[tuple[str, str]]]] = [
-        ("elsewhere", [(f"{each.before} -> {each.after}:", each.node) for each in found.moved]),
+        ("moves", [(f"{each.before} -> {each.after}:", each.node) for each in found.moved]),
         ("then also", [(f"{each.before} -> {each.after} at", f"{each.node} {each.port}") for each in found.changes]),
-        ("converts more", [(f"{each.source} -> {each.target} before", each.user) for each in found.converts_added]),
-        ("converts less", [(f"{each.source} -> {each.target} before", each.user) for each in found.converts_removed]),
+        ("more converts", [(f"{each.source} -> {each.target} before", each.user) for each in found.converts_added]),
+        ("fewer converts", [(f"{each.source} -> {each.target} before", each.user) for each in found.converts_removed]),
     ]
     for title, places in kinds:
         for group in fold(places, lambda each: each[0]):
@@ -165,8 +165,8 @@ def _change_lines(found: RunDifference, verbose: bool, indent: str) -> Iterator[
     for title, lines in (
         (f"Elsewhere ({len(found.moved)})", moved),
         (f"Other encodings ({len(found.changes)})", changes),
-        (f"Converts more ({len(found.converts_added)})", added),
-        (f"Converts less ({len(found.converts_removed)})", removed),
+        (f"More converts ({len(found.converts_added)})", added),
+        (f"Fewer converts ({len(found.converts_removed)})", removed),
     ):
         shown = lines[:limit]
         more = [f"and {len(lines) - len(shown)} more groups; --verbose lists them"] if len(shown) < len(lines) else []

@@ -10,10 +10,13 @@ from qnnsolve.results.checks import ConvertedCheck, Decibels, Verdict
 from qnnsolve.results.showing import Shown
 from qnnsolve.results.solving import SolveResult
 
-__all__ = ["BOUND_DB", "CompareResult", "EmulatedNode", "FirstDifference", "NodeComparison"]
+__all__ = ["BOUND_DB", "EXCESS_DB", "CompareResult", "EmulatedNode", "FirstDifference", "NodeComparison"]
 
 BOUND_DB = 20.0
 """Under which a node is named: its noise is a tenth of its signal."""
+EXCESS_DB = 6.0
+"""Beyond which a node's own noise is more than its encodings explain. Rounding makes 4.8 dB of it at most: half a step,
+squared, is three times the mean of its square."""
 
 
 @attrs.frozen
@@ -39,6 +42,8 @@ class NodeComparison:
     ``own``: from what the float model's nodes yield; ``accumulated``: from the model's inputs on. ``saturated`` is
     the share of its values beyond its encoding's range, ``unused`` the share of that range in which none lies; both
     are None where its output is not quantized. ``emulator`` is None where the emulator was not asked, or cannot be.
+    ``excess`` is by how many decibels its own noise is more than its output's encoding, as calibrated, and the steps of
+    its constants explain; what is beyond the calibrated range is left out.
     """
 
     name: str
@@ -50,6 +55,7 @@ class NodeComparison:
     saturated: float | None = None
     unused: float | None = None
     emulator: EmulatedNode | None = None
+    excess: float | None = None
 
 
 @attrs.frozen
@@ -89,6 +95,11 @@ class CompareResult(Shown):
     """None where the emulator was not asked."""
     notes: tuple[str, ...]
     timings: tuple[tuple[str, float], ...]
+
+    @property
+    def first_unexplained(self) -> NodeComparison | None:
+        """The first node whose own error its encodings do not explain: something is wrong with it."""
+        return next((node for node in self.nodes if node.excess is not None and not node.excess <= EXCESS_DB), None)
 
     @property
     def first_own(self) -> NodeComparison | None:

@@ -25,6 +25,11 @@ class Followed:
     def __init__(self, model: GraphModule) -> None:
         self._model: Any = model
         self._began = _noted(model)
+        self._lines = {
+            origin: line
+            for node in model.graph.nodes
+            if (origin := origin_of(node)) is not None and (line := node.meta.get("stack_trace"))
+        }
         self._read_now: dict[str, Counter[str]] = {}
 
     def __enter__(self) -> Followed:
@@ -38,12 +43,17 @@ class Followed:
         """By its name in the exported program, the nodes of ``model`` that an op became, its result first.
 
         The others are ops that compute the result from what other ops of the program yield; each counts to one op
-        alone. An op that became nothing (it was folded into a constant, or merged with others) is missing.
+        alone. An op that became nothing (it was folded into a constant, or merged with others) is missing. Those of
+        the nodes that have no line of the user's program get the op's.
         """
         nodes = {node.name: node for node in model.graph.nodes}
         results = {origin: found for origin, node in self._began.items() if (found := self._result(node, nodes))}
         taken = set(results.values())
-        return {origin: (name, *_computing(nodes[name], taken)) for origin, name in results.items()}
+        became = {origin: (name, *_computing(nodes[name], taken)) for origin, name in results.items()}
+        for origin, names in became.items():
+            for name in names if origin in self._lines else ():
+                nodes[name].meta.setdefault("stack_trace", self._lines[origin])
+        return became
 
     def _see(self, old: Node, new: str, user: Node) -> None:
         self._read_now.setdefault(old.name, Counter())[new] += 1

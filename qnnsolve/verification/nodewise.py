@@ -15,6 +15,7 @@ import torch
 from torch.fx import GraphModule, Interpreter, Node
 from torch.utils import _pytree as pytree
 
+from qnnsolve.verification.explained import Explained, Grid, constants_off
 from qnnsolve.verification.noise import Power, power
 from qnnsolve.verification.quantized_nodes import QuantizedNodes
 
@@ -67,9 +68,16 @@ class Nodewise:
     The states of a model (caches) go on from sample to sample: the float model's own, and the converted model's own.
     """
 
-    def __init__(self, converted: GraphModule, original: GraphModule) -> None:
+    def __init__(self, converted: GraphModule, original: GraphModule, grids: Mapping[str, Grid]) -> None:
         self.converted, self.original = converted, original
         self.nodes = QuantizedNodes.of(converted, original)
+        constants = constants_off(converted, original)
+        self.explained = {
+            name: Explained(grids[last], constants.get(name, 1.0))
+            for name in self.nodes.quantize
+            if (last := self.nodes.until.get(name, name)) in grids
+        }
+        """Of nodes whose output is quantized: how much of their own noise their encodings explain."""
         self.own: dict[str, list[Power]] = {}
         self.accumulated: dict[str, list[Power]] = {}
         self.usage: dict[str, Usage] = {}
@@ -86,15 +94,23 @@ class Nodewise:
             if name in wanted:
                 reference[wanted[name]] = x.clone() if self._copies else x
 
+        before_it: Values = {}
+
         def own(name: str, x: torch.Tensor) -> torch.Tensor | None:
+            if name in before_it and name in reference:
+                self.explained[name].add(x, before_it.pop(name), reference[name])
             return self._count(self.own, reference, name, x)
+
+        def quantized(name: str, quantize: Node, x: torch.Tensor) -> None:
+            if name in self.explained:
+                before_it[name] = x
 
         def accumulated(name: str, x: torch.Tensor) -> None:
             self._count(self.accumulated, reference, name, x)
 
         self._states[id(self.original)] = self._run(self.original, sample, before, lambda m: watched(m, keep))
         states = {name: value for name, value in before.items() if name in self._states[id(self.converted)]}
-        self._run(self.converted, sample, states, lambda m: _Encoded(m, self.nodes, own))
+        self._run(self.converted, sample, states, lambda m: _Encoded(m, self.nodes, own, quantized))
         after = self._run(
             self.converted,
             sample,

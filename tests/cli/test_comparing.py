@@ -39,7 +39,9 @@ def test_each_node_is_compared_and_told(ask: Ask, name: str) -> None:
     document = document_of(ask, *common, "--precision", "8a8w", "--save", "net.qnn")
     assert [node["name"] for node in document["nodes"]] == ["input_1", "conv2d", "conv2d_1", "flatten"]
     assert document["samples"] == 3 and document["bound_db"] == 20
-    assert document["first"] == dict.fromkeys(("own", "accumulated", "emulator_own", "emulator_accumulated"))
+    assert document["first"] == dict.fromkeys(
+        ("unexplained", "own", "accumulated", "emulator_own", "emulator_accumulated")
+    )
     last = document["nodes"][-1]["accumulated"]
     assert last["together"] == pytest.approx(document["outputs"][0]["sqnr"]["together"], abs=1e-4)
     run = load_run("net.qnn")

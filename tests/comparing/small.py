@@ -15,7 +15,7 @@ from qnnsolve.models.tracing import exported
 from qnnsolve.pipeline.steps import Conversion, conversion
 from qnnsolve.quantizer import SolveQuantizer
 
-__all__ = ["MODELS", "Small", "minilm", "resnet", "small", "vit"]
+__all__ = ["MODELS", "Small", "converted", "minilm", "resnet", "small", "vit"]
 
 Samples: TypeAlias = list[tuple[Any, ...]]
 
@@ -86,6 +86,11 @@ def small(name: str, precision: str = "8a8w") -> Small:
     """One of :data:`MODELS`, converted for SM8750."""
     with torch.random.fork_rng(devices=[]), quiet():
         torch.manual_seed(0)
-        model, samples = MODELS[name]()
+        return converted(*MODELS[name](), precision)
+
+
+def converted(model: nn.Module, samples: Samples, precision: str = "8a8w") -> Small:
+    """``model``, converted for SM8750."""
+    with quiet():
         quantizer = SolveQuantizer("htp", "SM8750", precision=precision)
         return Small(model, samples, conversion(exported(model, samples[0]), samples, quantizer, Stages(None)))

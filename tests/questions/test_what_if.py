@@ -50,6 +50,19 @@ def test_what_is_allowed_to_stay_float_does(run: Path) -> None:
     assert told.words == "allow-float op:aten.softmax"
 
 
+@pytest.mark.parametrize(
+    ("place", "line"),
+    [
+        ('node(N, "Softmax"', r"1:18: ',' or '\)' is wanted, not the end"),
+        (" ", "allow-float: a place is the name of a node"),
+        ("softmax=3", "nothing in the model is 'softmax=3'"),
+    ],
+)
+def test_a_wrong_place_is_one_line(run: Path, place: str, line: str) -> None:
+    with pytest.raises(UsageError, match=line):
+        what_if(Opened.of(load_run(run)), allow_float=[place])
+
+
 def test_a_pin_that_cannot_hold_is_a_conflict_or_given_up(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asked = ["what-if", str(run), "--pin", "op:aten.matmul@in[1]=16a"]
     assert main(asked) == 1

@@ -235,3 +235,24 @@ def test_answers_as_json_hold_to_their_schemas(
     jsonschema.Draft202012Validator(schema).validate(document)
     for answer in document.get("answers", ()):
         assert answer["sentence"]
+
+
+def test_float_that_was_asked_for_stands_in_the_step_that_refutes_it(opened: Opened) -> None:
+    """Without it the step would say that the op takes nothing at its other port at all."""
+    answers = [why_not(opened, place, "float") for place in places(opened, "softmax.in[0]")]
+    steps = [step.text for answer in answers for step in answer.steps]
+    assert any("float" in text for text in steps[1:]), steps
+    assert not any("takes no  at" in text for text in steps)
+
+
+def test_places_are_called_by_their_names(opened: Opened) -> None:
+    (moved,) = [why_not(opened, place, "cpu") for place in places(opened, "softmax")]
+    assert moved.sentence.startswith("softmax could run on the CPU, but the best config that has it costs")
+    (there,) = [why_not(opened, place, "npu") for place in places(opened, "softmax")]
+    assert there.sentence == "softmax runs on the accelerator"
+
+
+def test_a_pattern_is_found_in_names_where_no_path_has_it(opened: Opened) -> None:
+    assert [place.node.name for place in places(opened, "re:^softm")] == ["softmax"]
+    with pytest.raises(UsageError, match=r"nothing in the model is 're:\^nothing'"):
+        places(opened, "re:^nothing")

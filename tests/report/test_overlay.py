@@ -76,6 +76,7 @@ def test_every_key_is_a_node_of_the_exported_program(
             assert re.split("[,;]", found[origin])[0] == records[name].output
     assert {name for names in run.origins.values() for name in names} >= records.keys()
     assert overlay(run) == made
+    assert all(node.line for node, _ in run.facts.calls), "every op has its line in the program"
 
 
 def test_values_say_what_is_otherwise() -> None:

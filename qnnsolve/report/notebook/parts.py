@@ -207,7 +207,7 @@ def _changes(found: RunDifference) -> Iterator[str]:
     yield HtmlTable("Other encodings", ("node", "op", "module", "port", "before", "after"), changes).html()
     moved = [[each.node, each.target, each.module_path, each.before, each.after] for each in found.moved]
     yield HtmlTable("Elsewhere", ("node", "op", "module", "before", "after"), moved).html()
-    for title, converts in (("Converts more", found.converts_added), ("Converts less", found.converts_removed)):
+    for title, converts in (("More converts", found.converts_added), ("Fewer converts", found.converts_removed)):
         rows: list[list[HtmlCell | str]] = [
             [convert.producer, convert.user, convert.source, convert.target, _count(convert.numel)]
             for convert in converts

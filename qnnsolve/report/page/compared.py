@@ -30,6 +30,9 @@ def compare_part(result: CompareResult, at: Mapping[str, int]) -> Json:
 
 def lost_at(result: CompareResult) -> str:
     """The first node below the bound, in half a sentence; empty where there is none."""
+    worse = result.first_unexplained
+    if worse is not None:
+        return f"first node whose own error its encodings do not explain: {worse.name} ({worse.own.together:.1f} dB)"
     for node in result.nodes:
         figures = [("own error", node.own), ("accumulated", node.accumulated)]
         if node.emulator is not None:
@@ -48,6 +51,7 @@ def _node(node: NodeComparison) -> Json:
         "accumulated": _sqnr(node.accumulated),
         "saturated": node.saturated,
         "unused": node.unused,
+        "excess": None if node.excess is None else _tenth(node.excess),
         **({} if node.emulator is None else {"emulator": _emulated(node.emulator)}),
     }
 

@@ -23,7 +23,7 @@ function accuracyOf(at) {
   const emulator = found.emulator ? [["emulator, own", decibels(found.emulator.own)], ["emulator, accumulated", decibels(found.emulator.accumulated)],
     ["emulator differs", found.emulator.differs]] : [];
   return [make("h3", {}, "Accuracy"), make("div", { class: isLost(at) ? "card conflict" : "card fine", id: "accuracy" },
-    facts([["own error", decibels(found.own)], ["accumulated", decibels(found.accumulated)], ["beyond its range", share(found.saturated)],
+    facts([["own error", decibels(found.own)], ["more than explained", found.excess === null ? "" : `${tenth(found.excess)} dB`], ["accumulated", decibels(found.accumulated)], ["beyond its range", share(found.saturated)],
       ["range unused", share(found.unused)], ...emulator]))];
 }
 function accuracy() {
