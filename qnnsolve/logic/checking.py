@@ -55,13 +55,17 @@ def _fail(place: TextPlace, what: str) -> QuestionError:
     return QuestionError(str(place), what)
 
 
+def _arguments(number: int) -> str:
+    return f"{number} argument{'s' if number != 1 else ''}"
+
+
 def _check_head(head: Atom, defined: Mapping[str, Sequence[Clause]], database: Database) -> None:
     name = head.relation
     if name in database.relations or name in database.late or name in (LIKE, "not"):
         raise _fail(head.place, f"'{name}' is there already: give the rule another name")
     if name in defined and len(defined[name][0].head.terms) != len(head.terms):
         first = defined[name][0].head
-        raise _fail(head.place, f"'{name}' has {len(first.terms)} arguments in the rule at {first.place}")
+        raise _fail(head.place, f"'{name}' has {_arguments(len(first.terms))} in the rule at {first.place}")
 
 
 def _check_goals(goals: Iterable[Goal], defined: Mapping[str, Sequence[Clause]], database: Database) -> None:
@@ -80,7 +84,7 @@ def _check_goals(goals: Iterable[Goal], defined: Mapping[str, Sequence[Clause]],
             known = [*database.relations, *defined, LIKE]
             raise _fail(atom.place, f"unknown relation '{name}': {suggestion(name, known)}")
         if len(atom.terms) != wanted:
-            arguments = f"{wanted} argument{'s' if wanted != 1 else ''}"
+            arguments = _arguments(wanted)
             raise _fail(atom.place, f"'{name}' takes {arguments}, not {len(atom.terms)}: {form}")
 
 

@@ -61,7 +61,7 @@ def test_what_is_wrong_with_a_question_is_told_with_its_place(question: str, say
     ("rules", "says"),
     [
         ("size(A, 3) :- kind(A).", "mine.txt:1:1: 'size' is there already: give the rule another name"),
-        ("p(A) :- kind(A).\np(A, B) :- feeds(A, B).", "mine.txt:2:1: 'p' has 1 arguments in the rule at mine.txt:1:1"),
+        ("p(A) :- kind(A).\np(A, B) :- feeds(A, B).", "mine.txt:2:1: 'p' has 1 argument in the rule at mine.txt:1:1"),
         ("p(A, B) :- kind(A).", "mine.txt:1:1: nothing binds 'B'"),
         ("p(A) :- kind(A), not q(A). q(A) :- kind(A), not p(A).", "rests on its own negation"),
         ("p(A) :- kind(A)\nq(A) :- kind(A).", "mine.txt:2:1: ',' or '.' is wanted, not 'q'"),
