@@ -48,7 +48,9 @@ class Opened:
         """
         outcome = solved.outcome
         if not isinstance(outcome, Solution):
-            raise UsageError(f"the run is {solved.result.status.value}: there is no config to ask about")
+            run = f"run {solved.path}" if isinstance(solved, Run) else "the run"
+            told = "there is no config to ask about; qnnsolve conflicts shows what cannot hold"
+            raise UsageError(f"{run} is {solved.result.status.value}: {told}")
         return cls(solved.facts, solved.problem, outcome, solved.result, solved.limits)
 
     @property

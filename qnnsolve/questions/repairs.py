@@ -13,12 +13,13 @@ import attrs
 
 from qnnsolve.constraints import Allow, Problem
 from qnnsolve.errors import UsageError
-from qnnsolve.explain import conflict_in_words, describe
+from qnnsolve.explain import describe
 from qnnsolve.facts.backends import backend as backend_of
 from qnnsolve.facts.backends import chip_of
 from qnnsolve.questions.answers import Clash, Repair
 from qnnsolve.questions.chain import steps_of
 from qnnsolve.questions.conflicts import Examined, examined
+from qnnsolve.questions.fewest import pins_of
 from qnnsolve.questions.hints import hints_of
 from qnnsolve.questions.opened import Opened
 from qnnsolve.questions.what_if import what_if
@@ -37,6 +38,9 @@ class Clashing:
     opened: Opened
     pins: frozenset[str]
     """The words of every pin that some port has."""
+    unpinned: tuple[Conflict, ...] = ()
+    """What cannot hold with or without pins: rules of the user's own against each other, or against those that are
+    shipped."""
 
     @classmethod
     def of(cls, solved: Solved | Run) -> Clashing:
@@ -48,14 +52,14 @@ class Clashing:
         backend = solved.facts.operators.backend
         strict = problem_of(solved.facts, more=of_own_rules(solved.problem, backend))
         nearest = solve(without_pins(strict), solved.limits)
-        if isinstance(nearest, Unsatisfiable):
-            words = conflict_in_words(nearest.conflicts[0])
-            raise UsageError(f"without any pin there is no config either, so no pin is at fault: {words}")
+        unpinned = nearest.conflicts if isinstance(nearest, Unsatisfiable) else ()
+        if unpinned:
+            nearest = solve(without_pins(problem_of(solved.facts)), solved.limits)
         if not isinstance(nearest, Solution):
             raise UsageError("a limit was hit before any config was found")
         result = describe(solved.facts, strict, nearest, soc=solved.result.soc, timings=())
         pins = (str(c.reason.get("words")) for c in strict.constraints if c.reason.rule == PINNED)
-        return cls(Opened(solved.facts, strict, nearest, result, solved.limits), frozenset(pins))
+        return cls(Opened(solved.facts, strict, nearest, result, solved.limits), frozenset(pins), unpinned)
 
     def without(self, given_up: frozenset[str]) -> Problem:
         """The problem where some pins, by their words, are preferences only."""
@@ -68,13 +72,20 @@ class Clashing:
 
 
 def conflicts_of(clashing: Clashing) -> tuple[Clash, ...]:
-    """Every conflict, those that overlap too: the pins in it, and the steps that show it; the fewest pins first."""
+    """Every conflict, those that overlap too: the pins in it, and the steps that show it; the fewest pins first.
+
+    Where there is no config without pins either, those in which no pin is.
+    """
+    if clashing.unpinned:
+        return tuple(_clash(clashing.opened, pins_of(each), each) for each in clashing.unpinned)
     found = clashing.examined.conflicts
     return tuple(_clash(clashing.opened, pins, conflict) for pins, conflict in found.items())
 
 
 def repairs_of(clashing: Clashing) -> tuple[Repair, ...]:
     """Smallest sets of pins to give up, the fewest and then the cheapest first; then a chip on which all hold."""
+    if clashing.unpinned:
+        return ()
     ways_out = clashing.examined.ways_out
     found = [_repair(clashing, given_up, outcome) for given_up, outcome in ways_out if given_up]
     found.sort(key=lambda each: (len(each.give_up), each.ports, each.cost, each.give_up))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 import attrs
 
@@ -18,9 +19,31 @@ from qnnsolve.results import Placement
 from qnnsolve.rules.builders import Fate
 from qnnsolve.sources import Source, SourceKind
 
-__all__ = ["asked_step", "is_on_cpu", "left_out_steps", "placed_for_good", "rows_of"]
+__all__ = [
+    "CPU",
+    "NPU",
+    "PLACES",
+    "asked_step",
+    "is_on_cpu",
+    "no_candidate",
+    "placed_for_good",
+    "rows_of",
+    "verdict_on",
+]
+
+NPU, CPU = "npu", "cpu"
+PLACES: Mapping[str, str] = MappingProxyType({NPU: "the accelerator", CPU: "the CPU"})
+"""What can be asked for in place of an encoding, and what it is called."""
 
 _GRAPH = Source(SourceKind.GRAPH, "the model's graph")
+
+
+def verdict_on(blank: WhyNot, can: str) -> str:
+    """The node or port, and that it ``is``, ``can`` or ``cannot be`` what was asked for."""
+    if blank.asked not in PLACES:
+        be = "" if can == "is" else " be"
+        return f"{blank.node} {blank.port}".strip() + f" {can}{be} {blank.asked}"
+    return f"{blank.node} {'runs' if can == 'is' else f'{can} run'} on {PLACES[blank.asked]}"
 
 
 def is_on_cpu(opened: Opened, place: NodePlace) -> bool:
@@ -80,7 +103,14 @@ def placed_for_good(opened: Opened, place: NodePlace, blank: WhyNot) -> WhyNot |
     return attrs.evolve(blank, sentence=f"{name} stays on the CPU", steps=causes)
 
 
-def left_out_steps(opened: Opened, site: Site, wanted: frozenset[Encoding]) -> tuple[ExplanationStep, ...]:
+def no_candidate(opened: Opened, blank: WhyNot, site: Site, wanted: frozenset[Encoding]) -> WhyNot:
+    """Why a site has none of ``wanted``, which its domain leaves out."""
+    named = ", ".join(each.name for each in sorted(wanted))
+    text = f"{opened.named(site)} cannot be {named}: it is no candidate there"
+    return attrs.evolve(blank, sentence=text, steps=_left_out_steps(opened, site, wanted))
+
+
+def _left_out_steps(opened: Opened, site: Site, wanted: frozenset[Encoding]) -> tuple[ExplanationStep, ...]:
     """Why none of ``wanted`` is a candidate of ``site``, each reason once."""
     reasons = (
         each.constraint.reason for encoding in sorted(wanted) for each in opened.solution.why_removed(site, encoding)

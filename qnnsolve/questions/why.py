@@ -7,8 +7,7 @@ solution has its price.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Iterator, Sequence
 
 import attrs
 
@@ -25,7 +24,17 @@ from qnnsolve.questions.near import conflict_near
 from qnnsolve.questions.opened import KEPT, QUESTION, Opened
 from qnnsolve.questions.places import NodePlace
 from qnnsolve.questions.prices import tips
-from qnnsolve.questions.standing import asked_step, is_on_cpu, left_out_steps, placed_for_good, rows_of
+from qnnsolve.questions.standing import (
+    CPU,
+    NPU,
+    PLACES,
+    asked_step,
+    is_on_cpu,
+    no_candidate,
+    placed_for_good,
+    rows_of,
+    verdict_on,
+)
 from qnnsolve.reasons import Reason
 from qnnsolve.rules.request import PRECISIONS, Request
 from qnnsolve.solver import Conflict, Solution, Unknown, Unsatisfiable
@@ -33,8 +42,6 @@ from qnnsolve.sources import Source, SourceKind
 
 __all__ = ["why", "why_not"]
 
-NPU, CPU = "npu", "cpu"
-_PLACES: Mapping[str, str] = MappingProxyType({NPU: "the accelerator", CPU: "the CPU"})
 YOU_ASK = "you ask for"
 PINNED = "QC010"
 """The rule of what users pin: of several conflicts that with the fewest pins is told, which takes the whole."""
@@ -74,12 +81,12 @@ def why_not(opened: Opened, place: NodePlace, value: str) -> WhyNot:
     blank = _blank(opened, place, value)
     missing = [(site, each) for site, each in wanted.items() if not each & set(opened.problem.domains[site])]
     if missing:
-        return _no_candidate(opened, blank, *missing[0])
+        return no_candidate(opened, blank, *missing[0])
     if all(opened.encodings[site] in each for site, each in wanted.items()):
         return attrs.evolve(
-            blank, verdict=PlaceVerdict.CHOSEN, sentence=_verdict(blank, "is"), steps=_standing(opened, place)
+            blank, verdict=PlaceVerdict.CHOSEN, sentence=verdict_on(blank, "is"), steps=_standing(opened, place, value)
         )
-    question = Reason.in_words(QUESTION, f"{YOU_ASK} {_PLACES.get(value, value)}", (_YOU,))
+    question = Reason.in_words(QUESTION, f"{YOU_ASK} {PLACES.get(value, value)}", (_YOU,))
     pins: list[Constraint] = [Allow(site, each, question) for site, each in wanted.items()]
     own = set(wanted) if value == CPU or FLOAT in next(iter(wanted.values())) else set()
     staying = [each for each in opened.staying if each.site not in own]
@@ -92,14 +99,6 @@ def why_not(opened: Opened, place: NodePlace, value: str) -> WhyNot:
     if isinstance(outcome, Unknown):
         return attrs.evolve(blank, verdict=PlaceVerdict.OPEN, sentence=f"stopped at {outcome.limit} before an answer")
     return _refused(opened, blank, outcome, pins, staying)
-
-
-def _verdict(blank: WhyNot, can: str) -> str:
-    """The node or port, and that it ``is``, ``can`` or ``cannot be`` what was asked for."""
-    if blank.asked not in _PLACES:
-        be = "" if can == "is" else " be"
-        return f"{blank.node} {blank.port}".strip() + f" {can}{be} {blank.asked}"
-    return f"{blank.node} {'runs' if can == 'is' else f'{can} run'} on {_PLACES[blank.asked]}"
 
 
 def _where(place: NodePlace) -> str:
@@ -157,14 +156,10 @@ def _fitting(opened: Opened, site: Site, encoding: Encoding) -> frozenset[Encodi
     return frozenset({encoding, *(each for each in domain if each.free == encoding)})
 
 
-def _no_candidate(opened: Opened, blank: WhyNot, site: Site, wanted: frozenset[Encoding]) -> WhyNot:
-    named = ", ".join(each.name for each in sorted(wanted))
-    text = f"{opened.named(site)} cannot be {named}: it is no candidate there"
-    return attrs.evolve(blank, sentence=text, steps=left_out_steps(opened, site, wanted))
-
-
-def _standing(opened: Opened, place: NodePlace) -> tuple[ExplanationStep, ...]:
+def _standing(opened: Opened, place: NodePlace, value: str) -> tuple[ExplanationStep, ...]:
     """What makes a place what it is."""
+    if value == CPU:
+        return why_not(opened, NodePlace(place.node), NPU).steps
     rows = tuple(rows_of(opened, place))
     if rows or place.site is None:
         return rows
@@ -200,7 +195,7 @@ def _dearer(opened: Opened, blank: WhyNot, outcome: Solution) -> WhyNot:
     return attrs.evolve(
         blank,
         verdict=PlaceVerdict.DEARER,
-        sentence=f"{_verdict(blank, 'could')}, but the best config that has it {costs}",
+        sentence=f"{verdict_on(blank, 'could')}, but the best config that has it {costs}",
         price=price,
         tips=tips(opened, outcome.encodings),
         difference=difference(before, after),
@@ -222,12 +217,12 @@ def _refused(
     if not isinstance(otherwise, Solution):
         return _impossible(opened, blank, conflict)
     steps, hints = steps_of(opened, conflict), hints_of(opened, conflict)
-    on = "" if blank.asked in _PLACES else f" on {opened.facts.operators.arch}"
+    on = "" if blank.asked in PLACES else f" on {opened.facts.operators.arch}"
     moving = "moving other ops there" if blank.asked == CPU else "moving ops to the CPU"
     return attrs.evolve(
         _dearer(opened, blank, otherwise),
         verdict=PlaceVerdict.OFF,
-        sentence=f"{_verdict(blank, 'cannot')}{on} without {moving}",
+        sentence=f"{verdict_on(blank, 'cannot')}{on} without {moving}",
         steps=steps,
         hints=hints,
     )
@@ -235,7 +230,7 @@ def _refused(
 
 def _impossible(opened: Opened, blank: WhyNot, conflict: Conflict) -> WhyNot:
     arch = opened.facts.operators.arch
-    text = _verdict(blank, "cannot") + (f" ({arch})" if blank.asked in _PLACES else f" on {arch}")
+    text = verdict_on(blank, "cannot") + (f" ({arch})" if blank.asked in PLACES else f" on {arch}")
     return attrs.evolve(blank, sentence=text, steps=steps_of(opened, conflict), hints=hints_of(opened, conflict))
 
 

@@ -198,9 +198,9 @@ def clash_lines(clashes: Sequence[Clash], depth: int | None = None, *, complete:
     for clash in clashes:
         yield Line("")
         names = names_in_short(clash.nodes)
-        yield Line(
-            f"{' and '.join(clash.pins)} cannot hold{' together' if len(clash.pins) > 1 else ''} ({names})", "red"
-        )
+        held = f"{' and '.join(clash.pins)} cannot hold{' together' if len(clash.pins) > 1 else ''}"
+        what = held if clash.pins else "rules of your own leave no config, whatever is pinned"
+        yield Line(f"{what} ({names})", "red")
         yield from step_lines(clash.steps, depth)
         yield from _hint_lines(clash.hints)
     if not complete:
@@ -208,8 +208,11 @@ def clash_lines(clashes: Sequence[Clash], depth: int | None = None, *, complete:
         yield Line("a limit ended the search, so there may be more conflicts than these", "yellow")
 
 
-def repair_lines(repairs: Sequence[Repair]) -> Iterator[Line]:
+def repair_lines(repairs: Sequence[Repair], clashes: Sequence[Clash] = ()) -> Iterator[Line]:
     """Each repair, the cheapest first."""
+    if clashes and not repairs:
+        yield Line("no pin to give up helps: change what qnnsolve conflicts shows", "bold")
+        return
     yield Line(f"{count(len(repairs), 'way')} out, each solved again" if repairs else "nothing to repair", "bold")
     for place, repair in enumerate(repairs, 1):
         if repair.soc:

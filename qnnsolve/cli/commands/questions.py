@@ -198,13 +198,17 @@ def _print_clashing(arguments: argparse.Namespace, stdout: IO[str], *, repairing
 
     clashing = Clashing.of(load_run(arguments.run_file))
     clashes = conflicts_of(clashing)
-    complete = clashing.examined.complete
+    complete = bool(clashing.unpinned) or clashing.examined.complete
     repairs = repairs_of(clashing) if repairing else ()
     if arguments.format == "json":
         print(json_results.dumps(repairs_json(clashes, repairs, arguments.run_file, complete=complete)), file=stdout)
     else:
         print_lines(
-            tuple(repair_lines(repairs) if repairing else clash_lines(clashes, arguments.depth, complete=complete)),
+            tuple(
+                repair_lines(repairs, clashes)
+                if repairing
+                else clash_lines(clashes, arguments.depth, complete=complete)
+            ),
             stdout,
         )
     return 1 if clashes else 0

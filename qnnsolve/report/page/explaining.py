@@ -160,11 +160,11 @@ def _coded(price: Price) -> Any:
 
 
 def clashes(solved: Solved | Run) -> tuple[tuple[Clash, ...], tuple[Repair, ...]]:
-    """The conflicts of the pins, those that were given up too, and the ways out; none where no pin is at fault."""
+    """The conflicts of the pins, those that were given up too, and the ways out; none where all holds."""
     pinned = any(wish.strength is Strength.PIN for wish in solved.facts.wanted.all)
-    if not pinned:
-        return (), ()
     result = solved.result
+    if not pinned and result.status is not Status.UNSATISFIABLE:
+        return (), ()
     if result.status is Status.SATISFIABLE and not any(
         each.strength == "pin" and each.missed for each in result.wishes
     ):
