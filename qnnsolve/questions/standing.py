@@ -14,7 +14,7 @@ from qnnsolve.explain.nodes import every_source
 from qnnsolve.questions.answers import ExplanationStep, PlaceVerdict, WhyNot
 from qnnsolve.questions.opened import Opened
 from qnnsolve.questions.places import NodePlace
-from qnnsolve.reasons import Says
+from qnnsolve.reasons import Reason, Says
 from qnnsolve.results import Placement
 from qnnsolve.rules.builders import Fate
 from qnnsolve.sources import Source, SourceKind
@@ -65,16 +65,31 @@ def rows_of(opened: Opened, place: NodePlace) -> Iterator[ExplanationStep]:
     becomes no op what ties its ports."""
     own = {site for _, site in opened.sites_of.get(place.node.name, ())}
     wanted = own if place.site is None else {place.site}
+    alike: dict[tuple[Reason, tuple[str, ...]], list[Table]] = {}
+    for constraint in opened.problem.constraints:
+        reason = constraint.reason
+        if (
+            isinstance(constraint, Table)
+            and reason.says in (Says.TAKES_ROWS, Says.ONE_DTYPE)
+            and wanted.intersection(constraint.sites)
+            and own.issuperset(constraint.sites)
+        ):
+            row = tuple(opened.encodings[site].name for site in constraint.sites)
+            alike.setdefault((reason, row), []).append(constraint)
+    for (reason, row), tables in alike.items():
+        columns = (
+            list(dict.fromkeys(map(opened.named, sites))) for sites in zip(*(t.sites for t in tables), strict=True)
+        )
+        places = (f"{'each of ' if len(names) > 1 else ''}{', '.join(names)}" for names in columns)
+        said = " and ".join(f"{encoding} at {where}" for encoding, where in zip(row, places, strict=True))
+        takes = f"{reason.get('op')} on {reason.get('arch')} takes {said}"
+        text = takes if reason.says is Says.TAKES_ROWS else f"{said}: {sentence(reason)}"
+        yield ExplanationStep(text, reason.rule, every_source(reason.sources))
     for constraint in opened.problem.constraints:
         if not (wanted.intersection(constraint.sites) and own.issuperset(constraint.sites)):
             continue
         reason = constraint.reason
-        if isinstance(constraint, Table) and reason.says in (Says.TAKES_ROWS, Says.ONE_DTYPE):
-            row = " and ".join(f"{opened.encodings[site]} at {opened.named(site)}" for site in constraint.sites)
-            takes = f"{reason.get('op')} on {reason.get('arch')} takes {row}"
-            text = takes if reason.says is Says.TAKES_ROWS else f"{row}: {sentence(reason)}"
-            yield ExplanationStep(text, reason.rule, every_source(reason.sources))
-        elif isinstance(constraint, Same):
+        if isinstance(constraint, Same):
             names = " and ".join(map(opened.named, constraint.sites))
             yield ExplanationStep(
                 f"{names} share one encoding ({sentence(reason)})", reason.rule, every_source(reason.sources)

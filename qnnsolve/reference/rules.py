@@ -95,7 +95,9 @@ def _tables(backend: str) -> list[Statement]:
     for table in shipped_tables(backend).values():
         by_source.setdefault(table.source, []).append(table.op)
     return [
-        Statement(f"{len(ops)} operators", "which tuples of dtypes each takes, per arch", source)
+        Statement(
+            f"{len(ops)} operator{'s' if len(ops) != 1 else ''}", "which tuples of dtypes each takes, per arch", source
+        )
         for source, ops in sorted(by_source.items())
     ]
 

@@ -87,9 +87,9 @@ def _example(code: str) -> Iterator[str]:
     example = broken_config(code)
     if example is None:
         return
-    forbids = "it makes dearer" if example.dearer else f"it forbids{'' if example.only else ' (so do other rules)'}"
+    forbids = "it makes dearer" if example.dearer else f"breaks it{'' if example.only else ' (and other rules)'}"
     yield from ("", f"For example, on {example.where}:", "", "```", *example.graph, "```", "")
-    yield from (f"| port | {forbids} | instead |", "|---|---|---|")
+    yield from (f"| port | {forbids} | mended |", "|---|---|---|")
     yield from (f"| {' | '.join(map(_cell, row))} |" for row in example.ports)
 
 

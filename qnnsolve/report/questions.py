@@ -16,6 +16,7 @@ from qnnsolve.results import ConvertRecord, SourceRecord
 
 __all__ = [
     "clash_lines",
+    "clash_title",
     "difference_json",
     "difference_lines",
     "repair_lines",
@@ -76,7 +77,8 @@ def step_lines(steps: Sequence[ExplanationStep], depth: int | None = None) -> It
         by = f", by {' and '.join(said)}" if said else ""
         mark = f" {number[at]}" if at in number else ""
         code = f" [{step.rule}]" if step.rule else ""
-        word = "because" if before[at] is None else "therefore" if at == shown[-1] and len(shown) > 2 else "and"
+        follows = at == shown[-1] and len(shown) > 2 and step.needs
+        word = "because" if before[at] is None else "therefore" if follows else "and"
         yield Line(f"  {word} {step.text}{by}{code}{_tags(step.sources)}{mark}")
 
 
@@ -190,6 +192,13 @@ def _convert(group: Sequence[ConvertRecord]) -> str:
     return f"{many(group)}{group[0].source} -> {group[0].target} before {names}"
 
 
+def clash_title(clash: Clash) -> str:
+    """What cannot hold."""
+    if not clash.pins:
+        return "rules of your own leave no config, whatever is pinned"
+    return f"{' and '.join(clash.pins)} cannot hold{' together' if len(clash.pins) > 1 else ''}"
+
+
 def clash_lines(clashes: Sequence[Clash], depth: int | None = None, *, complete: bool = True) -> Iterator[Line]:
     """Each conflict, step by step; ``depth`` as in :func:`why_lines`."""
     yield Line(
@@ -197,10 +206,7 @@ def clash_lines(clashes: Sequence[Clash], depth: int | None = None, *, complete:
     )
     for clash in clashes:
         yield Line("")
-        names = names_in_short(clash.nodes)
-        held = f"{' and '.join(clash.pins)} cannot hold{' together' if len(clash.pins) > 1 else ''}"
-        what = held if clash.pins else "rules of your own leave no config, whatever is pinned"
-        yield Line(f"{what} ({names})", "red")
+        yield Line(f"{clash_title(clash)} ({names_in_short(clash.nodes)})", "red")
         yield from step_lines(clash.steps, depth)
         yield from _hint_lines(clash.hints)
     if not complete:

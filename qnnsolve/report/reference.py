@@ -78,12 +78,12 @@ def rule_blocks(view: RuleView, example: BrokenConfig | None = None) -> Iterator
 
 
 def _example(example: BrokenConfig) -> Iterator[RenderableType]:
-    also = "" if example.only else " (so do other rules)"
+    also = "" if example.only else " (and other rules)"
     yield Text(f"\nFor example, on {example.where}", style="bold")
     yield from (Text(f"  {line}") for line in example.graph)
-    table = _table("port", f"it forbids{also}", "instead")
+    table = _table("port", f"breaks it{also}", "mended")
     if example.dearer:
-        table = _table("port", "it makes dearer", "instead")
+        table = _table("port", "it makes dearer", "mended")
     for row in example.ports:
         table.add_row(*row)
     yield table

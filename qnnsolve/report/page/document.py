@@ -18,7 +18,7 @@ from qnnsolve.report.page.explaining import clashes, explain
 from qnnsolve.report.page.modules import module_tree, modules_json
 from qnnsolve.report.page.once import Once
 from qnnsolve.report.page.outcomes import export_part, search_part
-from qnnsolve.report.questions import repair_lines, step_lines
+from qnnsolve.report.questions import clash_title, repair_lines, step_lines
 from qnnsolve.report.solve import head
 from qnnsolve.results import CompareResult, Deviation, ExportResult, NodeRecord, Placement, SearchResult, SourceRecord
 from qnnsolve.rules.builders import Built, Input
@@ -191,12 +191,11 @@ class _Document:
 
     def clash(self, clash: Clash) -> Json:
         """A conflict of pins, as those of a solve stand in the page: its steps, and then what would help."""
-        together = " together" if len(clash.pins) > 1 else ""
-        steps = [line.text.strip() for line in step_lines(clash.steps)]
         return {
             "nodes": list(clash.nodes),
-            "constraints": [*steps, *(f"hint: {hint}" for hint in clash.hints)],
-            "text": f"{' and '.join(clash.pins)} cannot hold{together}",
+            "constraints": [line.text.strip() for line in step_lines(clash.steps)],
+            "hints": list(clash.hints),
+            "text": clash_title(clash),
             "sources": self.cited(source for step in clash.steps for source in step.sources),
         }
 

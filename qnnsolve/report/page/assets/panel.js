@@ -19,7 +19,8 @@ const convertCard = (each) => make("div", { class: "card convert" },
   make("p", {}, `because ${each.reason} [${each.rule}]`), cited(each.sources));
 const conflictCard = (each) => make("div", { class: "card conflict" }, make("p", {}, each.text),
   make("p", {}, "at ", each.nodes.map((name, at) => [at ? ", " : "", link(name)])),
-  make("ol", {}, each.constraints.map((one) => make("li", {}, one))), cited(each.sources));
+  make("ol", {}, each.constraints.map((one) => make("li", {}, one))),
+  (each.hints ?? []).map((one) => make("p", { class: "quiet" }, `hint: ${one}`)), cited(each.sources));
 
 /** What a candidate costs more than the answer: see `_coded` in explaining.py. */
 function offer(price) {
