@@ -61,19 +61,18 @@ class Explained:
     constants: float = 1.0
     noise: float = 0.0
     expected: float = 0.0
-    signal: float = 0.0
 
     def add(self, got: torch.Tensor, before: torch.Tensor, wanted: torch.Tensor) -> None:
         """Count what a node yields, what it is before it is quantized, and what the float node yields."""
-        if not got.shape == before.shape == wanted.shape:
+        if not got.shape == before.shape == wanted.shape or not wanted.numel():
             return
-        half, grid = self.grid.step / 2, self.grid
-        counts = (wanted >= grid.low - half) & (wanted <= grid.high + half)
-        kept, own, plain = (each[counts].double() for each in (wanted, got, before))
-        self.signal += float(kept.square().sum())
-        self.noise += float((own - kept).square().sum())
-        read = float((plain - kept).square().sum()) / self.constants
-        self.expected += read + kept.numel() * grid.step**2 / 12
+        low, high = self.grid.low - self.grid.step / 2, self.grid.high + self.grid.step / 2
+        least, largest = wanted.aminmax()
+        if not (least >= low and largest <= high):
+            counts = (wanted >= low) & (wanted <= high)
+            got, before, wanted = got[counts], before[counts], wanted[counts]
+        self.noise += _energy(got - wanted)
+        self.expected += _energy(before - wanted) / self.constants + wanted.numel() * self.grid.step**2 / 12
 
     @property
     def excess_db(self) -> float:
@@ -81,6 +80,10 @@ class Explained:
         if not self.noise > 0:
             return -math.inf if self.noise == 0 else math.inf
         return 10 * math.log10(self.noise / self.expected) if self.expected else math.inf
+
+
+def _energy(error: torch.Tensor) -> float:
+    return float(error.square().sum(dtype=torch.float64))
 
 
 def constants_off(converted: GraphModule, original: GraphModule) -> dict[str, float]:

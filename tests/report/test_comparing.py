@@ -88,7 +88,15 @@ def test_without_an_emulator_the_report_says_so() -> None:
     plain = [attrs.evolve(each, emulator=None) for each in NODES]
     said = text(result(*plain))
     assert "emulator: not run" in said and "the emulator was not run: no kernel" in said
-    assert "none" not in said.partition("By module")[0].partition("First node")[2]
+    assert "none" not in said.partition("By module")[0].partition("First node below")[2]
+
+
+def test_what_encodings_do_not_explain_is_named_before_any_bound() -> None:
+    faulty = attrs.evolve(NODES[1], excess=30.0)
+    said = text(result(NODES[0], faulty, attrs.evolve(NODES[2], excess=5.9)))
+    assert "encodings explain\n  b (aten.linear.default) in layers.0.down: own 35.0 dB, and" in said
+    assert "its encodings explain 65.0 dB" in said
+    assert "encodings explain\n  none" in text(result(*NODES))
 
 
 def test_a_notebook_shows_each_node() -> None:
