@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from functools import partial
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import cached_property, partial
 from typing import Any
 
 import attrs
@@ -56,8 +56,7 @@ def write_annotations(
     derived = {c.site: c for c in of_type(problem.constraints, Derived)}
     leaders: dict[Site, Site] = {}
     inside = {site for name in folding or () for site in _inside(facts, name)}
-    seen = _iteration_order(facts, solution.encodings)
-    order = {site: index for index, site in enumerate(seen if not inside else (s for s in seen if s not in inside))}
+    order = {site: index for index, site in enumerate(_iteration_order(facts)) if site not in inside}
     for group in solution.groups:
         met = [order.get(site, len(order)) for site in group]
         leaders.update(dict.fromkeys(group, group[met.index(min(met))]))
@@ -73,12 +72,12 @@ def write_annotations(
         }
     )
     floors, halvings = floors_of(facts, solution, leaders), halvings_of(facts, solution, leaders)
-    named = named_of(facts, leaders, order)
+    named = named_of(facts, leaders, [site for site in order if site in solution.encodings])
     training = None if folding is None else training_spec
     writer = _Writer(
         facts,
         facts.operators.multiplier_bits,
-        solution.encodings,
+        solution,
         leaders,
         derived,
         bounds,
@@ -109,16 +108,16 @@ def _inside(facts: Facts, norm: str) -> tuple[Site, Site]:
     return Site(convolution), Site(convolution, norm)
 
 
-def _iteration_order(facts: Facts, encodings: Mapping[Site, Encoding]) -> Iterator[Site]:
+def _iteration_order(facts: Facts) -> list[Site]:
     """Sites as torchao meets them: per node its input edges in argument order, then its output.
 
     The concrete spec of a sharing group has to sit on the first of them (torchao 0.18 ``prepare.py``).
     """
-    yield from (Site(node.name) for node in facts.inputs)
+    found = [Site(node.name) for node in facts.inputs]
     for name in facts.built:
-        yield from (edge for edge in facts.kinds.edges(name) if edge in encodings)
-        if (output := facts.kinds.output(name)) in encodings:
-            yield output
+        found += facts.kinds.edges(name)
+        found.append(facts.kinds.output(name))
+    return found
 
 
 def _try_observer(spec: QuantizationSpecBase, name: str, site: Site, encoding: Encoding) -> None:
@@ -130,14 +129,14 @@ def _try_observer(spec: QuantizationSpecBase, name: str, site: Site, encoding: E
         raise UsageError(f"observer {name} at {site}, which is {encoding.name}: {why}") from error
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, slots=False)
 class _Writer:
     """``leaders``: for each site, the one of its group that carries the group's spec; ``bounds``, ``floors``,
     ``halvings`` and ``named`` (the observers that are asked for) are of groups, by it."""
 
     facts: Facts
     multiplier_bits: int | None
-    encodings: Mapping[Site, Encoding]
+    solution: Solution
     leaders: Mapping[Site, Site]
     derived: Mapping[Site, Derived]
     bounds: Mapping[Site, Bounds]
@@ -149,16 +148,33 @@ class _Writer:
     inside: Collection[Site]
     """Sites between a convolution and its norm, where nothing is quantized."""
     training: Callable[[QuantizationSpecBase], QuantizationSpecBase] | None
-    shared: dict[Site, SharedQuantizationSpec] = attrs.field(factory=dict, init=False)
-    """What the others of a group have, by its leader."""
     plain: dict[Encoding, QuantizationSpecBase] = attrs.field(factory=dict, init=False)
     """What groups have that need nothing but their encoding, by that."""
 
+    @cached_property
+    def specs(self) -> dict[Site, QuantizationSpecBase]:
+        """That of every site that is quantized: a group's leader has the group's, the others share it."""
+        encodings, found = self.solution.encodings, {}
+        for group in self.solution.groups:
+            leader = self.leaders[group[0]]
+            if not encodings[leader].quantized:
+                continue
+            if len(group) > 1:
+                found.update(dict.fromkeys(group, SharedQuantizationSpec(self._edge_or_node(leader))))
+            if leader not in self.derived:
+                spec = self._concrete(leader, encodings[leader])
+                found[leader] = spec if self.training is None else self.training(spec)
+        for site in self.derived:
+            if encodings[site].quantized:
+                found[site] = bias_spec(self.by_name[site.user], encodings[site])
+        return {site: spec for site, spec in found.items() if site not in self.inside} if self.inside else found
+
     def annotate(self, node: FxNode) -> None:
         """Write the node's annotation; implicit sharing is off, since the solution says what is shared."""
-        output = self._spec(self.facts.kinds.output(node.name))
-        edges = self.facts.kinds.edges(node.name)
-        inputs = {self.by_name[edge.node]: spec for edge in edges if (spec := self._spec(edge)) is not None}
+        specs, kinds = self.specs, self.facts.kinds
+        output = specs.get(kinds.output(node.name))
+        edges = kinds.edges(node.name)
+        inputs = {self.by_name[edge.node]: spec for edge in edges if (spec := specs.get(edge)) is not None}
         if inputs or output is not None:
             node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(
                 input_qspec_map=inputs, output_qspec=output, allow_implicit_sharing=False, _annotated=True
@@ -166,25 +182,11 @@ class _Writer:
 
     def annotate_input(self, node: FxNode) -> None:
         """One observer for an input of the graph: ExecuTorch declares one encoding for it, whatever its users read."""
-        output = self._spec(Site(node.name))
+        output = self.specs.get(Site(node.name))
         if output is not None:
             node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(
                 output_qspec=output, allow_implicit_sharing=False, _annotated=True
             )
-
-    def _spec(self, site: Site) -> QuantizationSpecBase | None:
-        encoding = self.encodings.get(site)
-        if encoding is None or not encoding.quantized or (self.inside and site in self.inside):
-            return None
-        if self.derived and site in self.derived:
-            return bias_spec(self.by_name[site.user], encoding)
-        leader = self.leaders[site]
-        if leader is not site and leader != site:
-            if leader not in self.shared:
-                self.shared[leader] = SharedQuantizationSpec(self._edge_or_node(leader))
-            return self.shared[leader]
-        spec = self._concrete(site, encoding)
-        return spec if self.training is None else self.training(spec)
 
     def _concrete(self, site: Site, encoding: Encoding) -> QuantizationSpecBase:
         halvings = self.halvings.get(site, 0)

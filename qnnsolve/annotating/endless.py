@@ -53,11 +53,12 @@ def refuse_endless(model: GraphModule, hidden: Collection[FxNode], encodings: Ma
     Raises:
         UnsupportedGraphError: names the op that reads it, and the way out.
     """
+    least = min(map(_most, set(encodings.values())), default=math.inf)
     for node in model.graph.nodes:
         if node in hidden:
             continue
         for value in _largest(node):
-            for reader in node.users:
+            for reader in node.users if value > least else ():
                 encoding = encodings.get(Site(node.name, reader.name)) or encodings.get(Site(node.name))
                 if encoding is not None and value > _most(encoding):
                     _refuse(node, reader, value, encoding)
@@ -65,12 +66,15 @@ def refuse_endless(model: GraphModule, hidden: Collection[FxNode], encodings: Ma
 
 def _largest(node: FxNode) -> Iterator[float]:
     """The largest magnitude of a constant, or among the numbers that an op writes."""
-    value = constant_of(node)
-    if value is not None and value.numel():
-        low, high = value.detach().aminmax()
-        yield max(-float(low), float(high))
-    if node.op == "call_function" and op_name(node) not in _LIMITS:
-        yield from (abs(each) for each in (*node.args, *node.kwargs.values()) if isinstance(each, float))
+    if node.op == "get_attr":
+        value = constant_of(node)
+        if value is not None and value.numel():
+            low, high = value.detach().aminmax()
+            yield max(-float(low), float(high))
+    elif node.op == "call_function":
+        written = [abs(each) for each in (*node.args, *node.kwargs.values()) if isinstance(each, float)]
+        if written and op_name(node) not in _LIMITS:
+            yield from written
 
 
 def _most(encoding: Encoding) -> float:

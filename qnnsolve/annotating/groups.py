@@ -6,7 +6,7 @@ A group is named by its leader, the site that carries its spec.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 import attrs
@@ -94,7 +94,7 @@ def _halved(facts: Facts, built: Built, port: int, encoding: Encoding) -> int:
     return 0
 
 
-def named_of(facts: Facts, leaders: Mapping[Site, Site], order: Mapping[Site, int]) -> dict[Site, str]:
+def named_of(facts: Facts, leaders: Mapping[Site, Site], order: Iterable[Site]) -> dict[Site, str]:
     """The observer that is asked for at a group of sites, by the group's leader. Of several the first one counts."""
     found: dict[Site, str] = {}
     for site in order if facts.wanted.all else ():

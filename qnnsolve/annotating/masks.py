@@ -45,7 +45,7 @@ def softmax_inputs(facts: Facts, solution: Solution) -> Iterator[tuple[tuple[Sit
 def mask_bounds(masking: Masking, solution: Solution) -> Iterator[tuple[tuple[Site, ...], Bounds]]:
     """Groups of sites that a mask can reach, and where it lies in them."""
     levels = {node.name: (level, masking.hidden[node]) for node, level in masking.levels.items()}
-    for group in solution.groups:
+    for group in solution.groups if levels else ():
         found = [levels[site.node] for site in group if site.node in levels]
         if found:
             yield group, Bounds(mask=min(level for level, _ in found), sign=found[0][1])

@@ -116,13 +116,17 @@ def _hiding(
 ) -> Iterator[tuple[FxNode, dict[FxNode, int]]]:
     """The same for nodes that have any; fills ``hidden``, and ``meeting`` with which of it meets scores."""
     fed = _fed(model)
+    read: set[FxNode] = set()
     for node in reversed(model.graph.nodes):
-        if not any(user in hidden or op_name(user) in _SEES_LITTLE for user in node.users):
+        if op_name(node) in _SEES_LITTLE:
+            read.update(node.all_input_nodes)
+        if node not in read:
             continue
-        read = [user for user in node.users if user.op != "call_module"]  # guards
-        signs = {user: _sign(user, node, hidden, meeting) for user in read}
-        if len(set(signs.values())) == 1 and (sign := signs[read[0]]) and node.op != "output":
+        users = [user for user in node.users if user.op != "call_module"]  # guards
+        signs = {user: _sign(user, node, hidden, meeting) for user in users}
+        if len(set(signs.values())) == 1 and (sign := signs[users[0]]) and node.op != "output":
             hidden[node] = sign
+            read.update(node.all_input_nodes)
             meeting[node] = any(meeting.get(user) or _meets(user, node, fed) for user in node.users if user in hidden)
         elif any(signs.values()):
             yield node, {user: sign for user, sign in signs.items() if sign}
@@ -132,8 +136,9 @@ def _fed(model: GraphModule) -> set[FxNode]:
     """What depends on an input of the model."""
     found: set[FxNode] = set()
     for node in model.graph.nodes:
-        if node.op == "placeholder" or any(source in found for source in node.all_input_nodes):
+        if node.op == "placeholder" or node in found:
             found.add(node)
+            found.update(node.users)
     return found
 
 
