@@ -1,6 +1,8 @@
 """Measure everything, one process each, and write the page: ``make bench``, or ``python -m benchmarks.speed``.
 
-``--quick`` leaves out the sizes and families that take minutes. ``--keep FILE`` holds what was measured, as JSON.
+``--quick`` leaves out the sizes and families that take minutes, ``--only PART`` all other parts. ``--keep FILE`` holds
+what was measured, as JSON. Both files are written after each measurement, so that a run that is cut keeps what it had,
+and parts that it did not come to stay as they were.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,8 @@ MODELS = ("decoder48", "swin")
 SIZES = (1_000, 5_000, 10_000, 50_000)
 GENERATED = ("satisfiable", "unsatisfiable", "pinned")
 ADVERSARIAL = (50, 1_000, 10_000)
+EXPORTED = ("resnet18", "vit")
+PARTS = ("annotate", "solve", "again", "start", "meta", "export", "memory")
 
 
 def _child(module: str, *arguments: str) -> dict[str, Any]:
@@ -34,10 +38,22 @@ def _child(module: str, *arguments: str) -> dict[str, Any]:
     return found
 
 
-def _solves(quick: bool) -> Iterator[dict[str, Any]]:
+def _measurements(quick: bool) -> Iterator[tuple[str, Callable[[], list[dict[str, Any]]]]]:
+    """What is measured: the part of the page that it is of, and how."""
+
+    def each(part: str, *command: str) -> tuple[str, Callable[[], list[dict[str, Any]]]]:
+        return part, lambda: [_child(*command)]
+
+    yield from (each("annotate", "annotating", model) for model in MODELS)
     for family in GENERATED:
-        yield from (_child("solving", family, str(ops)) for ops in SIZES[: 2 if quick else None])
-    yield from (_child("solving", "adversarial", str(ops)) for ops in ADVERSARIAL[: 1 if quick else None])
+        yield from (each("solve", "solving", family, str(ops)) for ops in SIZES[: 2 if quick else None])
+    yield from (each("solve", "solving", "adversarial", str(ops)) for ops in ADVERSARIAL[: 1 if quick else None])
+    yield each("again", "again", "2000")
+    yield "start", lambda: list(_starts())
+    if not quick:
+        yield each("meta", "weightless")
+        yield from (each("export", "exporting", model) for model in EXPORTED)
+        yield each("memory", "memory")
 
 
 def _starts() -> Iterator[dict[str, Any]]:
@@ -47,22 +63,24 @@ def _starts() -> Iterator[dict[str, Any]]:
 
 
 def main() -> None:
-    """Measure, and write the page."""
+    """Measure, and write the page after each measurement."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--keep", type=Path, metavar="FILE")
+    parser.add_argument("--only", action="append", choices=PARTS, metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--keep", type=Path, default=Path("benchmarks/speed/results.json"), metavar="FILE")
     parser.add_argument("--page", type=Path, default=Path("benchmarks/RESULTS.md"), metavar="FILE")
     given = parser.parse_args()
-    found = {
-        "annotate": [_child("annotating", model) for model in MODELS],
-        "solve": list(_solves(given.quick)),
-        "meta": [] if given.quick else [_child("weightless")],
-        "again": [_child("again", "2000")],
-        "start": list(_starts()),
-    }
-    if given.keep is not None:
-        given.keep.write_text(json.dumps(found, indent=1))
-    given.page.write_text(page(found))
+    known: dict[str, Any] = json.loads(given.keep.read_text()) if given.keep.exists() else {}
+    fresh: set[str] = set()
+    for part, measure in _measurements(given.quick):
+        if given.only and part not in given.only:
+            continue
+        found = measure()
+        before = known[part]["rows"] if part in fresh else []
+        fresh.add(part)
+        known[part] = {"load": os.getloadavg()[2], "rows": [*before, *found]}
+        given.keep.write_text(json.dumps(known, indent=1) + "\n")
+        given.page.write_text(page(known))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ __all__ = ["page"]
 
 VERSIONS = ("torch", "executorch", "torchao", "numpy", "scipy")
 STAGES = ("facts", "rules", "solve")
+EXPORT_STAGES = ("export", "prepare", "calibrate", "convert", "compare", "lower", "verify")
 
 HEAD = """# Speed
 
@@ -48,6 +49,18 @@ AGAIN = """
 A solve that is kept (`qnnsolve.solver.session`), and one site of it after the other pinned to a candidate: the median
 of 20, beside a solve from scratch. Both find the same cost each time.
 """
+EXPORT = """
+## Exported twice
+
+An export on this machine, and the same again: the second finds the program that the first one kept (`--cache`). Seconds
+of the wall, 8a8w for the SM8750, verified on the emulator.
+"""
+MEMORY = """
+## Memory of an export
+
+A Llama-style decoder, 16a8w for the SM8750, compiled and not verified: the most that the process had in memory by the
+end of each stage.
+"""
 START = """
 ## Start-up
 
@@ -56,14 +69,11 @@ CPU seconds of whole commands, as installed (with byte code on disk); the run ha
 
 
 def page(found: dict[str, Any]) -> str:
-    """The page of what ``python -m benchmarks.speed`` measured."""
-    parts = [HEAD, _machine(), ANNOTATE, *_annotate(found["annotate"])]
-    parts += [SOLVE.format(limit=round(LIMIT)), *_solve(found["solve"])]
-    if found["meta"]:
-        parts += [META, *_meta(found["meta"])]
-    heads = ("ops", "kept once ms", "a pin ms", "from scratch ms", "times faster")
-    parts += [AGAIN, *_table(heads, map(_again, found["again"]))]
-    parts += [START, *_table(("command", "CPU s"), ((f"`{e['command']}`", f"{e['cpu']:.2f}") for e in found["start"]))]
+    """The page of what ``python -m benchmarks.speed`` measured: the parts that there are."""
+    parts = [HEAD, _machine()]
+    for part, (head, told) in SECTIONS.items():
+        if part in found:
+            parts += [head, *told(found[part]["rows"]), "", f"Load when it was measured: {found[part]['load']:.1f}."]
     return "\n".join(parts) + "\n"
 
 
@@ -71,14 +81,8 @@ def _machine() -> str:
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in VERSIONS)
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     cpu = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
-    return f"{cpu}; Python {platform.python_version()}, {versions}. {_load()}"
-
-
-def _load() -> str:
-    """How busy the machine was: CPU seconds grow where several share caches and cores."""
-    if not hasattr(os, "getloadavg"):
-        return ""
-    return f"Load of the last quarter of an hour: {os.getloadavg()[2]:.1f} on {os.cpu_count()} cores."
+    busy = f"{os.cpu_count()} cores; where more than that is running, CPU seconds grow, and those of the wall more so"
+    return f"{cpu}, {busy}. Python {platform.python_version()}, {versions}."
 
 
 def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
@@ -137,7 +141,16 @@ def _growth(measured: list[dict[str, Any]]) -> Iterator[str]:
             yield f"- {family}: 50,000 ops cost {times:.1f} times 5,000, {total:.1f} s in all."
 
 
-def _again(each: dict[str, Any]) -> Iterator[str]:
+def _again(measured: list[dict[str, Any]]) -> Iterator[str]:
+    heads = ("ops", "kept once ms", "a pin ms", "from scratch ms", "times faster")
+    yield from _table(heads, map(_again_row, measured))
+
+
+def _start(measured: list[dict[str, Any]]) -> Iterator[str]:
+    yield from _table(("command", "CPU s"), ((f"`{e['command']}`", f"{e['cpu']:.2f}") for e in measured))
+
+
+def _again_row(each: dict[str, Any]) -> Iterator[str]:
     milliseconds = (each[key] * 1e3 for key in ("keep", "again", "scratch"))
     return iter((f"{each['ops']:,}", *(f"{ms:.2f}" for ms in milliseconds), f"{each['scratch'] / each['again']:.0f}"))
 
@@ -147,3 +160,36 @@ def _meta(measured: list[dict[str, Any]]) -> Iterator[str]:
     for each in measured:
         times = [f"{each[key]:.1f}" for key in ("export", "passes", "annotate")]
         yield from _table(heads, [(f"{each['calls']}", *times, f"{each['peak_mb']}", each["answer"])])
+
+
+def _export(measured: list[dict[str, Any]]) -> Iterator[str]:
+    heads = ("model", "export", *(f"{stage} s" for stage in EXPORT_STAGES), "whole s")
+    rows = (
+        (each["model"], when, *(f"{spent.get(stage, 0):.1f}" for stage in (*EXPORT_STAGES, "whole")))
+        for each in measured
+        for when, spent in zip(("first", "again"), each["rounds"], strict=True)
+    )
+    yield from _table(heads, rows)
+
+
+def _memory(measured: list[dict[str, Any]]) -> Iterator[str]:
+    for each in measured:
+        weights = each["parameters"] * 4 >> 20
+        rows = [("weights in float32", f"{weights:,}", "-")]
+        rows += [(stage, f"{own:,}", f"{child:,}" if child else "-") for stage, own, child in each["peaks"]]
+        yield from _table(("by the end of", "MB", "MB of the largest child"), rows)
+        yield ""
+        millions = each["parameters"] / 1e6
+        yield f"{millions:.0f} million parameters, {each['seconds']:.0f} s, a `.pte` of {each['pte_mb']:,} MB."
+
+
+SECTIONS: dict[str, tuple[str, Callable[[list[dict[str, Any]]], Iterator[str]]]] = {
+    "annotate": (ANNOTATE, _annotate),
+    "solve": (SOLVE.format(limit=round(LIMIT)), _solve),
+    "meta": (META, _meta),
+    "again": (AGAIN, _again),
+    "start": (START, _start),
+    "export": (EXPORT, _export),
+    "memory": (MEMORY, _memory),
+}
+"""The parts of the page: their text, and what tells their rows."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from functools import partial
 
 from qnnsolve.constraints import Constraint, Convertible, Prefer, Site
 from qnnsolve.encodings import FLOAT, FP16, Encoding
@@ -51,17 +52,29 @@ def an_edge_equals_its_producer_or_converts(call: Call) -> Iterator[Constraint]:
         constant = edge.node in facts.built and facts.built[edge.node].fate is Fate.CONSTANT
         fixed = constant or removed or lost or node.target in facts.operators.curated.no_convert_after
         once = node.kind is NodeKind.INPUT and len(facts.graph.users[edge.node]) > 1
-        both = itertools.product(facts.domains[producer], facts.domains[edge])
-        pairs = frozenset(
-            pair
-            for pair in both
-            if _bridged(convert, *pair, fixed)
-            and not (once and pair[0] == FLOAT)
-            and not (removed and pair[1] == FLOAT)
-        )
+        ends = facts.domains[producer], facts.domains[edge]
+        key = (_pairs, *ends, fixed, once, removed)
+        pairs = call.once(key, partial(_pairs, convert, *ends, fixed=fixed, once=once, removed=removed))
         price = costs.convert(node.tensor.numel if node.tensor is not None else None)
         reason = Reason.of("QC004", Says.NO_CONVERT if fixed else Says.CONVERTS, sources)
         yield Convertible(producer, edge, pairs, price, reason)
+
+
+def _pairs(
+    convert: Accepted | None,
+    sources: tuple[Encoding, ...],
+    targets: tuple[Encoding, ...],
+    *,
+    fixed: bool,
+    once: bool,
+    removed: bool,
+) -> frozenset[tuple[Encoding, Encoding]]:
+    """The encodings of a producer and an edge between which a convert can stand."""
+    return frozenset(
+        pair
+        for pair in itertools.product(sources, targets)
+        if _bridged(convert, *pair, fixed) and not (once and pair[0] == FLOAT) and not (removed and pair[1] == FLOAT)
+    )
 
 
 def _bridged(convert: Accepted | None, source: Encoding, target: Encoding, fixed: bool) -> bool:

@@ -21,9 +21,16 @@ from qnnsolve.rules.wishes import Wish
 if TYPE_CHECKING:
     from qnnsolve.rules.base import Facts
 
-__all__ = ["Call", "Kinds", "first_calls"]
+__all__ = ["Call", "Kinds", "first_calls", "once"]
 
 T = TypeVar("T")
+
+
+def once(facts: Facts, key: object, make: Callable[[], T]) -> T:
+    """What ``make`` returns, made once for all whose ``key`` is equal."""
+    if key not in facts.made:
+        facts.made[key] = make()
+    return facts.made[key]  # type: ignore[no-any-return]
 
 
 @attrs.frozen(eq=False)
@@ -43,10 +50,7 @@ class Call:
 
     def once(self, key: object, make: Callable[[], T]) -> T:
         """What ``make`` returns, made once for all calls whose ``key`` is equal, whatever their kinds."""
-        made = self.facts.made
-        if key not in made:
-            made[key] = make()
-        return made[key]  # type: ignore[no-any-return]
+        return once(self.facts, key, make)
 
     def float_inputs(self) -> tuple[tuple[int, Input, Site, TensorFact], ...]:
         """Port, input, edge and tensor of every input that is a float tensor."""

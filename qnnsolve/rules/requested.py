@@ -9,10 +9,11 @@ import attrs
 
 from qnnsolve.constraints import Allow, Constraint, Forbid, Prefer, Problem, Site
 from qnnsolve.constraints.repeats import Repeats
+from qnnsolve.encodings import Encoding
 from qnnsolve.reasons import Reason, Says
 from qnnsolve.rules import costs
 from qnnsolve.rules.base import Facts
-from qnnsolve.rules.kinds import Call
+from qnnsolve.rules.kinds import Call, once
 from qnnsolve.rules.registry import rule
 from qnnsolve.rules.repeating import at_each_call, call_rule
 from qnnsolve.rules.request import Role
@@ -49,8 +50,13 @@ def _as_asked(facts: Facts, site: Site) -> Iterator[Constraint]:
     # Of two second operands of equal width the affine one keeps more of the range.
     against = facts.wanted.activation(owner) if port.role is Role.OPERAND else asked
     narrow, widen = _prices(port.role)
-    priced = ((e, 0 if e == asked else costs.deviation(against, e, narrow, widen)) for e in facts.domains[site])
-    dear = tuple((encoding, cost) for encoding, cost in priced if cost)
+    domain = facts.domains[site]
+
+    def priced() -> tuple[tuple[Encoding, int], ...]:
+        prices = ((e, 0 if e == asked else costs.deviation(against, e, narrow, widen)) for e in domain)
+        return tuple((encoding, cost) for encoding, cost in prices if cost)
+
+    dear = once(facts, (_as_asked, asked, against, port.role, domain), priced)
     if dear:
         wish = facts.wanted.said_of(owner, port)
         sources = () if wish is None else (wish.source,)
