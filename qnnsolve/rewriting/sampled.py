@@ -17,6 +17,8 @@ __all__ = ["SAMPLED"]
 
 _aten = torch.ops.aten
 _Tensor = torch.Tensor
+_VOLUME = 5
+"""The rank of a batch of volumes with channels."""
 
 
 def _padded(x: _Tensor, pad: list[int], mode: str = "constant", value: float | None = None) -> _Tensor | None:
@@ -64,6 +66,22 @@ def _nearest(target: Any, line: Any) -> Callable[..., _Tensor | None]:
     return spelled
 
 
+def _multiplied(x: _Tensor, dim: int, columns: _Tensor) -> _Tensor:
+    turned = x.transpose(dim, -1)
+    product = torch.nn.functional.linear(turned.flatten(0, -2), columns.t())
+    return product.view(*turned.shape[:-1], columns.shape[1]).transpose(dim, -1)
+
+
+def _in_rows(x: _Tensor, dim: int, columns: _Tensor) -> _Tensor:
+    """In three dimensions, before it and behind it as one each.
+
+    A product of two dimensions that is viewed in five comes out wrong: 110 % off (HTP emulator, V68, QNN 2.51).
+    """
+    rows = x.reshape(-1, x.shape[dim], math.prod(x.shape[dim + 1 :]))
+    product = torch.nn.functional.linear(rows.transpose(1, 2), columns.t()).transpose(1, 2)
+    return product.reshape(*x.shape[:dim], columns.shape[1], *x.shape[dim + 1 :])
+
+
 def _linear(line: Any, plane: bool = False) -> Callable[..., _Tensor]:
     """By a matrix of which each column is what the resize of one ``line`` makes of a one among zeros."""
 
@@ -73,9 +91,7 @@ def _linear(line: Any, plane: bool = False) -> Callable[..., _Tensor]:
             ones = torch.eye(length).view(length, 1, *([1] if plane else []), length)
             to, by = size and [size[at]], factors and [factors[at]]
             columns = line(ones, to and [1] * plane + to, corners, by and [1.0] * plane + by).view(length, -1)
-            turned = made.transpose(at + 2, -1)
-            product = torch.nn.functional.linear(turned.flatten(0, -2), columns.t())
-            made = product.view(*turned.shape[:-1], columns.shape[1]).transpose(at + 2, -1)
+            made = _multiplied(made, at + 2, columns) if x.dim() < _VOLUME else _in_rows(made, at + 2, columns)
         return made
 
     return spelled
