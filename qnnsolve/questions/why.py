@@ -11,9 +11,8 @@ from collections.abc import Iterator, Sequence
 
 import attrs
 
-from qnnsolve.constraints import Allow, Constraint, Problem, Site
+from qnnsolve.constraints import Allow, Constraint, Problem
 from qnnsolve.encodings import FLOAT, Encoding
-from qnnsolve.errors import UsageError, suggestion
 from qnnsolve.facts.graph import NodeKind
 from qnnsolve.questions.answers import ExplanationStep, PlaceVerdict, WhyNot
 from qnnsolve.questions.chain import steps_of
@@ -35,8 +34,8 @@ from qnnsolve.questions.standing import (
     rows_of,
     verdict_on,
 )
+from qnnsolve.questions.wanted import wanted
 from qnnsolve.reasons import Reason
-from qnnsolve.rules.request import PRECISIONS, Request
 from qnnsolve.solver import Conflict, Solution, Unknown, Unsatisfiable
 from qnnsolve.sources import Source, SourceKind
 
@@ -57,16 +56,29 @@ def why(opened: Opened, place: NodePlace) -> tuple[WhyNot, ...]:
     if place.port is None:
         ports = opened.sites_of.get(place.node.name, ())
         if is_on_cpu(opened, place) or not ports:
-            return (why_not(opened, place, NPU),)
+            return (_kept_off(opened, place),)
         return tuple(each for port, site in ports for each in why(opened, NodePlace(place.node, port, site)))
     assert place.site is not None
     asked, chosen = opened.facts.asked(place.site), opened.encodings[place.site]
     if is_on_cpu(opened, place) and chosen == FLOAT:
-        return (why_not(opened, NodePlace(place.node), NPU),)
+        return (_kept_off(opened, NodePlace(place.node)),)
     as_asked = asked in (chosen, chosen.free)
     if as_asked:
         return (_as_it_is(opened, place, asked),)
     return (_in_their_words(opened, place, why_not(opened, place, asked.name)),)
+
+
+def _kept_off(opened: Opened, place: NodePlace) -> WhyNot:
+    """The answer for a node that is not on the accelerator: the cause that the solve tells comes first."""
+    answer, record = why_not(opened, place, NPU), opened.records.get(place.node.name)
+    causes = () if record is None else record.deviations
+    if not causes or not any(YOU_ASK in step.text for step in answer.steps):
+        return answer
+    first = ExplanationStep(causes[0].reason, causes[0].rule, causes[0].sources)
+    sentence = answer.sentence.replace(place.node.name, "it", 1)
+    return attrs.evolve(
+        answer, sentence=f"{place.node.name} stays on the CPU: {sentence}", steps=(first, *_after(answer.steps))
+    )
 
 
 def why_not(opened: Opened, place: NodePlace, value: str) -> WhyNot:
@@ -77,18 +89,18 @@ def why_not(opened: Opened, place: NodePlace, value: str) -> WhyNot:
     """
     if value == NPU and (known := placed_for_good(opened, place, _blank(opened, place, value))):
         return known
-    wanted = dict(_wanted(opened, place, value))
+    asked = dict(wanted(opened, place, value))
     blank = _blank(opened, place, value)
-    missing = [(site, each) for site, each in wanted.items() if not each & set(opened.problem.domains[site])]
+    missing = [(site, each) for site, each in asked.items() if not each & set(opened.problem.domains[site])]
     if missing:
         return no_candidate(opened, blank, *missing[0])
-    if all(opened.encodings[site] in each for site, each in wanted.items()):
+    if all(opened.encodings[site] in each for site, each in asked.items()):
         return attrs.evolve(
             blank, verdict=PlaceVerdict.CHOSEN, sentence=verdict_on(blank, "is"), steps=_standing(opened, place, value)
         )
     question = Reason.in_words(QUESTION, f"{YOU_ASK} {PLACES.get(value, value)}", (_YOU,))
-    pins: list[Constraint] = [Allow(site, each, question) for site, each in wanted.items()]
-    own = set(wanted) if value == CPU or FLOAT in next(iter(wanted.values())) else set()
+    pins: list[Constraint] = [Allow(site, each, question) for site, each in asked.items()]
+    own = set(asked) if value == CPU or FLOAT in next(iter(asked.values())) else set()
     staying = [each for each in opened.staying if each.site not in own]
     near = conflict_near(opened, pins)
     if near is not None and not any(each.reason.rule == PINNED for each in near.constraints):
@@ -120,40 +132,6 @@ def _blank(opened: Opened, place: NodePlace, value: str) -> WhyNot:
         verdict=PlaceVerdict.IMPOSSIBLE,
         sentence="",
     )
-
-
-def _wanted(opened: Opened, place: NodePlace, value: str) -> Iterator[tuple[Site, frozenset[Encoding]]]:
-    """What each site may have where the question has its way."""
-    ports = opened.sites_of.get(place.node.name, ())
-    if not ports:
-        raise UsageError(f"{place.node.name} carries no float, so it has no encoding to ask for")
-    if value in (NPU, CPU):
-        for _, site in ports:
-            domain = frozenset(opened.problem.domains[site])
-            yield site, domain - {FLOAT} if value == NPU else frozenset({FLOAT})
-        return
-    if value in PRECISIONS and place.port is None:
-        request = Request.of(PRECISIONS[value])
-        for port, site in ports:
-            yield site, _fitting(opened, site, request.asked(port.role, port.rank, port.ch_axis))
-        return
-    try:
-        encoding = Encoding.of_name(value)
-    except ValueError as error:
-        known = (NPU, CPU, *PRECISIONS, *(each.name for _, site in ports for each in opened.problem.domains[site]))
-        raise UsageError(f"unknown encoding '{value}': {suggestion(value, dict.fromkeys(known))}") from error
-    if place.site is not None:
-        yield place.site, _fitting(opened, place.site, encoding)
-        return
-    for port, site in ports:
-        if port.position is None:
-            yield site, _fitting(opened, site, encoding)
-
-
-def _fitting(opened: Opened, site: Site, encoding: Encoding) -> frozenset[Encoding]:
-    """``encoding``, and the candidates that are it with a scale that the chip fixes."""
-    domain = opened.problem.domains[site]
-    return frozenset({encoding, *(each for each in domain if each.free == encoding)})
 
 
 def _standing(opened: Opened, place: NodePlace, value: str) -> tuple[ExplanationStep, ...]:

@@ -256,3 +256,15 @@ def test_a_pattern_is_found_in_names_where_no_path_has_it(opened: Opened) -> Non
     assert [place.node.name for place in places(opened, "re:^softm")] == ["softmax"]
     with pytest.raises(UsageError, match=r"nothing in the model is 're:\^nothing'"):
         places(opened, "re:^nothing")
+
+
+def test_what_keeps_an_op_on_the_cpu_stands_first(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text('format = 1\n\n[[cpu]]\nop = "Softmax"\nwhy = "ticket 123"\n')
+    path = tmp_path / "own.qnn"
+    solve(seeded(Attention), (TOKENS,), soc="SM8350", precision="16a8w", user_facts=[own], save=path)
+    opened = Opened.of(load_run(path))
+    (answer,) = why(opened, *places(opened, "softmax"))
+    assert answer.sentence == "softmax stays on the CPU: it cannot run on the accelerator (V68)"
+    assert answer.steps[0].text == "your facts leave Softmax nothing on the accelerator"
+    assert not any("you ask" in step.text for step in answer.steps)
