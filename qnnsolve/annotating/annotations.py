@@ -96,8 +96,10 @@ def write_annotations(
 
 
 def mark_cpu_nodes(model: GraphModule, cpu_nodes: Iterable[str]) -> None:
-    """Mark the nodes that the solution leaves on the CPU, so that lowering does."""
+    """Mark the nodes that the solution leaves on the CPU, so that lowering does; a mark of an earlier one is gone."""
     by_name = {node.name: node for node in model.graph.nodes}
+    for node in by_name.values():
+        node.meta.get("custom", {}).pop(CPU_KEY, None)
     for name in cpu_nodes:
         by_name[name].meta.setdefault("custom", {})[CPU_KEY] = CPU_VALUE
 

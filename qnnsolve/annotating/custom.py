@@ -28,7 +28,7 @@ from qnnsolve.errors import UsageError
 from qnnsolve.foreign import foreign
 from qnnsolve.rules.wishes import By, Strength, What, Where, Wish
 
-__all__ = ["custom_wishes", "encoding_of"]
+__all__ = ["custom_wishes", "encoding_of", "given_wishes"]
 
 Place: TypeAlias = "FxNode | tuple[FxNode, FxNode]"
 Annotating: TypeAlias = Callable[[GraphModule], None]
@@ -58,6 +58,26 @@ def custom_wishes(
     return tuple(wishes)
 
 
+def given_wishes(model: GraphModule, observers: NamedObservers, words: str) -> Iterator[Wish]:
+    """Pins for what stands annotated in ``model``, in these ``words``; biases follow from what is pinned.
+
+    Raises:
+        UsageError: no backend has such a spec.
+    """
+    specs = dict(_specs(model))
+    for place, spec in specs.items():
+        concrete = _concrete(spec, specs)
+        if isinstance(concrete, QuantizationSpec | FixedQParamsQuantizationSpec) and concrete.qscheme in _QSCHEMES:
+            yield _pinned(place, concrete, words, observers)
+
+
+def _pinned(
+    place: Place, spec: QuantizationSpec | FixedQParamsQuantizationSpec, words: str, observers: NamedObservers
+) -> Wish:
+    observer = observers.name_of(spec, weight=False) if isinstance(spec, QuantizationSpec) else None
+    return Wish(_where(place), What(encoding=encoding_of(spec, words), observer=observer), words, Strength.PIN)
+
+
 def _written(model: GraphModule, function: Annotating, observers: NamedObservers) -> Iterator[Wish]:
     name = getattr(function, "__name__", None) or getattr(getattr(function, "func", None), "__name__", repr(function))
     words = f"custom annotation {name}"
@@ -70,10 +90,7 @@ def _written(model: GraphModule, function: Annotating, observers: NamedObservers
             continue
         spec = _concrete(spec, after)
         if isinstance(spec, QuantizationSpec | FixedQParamsQuantizationSpec):
-            plain = isinstance(spec, QuantizationSpec)
-            observer = observers.name_of(spec, weight=False) if plain else None
-            what = What(encoding=encoding_of(spec, words), observer=observer)
-            yield Wish(_where(place), what, words, Strength.PIN)
+            yield _pinned(place, spec, words, observers)
 
 
 def _specs(model: GraphModule) -> Iterator[tuple[Place, Any]]:

@@ -11,7 +11,8 @@ from executorch.backends.qualcomm.serialization.qc_schema import QnnExecuTorchBa
 from torch.fx import GraphModule
 from torch.fx import Node as FxNode
 
-from qnnsolve.annotating.custom import custom_wishes
+from qnnsolve.annotating.composing import annotated_before
+from qnnsolve.annotating.custom import custom_wishes, given_wishes
 from qnnsolve.annotating.endless import endless_wishes
 from qnnsolve.annotating.named_observers import NamedObservers
 from qnnsolve.annotating.settings import default_request, settings_wishes
@@ -29,6 +30,8 @@ from qnnsolve.rules.wish_text import parse_wish
 from qnnsolve.rules.wishes import Strength, Wish
 
 __all__ = ["WishingQuantizer"]
+
+EARLIER = "what an earlier quantizer annotated"
 
 
 class WishingQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no types
@@ -154,6 +157,7 @@ class WishingQuantizer(QnnQuantizer):  # type: ignore[misc]  # upstream ships no
             *settings_wishes(self, model, self._observers, default_is_set=self._is_set),
             *custom_wishes(model, functions, self._annotate_as_executorch, self._observers),
             *self._wanted.wishes,
+            *(given_wishes(model, self._observers, EARLIER) if annotated_before(model) else ()),
         )
         request = self._request()
         return Wanted(request, (*wishes, *endless_wishes(model, hidden, request.fp16)))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from executorch.backends.qualcomm._passes.seq_mse import SeqMSE
-from executorch.backends.qualcomm.quantizer.qconfig import get_16a8w_qnn_ptq_config
+from executorch.backends.qualcomm.quantizer.qconfig import get_8a8w_qnn_ptq_config, get_16a8w_qnn_ptq_config
 from executorch.backends.qualcomm.quantizer.quant_recipe import QuantGranularity, QuantRecipe
 from executorch.backends.qualcomm.quantizer.quantizer import (
     ModuleQConfig,
@@ -21,11 +21,17 @@ from executorch.backends.qualcomm.quantizer.quantizer import (
 from torch import nn
 from torchao.quantization.pt2e import HistogramObserver, MinMaxObserver, MovingAverageMinMaxObserver
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
-from torchao.quantization.pt2e.quantizer import ComposableQuantizer, QuantizationAnnotation, QuantizationSpec
+from torchao.quantization.pt2e.quantizer import (
+    ComposableQuantizer,
+    QuantizationAnnotation,
+    QuantizationSpec,
+    Quantizer,
+)
 from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
 
 from qnnsolve import SolveQuantizer
 from qnnsolve.errors import UnknownNameError, UnsatisfiableError, UsageError
+from qnnsolve.lowering.marks import CPU_KEY
 from qnnsolve.results import NodeRecord
 from tests.nets import Masked, seeded
 
@@ -405,3 +411,38 @@ def test_inside_a_composable_quantizer_the_observers_are_bound_too() -> None:
     torch.testing.assert_close(one, other, rtol=0, atol=0)
     assert alone.result is not None and composed.result is not None
     assert composed.result.calibration == alone.result.calibration
+
+
+def test_of_several_quantizers_the_earlier_counts_and_the_next_takes_what_it_left() -> None:
+    sample = (torch.rand(1, 4, 8), torch.tensor([[1.0, 1.0, 0.0, 0.0]]))
+    whole = convert_pt2e(prepared(SolveQuantizer(precision="16a8w"), Masked, sample))(*sample)
+    second = SolveQuantizer(precision="8a8w")
+    both = ComposableQuantizer([SolveQuantizer(precision="16a8w"), second])
+    torch.testing.assert_close(convert_pt2e(prepared(both, Masked, sample))(*sample), whole, rtol=0, atol=0)
+    first, second = SolveQuantizer(precision="16a8w"), SolveQuantizer(precision="8a8w")
+    first.add_discard_nodes(["matmul"])
+    converted = convert_pt2e(prepared(ComposableQuantizer([first, second]), Masked, sample))
+    assert second.result is not None
+    assert {node.output for node in second.result.nodes if node.name == "matmul"} == {"u8"}
+    assert {node.output for node in second.result.nodes if node.name == "transpose"} == {"u16"}
+    assert not any(node.meta.get("custom", {}).get(CPU_KEY) for node in converted.graph.nodes)
+
+
+def test_what_an_earlier_quantizer_annotated_is_named_where_it_cannot_hold() -> None:
+    class Wrong(Quantizer):  # type: ignore[misc]  # torchao ships no types
+        """Asks for what the chip has not: 8 bits into a convolution, and 16 out of it."""
+
+        def annotate(self, model: Any) -> Any:
+            config = get_16a8w_qnn_ptq_config()
+            for node in model.graph.nodes:
+                if node.name == "conv2d":
+                    narrow = get_8a8w_qnn_ptq_config().input_activation
+                    read = {node.args[0]: narrow}
+                    node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(read, config.output_activation)
+            return model
+
+        def validate(self, model: Any) -> None:
+            """Nothing to do."""
+
+    with pytest.raises(UnsatisfiableError, match="is pinned by what an earlier quantizer annotated"):
+        prepared(ComposableQuantizer([Wrong(), SolveQuantizer()]))
