@@ -94,6 +94,7 @@ def _attention() -> Iterator[Boundary]:
     yield case(family, "softmax at 8", Attention, "module:soft=8a", shape, precision="16a8w")
     yield case(family, "softmax at 16", Attention, "module:soft=16a module:mix=16a", shape)
     yield case(family, "scores at 16", Attention, "module:scores=16a", shape)
+    yield case(family, "scores at 16, keys signed", Attention, "module:scores=16a node:transpose@out=s16", shape)
     yield case(family, "16 x 8 products", Attention, "op:aten.matmul@in[1]=u8", shape, precision="16a8w")
 
 
