@@ -25,7 +25,7 @@ from torch.fx import GraphModule
 
 from qnnsolve.annotating.annotations import mark_cpu_nodes, write_annotations
 from qnnsolve.annotating.calibrated import Watch, watch
-from qnnsolve.annotating.composing import kept_as_annotated, pass_callbacks_on
+from qnnsolve.annotating.composing import pass_callbacks_on
 from qnnsolve.annotating.given import bind
 from qnnsolve.annotating.seq_mse import take_derived_observers
 from qnnsolve.annotating.training import drop_counters, folding_norms
@@ -235,8 +235,7 @@ class SolveQuantizer(WishingQuantizer):
             raise UnsatisfiableError(outcome.conflicts, tuple(map(conflict_in_words, outcome.conflicts)))
         if isinstance(outcome, Unknown):
             raise BudgetExceededError(outcome.limit)
-        with kept_as_annotated(model):
-            write_annotations(model, facts, problem, outcome, masked, self._observers, self._folding)
+        write_annotations(model, facts, problem, outcome, masked, self._observers, self._folding)
         self._solved_for = facts
         placed = placements(facts, outcome.encodings)
         self.cpu_nodes = frozenset(name for name, place in placed.items() if place is Placement.CPU)

@@ -12,6 +12,7 @@ from torch.fx import Node as FxNode
 from torchao.quantization.pt2e.quantizer import QuantizationAnnotation, QuantizationSpecBase, SharedQuantizationSpec
 from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
 
+from qnnsolve.annotating.composing import kept_as_annotated
 from qnnsolve.annotating.endless import refuse_endless
 from qnnsolve.annotating.groups import bounds_of, floors_of, halvings_of, named_of
 from qnnsolve.annotating.masks import mask_bounds, softmax_inputs
@@ -89,10 +90,11 @@ def write_annotations(
         inside,
         training,
     )
-    for node in facts.inputs:
-        writer.annotate_input(by_name[node.name])
-    for name in facts.built:
-        writer.annotate(by_name[name])
+    with kept_as_annotated(model):
+        for node in facts.inputs:
+            writer.annotate_input(by_name[node.name])
+        for name in facts.built:
+            writer.annotate(by_name[name])
 
 
 def mark_cpu_nodes(model: GraphModule, cpu_nodes: Iterable[str]) -> None:
