@@ -155,7 +155,10 @@ class _Fixing:
             node.args, node.kwargs = with_float32(node.args), with_float32(node.kwargs)
         value = self._value(node)
         if isinstance(value, (int, float, bool)):
-            node.replace_all_uses_with(value)  # type: ignore[arg-type]  # a number stands where the node stood
+            for user in [*node.users]:  # torch's own way asks the number for its name where somebody watches
+                user.args, user.kwargs = torch.fx.map_arg(
+                    (user.args, user.kwargs), lambda each: value if each is node else each
+                )
             self.graph.erase_node(node)
             return
         node.meta["val"] = value
