@@ -59,7 +59,7 @@ MEMORY = """
 ## Memory of an export
 
 A Llama-style decoder, 16a8w for the SM8750, compiled and not verified: the most that the process had in memory by the
-end of each stage.
+end of each stage. A child that took no more than the process itself is not told apart (-).
 """
 START = """
 ## Start-up
@@ -73,7 +73,9 @@ def page(found: dict[str, Any]) -> str:
     parts = [HEAD, _machine()]
     for part, (head, told) in SECTIONS.items():
         if part in found:
-            parts += [head, *told(found[part]["rows"]), "", f"Load when it was measured: {found[part]['load']:.1f}."]
+            note = found[part].get("note", "")
+            load = f"Load when it was measured: {found[part]['load']:.1f}{note and f' ({note})'}."
+            parts += [head, *told(found[part]["rows"]), "", load]
     return "\n".join(parts) + "\n"
 
 

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import attrs
 
-from qnnsolve.constraints import Same, Site
+from qnnsolve.constraints import Allow, Forbid, Same, Site
 from qnnsolve.encodings import Encoding
 from qnnsolve.solver.answers import Convert
 from qnnsolve.solver.clock import Clock
@@ -112,6 +112,15 @@ class _Search:
             if v != site:
                 self._masks[v] &= self._masks[site]
 
+    def _is_refuted(self) -> bool:
+        """Whether what is said of single sites leaves a variable no value, as most pins that cannot hold do."""
+        left = {v: self._masks[v] for v in set(self._variable)}
+        alone = [[(kind, at[0]) for kind, at in said if kind.type in (Allow, Forbid)] for said in self._said]
+        for number, sites in zip(self._of, self._sites, strict=True):
+            for kind, column in alone[number]:
+                left[self._variable[sites[column]]] &= kind.mask if kind.type is Allow else ~kind.mask
+        return not all(left.values())
+
     def run(self) -> OnlyCheapest | None:
         placed = self._placed()
         if placed is None:
@@ -142,7 +151,7 @@ class _Search:
     def _placed(self) -> list[tuple[Template, tuple[int, ...]]] | None:
         """The template and the variables of every place; None where nothing is possible."""
         variable, masks = self._variable, self._masks
-        if not all(masks[v] for v in set(variable)):
+        if self._is_refuted():
             return None
         scopes = [tuple([variable[site] for site in sites]) for sites in self._sites]
         often = Counter(itertools.chain.from_iterable([dict.fromkeys(scope) for scope in scopes]))
