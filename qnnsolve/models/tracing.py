@@ -49,7 +49,10 @@ def exported(
     def refused(what: str) -> UnsupportedGraphError:
         if _packs():
             return UnsupportedGraphError("pack_padded_sequence", _PACKED)
-        return UnsupportedGraphError(name, f"{_DEPENDS}{_own_line()}" if _depends_on_data() else what)
+        if _depends_on_data():
+            return UnsupportedGraphError(name, f"{_DEPENDS}{_own_line()}")
+        reshaped = _reshaped(model, examples) if isinstance(model, torch.nn.Module) else None
+        return UnsupportedGraphError(name, what if reshaped is None else f"{what}: {reshaped}")
 
     if not isinstance(model, torch.nn.Module):
         # A program may come from a file, whose parts need not fit each other.
@@ -82,6 +85,29 @@ _DEPENDS = (
     "a value that is computed decides a size, a branch or a position, and a graph has fixed ones; index with a tensor "
     "of one dimension (k[i.reshape(1)] = y), choose with torch.where, or mask"
 )
+
+
+def _reshaped(model: torch.nn.Module, examples: tuple[Any, ...]) -> str | None:
+    """What the model does to the shape of an input in place, which torch.export fails on; None where it does not."""
+    import torch
+    from torch.utils import _pytree as pytree
+
+    def kept(what: str) -> UnsupportedGraphError:
+        return UnsupportedGraphError(type(model).__name__, what)
+
+    copies = pytree.tree_map_only(torch.Tensor, torch.clone, examples)
+    with contextlib.suppress(UnsupportedGraphError), torch.no_grad(), foreign("it cannot be run", kept):
+        model(*copies)
+    tensors = zip(pytree.tree_leaves(examples), pytree.tree_leaves(copies), strict=True)
+    changed = (index for index, (one, other) in enumerate(tensors) if _sizes(one) != _sizes(other))
+    index = next(changed, None)
+    if index is None:
+        return None
+    return f"it changes the shape of input {index} in place (unsqueeze_, squeeze_ ...); make a new tensor instead"
+
+
+def _sizes(leaf: Any) -> Any:
+    return getattr(leaf, "shape", None)
 
 
 def _depends_on_data() -> bool:

@@ -13,6 +13,7 @@ from torch.utils import _pytree as pytree
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
 from qnnsolve import SolveQuantizer, solve
+from qnnsolve.errors import UnsupportedGraphError
 from qnnsolve.verification.noise import sqnr_db
 
 
@@ -95,3 +96,8 @@ def test_a_solve_says_so_of_a_model_and_of_a_program(function: Callable[..., Any
 def test_nothing_is_said_of_a_tensor_of_the_models_own() -> None:
     result = solve(Net(lambda x, y: (x * 2).add_(y).relu_()), samples()[0], soc="SM8750", precision="16a8w")
     assert not result.notes
+
+
+def test_an_input_that_changes_its_shape_is_refused_with_the_way_out() -> None:
+    with pytest.raises(UnsupportedGraphError, match=r"it changes the shape of input 0 in place .*; make a new tensor"):
+        solve(Net(lambda x, y: x.unsqueeze_(0) + y), samples()[0], soc="SM8750")

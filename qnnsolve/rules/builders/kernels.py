@@ -64,8 +64,13 @@ def _depthwise(
     flat: bool,
 ) -> str | None:
     """Half precision has no dilated one with strides (``dilated_strided``), and on V68 none of sequences with strides
-    (``row_strided``). Of 16 by 16 bits every long one is wrong, and of the dilated ones some are."""
+    (``row_strided``). The compiler fails at dilated ones with strides whose kernel, taps or strides differ by dimension
+    (3x3, taps 2 apart, strides 2x1: QNN 2.51, V79), so that nothing is known of these. Of 16 by 16 bits every long one
+    is wrong, and so are those whose taps are three or more apart: 42 dB of 87 (HTP emulator, QNN 2.51, V79: 3x3 and 3x1
+    by 3, 2x2 by 5; by 2 they have 53 to 57)."""
     stepping = set(strides) != {1}
+    if apart and stepping and any(len(set(each)) > 1 for each in (kernel, taps, strides)):
+        return "dilated_strided_uneven"
     if long:  # the strictest of those that may fit
         return "long_strided" if apart and stepping else "long"
     if apart and stepping:
