@@ -12,7 +12,7 @@ from torchao.quantization.pt2e.quantizer import Quantizer
 
 from qnnsolve.annotating.accumulators import bind_accumulators
 from qnnsolve.annotating.annotations import mark_cpu_nodes, write_annotations
-from qnnsolve.annotating.masks import bind_masks
+from qnnsolve.annotating.masks import bind_masks, share_high_constants
 from qnnsolve.annotating.maxima import observe_behind_maxima
 from qnnsolve.annotating.named_observers import NamedObservers
 from qnnsolve.annotating.training import observed
@@ -37,6 +37,7 @@ def bind(model: GraphModule, facts: Facts, observers: MutableMapping[Any, Any], 
     bind_accumulators(model, facts, found)
     if not training:
         observe_behind_maxima(model, facts, observers)
+        share_high_constants(model, observers)
 
 
 class GivenQuantizer(Quantizer):  # type: ignore[misc]  # torchao ships no types

@@ -6,14 +6,14 @@ steps of 1.0, which is too coarse for other contents of a mask, such as a bias b
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 
 from torch.fx import GraphModule
 from torch.fx import Node as FxNode
 
 from qnnsolve.annotating.mask_observers import MaskObserver, Way
-from qnnsolve.annotating.observers import Bounded, Bounds
+from qnnsolve.annotating.observers import Bounded, Bounds, Unobserved
 from qnnsolve.constraints import Site
 from qnnsolve.rewriting.floats import is_cast
 from qnnsolve.rewriting.masking import BESIDE, Masking, factor_of, masking
@@ -22,7 +22,7 @@ from qnnsolve.rules import Facts
 from qnnsolve.rules.builders import Fate
 from qnnsolve.solver import Solution
 
-__all__ = ["bind_masks", "mask_bounds", "softmax_inputs"]
+__all__ = ["bind_masks", "mask_bounds", "share_high_constants", "softmax_inputs"]
 
 
 def softmax_inputs(facts: Facts, solution: Solution) -> Iterator[tuple[tuple[Site, ...], int]]:
@@ -69,6 +69,24 @@ def bind_masks(model: GraphModule, observers: Mapping[Any, Any]) -> None:
                 observer.product = observers.get(next(iter(node.users)))
     for bounded, brought in _brought(found, observers).items():
         bounded.fed = [each for node in brought for each in _observers_of(node, observers)]
+
+
+def share_high_constants(model: GraphModule, observers: MutableMapping[Any, Any]) -> None:
+    """Quantize a constant that masks from above as what it is written into, which saturates in torch.
+
+    In an encoding of its own, 1e9 has to be brought to one that is 2**25 times as fine. V68 and V69 make garbage of it
+    (HTP emulator, QNN 2.51: ``softmax(-x.masked_fill(mask, 1e9))`` had -2 dB of 78; from below all chips saturate).
+    """
+    for node, sign in masking(model).hidden.items():
+        joint = observers.get(node)
+        if sign > 0 or op_name(node) not in ("where", "masked_fill") or joint is None:
+            continue
+        joint = joint.observer if isinstance(joint, Unobserved) else joint  # a minimum decides its range
+        for source in node.all_input_nodes:
+            own = observers.get((source, node))
+            alike = isinstance(own, Bounded) and own is not joint and own.quant_max == joint.quant_max
+            if source.op == "get_attr" and alike:
+                observers[source, node] = Unobserved(joint)
 
 
 def _brought(found: Masking, observers: Mapping[Any, Any]) -> dict[Bounded, frozenset[FxNode]]:

@@ -110,6 +110,29 @@ def test_what_else_is_read_keeps_its_range() -> None:
     assert scales(Low(), square, causal(-900.0))["add[1]"] == pytest.approx(900 / 65535, rel=1e-3)
 
 
+class Smallest(nn.Module):
+    """Masks from above, and takes a softmax of the negative."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        mask = torch.eye(*x.shape[-2:]).bool()
+        return torch.softmax(-x.masked_fill(mask, 1e9), -1)
+
+
+def test_a_constant_that_masks_from_above_is_quantized_as_what_it_is_written_into() -> None:
+    found = scales(Smallest(), X)
+    assert found["masked_fill[2]"] == found["neg[0]"] < 100 / 65535
+
+
+@pytest.mark.slow
+def test_the_emulator_of_v68_masks_from_above(tmp_path: Path) -> None:
+    class Both(Smallest):
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:  # type: ignore[override]
+            return super().forward(x), x.masked_fill(torch.eye(*x.shape[-2:]).bool(), 1e9).amin(-1)
+
+    result = export(Both(), (X,), out=tmp_path / "m.pte", soc="SM8350", precision="16a8w")
+    assert result.verification is not None and result.verification.sqnr_db > 60
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["16a8w", "8a8w"])
 def test_the_emulator_computes_a_mask_of_a_billion(precision: str, tmp_path: Path) -> None:
