@@ -13,7 +13,7 @@ from torch.fx import GraphModule
 from torch.fx import Node as FxNode
 
 from qnnsolve.annotating.mask_observers import MaskObserver, Way
-from qnnsolve.annotating.observers import Bounded, Bounds, Unobserved
+from qnnsolve.annotating.observers import Bounded, Bounds, TensorObserver, Unobserved
 from qnnsolve.constraints import Site
 from qnnsolve.rewriting.floats import is_cast
 from qnnsolve.rewriting.masking import BESIDE, Masking, factor_of, masking
@@ -84,7 +84,7 @@ def share_high_constants(model: GraphModule, observers: MutableMapping[Any, Any]
         joint = joint.observer if isinstance(joint, Unobserved) else joint  # a minimum decides its range
         for source in node.all_input_nodes:
             own = observers.get((source, node))
-            alike = isinstance(own, Bounded) and own is not joint and own.quant_max == joint.quant_max
+            alike = isinstance(own, TensorObserver) and own is not joint and own.quant_max == joint.quant_max
             if source.op == "get_attr" and alike:
                 observers[source, node] = Unobserved(joint)
 
