@@ -99,15 +99,11 @@ def _reshaped(model: torch.nn.Module, examples: tuple[Any, ...]) -> str | None:
     with contextlib.suppress(UnsupportedGraphError), torch.no_grad(), foreign("it cannot be run", kept):
         model(*copies)
     tensors = zip(pytree.tree_leaves(examples), pytree.tree_leaves(copies), strict=True)
-    changed = (index for index, (one, other) in enumerate(tensors) if _sizes(one) != _sizes(other))
-    index = next(changed, None)
-    if index is None:
+    changed = [index for index, pair in enumerate(tensors) if len({getattr(each, "shape", None) for each in pair}) > 1]
+    if not changed:
         return None
+    index = changed[0]
     return f"it changes the shape of input {index} in place (unsqueeze_, squeeze_ ...); make a new tensor instead"
-
-
-def _sizes(leaf: Any) -> Any:
-    return getattr(leaf, "shape", None)
 
 
 def _depends_on_data() -> bool:
