@@ -24,7 +24,7 @@ def test_help_shows_every_argument_with_its_default() -> None:
     more = inspect.signature(pipeline.export).parameters
     assert list(arguments)[:3] == ["model", "example_inputs", "soc"]
     assert arguments["soc"].default == "SM8750" and arguments["soc"].kind is inspect.Parameter.KEYWORD_ONLY
-    assert set(more) - set(arguments) == {"out", "calibration", "verify", "verify_samples", "tolerance"}
+    assert set(more) - set(arguments) == {"out", "calibration", "verify", "verify_samples", "tolerance", "cache"}
     assert more["out"].default is inspect.Parameter.empty
     assert all(f"        {name}: " in (pipeline.solve.__doc__ or "") for name in arguments)
     assert all(f"        {name}: " in (pipeline.export.__doc__ or "") for name in set(more) - set(arguments))
