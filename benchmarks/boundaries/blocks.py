@@ -14,6 +14,8 @@ from benchmarks.sweep.form import Tensor
 
 __all__ = ["blocks"]
 
+Layers = dict[str, Any]
+"""What makes each layer, by name."""
 _SEQUENCE, _IMAGE = (1, 6, 8), (1, 3, 8, 8)
 
 
@@ -108,14 +110,14 @@ def _fused(m: Any, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
 def _attentions() -> Iterator[Boundary]:
     family = "attention"
     scores = lambda: Named(lambda q, k: q @ k.transpose(-1, -2) * 0.35)  # noqa: E731
-    projected = {"query": _rows, "key": _rows, "value": _rows}
-    soft = {"scores": scores, "soft": lambda: nn.Softmax(-1)}
+    projected: Layers = {"query": _rows, "key": _rows, "value": _rows}
+    soft: Layers = {"scores": scores, "soft": lambda: nn.Softmax(-1)}
     pins = "module:scores=16a8w module:soft=16a"
     yield _case(family, "heads, scores at 16", pins, _many_heads, _SEQUENCE, **projected, **soft, out=_rows)
     pins = "module:query=16a8w module:scores=16a8w module:soft=8a"
-    keys = {"query": _rows, "key": lambda: nn.Linear(8, 4)}
+    keys: Layers = {"query": _rows, "key": lambda: nn.Linear(8, 4)}
     yield _case(family, "grouped queries at 16, keys at 8", pins, _grouped, _SEQUENCE, **keys, **soft)
-    turns = {"turn": lambda: Named(_turned), "turn_keys": lambda: Named(_turned), "scores": scores}
+    turns: Layers = {"turn": lambda: Named(_turned), "turn_keys": lambda: Named(_turned), "scores": scores}
     turned = (_SEQUENCE, Tensor((6, 8), "unit"), Tensor((6, 8), "unit"))
     pins = "module:turn=16a8w module:turn_keys=16a8w"
     yield _case(family, "rotary at 16 between 8", pins, _rotary, *turned, query=_rows, key=_rows, **turns)
@@ -123,14 +125,14 @@ def _attentions() -> Iterator[Boundary]:
     yield _case(
         family, "rotary at 16 of one at 8", pins, _rotary, *turned, precision="16a8w", query=_rows, key=_rows, **turns
     )
-    bias = {"bias": lambda: nn.Embedding(6, 6), "add": lambda: Named(torch.add)}
+    bias: Layers = {"bias": lambda: nn.Embedding(6, 6), "add": lambda: Named(torch.add)}
     yield _case(family, "bias at 16", "module:add=16a", _biased, _SEQUENCE, **projected, **soft, **bias)
-    hide = {"hide": lambda: Named(_hidden), "soft": lambda: nn.Softmax(-1)}
+    hide: Layers = {"hide": lambda: Named(_hidden), "soft": lambda: nn.Softmax(-1)}
     pins = "module:hide=16a module:soft=16a"
     yield _case(family, "causal mask at 16", pins, _causal, _SEQUENCE, **projected, **hide)
     pins = "module:soft=8a module:value=8a8w"
     yield _case(family, "causal, 8 behind 16", pins, _causal, _SEQUENCE, precision="16a8w", **projected, **hide)
-    made = {"all": lambda: nn.Linear(8, 24), "wide": _rows, "narrow": _rows}
+    made: Layers = {"all": lambda: nn.Linear(8, 24), "wide": _rows, "narrow": _rows}
     yield _case(family, "one layer in three parts, two widths", "module:wide=16a8w", _fused, _SEQUENCE, **made)
     pins = "module:all=16a8w module:narrow=8a8w module:wide=16a8w"
     yield _case(family, "one layer at 16 in three parts, two widths", pins, _fused, _SEQUENCE, **made)
@@ -172,36 +174,41 @@ def _gathered(m: Any, x: torch.Tensor, at: torch.Tensor) -> tuple[torch.Tensor, 
 def _branches() -> Iterator[Boundary]:
     family = "branches"
     add, conv = (lambda: Named(torch.add)), (lambda: Named(lambda x, w: F.conv2d(x, w, padding=1)))
-    stream = {"attend": _rows, "add": add, "norm": lambda: nn.LayerNorm(8), "up": lambda: nn.Linear(8, 16)}
+    stream: Layers = {"attend": _rows, "add": add, "norm": lambda: nn.LayerNorm(8), "up": lambda: nn.Linear(8, 16)}
     stream |= {"act": nn.GELU, "down": lambda: nn.Linear(16, 8), "add_more": add, "head": _rows}
     pins = "module:add=16a module:add_more=16a module:norm=16a8w"
     yield _case(family, "stream at 16, layers at 8", pins, _residual, _SEQUENCE, **stream)
     pins = "module:attend=8a8w module:up=16a4w module:down=16a4w module:head=8a8w"
     yield _case(family, "three widths of layers", pins, _residual, _SEQUENCE, precision="16a8w", **stream)
-    experts = {"router": lambda: nn.Linear(8, 2), "soft": lambda: nn.Softmax(-1), "first": _rows, "second": _rows}
+    experts: Layers = {
+        "router": lambda: nn.Linear(8, 2),
+        "soft": lambda: nn.Softmax(-1),
+        "first": _rows,
+        "second": _rows,
+    }
     experts["mix"] = lambda: Named(lambda made, shares: (made * shares.unsqueeze(-2)).sum(-1))
     pins = "module:router=16a8w module:soft=16a module:second=16a4w"
     yield _case(family, "experts of two widths", pins, _experts, **experts)
     pins = "module:mix=16a module:soft=16a"
     yield _case(family, "experts mixed at 16", pins, _experts, **experts)
-    kernel = {"kernel": lambda: nn.Conv2d(3, 4, 3), "narrow": conv, "wide": conv}
+    kernel: Layers = {"kernel": lambda: nn.Conv2d(3, 4, 3), "narrow": conv, "wide": conv}
     pins = "module:narrow=8a8w module:wide=16a8w"
     yield _case(family, "one kernel, two widths", pins, _twice, _IMAGE, _IMAGE, **kernel)
     pins = "module:narrow=8a8w module:wide=16a4w"
     yield _case(family, "one kernel, two widths of weights", pins, _twice, _IMAGE, _IMAGE, **kernel)
-    read = {"left": _rows, "right": _rows, "other": _rows, "more": _rows}
+    read: Layers = {"left": _rows, "right": _rows, "other": _rows, "more": _rows}
     read["join"] = lambda: Named(lambda a, b: torch.cat((a, b, a), 0))
     pins = "module:join=16a module:more=16a8w"
     yield _case(family, "cat at 16 of what three others read", pins, _read_again, ROWS, ROWS, **read)
     pins = "module:left=16a8w module:join=8a module:more=16a8w"
     yield _case(family, "cat at 8 of what three others read", pins, _read_again, ROWS, ROWS, **read)
-    picked = {"first": _rows, "pick": lambda: Named(lambda y, m: torch.where(m, y, 0.25)), "last": _rows}
+    picked: Layers = {"first": _rows, "pick": lambda: Named(lambda y, m: torch.where(m, y, 0.25)), "last": _rows}
     pins = "module:first=8a8w module:pick=16a module:last=8a8w"
     yield _case(family, "where with a number at 16", pins, _picked, ROWS, Tensor(ROWS, "mask"), **picked)
     clipped = {**picked, "pick": lambda: Named(lambda y, m: torch.where(m, torch.full((4, 8), -3.0), y))}
     pins = "module:first=16a8w module:pick=8a module:last=16a8w"
     yield _case(family, "where with a constant at 8", pins, _picked, ROWS, Tensor(ROWS, "mask"), **clipped)
-    gathered = {"first": _rows, "pick": lambda: Named(lambda y, at: y.gather(0, at)), "last": _rows}
+    gathered: Layers = {"first": _rows, "pick": lambda: Named(lambda y, at: y.gather(0, at)), "last": _rows}
     at = Tensor(ROWS, "index", below=4)
     pins = "module:pick=16a module:last=16a8w"
     yield _case(family, "gather at 16, its table returned", pins, _gathered, ROWS, at, **gathered)
@@ -239,18 +246,18 @@ def _detected(m: Any, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 def _images() -> Iterator[Boundary]:
     family = "image networks"
     stem, point = (lambda: nn.Conv2d(3, 8, 3, padding=1)), (lambda: nn.Conv2d(8, 8, 1))
-    gate = {"conv": stem, "down": lambda: nn.Conv2d(8, 4, 1), "up": lambda: nn.Conv2d(4, 8, 1)}
+    gate: Layers = {"conv": stem, "down": lambda: nn.Conv2d(8, 4, 1), "up": lambda: nn.Conv2d(4, 8, 1)}
     gate["scale"] = lambda: Named(torch.mul)
     pins = "module:down=16a8w module:up=16a8w"
     yield _case(family, "gate at 16 of channels at 8", pins, _gate, _IMAGE, **gate)
     yield _case(family, "scaled at 16", "module:scale=16a", _gate, _IMAGE, **gate)
-    skips = {"first": stem, "deep": lambda: nn.Conv2d(8, 8, 3, padding=1), "last": lambda: nn.Conv2d(16, 4, 1)}
+    skips: Layers = {"first": stem, "deep": lambda: nn.Conv2d(8, 8, 3, padding=1), "last": lambda: nn.Conv2d(16, 4, 1)}
     yield _case(family, "encoder at 8, decoder at 16", "module:last=16a8w", _skips, _IMAGE, **skips)
     yield _case(family, "bottleneck at 16", "module:deep=16a8w", _skips, _IMAGE, **skips)
     half = lambda: nn.Sequential(nn.Conv2d(4, 4, 3, padding=1, groups=4), nn.BatchNorm2d(4), nn.ReLU())  # noqa: E731
-    shuffled = {"stem": stem, "branch": half, "head": point}
+    shuffled: Layers = {"stem": stem, "branch": half, "head": point}
     yield _case(family, "shuffled, a branch at 16", "module:branch=16a8w", _shuffled, _IMAGE, **shuffled)
-    heads = {"near": stem, "box": lambda: nn.Conv2d(8, 8, 1), "far_box": lambda: nn.Conv2d(8, 8, 1)}
+    heads: Layers = {"near": stem, "box": lambda: nn.Conv2d(8, 8, 1), "far_box": lambda: nn.Conv2d(8, 8, 1)}
     heads |= {"kind": lambda: nn.Conv2d(8, 4, 1), "far_kind": lambda: nn.Conv2d(8, 4, 1)}
     pins = "module:box=16a8w module:far_box=16a8w"
     yield _case(family, "boxes at 16, kinds at 8", pins, _detected, _IMAGE, **heads)
@@ -275,13 +282,13 @@ def _forgetting(m: Any, x: torch.Tensor, h: torch.Tensor, c: torch.Tensor) -> tu
 
 def _cells() -> Iterator[Boundary]:
     family, head = "cells", (lambda: nn.Linear(8, 4))
-    gru = {"cell": lambda: nn.GRUCell(8, 8), "head": head}
+    gru: Layers = {"cell": lambda: nn.GRUCell(8, 8), "head": head}
     yield _case(family, "GRU cell at 16, head at 8", "module:cell=16a8w", _cell, ROWS, ROWS, **gru)
     yield _case(family, "GRU cell at 8, head at 16", "module:head=16a8w", _cell, ROWS, ROWS, **gru)
-    layer = {"first": _rows, "layer": lambda: nn.GRU(8, 8, batch_first=True), "head": head}
+    layer: Layers = {"first": _rows, "layer": lambda: nn.GRU(8, 8, batch_first=True), "head": head}
     yield _case(family, "GRU at 16 between 8", "module:layer=16a8w", _layer, (1, 3, 8), **layer)
     layer["layer"] = lambda: nn.LSTM(8, 8, batch_first=True)
     yield _case(family, "LSTM at 16 between 8", "module:layer=16a8w", _layer, (1, 3, 8), **layer)
-    kept = {"read": lambda: nn.Linear(8, 32), "keep": lambda: nn.Linear(8, 32)}
+    kept: Layers = {"read": lambda: nn.Linear(8, 32), "keep": lambda: nn.Linear(8, 32)}
     kept["state"] = lambda: Named(lambda c, forget, new: c * forget + new)
     yield _case(family, "memory at 16, gates at 8", "module:state=16a", _forgetting, ROWS, ROWS, ROWS, **kept)
