@@ -35,7 +35,6 @@ WHY = {
     "interpolate bilinear scale_factor2 corners": "the accelerator rounds rows, then columns, in 8 bits",
     "grid_sample bilinear cornersFalse": "the accelerator rounds rows, then columns, in 8 bits",
     "adaptive_avg_pool2d to5": "means of rows are rounded to 8 bits, again where joined, then those of columns",
-    "log_softmax scattered": "not known; its log_softmax is over one value, by itself it is wrong, too",
     "min dim indices": "two values are one step apart, and the accelerator quantizes its input a step otherwise",
     "in place round_": "one step of the exponential before it is enough to be rounded to the next integer",
 }

@@ -182,7 +182,10 @@ def test_a_pack_returns_what_its_forms_do() -> None:
 def _sample() -> list[Form]:
     """Every 53rd form, the same on each machine, and some that were wrong."""
     forms = all_forms()
-    return [*list(forms.values())[5::53], *(forms[name] for name in ("interpolate 3d trilinear",))]
+    return [
+        *list(forms.values())[5::53],
+        *(forms[name] for name in ("interpolate 3d trilinear", "log_softmax scattered")),
+    ]
 
 
 @pytest.mark.slow
