@@ -35,6 +35,11 @@ WHY = {
     "interpolate bilinear scale_factor2 corners": "the accelerator rounds rows, then columns, in 8 bits",
     "grid_sample bilinear cornersFalse": "the accelerator rounds rows, then columns, in 8 bits",
     "adaptive_avg_pool2d to5": "means of rows are rounded to 8 bits, again where joined, then those of columns",
+    "matrix_norm": "squares have 11 significant bits on V68; the two values returned are near each other",
+    "name linalg norm fro": "squares have 11 significant bits on V68; the two values returned are near each other",
+    "name matrix_power 5": "three products in a row, each of 11 significant bits on V68",
+    "log_softmax scattered": "its log_softmax is over one value; it is zero since, and right",
+    "interpolate 3d trilinear": "a product of two dimensions, viewed in five; it has three since, and is right",
     "min dim indices": "two values are one step apart, and the accelerator quantizes its input a step otherwise",
     "in place round_": "one step of the exponential before it is enough to be rounded to the next integer",
 }
