@@ -18,14 +18,14 @@ from qnnsolve.rules.requested import without_pins
 from qnnsolve.rules.target import PRECISION, Texts, Wanted
 from qnnsolve.rules.wish_text import wish_of
 from qnnsolve.rules.wishes import Strength
-from qnnsolve.runs import Solved
+from qnnsolve.runs import Run, Solved
 from qnnsolve.solver import Solution, Unsatisfiable, solve
 
 __all__ = ["what_if"]
 
 
 def what_if(
-    opened: Opened,
+    opened: Opened | Solved | Run,
     *,
     soc: str | None = None,
     ask: str | None = None,
@@ -37,7 +37,7 @@ def what_if(
     """The answer where something else is asked for, and how it differs.
 
     Args:
-        opened: the answer that it is compared with.
+        opened: the answer that it is compared with; one without a config has none of its ports.
         soc: another chipset; its shipped facts count.
         ask: another preset.
         prefer: wishes as people type them, over those of the run.

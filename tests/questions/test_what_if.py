@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,23 @@ def test_a_pin_that_cannot_hold_is_a_conflict_or_given_up(run: Path, capsys: pyt
     assert main([*asked, "--lenient"]) == 0
     solved, _ = what_if(Opened.of(load_run(run)), pin="op:aten.matmul@in[1]=16a", strict=False)
     assert solved.result.status is Status.SATISFIABLE and solved.result.wishes[0].missed == 2
+
+
+def test_another_chip_or_another_wish_for_a_run_that_has_no_config(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "none.qnn"
+    assert solve(seeded(ConvNet), (IMAGE,), soc="SM8450", pin="classify=16w", save=run).status is Status.UNSATISFIABLE
+    assert main(["what-if", str(run)]) == 1
+    assert main(["what-if", str(run), "--soc", "SM8750"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("is unsatisfiable: there is no config to compare with") == 2
+    assert "none.qnn for SM8750" in out and "proven optimal" in out and "absent" not in out
+    assert main(["what-if", str(run), "--lenient", "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["cost_before"] is None and found["cost_after"] > 0
+    solved, _ = what_if(load_run(run), pin="classify=8w")
+    assert solved.result.status is Status.SATISFIABLE
 
 
 def test_names_that_are_not_there_are_refused(run: Path) -> None:

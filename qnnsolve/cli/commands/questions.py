@@ -156,13 +156,14 @@ def _what_if(arguments: argparse.Namespace, stdout: IO[str]) -> int:
     from qnnsolve.cli.checks import check_kept
     from qnnsolve.questions import what_if
     from qnnsolve.report.lines import print_lines
-    from qnnsolve.report.solve import head
+    from qnnsolve.report.solve import head, solve_body
     from qnnsolve.results import Status
-    from qnnsolve.runs import save_run
+    from qnnsolve.runs import load_run, save_run
 
     check_kept(arguments.save, None, [("RUN", arguments.run_file)])
+    before = load_run(arguments.run_file)
     solved, found = what_if(
-        _opened(arguments.run_file),
+        before,
         soc=arguments.soc,
         ask=arguments.precision,
         prefer=arguments.prefer,
@@ -174,7 +175,10 @@ def _what_if(arguments: argparse.Namespace, stdout: IO[str]) -> int:
         print_lines(tuple(head(solved.result, arguments.run_file)), stdout)
         for conflict in solved.result.conflicts:
             print(f"  {conflict.text}", file=stdout)
-    if solved.result.status is Status.SATISFIABLE or arguments.format == "json":
+    if arguments.format == "text" and found.cost_before is None:
+        print(f"{arguments.run_file} is {before.status.value}: there is no config to compare with", file=stdout)
+        print_lines(tuple(solve_body(solved.result)), stdout)
+    elif solved.result.status is Status.SATISFIABLE or arguments.format == "json":
         _print_difference(found, arguments, "what was asked for here", stdout)
     if arguments.save is not None:
         save_run(arguments.save, solved, model=arguments.run_file)
