@@ -40,7 +40,7 @@ QNNSOLVE = (sys.executable, "-m", "qnnsolve")
 
 def environment(folder: Path) -> dict[str, str]:
     mine = {"PYTHONPATH": str(ROOT), "TMPDIR": str(folder / "tmp"), "HOME": "/nonexistent", "QNN_SDK_ROOT": ""}
-    return os.environ | mine
+    return os.environ | mine | {"PYTHONDONTWRITEBYTECODE": "1"}  # what Python keeps beside a module is not ours
 
 
 @pytest.fixture
