@@ -32,12 +32,12 @@ def bind(model: GraphModule, facts: Facts, observers: MutableMapping[Any, Any], 
 
     ``observers`` are torchao's, by node (its output) or by edge (producer, user).
     """
-    found = observed(observers)
-    bind_masks(model, found)
+    masks, found = masking(model), observed(observers)
+    bind_masks(model, masks, found)
     bind_accumulators(model, facts, found)
     if not training:
         observe_behind_maxima(model, facts, observers)
-        share_high_constants(model, observers)
+        share_high_constants(masks, observers)
 
 
 class GivenQuantizer(Quantizer):  # type: ignore[misc]  # torchao ships no types

@@ -16,7 +16,7 @@ from qnnsolve.annotating.mask_observers import MaskObserver, Way
 from qnnsolve.annotating.observers import Bounded, Bounds, TensorObserver, Unobserved
 from qnnsolve.constraints import Site
 from qnnsolve.rewriting.floats import is_cast
-from qnnsolve.rewriting.masking import BESIDE, Masking, factor_of, masking
+from qnnsolve.rewriting.masking import BESIDE, Masking, factor_of
 from qnnsolve.rewriting.nodes import op_name
 from qnnsolve.rules import Facts
 from qnnsolve.rules.builders import Fate
@@ -51,12 +51,11 @@ def mask_bounds(masking: Masking, solution: Solution) -> Iterator[tuple[tuple[Si
             yield group, Bounds(mask=min(level for level, _ in found), sign=found[0][1])
 
 
-def bind_masks(model: GraphModule, observers: Mapping[Any, Any]) -> None:
+def bind_masks(model: GraphModule, found: Masking, observers: Mapping[Any, Any]) -> None:
     """Tell the observer of each mask what lies between it and a softmax, and from which inputs alone a mask can come.
 
-    ``observers`` are torchao's, by node (its output) or by edge (producer, user).
+    ``found`` are the masks of ``model``; ``observers`` are torchao's, by node (its output) or by edge (producer, user).
     """
-    found = masking(model)
     ways: dict[FxNode, list[Way]] = {}
     for node in reversed(model.graph.nodes):
         if node not in found.hidden:
@@ -71,13 +70,13 @@ def bind_masks(model: GraphModule, observers: Mapping[Any, Any]) -> None:
         bounded.fed = [each for node in brought for each in _observers_of(node, observers)]
 
 
-def share_high_constants(model: GraphModule, observers: MutableMapping[Any, Any]) -> None:
+def share_high_constants(found: Masking, observers: MutableMapping[Any, Any]) -> None:
     """Quantize a constant that masks from above as what it is written into, which saturates in torch.
 
     In an encoding of its own, 1e9 has to be brought to one that is 2**25 times as fine. V68 and V69 make garbage of it
     (HTP emulator, QNN 2.51: ``softmax(-x.masked_fill(mask, 1e9))`` had -2 dB of 78; from below all chips saturate).
     """
-    for node, sign in masking(model).hidden.items():
+    for node, sign in found.hidden.items():
         joint = observers.get(node)
         if sign > 0 or op_name(node) not in ("where", "masked_fill") or joint is None:
             continue
