@@ -10,6 +10,7 @@ from qnnsolve.facts.graph import Graph, NodeKind
 
 if TYPE_CHECKING:
     from qnnsolve.rules.asked import Asked
+    from qnnsolve.rules.wishes import Wish
 
 __all__ = ["refuse_blocks_of_another_rank", "refuse_mixed_precision"]
 
@@ -35,10 +36,13 @@ def refuse_blocks_of_another_rank(asked: Asked, graph: Graph) -> None:
     Raises:
         UsageError: there is such a wish; shows a block that would do.
     """
-    for wish in asked.all:
+    found: dict[Wish, set[int]] = {}
+    for name, wishes in asked.by_node.items():
+        for wish in wishes:
+            if len(wish.what.block_size or ()) > 1:
+                found.setdefault(wish, set()).update(_ranks(graph, name))
+    for wish, ranks in found.items():
         sizes = wish.what.block_size or ()
-        nodes = [name for name, wishes in asked.by_node.items() if wish in wishes] if len(sizes) > 1 else []
-        ranks = {rank for name in nodes for rank in _ranks(graph, name)}
         if ranks and len(sizes) not in ranks:
             told, rank = "x".join(map(str, sizes)), max(ranks)
             like = "x".join(["1", "16", *["1"] * (rank - 2)])
