@@ -78,7 +78,10 @@ class _Names(types.ModuleType):
 
 
 def without_torchvision() -> None:
-    """Let ``import torchvision`` find empty classes: AIMET names some, and calls none."""
+    """Let ``import torchvision`` find empty classes: AIMET names some, and calls none.
+
+    The encoder's network is imported before, since transformers would take the names for the package."""
+    importlib.import_module("transformers.models.bert.modeling_bert")
     for name in ("torchvision", "torchvision.datasets", "torchvision.transforms", "torchvision.ops"):
         module = _Names(name)
         module.__spec__ = importlib.machinery.ModuleSpec(name, None)

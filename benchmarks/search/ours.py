@@ -29,7 +29,8 @@ from qnnsolve.search.ledgers import Measuring
 from qnnsolve.search.measuring import Studied
 from qnnsolve.search.noises import monotone, needed
 from qnnsolve.search.picking import measured_best
-from qnnsolve.search.sensitivity import directions_for, float_outputs, sensitivities, spread_samples
+from qnnsolve.search.sampling import Chosen, directions_for
+from qnnsolve.search.sensitivity import float_outputs, sensitivities
 from qnnsolve.search.spaces import Space, solved_with
 from qnnsolve.search.trying import SHARE, Trials, tried
 from qnnsolve.solver import Limits
@@ -80,7 +81,7 @@ class Search:
         keys = {key: self.ranges.roundings[key] for key in needed(self.space) if key in self.ranges.roundings}
         before, measuring = time.process_time(), Measuring(self.studied, Memory())
         self.directions = directions_for(len(samples))
-        chosen = spread_samples(len(samples), self.directions)
+        chosen = Chosen.of(len(samples), self.directions, len(keys))
         found = sensitivities(
             bench.transformed, samples, self.studied.wanted, keys, directions=self.directions, chosen=chosen
         )

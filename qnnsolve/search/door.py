@@ -113,8 +113,8 @@ def search_config(given: SearchArguments) -> SearchResult:
         from qnnsolve.search.finishing import with_programs, workers_for
         from qnnsolve.search.keeping import Memory, key_of
         from qnnsolve.search.measuring import metric_of
+        from qnnsolve.search.sampling import directions_for
         from qnnsolve.search.sensing import Sensing
-        from qnnsolve.search.sensitivity import directions_for
         from qnnsolve.search.study import SearchRequest, study
 
         aim = Target.of(

@@ -64,6 +64,8 @@ class Front:
     """Measures of the program: what is least, with each site's off by as much as a prediction may be."""
     objective: Mapping[str, float]
     """What is least: the noise; or what is taken from a task metric, and of equal ones the noise."""
+    noise: Mapping[Key, float] = attrs.field(factory=dict, repr=False)
+    """That of each encoding at each site."""
     _answers: dict[str, list[tuple[Mapping[str, float], Best]]] = attrs.field(factory=dict, init=False, repr=False)
     """What was best by the objective, and by each guess, within which budgets."""
 
@@ -100,7 +102,7 @@ class Front:
             name: max(measure.of(each.solution.encodings) for each in space.uniforms)
             for name, measure in program.measures.items()
         }
-        return cls(space, program, dearest, tuple(guesses), objective)
+        return cls(space, program, dearest, tuple(guesses), objective, noise or {})
 
     def amounts(self, budgets: Sequence[Budget]) -> dict[str, float]:
         """Budgets in the costs' own units."""

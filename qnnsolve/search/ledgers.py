@@ -44,7 +44,7 @@ class Measuring:
         """Of ``model``, which is that of ``config``; ``calibrating`` passes went before."""
         found = self.studied.measured(model)
         self.passes += calibrating + len(self.studied.samples)
-        self.ledger.put("config", named(config), [found.noise, found.metric])
+        self.ledger.put("config", named(config), found.record)
         return found
 
     def many(
@@ -66,13 +66,13 @@ class Measuring:
         items = [Wanting(name, chosen(facts, config, {})) for name, config in new.items()]
         for place, value in workers.done(measured_config, items):
             self.passes += 2 * len(self.studied.samples)
-            self.ledger.put("config", names[place], [value.noise, value.metric])
+            self.ledger.put("config", names[place], value.record)
             found[names[place]] = value
             done(len(found))
         return found
 
-    def trial(self, keys: Sequence[Key], roundings: Mapping[Key, Rounding], count: int) -> float:
-        """The noise where the tensors at all these sites are rounded, over ``count`` samples, evenly spread: no
+    def trial(self, keys: Sequence[Key], roundings: Mapping[Key, Rounding], count: int) -> list[float]:
+        """The noise where the tensors at all these sites are rounded, for each of ``count`` samples, evenly spread: no
         calibration, one pass over each that was not run yet."""
         name, wanted = named(dict(keys)), self.studied.spread[:count]
         found: list[float] = list(self.ledger.get("trial", name) or ())
@@ -81,7 +81,7 @@ class Measuring:
             new = self.studied.simulated_each(applied, wanted[len(found) :])
             found, self.trials = [*found, *new], self.trials + len(new)
             self.ledger.put("trial", name, found)
-        return sum(found[:count]) / len(wanted)
+        return found[:count]
 
     def exact(self) -> float:
         """The task metric of the float model."""

@@ -23,7 +23,7 @@ from qnnsolve.search.seeing import Seeing, States, float_leaves
 from qnnsolve.search.sensitivity import FloatOutputs
 from qnnsolve.search.spaces import Space, solved_with
 
-__all__ = ["Measured", "Metric", "Studied", "better", "measured", "metric_of"]
+__all__ = ["Measured", "Metric", "Studied", "better", "by_metrics", "measured", "metric_of"]
 
 NUMBERS = 2000
 """So many numbers at the outputs tell a noise power to 0.14 dB (a standard deviation, where each has its own error)."""
@@ -33,19 +33,39 @@ Metric = Callable[[Callable[..., Any]], float]
 """A task metric: takes a model to call, answers a number."""
 
 
+def _numbers(values: Sequence[float]) -> tuple[float, ...]:
+    return tuple(values)
+
+
 @attrs.frozen
 class Measured:
-    """The relative noise power of a config, and its task metric where there is one."""
+    """The relative noise power of a config for each sample, and its task metric where there is one."""
 
-    noise: float
+    each: tuple[float, ...] = attrs.field(converter=_numbers)
     metric: float | None = None
+
+    @property
+    def noise(self) -> float:
+        """The mean over the samples."""
+        return sum(self.each) / len(self.each)
+
+    @property
+    def record(self) -> list[Any]:
+        """What is kept of it: its arguments."""
+        return [[*self.each], self.metric]
 
 
 def better(one: Measured, other: Measured) -> bool:
-    """Whether ``one`` is the better: by the task metric where both have one and differ."""
-    if one.metric is not None and other.metric is not None and one.metric != other.metric:
-        return one.metric > other.metric
-    return one.noise < other.noise
+    """Whether ``one`` measures better: by the task metric where both have one and differ."""
+    by_metric = by_metrics(one, other)
+    return one.noise < other.noise if by_metric is None else by_metric
+
+
+def by_metrics(one: Measured, other: Measured) -> bool | None:
+    """Whether the task metric of ``one`` is the better; None where there is none, or both have the same."""
+    if one.metric is None or other.metric is None or one.metric == other.metric:
+        return None
+    return one.metric > other.metric
 
 
 def metric_of(text: str) -> Metric:
@@ -64,14 +84,14 @@ def measured(
     converted: GraphModule, samples: Sequence[Sample], wanted: FloatOutputs, metric: Metric | None = None
 ) -> Measured:
     """What a converted model makes of ``samples``, whose exact outputs are ``wanted``."""
-    states, total = States(converted), 0.0
+    states, noises = States(converted), list[float]()
     with torch.no_grad():
         for index, sample in enumerate(samples):
             leaves = torch.utils._pytree.tree_leaves(converted(*sample))
             found = float_leaves([leaf for leaf in leaves if leaf is not None])
-            total += wanted.noise(index, found)
+            noises.append(wanted.noise(index, found))
         states.restore()
-    return Measured(total / len(samples), None if metric is None else _metric_of(converted, metric))
+    return Measured(tuple(noises), None if metric is None else _metric_of(converted, metric))
 
 
 def _metric_of(model: Callable[..., Any], metric: Metric) -> float:
@@ -95,7 +115,7 @@ class Studied:
     @property
     def numbers(self) -> int:
         """How many numbers a sample has at the outputs that count."""
-        return sum(self.wanted.outputs[0][name].numel() for name in self.wanted.counting)
+        return self.wanted.numbers
 
     @property
     def enough(self) -> int:

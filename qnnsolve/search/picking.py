@@ -1,8 +1,9 @@
 """What a point of the front gets: the optimum of the prediction, or a config that does better when it is run.
 
 The prediction is off by some tenths of a decibel, so of configs that are nearly as good the best is not known. Several
-are therefore tried (:mod:`qnnsolve.search.trying`), and the best of them is converted and measured. What measures best
-within a point's budgets is what the point gets.
+are therefore tried (:mod:`qnnsolve.search.trying`), and the best of them is converted and measured. What is best
+within a point's budgets, by what it measures and what was predicted (:mod:`qnnsolve.search.judging`), is what the
+point gets.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from qnnsolve.constraints import Site
 from qnnsolve.encodings import Encoding
 from qnnsolve.host.stages import Stages
 from qnnsolve.search.front import Front, FrontPoint
+from qnnsolve.search.judging import Judge
 from qnnsolve.search.keeping import named
 from qnnsolve.search.ledgers import Measuring
-from qnnsolve.search.measuring import Measured, better
+from qnnsolve.search.measuring import Measured, better, by_metrics
 from qnnsolve.search.origins import Roundings
 from qnnsolve.search.workers import Workers
 from qnnsolve.solver import Limits
@@ -80,19 +82,25 @@ def measured_best(
     stages: Stages,
     workers: Workers | None = None,
 ) -> list[Pick]:
-    """``picks`` converted and measured; each gets what measured best within its budgets: itself, a uniform candidate or
-    what another point has."""
+    """``picks`` converted and measured; each gets what is then held best within its budgets: itself, a uniform
+    candidate or what another point has."""
     found = all_measured(picks, measuring, stages, workers)
     others = [Pick(each.found, each.config, f"point {number}", each.measured) for number, each in enumerate(found, 1)]
     known = [(other.found_as, other.config, other.measured) for other in others]
     known += [(each.name, each.solution.encodings, uniforms[each.name]) for each in front.space.uniforms]
-    return [_kept(front, pick, known) for pick in found]
+    judge = Judge(front)
+    return [_kept(judge, pick, known) for pick in found]
 
 
-def _kept(front: Front, pick: Pick, others: Sequence[tuple[str, Config, Measured | None]]) -> Pick:
+def _kept(judge: Judge, pick: Pick, others: Sequence[tuple[str, Config, Measured | None]]) -> Pick:
     for name, config, value in others:
         assert value is not None and pick.measured is not None, "all are measured"
-        if better(value, pick.measured) and front.fits(config, pick.found.budgets):
+        if not judge.front.fits(config, pick.found.budgets):
+            continue
+        better = by_metrics(value, pick.measured)
+        if better is None:
+            better = judge.more(config, pick.config, value.each, pick.measured.each) < 0
+        if better:
             pick = Pick(pick.found, config, name, value)
     return pick
 

@@ -57,8 +57,3 @@ class Rounding:
             and bool((self.scale == other.scale).all())
             and bool((self.zero_point == other.zero_point).all())
         )
-
-    @property
-    def step(self) -> float:
-        """The mean scale, in the sense of noise: the root of the mean square."""
-        return float(self.scale.square().mean().sqrt())

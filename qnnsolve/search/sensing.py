@@ -13,7 +13,8 @@ from qnnsolve.search.layers import Layers
 from qnnsolve.search.ledgers import Measuring
 from qnnsolve.search.noises import monotone, needed
 from qnnsolve.search.rounding import Rounding
-from qnnsolve.search.sensitivity import sensitivities, spread_samples
+from qnnsolve.search.sampling import Chosen
+from qnnsolve.search.sensitivity import sensitivities
 from qnnsolve.search.spreading import spread
 
 __all__ = ["Sensed", "Sensing", "sensed"]
@@ -95,7 +96,7 @@ def _measured(measuring: Measuring, keys: Mapping[Key, Rounding], stages: Stages
 def _differentiated(measuring: Measuring, keys: Mapping[Key, Rounding], directions: int, stages: Stages) -> Sensed:
     """By backward passes; the noise of sites that no gradient reaches is measured: a forward pass each."""
     studied = measuring.studied
-    chosen = spread_samples(len(studied.samples), directions)
+    chosen = Chosen.of(len(studied.samples), directions, len(keys))
     found = sensitivities(
         studied.model,
         studied.samples,
@@ -110,7 +111,7 @@ def _differentiated(measuring: Measuring, keys: Mapping[Key, Rounding], directio
         (site, encoding): measuring.alone(site, encoding, keys) if site in found.blind else value
         for (site, encoding), value in found.noise.items()
     }
-    planned = len(studied.samples) + len(chosen) * (1 + directions)
+    planned = len(studied.samples) + found.looked_at * (1 + directions)
     if not found.blind:
         return Sensed(noise, found.forwards, found.backwards, (), planned)
     names = ", ".join(map(str, found.blind[:3])) + (" ..." if len(found.blind) > 3 else "")

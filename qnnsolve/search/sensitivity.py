@@ -24,43 +24,18 @@ from qnnsolve.host.stages import Stages
 from qnnsolve.search.keeping import Ledger, Memory
 from qnnsolve.search.positions import Index
 from qnnsolve.search.rounding import Rounding
+from qnnsolve.search.sampling import DIRECTIONS, SURE, Chosen, unsure
 from qnnsolve.search.seeing import Seeing, States
 from qnnsolve.search.shelf import MEMORY, Shelf
 from qnnsolve.search.taps import Taps
 
-__all__ = [
-    "DIRECTIONS",
-    "FloatOutputs",
-    "Sensitivities",
-    "directions_for",
-    "float_outputs",
-    "reference",
-    "sensitivities",
-    "spread_samples",
-]
-
-DIRECTIONS = 8
-"""Backward passes per sample, at most."""
-_FEWEST, _BACKWARD = 4, 64
-"""Of many samples each needs fewer, and not all are needed: so many backward passes in all rank the encodings of the
-benchmark's networks as measuring them does (`benchmarks.search`)."""
+__all__ = ["FloatOutputs", "Sensitivities", "float_outputs", "reference", "sensitivities"]
 
 _ORTHOGONAL = 4096
 """Among more numbers than these, Gaussian directions are as good as orthogonal already."""
 
 Sample = tuple[Any, ...]
 Key = tuple[Site, Encoding]
-
-
-def directions_for(samples: int) -> int:
-    """How many backward passes each of so many samples gets."""
-    return min(DIRECTIONS, max(_FEWEST, -(-_BACKWARD // samples)))
-
-
-def spread_samples(samples: int, directions: int) -> tuple[int, ...]:
-    """Those of so many samples that are differentiated: evenly spread, and all where they are few."""
-    count = min(samples, -(-_BACKWARD // directions))
-    return tuple(index * samples // count for index in range(count))
 
 
 @attrs.frozen(eq=False)
@@ -82,6 +57,11 @@ class FloatOutputs:
     def counting(self) -> tuple[str, ...]:
         """The outputs that have a weight and a power."""
         return tuple(name for name, power in self.power.items() if power > 0 and self.weights.get(name, 1.0) > 0)
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers a sample has at the outputs that count."""
+        return sum(self.outputs[0][name].numel() for name in self.counting)
 
     def share(self, name: str) -> float:
         """What a squared error of an output counts."""
@@ -172,6 +152,8 @@ class Sensitivities:
     forwards: int
     backwards: int
     """Passes that were run now."""
+    looked_at: int
+    """How many samples told it."""
 
 
 def sensitivities(
@@ -184,7 +166,7 @@ def sensitivities(
     stages: Stages | None = None,
     ledger: Ledger | None = None,
     memory: int = MEMORY,
-    chosen: Sequence[int] | None = None,
+    chosen: Chosen | None = None,
 ) -> Sensitivities:
     """The noise of each of ``roundings`` at the outputs of ``model``, in ``samples``, of which ``chosen`` are looked at
     (None: all).
@@ -195,26 +177,29 @@ def sensitivities(
     stages, ledger = stages or Stages(), ledger or Memory()
     states = States(model)
     stateful = any(getattr(getattr(node.target, "_schema", None), "is_mutable", False) for node in model.graph.nodes)
-    taken = range(len(samples)) if chosen is None else chosen
+    taken = chosen or Chosen(tuple(range(len(samples))))
     forwards = backwards = 0
     with stages("sensitivities", len(samples)), Shelf.open(model, memory) as shelf:
         taps = Taps.of(model, roundings, shelf)
         runner = Seeing(model, taps.sites, taps.see)
-        for index, sample in enumerate(samples):
-            stages.step("sensitivities", index, len(samples))
-            record = ledger.get("sensitivity", str(index)) if index in taken else None
-            if record is None and index in taken:
-                record = _of_sample(runner, taps, shelf, sample, wanted, directions, index)
-                ledger.put("sensitivity", str(index), record)
-                forwards, backwards = forwards + 1, backwards + record["backwards"]
-            elif stateful:
-                forwards += 1
-                with torch.no_grad():
-                    runner.outputs(sample)  # what it writes to the states, the next sample reads
-            if record is not None:
-                taps.add(record)
-    states.restore()
-    return Sensitivities(taps.noise(len(taken)), taps.blind, forwards, backwards)
+        for indices in filter(None, (taken.first, taken.more)):
+            if taps.noises and unsure(taps.noises, len(samples), directions, wanted.numbers) <= SURE:
+                break
+            for index, sample in enumerate(samples):
+                stages.step("sensitivities", index, len(samples))
+                record = ledger.get("sensitivity", str(index)) if index in indices else None
+                if record is None and index in indices:
+                    record = _of_sample(runner, taps, shelf, sample, wanted, directions, index)
+                    ledger.put("sensitivity", str(index), record)
+                    forwards, backwards = forwards + 1, backwards + record["backwards"]
+                elif stateful:
+                    forwards += 1
+                    with torch.no_grad():
+                        runner.outputs(sample)  # what it writes to the states, the next sample reads
+                if record is not None:
+                    taps.add(record)
+            states.restore()
+    return Sensitivities(taps.noise(), taps.blind, forwards, backwards, len(taps.noises))
 
 
 def _of_sample(

@@ -55,7 +55,8 @@ class Taps:
         self._shelf = shelf
         self._taps: dict[Site, _Tap] = {}
         self._places: dict[Key, tuple[Site, int]] = {}
-        self._derived: dict[Key, tuple[Key, float]] = {}
+        self.noises: list[float] = []
+        """Of each sample that was added, that of all tensors in the encoding that makes most there."""
         self._errors: dict[tuple[Site, int], torch.Tensor] = {}
         self._bytes = 0
 
@@ -64,15 +65,7 @@ class Taps:
         """One tap per tensor: an edge from a node that nobody else reads is the node's output."""
         found = cls(shelf)
         alone = {node.name for node in model.graph.nodes if len(node.users) == 1 and node.op != "get_attr"}
-        narrows = {(s, e.ch_axis): (s, e) for s, e in roundings if e.bits == 8 and e.scale is None}
         for (site, encoding), rounding in roundings.items():
-            # From the noise of an 8-bit encoding that of a 16-bit one follows, by the square of their steps.
-            wide = encoding.bits == 16 and encoding.scale is None
-            narrow = narrows.get((site, encoding.ch_axis)) if wide else None
-            if narrow is not None:
-                ratio = (rounding.step / roundings[narrow].step) ** 2
-                found._derived[site, encoding] = (narrow, ratio)
-                continue
             at = Site(site.node) if site.user and site.node in alone else site
             tap = found._taps.setdefault(at, _Tap())
             found._places[site, encoding] = (at, tap.place(rounding))
@@ -128,16 +121,15 @@ class Taps:
 
     def add(self, record: Mapping[str, Any]) -> None:
         """Count a sample."""
+        self.noises.append(sum(max(squares, default=0.0) for squares in record["squares"]))
         for tap, squares, reached in zip(self._taps.values(), record["squares"], record["reached"], strict=True):
             tap.squares[:] = [old + new for old, new in zip(tap.squares, squares, strict=True)]
             tap.reached = tap.reached or reached
 
-    def noise(self, count: int) -> dict[Key, float]:
-        """The mean noise over ``count`` samples, by site and encoding."""
-        found = {key: self._taps[at].squares[index] / max(count, 1) for key, (at, index) in self._places.items()}
-        for key, (narrow, ratio) in self._derived.items():
-            found[key] = found[narrow] * ratio
-        return found
+    def noise(self) -> dict[Key, float]:
+        """The mean noise over all samples that were added, by site and encoding."""
+        count = max(len(self.noises), 1)
+        return {key: self._taps[at].squares[index] / count for key, (at, index) in self._places.items()}
 
     @property
     def blind(self) -> tuple[Site, ...]:

@@ -2,13 +2,13 @@
 
 Of the configs within a point's budgets those whose predicted noise comes near to the least are run with their roundings
 simulated, which needs no calibration: all of them over the same few samples, so that what one is better by shows long
-before what each has. A trial and the prediction count as much as each of them is sure.
+before what each has. A trial and the prediction count as much as each of them is sure
+(:mod:`qnnsolve.search.judging`).
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 
@@ -16,8 +16,8 @@ from qnnsolve.constraints import Site
 from qnnsolve.encodings import Encoding
 from qnnsolve.host.stages import Stages
 from qnnsolve.search.front import Front, FrontPoint
+from qnnsolve.search.judging import Judge
 from qnnsolve.search.ledgers import Measuring
-from qnnsolve.search.origins import Roundings
 from qnnsolve.search.picking import NEAR, Pick
 from qnnsolve.search.rounding import Rounding
 from qnnsolve.solver import Limits
@@ -32,9 +32,6 @@ CLOSE_DB = 0.5
 """By how much more a config may be predicted to have than the best one, to be run."""
 FINALISTS = 3
 """So many configs are run for a point at most."""
-SURE = 250
-"""Over so many numbers at the outputs a trial tells two configs apart as surely as the prediction does: 0.35 dB (over
-2,000 numbers of a ViT; `benchmarks.search`)."""
 FEWEST = 2
 """Over fewer samples no config is run."""
 SHARE = 5
@@ -50,27 +47,21 @@ class Trials:
     roundings: Mapping[Key, Rounding]
     passes: int
     """So many it may take in all."""
-    _places: Roundings = attrs.field(init=False)
+    judge: Judge = attrs.field(init=False)
 
-    @_places.default
-    def _of_space(self) -> Roundings:
-        return Roundings.of(self.front.space)
+    @judge.default
+    def _of_front(self) -> Judge:
+        return Judge(self.front)
 
     def rounds(self, config: Config) -> Keys:
         """What two configs that compute the same have in common."""
-        return self._places.in_(config)
+        return self.judge.rounds(config)
 
-    def scores(self, options: Mapping[Keys, Config]) -> dict[Keys, float]:
-        """How bad each of ``options`` is held: the logarithm of its noise, prediction and trial in a weighted mean.
-        Nothing where there are too few passes for all of them."""
-        studied = self.measuring.studied
-        count = min(studied.enough, self.passes // max(len(options), 1))
-        numbers, found = count * studied.numbers, dict[Keys, float]()
-        for keys, config in options.items() if count else ():
-            predicted = math.log(self.front.noise_of(config) or 1e-30)
-            trial = math.log(self.measuring.trial(keys, self.roundings, count) or 1e-30)
-            found[keys] = (SURE * predicted + numbers * trial) / (SURE + numbers)
-        return found
+    def run(self, options: Iterable[Keys]) -> dict[Keys, list[float]]:
+        """The noise of each of ``options`` over the same few samples; none where there are too few passes."""
+        wanted = dict.fromkeys(options)
+        count = min(self.measuring.studied.enough, self.passes // max(len(wanted), 1))
+        return {keys: self.measuring.trial(keys, self.roundings, count) for keys in wanted} if count else {}
 
 
 def tried(trials: Trials, points: Sequence[FrontPoint], limits: Limits, stages: Stages) -> list[Pick]:
@@ -90,13 +81,14 @@ def tried(trials: Trials, points: Sequence[FrontPoint], limits: Limits, stages: 
     near = {keys: front.noise_of(config) for keys, config in options.items()}
     finals = [_finalists(front, point, options, near, trials.rounds(point.encodings)) for point in points]
     with stages("try"):
-        contested = {keys: options[keys] for final in finals if len(final) > 1 for keys in final}
-        scores = trials.scores(contested)
+        found = trials.run(keys for final in finals if len(final) > 1 for keys in final)
     picks = []
-    for point, final in zip(points, finals, strict=True):
-        best = min(final, key=lambda keys: scores.get(keys, 0.0))
-        own = best == final[0]
-        picks.append(Pick(point, point.encodings) if own else Pick(point, options[best], NEAR))
+    for point, (own, *others) in zip(points, finals, strict=True):
+        best = own
+        for keys in others if found else ():
+            if trials.judge.more(options[keys], options[best], found[keys], found[best]) < 0:
+                best = keys
+        picks.append(Pick(point, point.encodings) if best == own else Pick(point, options[best], NEAR))
     return picks
 
 

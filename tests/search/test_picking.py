@@ -17,13 +17,15 @@ from qnnsolve.host.stages import Stages
 from qnnsolve.results import SearchPoint, SearchResult, decibels
 from qnnsolve.search.budgets import QualityTarget
 from qnnsolve.search.front import Front
+from qnnsolve.search.judging import Judge
 from qnnsolve.search.keeping import Memory, named
 from qnnsolve.search.ledgers import Measuring
 from qnnsolve.search.noises import monotone, needed, varied
 from qnnsolve.search.origins import Roundings
 from qnnsolve.search.picking import alternatives, distinct, measured_best
 from qnnsolve.search.reaching import reached
-from qnnsolve.search.sensitivity import directions_for, sensitivities
+from qnnsolve.search.sampling import directions_for
+from qnnsolve.search.sensitivity import sensitivities
 from qnnsolve.search.trying import Trials, tried
 from qnnsolve.solver import BudgetProgram, Limits
 from tests.nets import Attention, ConvNet, images, seeded
@@ -67,7 +69,7 @@ def test_a_pick_is_within_its_budgets_and_no_worse_in_a_trial_than_the_optimum(r
                 picking.measuring.trial(picking.rounds(each), ready.ranges.roundings, enough)
                 for each in (point.encodings, pick.config)
             )
-            assert taken < own
+            assert picking.judge.more(pick.config, point.encodings, taken, own) < 0
     assert picking.measuring.trials == run, "each is run once"
     assert any(pick.found_as == "near-optimal" for pick in picks), "or nothing was tested"
 
@@ -105,23 +107,26 @@ def test_a_trial_is_what_the_converted_model_measures(ready: Ready) -> None:
     """Up to half a decibel: ranges of groups that a convert splits, and biases, are not simulated."""
     measuring, places = Measuring(ready.studied, Memory()), Roundings.of(ready.studied.space)
     for point in ready.points:
-        trial = measuring.trial(places.in_(point.encodings), ready.ranges.roundings, len(SAMPLES))
+        found = measuring.trial(places.in_(point.encodings), ready.ranges.roundings, len(SAMPLES))
         with quiet():
             noise = measuring.of(point.encodings).noise
-        assert 0.9 < trial / noise < 1.1
+        assert 0.9 < sum(found) / len(SAMPLES) / noise < 1.1
 
 
-def test_what_measures_best_within_the_budgets_is_taken(ready: Ready) -> None:
+def test_what_is_best_by_prediction_and_measurement_within_the_budgets_is_taken(ready: Ready) -> None:
     measuring = Measuring(ready.studied, Memory())
     with quiet():
         uniforms = {each.name: measuring.of(each.solution.encodings) for each in ready.studied.space.uniforms}
         picks = tried(trials(ready, 100), ready.points, Limits(), Stages())
         best = measured_best(ready.front, picks, uniforms, measuring, Stages())
+    judge = Judge(ready.front)
     for pick in best:
         assert pick.measured == measuring.of(pick.config)
         others = [each.config for each in picks] + [each.solution.encodings for each in ready.studied.space.uniforms]
         fitting = [each for each in others if ready.front.fits(each, pick.found.budgets)]
-        assert pick.measured is not None and pick.measured.noise == min(measuring.of(each).noise for each in fitting)
+        assert pick.measured is not None
+        for each in fitting:
+            assert judge.more(each, pick.config, measuring.of(each).each, pick.measured.each) >= -1e-9
     assert len([*distinct([*best, best[-1]])]) == len([*distinct(best)])
 
 
