@@ -17,7 +17,7 @@ from qnnsolve.facts.accepted import Codes
 from qnnsolve.facts.socs import Soc, soc, socs
 from qnnsolve.facts.tables import CODES, OpTable, shipped_tables
 from qnnsolve.facts.toml_lines import Position, lines_of
-from qnnsolve.facts.user import Allowed, Entry, FactScope, FixedBy, Forbidden, NewOp, SharedBy, UserFacts
+from qnnsolve.facts.user import NO_USER_FACTS, Allowed, Entry, FactScope, FixedBy, Forbidden, NewOp, SharedBy, UserFacts
 from qnnsolve.facts.user_sections import UserFile
 from qnnsolve.foreign import first_line
 from qnnsolve.host.inputs import plain_bytes
@@ -35,7 +35,7 @@ def read_user_facts(paths: Sequence[str | os.PathLike[str]], backend: str = "htp
         FactsError: a file cannot be read, is not TOML, or says what cannot be; with the line.
         UnknownNameError: there is no such backend.
     """
-    facts = UserFacts()
+    facts = NO_USER_FACTS
     for path in map(Path, paths):
         try:
             text = plain_bytes(path).decode("utf-8").replace("\r\n", "\n")

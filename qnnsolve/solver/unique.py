@@ -1,8 +1,9 @@
 """The cheapest config where it is the only one: :func:`only_cheapest`.
 
-It takes a shorter way than the rest of the engine: no propagation, one template for each kind of call, and elimination
-over what calls see of each other. Its order is another one; where a single config is the cheapest, every order finds
-that one, so that the answer is still a function of the problem as a set. Where several are, it gives no answer.
+It takes a shorter way than the rest of the engine: no propagation, one template for each kind of layer that repeats,
+and for each kind of call elsewhere, and elimination over what these see of each other. Its order is another one; where
+a single config is the cheapest, every order finds that one, so that the answer is still a function of the problem as a
+set. Where several are, it gives no answer.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from qnnsolve.solver.clock import Clock
 from qnnsolve.solver.joint import bits_of
 from qnnsolve.solver.limits import Limits, Method
 from qnnsolve.solver.model import Model
-from qnnsolve.solver.numbering import NumberedSaid
 from qnnsolve.solver.optimum.elimination import Elimination, Instance
 from qnnsolve.solver.optimum.factors import Arithmetic, Factors, Overflow
 from qnnsolve.solver.optimum.ordering import BIT, elimination_order
 from qnnsolve.solver.optimum.templates import Filled, LocalKind, Template, Templates
+from qnnsolve.solver.places import places_of
 from qnnsolve.solver.union_find import UnionFind
 
 __all__ = ["OnlyCheapest", "only_cheapest"]
@@ -68,34 +69,9 @@ class _Search:
     def __init__(self, model: Model, limits: Limits, clock: Clock) -> None:
         self._model, self._limits, self._clock = model, limits, clock
         self._factors = Factors(Arithmetic.fast(), limits.megabytes)
-        self._said: list[tuple[LocalKind, ...]] = []
-        self._numbers: dict[tuple[tuple[int, tuple[int, ...]], ...], int] = {}
-        self._sites: list[tuple[int, ...]] = []
-        self._of: list[int] = []
-        self._read_places()
+        places = places_of(model).by_layers()
+        self._said, self._of, self._sites = places.said, places.of, places.sites
         self._join()
-
-    def _read_places(self) -> None:
-        """Of every place what is said there (by number), and the sites that this names."""
-        for places, said in self._model.numbering.together():
-            named = {kind: self._named(entries) for kind, entries in said.items() if entries}
-            for kind, sites in places:
-                found = named.get(kind)
-                if found is not None:
-                    number, columns = found
-                    self._of.append(number)
-                    self._sites.append(sites if columns is None else tuple([sites[column] for column in columns]))
-
-    def _named(self, entries: NumberedSaid) -> tuple[int, tuple[int, ...] | None]:
-        """What is said of a kind of place, by number, and the columns that it names in order (None: all of them)."""
-        columns = sorted({column for _, at in entries for column in at})
-        place = {column: index for index, column in enumerate(columns)}
-        said = [(self._model.said[number], tuple([place[column] for column in at])) for number, at in entries]
-        key = tuple([(kind.rank, at) for kind, at in said])  # of one rank is what says the same
-        if key not in self._numbers:
-            self._numbers[key] = len(self._said)
-            self._said.append(tuple(said))
-        return self._numbers[key], None if columns == list(range(len(columns))) else tuple(columns)
 
     def _join(self) -> None:
         """One variable for sites that share; it is known by its first site."""
@@ -161,7 +137,7 @@ class _Search:
         placed: list[tuple[Template, tuple[int, ...]]] = []
         for number, scope in zip(self._of, scopes, strict=True):
             distinct = tuple(dict.fromkeys(scope))
-            at = None if len(distinct) == len(scope) else tuple(map(distinct.index, scope))
+            at = None if len(distinct) == len(scope) else _placed_in(distinct, scope)
             key = (number, at, *[code[v] for v in distinct])
             template = made.get(key)
             if template is None:
@@ -250,3 +226,9 @@ class _Search:
         for site, top in zip(self._model.sites, self._shared.roots().values(), strict=True):
             found.setdefault(top, []).append(site)
         return tuple(map(tuple, found.values()))
+
+
+def _placed_in(distinct: tuple[int, ...], scope: tuple[int, ...]) -> tuple[int, ...]:
+    """For each of ``scope`` where it stands in ``distinct``."""
+    place = dict(zip(distinct, range(len(distinct)), strict=True))
+    return tuple([place[v] for v in scope])

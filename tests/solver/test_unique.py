@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator, Sequence
 from unittest import mock
 
 import attrs
 from hypothesis import given
+from hypothesis import strategies as st
 
 from qnnsolve.constraints import Constraint, Constraints, Convertible, Derived, Prefer, Problem, Table
 from qnnsolve.constraints.repeats import Place, Repeats, Said
-from qnnsolve.solver import Limits, Solution, solve
+from qnnsolve.solver import Limits, Solution, places, solve
 from qnnsolve.solver.clock import Clock
 from qnnsolve.solver.model import Model
 from qnnsolve.solver.optimum import templates
@@ -35,11 +38,24 @@ def gathered(problem: Problem) -> Problem:
     return Problem(problem.domains, Constraints([Repeats(found, said)]), problem.left_out)
 
 
-@given(problems)
+@given(problems, st.lists(st.integers(1, 5), min_size=1))
 @examine
-def test_it_says_what_the_long_way_says(problem: Problem) -> None:
+def test_it_says_what_the_long_way_says(problem: Problem, lengths: list[int]) -> None:
+    """Whichever places are taken as one layer."""
+
+    def any_layers(kinds: Sequence[int]) -> Iterator[range]:
+        start = 0
+        for length in itertools.cycle(lengths):
+            if start + length > len(kinds):
+                return
+            yield range(start, start + length)
+            start += length
+
     together = gathered(problem)
-    with mock.patch.object(templates, "_ENTRIES", 16):  # some variables stay, as they do in wide places
+    with (
+        mock.patch.object(templates, "_ENTRIES", 16),  # some variables stay, as they do in wide places
+        mock.patch.object(places, "layers", any_layers),
+    ):
         for each in (problem, together):
             model = Model(each)
             found = only_cheapest(model, Limits(), Clock(None))

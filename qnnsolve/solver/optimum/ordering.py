@@ -8,7 +8,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 __all__ = ["BIT", "elimination_order", "fewest_joined", "inner_order"]
 
@@ -31,19 +31,29 @@ def elimination_order(scopes: Iterable[Sequence[int]], sizes: Mapping[int, int])
     """
     bits, near = _bits(sizes), _neighbours(scopes, sizes)
     weight = {v: bits[v] + sum([bits[u] for u in near[v]]) for v in sizes}
-    heap = [w << _SHIFT | v for v, w in weight.items()]  # one integer compares faster than a pair
-    heapq.heapify(heap)
     order: list[tuple[int, int]] = []
+    for v, w in _smallest_first(bits, near, weight, sizes):
+        if len(near[v]) > _WIDEST:
+            break
+        order.append((v, w))
+    order.extend((v, weight[v]) for v in sorted(near))
+    return order
+
+
+def _smallest_first(
+    bits: Mapping[int, int], near: dict[int, set[int]], weight: dict[int, int], among: Collection[int]
+) -> Iterator[tuple[int, int]]:
+    """The variable of ``among`` whose elimination builds the smallest table, and the weight of that; it is eliminated
+    (taken out of ``near``, its neighbours joined) before the next one."""
+    heap = [weight[v] << _SHIFT | v for v in among]  # one integer compares faster than a pair
+    heapq.heapify(heap)
     while heap:
         entry = heapq.heappop(heap)
         w, v = entry >> _SHIFT, entry & _MASK
         if v not in near or w != weight[v]:
             continue
-        others = near[v]
-        if len(others) > _WIDEST:
-            break
-        del near[v]
-        order.append((v, w))
+        yield v, w
+        others = near.pop(v)
         few = len(others) <= _FEW
         for u in others:
             mine = near[u]
@@ -55,9 +65,8 @@ def elimination_order(scopes: Iterable[Sequence[int]], sizes: Mapping[int, int])
                     change += bits[t]
             if change:
                 weight[u] += change
-                heapq.heappush(heap, weight[u] << _SHIFT | u)
-    order.extend((v, weight[v]) for v in sorted(near))
-    return order
+                if u in among:
+                    heapq.heappush(heap, weight[u] << _SHIFT | u)
 
 
 def fewest_joined(scopes: Iterable[Sequence[int]], sizes: Mapping[int, int]) -> list[tuple[int, int]]:
@@ -98,22 +107,15 @@ def fewest_joined(scopes: Iterable[Sequence[int]], sizes: Mapping[int, int]) -> 
 
 
 def inner_order(
-    scopes: Iterable[Sequence[int]], sizes: Mapping[int, int], among: Iterable[int], entries: int
+    scopes: Iterable[Sequence[int]], sizes: Mapping[int, int], among: Collection[int], entries: int
 ) -> list[int]:
     """The variables of ``among`` in the order in which to eliminate them, the smallest table first; those that would
     need one of more than ``entries`` are left out."""
-    near, left = _neighbours(scopes, sizes), set(among)
-    order: list[int] = []
-    while left:
-        least, v = min((sizes[v] * math.prod([sizes[u] for u in near[v]]), v) for v in left)
-        if least > entries:
-            break
-        left.remove(v)
-        order.append(v)
-        others = near.pop(v)
-        for u in others:
-            near[u] = (near[u] | others) - {u, v}
-    return order
+    bits, near = _bits(sizes), _neighbours(scopes, sizes)
+    weight = {v: bits[v] + sum([bits[u] for u in near[v]]) for v in sizes}
+    most = (entries.bit_length() - 1) * BIT
+    steps = _smallest_first(bits, near, weight, among)
+    return [v for v, _ in itertools.takewhile(lambda step: step[1] <= most, steps)]
 
 
 def _bits(sizes: Mapping[int, int]) -> dict[int, int]:

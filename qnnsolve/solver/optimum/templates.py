@@ -119,13 +119,13 @@ class Templates:
             base += compiled.base
             instances += [(factor, tuple([scope[axis] for axis in axes])) for factor, axes in compiled.factors]
         named = {v: sizes[v] for _, scope in instances for v in scope}
-        among = [v for v in named if v in inner or v >= len(masks)]
+        among = {v for v in named if v in inner or v >= len(masks)}
         order = inner_order([scope for _, scope in instances], named, among, _ENTRIES)
         elimination = Elimination(self._factors, instances, named, order)
         elimination.run(self._clock)
         if not elimination.feasible:
             return None
-        left = elimination.left()
+        left, gone = elimination.left(), set(order)
         opened = sorted({v for _, scope in left for v in scope})
         stars = [v for v in opened if v >= len(masks)]
         moved = {star: len(masks) + place for place, star in enumerate(stars)}
@@ -136,7 +136,7 @@ class Templates:
             tuple([(factor, tuple([moved.get(v, v) for v in scope])) for factor, scope in left]),
             tuple([sizes[star] for star in stars]),
             # A variable that was named, and is neither eliminated nor in a factor any more, others may still decide.
-            tuple([v for v in named if v < len(masks) and v not in set(order)]),
+            tuple([v for v in named if v < len(masks) and v not in gone]),
             elimination,
             tuple(moved.items()),
             len(order),
