@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
-
 import pytest
 
 from benchmarks.specs import MODELS, PRESETS, Difference, differences, model_of, reason_of, specs_of, suite
@@ -69,8 +67,7 @@ def test_another_difference_has_no_reason(difference: Difference) -> None:
 @pytest.mark.slow
 def test_a_sample_of_executorchs_op_models_differs_where_it_is_explained_alone() -> None:
     """Every fourth of them at 8a8w; ``python -m benchmarks.specs --suite`` takes all."""
-    models = list(islice(suite(), 0, None, 4))
-    found = {name: list(differences(model, "SM8750", "8a8w")) for name, model in models}
+    found = {name: list(differences(model, "SM8750", "8a8w")) for name, model in suite(every=4)}
     assert len(found) > 40
     assert [(name, each) for name, some in found.items() for each in some if reason_of(each) is None] == []
 
