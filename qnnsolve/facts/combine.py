@@ -41,7 +41,7 @@ def accepted_of(table: OpTable, form: Form, arch: str, curated: Curated) -> Acce
         late = [fact[1] for code in codes if (fact := curated.since.get(code)) and _number(arch) < _number(fact[0])]
         if late:
             refused[codes] = joined(late)
-        elif (narrowed := narrowed.narrowed(_curated_row(table.op, ports, codes, curated))) is not None:
+        elif (narrowed := narrowed.narrowed(_curated_row(table.op, form.name, ports, codes, curated))) is not None:
             rows[codes] = narrowed
     repeats = None if table.repeats is None else ports.index(table.repeats)
     ordered = dict(sorted(rows.items()))
@@ -131,8 +131,8 @@ def _placed(axis: int, layout: tuple[int, ...]) -> int:
     return layout[axis] if -len(layout) <= axis < len(layout) else axis
 
 
-def _curated_row(op: str, ports: tuple[str, ...], codes: Codes, curated: Curated) -> AcceptedRow:
-    """What the curated facts ask of a row of ``op``, and only the sources that ask something."""
+def _curated_row(op: str, case: str | None, ports: tuple[str, ...], codes: Codes, curated: Curated) -> AcceptedRow:
+    """What the curated facts ask of a row of this case of ``op``, and only the sources that ask something."""
     symmetric: set[int] = set()
     same: set[int] = set()
     fixed: dict[int, FixedAt] = {}
@@ -146,7 +146,8 @@ def _curated_row(op: str, ports: tuple[str, ...], codes: Codes, curated: Curated
         shared, source = curated.invariant[op]
         same = {ports.index(port) for port in shared if port in ports}  # a source may list fewer ports than there are
         sources.append(source)
-    for fact in curated.fixed.get(op, ()):
+    facts = curated.fixed.get(op, ())
+    for fact in [fact for fact in facts if fact.case == case] or [fact for fact in facts if fact.case is None]:
         if fact.port in ports and codes[ports.index(fact.port)] == fact.code:
             position = ports.index(fact.port)
             fixed[position] = FixedAt(position, fact.scale, fact.zero_point)

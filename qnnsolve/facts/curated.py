@@ -43,7 +43,8 @@ class DerivedScale:
 class FixedEncoding:
     """At ``port``, a tensor of port code ``code`` has this scale (real units per step) and zero point.
 
-    The scale may be halved up to ``halvings`` times, for what is smaller than the whole range.
+    The scale may be halved up to ``halvings`` times, for what is smaller than the whole range. ``case`` is the one case
+    of the operator's table that it holds for; None: all those that have no fact of their own.
     """
 
     port: str
@@ -52,6 +53,7 @@ class FixedEncoding:
     zero_point: int
     source: Source
     halvings: int = attrs.field(default=0, validator=attrs.validators.ge(0))
+    case: str | None = None
 
 
 @attrs.frozen
@@ -148,7 +150,8 @@ def _curated(data: dict[str, list[dict[str, Any]]]) -> Curated:
     for entry in data["fixed"]:
         for op in entry["ops"]:
             for code, value in entry["codes"].items():
-                fixed.setdefault(op, []).append(FixedEncoding(entry["port"], code, source=_source(entry), **value))
+                found = FixedEncoding(entry["port"], code, source=_source(entry), case=entry.get("case"), **value)
+                fixed.setdefault(op, []).append(found)
     return Curated(
         invariant={
             op: (tuple(entry.get("ports", ("in[0]", "out[0]"))), _source(entry))

@@ -104,7 +104,8 @@ def cited(source: Source) -> str:
 
 def _fixed_text(fixed: FixedEncoding) -> str:
     halved = f", halved up to {fixed.halvings} times" if fixed.halvings else ""
-    return f"scale {scale_text(fixed.scale)}{halved}, zero point {fixed.zero_point}"
+    case = f" (case {fixed.case})" if fixed.case else ""
+    return f"scale {scale_text(fixed.scale)}{halved}, zero point {fixed.zero_point}{case}"
 
 
 def scale_text(scale: float) -> str:

@@ -134,6 +134,15 @@ def test_a_grid_that_an_op_fixes_may_be_halved_as_often_as_its_fact_says() -> No
     assert found.halvings > 0
 
 
+@pytest.mark.parametrize("dim", [-1, 1])
+def test_two_values_of_a_softmax_add_up_to_255_steps(dim: int) -> None:
+    image = torch.rand(1, 2, 4, 2, generator=torch.Generator().manual_seed(0))
+    for precision, scale in (("8a8w", 1 / 255), ("16a8w", None)):
+        model = annotated(Net(lambda x: torch.softmax(x[..., :2], dim)), image.repeat(1, 1, 1, 4), precision=precision)
+        spec = annotation(only(model, "softmax")).output_qspec
+        assert getattr(spec, "scale", None) == scale
+
+
 def test_what_stays_on_the_cpu_has_no_encoding_and_is_marked() -> None:
     model = annotated(Net(torch.special.erfcx), X)
     left = only(model, "erfcx")

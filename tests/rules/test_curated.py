@@ -37,6 +37,13 @@ def test_an_output_has_a_fixed_scale_and_zero_point(op: str, code: str, fixed: t
     assert found and all(tuple(each for each in row if each.position == 1) == wanted for row in found)
 
 
+@pytest.mark.parametrize(("case", "scale"), [(None, 1 / 256), ("wide", 1 / 256), ("pair", 1 / 255)])
+def test_a_case_may_have_a_fixed_scale_of_its_own(case: str | None, scale: float) -> None:
+    accepted = operator_facts("htp", "V68").accepted("Softmax", Form(case, rank=4))
+    assert accepted is not None
+    assert accepted.rows["u8", "u8"].fixed == (FixedAt(1, scale, 0),)
+
+
 @pytest.mark.parametrize(
     ("op", "port", "floor"),
     [

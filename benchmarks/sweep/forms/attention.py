@@ -19,6 +19,8 @@ def _softmaxes() -> Iterator[Form]:
             yield call(f"softmax rank{len(shape)} dim{dim}", lambda x, dim=dim: x.softmax(dim), shape)
     for shape in ((3, 8), (2, 3, 8), (1, 2, 3, 8)):
         yield call(f"log_softmax rank{len(shape)}", lambda x: x.log_softmax(-1), shape)
+    yield call("softmax of two", lambda x: x.softmax(-1), (1, 40, 2))
+    yield call("softmax of two channels", lambda x: x.softmax(1), (1, 2, 6, 7))
     yield call("log_softmax channels", lambda x: x.log_softmax(1), (1, 4, 3, 8))
     yield call("softmin", lambda x: F.softmin(x, -1), (2, 3, 8))
     yield call("softmax scaled", lambda x: (x * 4).softmax(-1), (2, 3, 8))

@@ -212,6 +212,7 @@ PRODUCTS = (
             moved("rank5", "1x2x2x8x32", "1x2x2x8x32", ACT, axis=u32(4)),
             moved("wide", "1x4x256", "1x4x256", ACT, axis=u32(2)),
             moved("narrow", "1x7x5", "1x7x5", ACT, axis=u32(2)),
+            when(moved("pair", "1x2x16x2", "1x2x16x2", ACT, axis=u32(3)), "by name"),
         ),
         ("aten._softmax.default", "aten._safe_softmax.default"),
         fixed=(0.0, 1.0),

@@ -37,13 +37,18 @@ def _prelu(node: Node, graph: Graph) -> Built:
 
 
 def _softmax(name: str) -> Builder:
-    """A softmax over the last dimension, or over the channels, which the accelerator holds last."""
+    """A softmax over the last dimension, or over the channels, which the accelerator holds last.
+
+    Over two values its output has another scale than over more.
+    """
 
     def builder(node: Node, graph: Graph) -> Built:
-        rank, dim = len(shape_of(graph, ref_at(node, 0))), node.argument(1, "dim", -1)
+        shape, dim = shape_of(graph, ref_at(node, 0)), node.argument(1, "dim", -1)
+        rank = len(shape)
         if isinstance(dim, int) and rank and dim % rank not in (rank - 1, *((1,) if rank > 2 else ())):
             return on_cpu("ExecuTorch builds softmaxes over the last dimension or the channels only")
-        return Built(Fate.OP, name, (Input(ref_at(node, 0)),))
+        pair = name == "Softmax" and isinstance(dim, int) and rank and shape[dim] == 2
+        return Built(Fate.OP, name, (Input(ref_at(node, 0)),), case="pair" if pair else None)
 
     return builder
 
