@@ -29,7 +29,8 @@ def directions_for(samples: int) -> int:
 
 @attrs.frozen
 class Chosen:
-    """The samples that are differentiated, by number: ``first``, and where these leave the noise unsure, ``more``."""
+    """The samples that are differentiated, by number: ``first``, and where these leave the noise unsure, ``more``, each
+    in half as many directions."""
 
     first: tuple[int, ...]
     more: tuple[int, ...] = ()

@@ -111,7 +111,7 @@ def _differentiated(measuring: Measuring, keys: Mapping[Key, Rounding], directio
         (site, encoding): measuring.alone(site, encoding, keys) if site in found.blind else value
         for (site, encoding), value in found.noise.items()
     }
-    planned = len(studied.samples) + found.looked_at * (1 + directions)
+    planned = len(studied.samples) + found.planned
     if not found.blind:
         return Sensed(noise, found.forwards, found.backwards, (), planned)
     names = ", ".join(map(str, found.blind[:3])) + (" ..." if len(found.blind) > 3 else "")

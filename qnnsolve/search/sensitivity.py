@@ -152,8 +152,8 @@ class Sensitivities:
     forwards: int
     backwards: int
     """Passes that were run now."""
-    looked_at: int
-    """How many samples told it."""
+    planned: int
+    """Passes where none was run before."""
 
 
 def sensitivities(
@@ -178,18 +178,18 @@ def sensitivities(
     states = States(model)
     stateful = any(getattr(getattr(node.target, "_schema", None), "is_mutable", False) for node in model.graph.nodes)
     taken = chosen or Chosen(tuple(range(len(samples))))
-    forwards = backwards = 0
+    forwards = backwards = planned = 0
     with stages("sensitivities", len(samples)), Shelf.open(model, memory) as shelf:
         taps = Taps.of(model, roundings, shelf)
         runner = Seeing(model, taps.sites, taps.see)
-        for indices in filter(None, (taken.first, taken.more)):
-            if taps.noises and unsure(taps.noises, len(samples), directions, wanted.numbers) <= SURE:
+        for indices, count in ((taken.first, directions), (taken.more, max(1, directions // 2))):
+            if not indices or (taps.noises and unsure(taps.noises, len(samples), directions, wanted.numbers) <= SURE):
                 break
             for index, sample in enumerate(samples):
                 stages.step("sensitivities", index, len(samples))
                 record = ledger.get("sensitivity", str(index)) if index in indices else None
                 if record is None and index in indices:
-                    record = _of_sample(runner, taps, shelf, sample, wanted, directions, index)
+                    record = _of_sample(runner, taps, shelf, sample, wanted, count, index)
                     ledger.put("sensitivity", str(index), record)
                     forwards, backwards = forwards + 1, backwards + record["backwards"]
                 elif stateful:
@@ -198,8 +198,9 @@ def sensitivities(
                         runner.outputs(sample)  # what it writes to the states, the next sample reads
                 if record is not None:
                     taps.add(record)
+                    planned += 1 + record["backwards"]
             states.restore()
-    return Sensitivities(taps.noise(), taps.blind, forwards, backwards, len(taps.noises))
+    return Sensitivities(taps.noise(), taps.blind, forwards, backwards, planned)
 
 
 def _of_sample(

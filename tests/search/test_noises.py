@@ -114,7 +114,7 @@ def test_more_samples_are_looked_at_where_few_leave_the_noise_unsure(first: int,
     keys = {key: rounding for key, rounding in ranges(of).roundings.items() if key in needed(of.space)}
     chosen = Chosen(tuple(range(first)), tuple(range(first, 40)))
     found = sensitivities(of.model, samples, of.wanted, keys, directions=100, chosen=chosen)
-    assert found.forwards == found.looked_at == looked_at
+    assert found.forwards == looked_at and found.planned == 4 * looked_at, "three numbers come out: as many directions"
     if looked_at == len(samples):
         assert found.noise == sensitivities(of.model, samples, of.wanted, keys, directions=100).noise
 
