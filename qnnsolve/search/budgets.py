@@ -1,5 +1,5 @@
 """Budgets and targets as people type them: ``weights=0.6``, ``weights=1.5MB``, ``converts=10``, ``sqnr>=30``,
-``my_metrics:accuracy>=0.97``."""
+``bit-ops+0.5*weights=0.8``, ``my_metrics:accuracy>=0.97``."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
-from qnnsolve.errors import UnknownNameError, UsageError
-from qnnsolve.search.costs import COSTS
+from qnnsolve.errors import UsageError
+from qnnsolve.search.mixtures import cost_named
 
 __all__ = ["SQNR", "Budget", "QualityTarget", "axis_of", "budgets_of", "target_of"]
 
@@ -61,8 +61,7 @@ def budgets_of(texts: str | Sequence[str]) -> tuple[Budget, ...]:
             name, equals, amount = (each.strip() for each in part.partition("="))
             if not equals:
                 raise UsageError(f"budget {part}: a budget is like weights=0.6, weights=1.5MB or converts=10")
-            if name not in COSTS:
-                raise UnknownNameError("cost", name, COSTS)
+            name = cost_named(name)
             if name in found:
                 raise UsageError(f"budget {part}: {name} has a budget already")
             found[name] = _budget(name, amount, f"budget {part}")
@@ -90,14 +89,14 @@ def _budget(name: str, text: str, words: str) -> Budget:
 
 
 def axis_of(axis: str | None, budgets: Sequence[Budget]) -> str:
-    """The cost along which points lie: ``axis``, or that of the first budget, or ``bit-ops``.
+    """The cost or the mixture of costs along which points lie: ``axis``, or that of the first budget, or ``bit-ops``.
 
     Raises:
         UnknownNameError: an unknown cost; names the nearest.
     """
-    if axis is not None and axis not in COSTS:
-        raise UnknownNameError("cost", axis, COSTS)
-    return axis or next((each.cost for each in budgets), "bit-ops")
+    if axis is not None:
+        return cost_named(axis)
+    return next((each.cost for each in budgets), "bit-ops")
 
 
 def target_of(text: str) -> QualityTarget:

@@ -45,12 +45,14 @@ def search_config(given: SearchArguments) -> SearchResult:
             (``lm_head=16a8w``).
         fixed: places that the search leaves out: ``WHERE=PRESET``, or ``WHERE`` for the first candidate.
         budget: the most of a cost (:mod:`qnnsolve.search.costs`): ``weights=0.6`` (a share of the dearest candidate's),
-            ``weights=1.5MB``, ``bit-ops=0.7``, ``converts=10``, ``wide-ops=0.1``.
+            ``weights=1.5MB``, ``bit-ops=0.7``, ``converts=10``, ``wide-ops=0.1``; or of several weighed against each
+            other (:mod:`qnnsolve.search.mixtures`): ``bit-ops+0.5*weights=1.1``.
         target: ``sqnr>=30`` or ``my_metrics:accuracy>=0.97`` instead of a front: the cheapest config by the cost
             ``axis`` that measures it, of some that are measured; without ``measure``, that is predicted to.
         points: how many points the front has, along ``axis``; of neighbours with the same config one is listed.
         alternatives: so many other configs for each point, the next best; all are measured as they are.
-        axis: a cost; None means that of the first budget, or ``bit-ops``.
+        axis: a cost, or several weighed (``bit-ops+0.01*converts``); None means that of the first budget, or
+            ``bit-ops``.
         calibration: positional inputs per sample, shaped like the example inputs, which are used where it is None.
         weights: what each output counts, by its place (``0``) or the name of the state that the model writes
             (``cache.keys``); those that are not named count 1.
@@ -196,7 +198,7 @@ def _possible(space: Space, budgets: Sequence[Budget], limits: Limits) -> dict[s
     """The budgets in the costs' own units, once some config is known to be within them."""
     if not budgets:
         return {}
-    front = Front.of(space, None, limits)
+    front = Front.of(space, None, limits, mixtures=[each.cost for each in budgets])
     amounts = front.amounts(budgets)
     refuse_impossible(front, amounts, limits)
     return amounts

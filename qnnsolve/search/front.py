@@ -6,7 +6,7 @@ A new budget, another target or another axis asks the same compiled program agai
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import attrs
 
@@ -17,6 +17,7 @@ from qnnsolve.explain import conflict_in_words
 from qnnsolve.results import decibels
 from qnnsolve.search.budgets import Budget
 from qnnsolve.search.costs import COSTS, costs
+from qnnsolve.search.mixtures import mixture
 from qnnsolve.search.noises import LOSS, NOISE, noise_measure, varied
 from qnnsolve.search.spaces import Space
 from qnnsolve.solver import Best, BudgetProgram, Limits, Measure, OverBudget, Unknown, Unsatisfiable
@@ -66,6 +67,8 @@ class Front:
     """What is least: the noise; or what is taken from a task metric, and of equal ones the noise."""
     noise: Mapping[Key, float] = attrs.field(factory=dict, repr=False)
     """That of each encoding at each site."""
+    counted: tuple[str, ...] = COSTS
+    """The costs that can be asked, mixtures among them."""
     _answers: dict[str, list[tuple[Mapping[str, float], Best]]] = attrs.field(factory=dict, init=False, repr=False)
     """What was best by the objective, and by each guess, within which budgets."""
 
@@ -76,14 +79,17 @@ class Front:
         noise: Mapping[Key, float] | None,
         limits: Limits | None = None,
         losses: Mapping[Key, float] | None = None,
+        mixtures: Iterable[str] = (),
     ) -> Front:
         """With the noise of each encoding at each site; None: not measured yet, so that only costs can be asked.
-        ``losses``: what each takes from a task metric; then that decides.
+        ``losses``: what each takes from a task metric; then that decides. ``mixtures`` of costs can be asked, too
+        (:mod:`qnnsolve.search.mixtures`); costs among them are.
 
         Raises:
             UnsatisfiableError, BudgetExceededError: see :meth:`Space.of`.
         """
-        measures, guesses = list[Measure](costs(space)), dict[str, Measure]()
+        measures, guesses = list[Measure](_costs(space, mixtures)), dict[str, Measure]()
+        counted = tuple(each.name for each in measures)
         if noise is not None:
             names = [f"{NOISE} {seed}" for seed in range(VARIED)]
             decides = noise if losses is None else losses
@@ -98,11 +104,8 @@ class Front:
             raise UnsatisfiableError(program.conflicts, tuple(map(conflict_in_words, program.conflicts)))
         if isinstance(program, Unknown):
             raise BudgetExceededError(program.limit)
-        dearest = {
-            name: max(measure.of(each.solution.encodings) for each in space.uniforms)
-            for name, measure in program.measures.items()
-        }
-        return cls(space, program, dearest, tuple(guesses), objective, noise or {})
+        dearest = {name: _dearest(space, measure) for name, measure in program.measures.items()}
+        return cls(space, program, dearest, tuple(guesses), objective, noise or {}, counted)
 
     def amounts(self, budgets: Sequence[Budget]) -> dict[str, float]:
         """Budgets in the costs' own units."""
@@ -110,7 +113,7 @@ class Front:
 
     def costs_of(self, config: Mapping[Site, Encoding]) -> dict[str, float]:
         """What a config costs, by the names of costs."""
-        return {name: self.program.measures[name].of(config) for name in COSTS}
+        return {name: self.program.measures[name].of(config) for name in self.counted}
 
     def noise_of(self, config: Mapping[Site, Encoding]) -> float:
         """Its relative noise power, as the sensitivities add up."""
@@ -192,6 +195,19 @@ class Front:
         if isinstance(answer, Unknown):
             raise BudgetExceededError(answer.limit)
         return None
+
+
+def _costs(space: Space, mixtures: Iterable[str]) -> Iterator[Measure]:
+    single = {each.name: each for each in costs(space)}
+    dearest = {name: _dearest(space, each) for name, each in single.items()}
+    yield from single.values()
+    for name in dict.fromkeys(mixtures):
+        if name not in single:
+            yield mixture(name, single, dearest)
+
+
+def _dearest(space: Space, measure: Measure) -> float:
+    return max(measure.of(each.solution.encodings) for each in space.uniforms)
 
 
 def refuse_impossible(front: Front, budgets: Mapping[str, float], limits: Limits) -> None:

@@ -62,6 +62,11 @@ class SearchRequest:
     """Makes those that measure, once the exact outputs are known; None: it is done here."""
 
     @property
+    def costs(self) -> tuple[str, ...]:
+        """The costs that it names, mixtures among them."""
+        return (self.axis, *self.budgets)
+
+    @property
     def refinable(self) -> bool:
         """Whether what is predicted comes from gradients and is held against what is measured."""
         differentiated = not self.sensing.measured and self.sensing.layers is None
@@ -119,7 +124,7 @@ def study(
     ranges = kept_ranges(measuring, watched, stages)
     workers = None if asked.workers is None else asked.workers(wanted)
     found = sensed(measuring, ranges.roundings, asked.sensing, stages)
-    front = Front.of(space, found.noise, limits, found.losses)
+    front = Front.of(space, found.noise, limits, found.losses, asked.costs)
     trials = Trials(front, measuring, ranges.roundings, found.planned // SHARE)
     picks, is_reached = _picks(trials, asked, ranges.converted, limits, stages, workers)
     notes = [*found.notes]
@@ -127,7 +132,7 @@ def study(
         with stages("refine"):
             mended = measured_instead(trials, picks, found.noise)
         if mended is not None:
-            front = Front.of(space, mended[0], limits)
+            front = Front.of(space, mended[0], limits, mixtures=asked.costs)
             trials = attrs.evolve(trials, front=front)
             again, _ = _picks(trials, asked, ranges.converted, limits, stages, workers)
             picks, notes = better_of(trials, picks, again), [*notes, mended[1]]

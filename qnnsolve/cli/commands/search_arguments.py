@@ -44,10 +44,13 @@ def _wanted(search: argparse.ArgumentParser) -> None:
         default=[],
         metavar="COST=NUMBER",
         help="the most of a cost: weights=0.6 (of the dearest candidate's), weights=1.5MB, activations, bit-ops=2G, "
-        "converts=10, wide-ops=0.1, weight-bits=5; may be repeated",
+        "converts=10, wide-ops=0.1, weight-bits=5, or of several weighed: bit-ops+0.5*weights=1.1; may be repeated",
     )
     search.add_argument(
-        "--axis", metavar="COST", help="the cost along which points lie (default: that of the first budget, or bit-ops)"
+        "--axis",
+        metavar="COST",
+        help="the cost along which points lie, or several weighed: bit-ops+0.01*converts (default: that of the first "
+        "budget, or bit-ops)",
     )
     how_many = search.add_mutually_exclusive_group()
     how_many.add_argument(
