@@ -161,7 +161,7 @@ def test_the_page_tells_what_each_tool_has_per_budget() -> None:
     assert "| uniform 8a8w | 2.0 | 3 | 27.26 | 0.985 |" in text
     assert "cosine of 0.99: 2.0 million bit operations, 3 converts" in text
     assert "| one | 10 groups | 1,377 | 11.40 | 112 | 0.31 |" in text
-    assert "| one | 1 | 1 | 0 | +0.07, +0.07, +0.07 | 0 | 0 | -0.01, -0.01, -0.01 |" in text
+    assert "| one | 1 | 1 | 0 | 0 | +0.07, +0.07, +0.07 | 0 | 0 | 0 | -0.01, -0.01, -0.01 |" in text
     assert "| 2.0 | 27.26 dB, 0.985, 3; +0.07 ± 0.05; -0.01 ± 0.05 | - |" in text
     assert "| 1 | 2.0 | 3 | 30.00 dB | 29.00 dB | 29.10 dB | 1 | 1, what the solve said |" in text
     assert "29.10 dB (differs) | 1 | 2, aten.foo |" in text
