@@ -51,6 +51,7 @@ def about(bench: Bench) -> dict[str, Any]:
     """What holds for a network whatever the tool."""
     network = bench.network
     return {
+        "qnnsolve": commit(),
         "metric": network.metric,
         "float_metric": of(network, network.expected),
         "repeatability": repeatability(bench),
@@ -106,12 +107,16 @@ def _against(each: Against) -> dict[str, Any]:
     return {**attrs.asdict(each, recurse=False), "point": each.point.record}
 
 
+def commit() -> str:
+    """Of qnnsolve, which is measured."""
+    command = ("git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty=+")
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
+
+
 def versions() -> dict[str, str]:
-    """Of all that takes part."""
+    """Of all else that takes part."""
     names = ("torch", "torchao", "executorch", "scikit-learn", "transformers")
-    commit = ("git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty=+")
     return {
-        "qnnsolve": subprocess.run(commit, capture_output=True, text=True, check=False).stdout.strip() or "unknown",
         "python": platform.python_version(),
         **{name: version(name) for name in names},
         "aimet-torch": installed.AIMET_VERSION,
@@ -146,7 +151,7 @@ def main() -> None:
             tools = kept["networks"][name]["tools"]
         if options.verify and "front" not in kept["networks"][name]:
             print(f"{name}: compiling a front", file=sys.stderr, flush=True)
-            kept["networks"][name]["front"] = verified(bench.network)
+            kept["networks"][name]["front"] = {"qnnsolve": commit(), **verified(bench.network)}
             _write(options.out, kept)
         missing = [tool for tool in options.tool or TOOLS if tool not in tools]
         if not missing and NAME in kept["networks"][name]:

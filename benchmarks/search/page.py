@@ -27,7 +27,8 @@ and what the tool's point has itself.
 - SQNR: signal over noise power at the output in dB.
 - Passes: runs over one sample, forward or backward, calibration included, until the tool names its configs. Seconds are
   those of one core for all of it: reading the graph, solving, passes. That the configs are then converted and measured,
-  each tool's alike, does not count; the search takes what measures best over the calibration samples.
+  each tool's alike, does not count; the search takes what is best by its prediction and by that, over the calibration
+  samples.
 - ±: the standard deviation of the difference over random halves of the samples that it was measured on. Of two configs
   that are equally good each is above the other by more than ± in one of six comparisons, and by more than twice that in
   one of 44: this is what a repetition may differ by.
@@ -45,8 +46,9 @@ def _network(name: str, network: Record) -> Iterator[str]:
     metric = network["metric"].rpartition(":")[2].partition("_")[2]
     tools = network["tools"]
     yield f"\n## {name}\n"
-    yield f"The float network has {metric} {network['float_metric']:.3f}. With the same samples, every figure is the"
-    yield "same each time. Calibrated on random halves of the samples, the SQNR of one config has a standard deviation"
+    yield f"Measured at qnnsolve {network['qnnsolve']}. The float network has {metric} {network['float_metric']:.3f}."
+    yield "With the same samples, every figure is the same each time. Calibrated on random halves of the samples, the"
+    yield "SQNR of one config has a standard deviation"
     yield f"of {network['repeatability']:.2f} dB at most.\n"
     yield f"| preset | million bit operations | converts | SQNR | {metric} |\n|---|--:|--:|--:|--:|"
     for point in network["presets"]:
@@ -77,7 +79,7 @@ def _tools(tools: Record) -> Iterator[str]:
         yield f"| {tool} | {found['details']} | {theirs} | {ours['passes']:,} | {ours['seconds']:,.2f} |"
     yield "\nThe search beside each tool: in how many budgets it is above and below by more than ±, below by more than"
     yield "twice that, and by how much it is ahead in dB (least, median, most).\n"
-    yield "| tool | budgets | above | below | by 2 ± | ahead | at equal bit operations: above | below | by 2 ± | ahead |"
+    yield "| tool | budgets | above | below | by 2 ± | ahead | equal bit operations: above | below | by 2 ± | ahead |"
     yield "|---|--:|--:|--:|--:|---|--:|--:|--:|---|"
     for tool, found in tools.items():
         if found["offers"]:
@@ -116,7 +118,8 @@ def _compiled(front: Record | None) -> Iterator[str]:
     """What `qnnsolve search --verify` says of a front, and of a target where there is one."""
     if front is None:
         return
-    yield f"\n`qnnsolve search --candidates {front['candidates']} --points {front['asked']} --verify`: each point"
+    asked = f"--candidates {front['candidates']} --points {front['asked']} --verify"
+    yield f"\n`qnnsolve search {asked}` (at {front['qnnsolve']}): each point"
     yield f"compiled by the real compiler, {front['samples']} samples on the emulator, {front['seconds']:,} s in all.\n"
     yield "| point | million bit operations | converts | predicted | measured | emulator | delegates | on the CPU |"
     yield "|---|--:|--:|--:|--:|--:|--:|---|"

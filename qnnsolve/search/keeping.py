@@ -20,6 +20,8 @@ from qnnsolve.search.spaces import Space
 __all__ = ["Ledger", "Memory", "key_of", "named", "rounding_from", "rounding_record"]
 
 _DISTRIBUTIONS = ("torch", "torchao", "executorch")
+_FORM = 2
+"""Of what is kept: another number where it becomes another. 2: a config's noise for each sample."""
 
 
 class Ledger(Protocol):
@@ -51,7 +53,7 @@ def key_of(model: GraphModule, space: Space, samples: Sequence[Any], more: Mappi
     """A hash of all that a measurement depends on: the graph, its weights and states, the samples, the candidates with
     what each of them has everywhere, the versions, and ``more``. A change of any of these is another key."""
     parts: dict[str, str | bytes] = {
-        "versions": repr([__version__, *map(importlib.metadata.version, _DISTRIBUTIONS)]),
+        "versions": repr([__version__, _FORM, *map(importlib.metadata.version, _DISTRIBUTIONS)]),
         "graph": repr(list(space.facts.graph)),
         "more": repr(sorted(more.items())),
         "choices": repr([(str(s), sorted(e.name for e in each)) for s, each in sorted(space.choices.items())]),

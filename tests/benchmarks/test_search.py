@@ -136,6 +136,7 @@ def test_the_page_tells_what_each_tool_has_per_budget() -> None:
     differs = {**compiled, "agrees": False, "cpu_ops": 2, "unannounced": ["aten.foo"]}
     reached = {"name": "16a8w", "bit-ops": 2e6, "weights": 1e6, "activations": 3e6, "converts": 0, "db": 40.0}
     network = {
+        "qnnsolve": "abc1234",
         "metric": "m:cnn_accuracy",
         "float_metric": 0.99,
         "repeatability": 0.4,
@@ -149,6 +150,7 @@ def test_the_page_tells_what_each_tool_has_per_budget() -> None:
             "cheapest": point,
         },
         "front": {
+            "qnnsolve": "def5678",
             "candidates": "8a8w,16a8w",
             "asked": 20,
             "samples": 2,
@@ -158,6 +160,7 @@ def test_the_page_tells_what_each_tool_has_per_budget() -> None:
         },
     }
     text = page({"networks": {"cnn": network}, "versions": {"torch": "2.13"}})
+    assert "Measured at qnnsolve abc1234." in text and "--verify` (at def5678): each point" in text
     assert "| uniform 8a8w | 2.0 | 3 | 27.26 | 0.985 |" in text
     assert "cosine of 0.99: 2.0 million bit operations, 3 converts" in text
     assert "| one | 10 groups | 1,377 | 11.40 | 112 | 0.31 |" in text
