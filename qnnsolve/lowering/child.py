@@ -16,8 +16,10 @@ from typing import Any
 from qnnsolve.errors import HostBackendError, UsageError
 from qnnsolve.host.child import Reply, Report, serve
 from qnnsolve.lowering.delegate_outputs import OutputOrder
+from qnnsolve.lowering.light_imports import lightly
 from qnnsolve.lowering.placement import CpuPlacement, passes_with
 from qnnsolve.lowering.program import calls_of, cpu_ops_of, delegates_in, missing_kernels
+from qnnsolve.lowering.shortcuts import exported_already, shortcuts
 
 __all__ = ["work"]
 
@@ -31,17 +33,23 @@ def work(job: Mapping[str, Any], report: Report) -> Reply:
     from qnnsolve.host.libraries import ensure_loaded
 
     ensure_loaded()
-    import executorch.kernels.quantized  # noqa: F401  (registers the CPU's quantize and dequantize)
+    with lightly():
+        import executorch.exir
+        import executorch.kernels.quantized  # noqa: F401  (registers the CPU's quantize and dequantize)
+        import torchao.quantization.pt2e.quantize_pt2e  # noqa: F401  (registers the ops of a converted model)
+    _allow_no_partition()
+    _tell_vendor()
+    _share_history()
+    with shortcuts():
+        return _compiled(job, report)
+
+
+def _compiled(job: Mapping[str, Any], report: Report) -> Reply:
     import torch
-    import torchao.quantization.pt2e.quantize_pt2e  # noqa: F401  (registers the ops of a converted model)
     from executorch.backends.qualcomm.utils.utils import to_edge_transform_and_lower_to_qnn
     from executorch.exir import ExecutorchBackendConfig
     from executorch.exir.passes.init_mutable_pass import InitializedMutableBufferPass
 
-    _allow_no_partition()
-    _tell_vendor()
-    _share_history()
-    program = torch.export.load(job["program"])
     inputs = torch.load(job["inputs"], weights_only=True)
     placement = CpuPlacement()
     placement.install(report)
@@ -51,10 +59,11 @@ def work(job: Mapping[str, Any], report: Report) -> Reply:
     def lower_once() -> Any:
         passes, order = passes_with(placement)
         specs = _specs(job["soc"], job["fp16"])
-        module = program.module(check_guards=False)
         # The delegate would keep buffers that are written to in memory of its own, which starts as garbage.
         options = {"passes_job": passes, "dep_table": order, "skip_mutable_buffer": True}
-        return to_edge_transform_and_lower_to_qnn(module, inputs, specs, **options)
+        # Loaded each time, for lowering changes it.
+        with exported_already(torch.export.load(job["program"])) as module:
+            return to_edge_transform_and_lower_to_qnn(module, inputs, specs, **options)
 
     with torch.no_grad():
         try:

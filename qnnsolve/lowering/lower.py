@@ -5,10 +5,9 @@ What the solver left on the CPU stays there, and every op that ends up on the CP
 
 from __future__ import annotations
 
-import contextlib
 import time
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,7 @@ from qnnsolve.host.child import Progress
 from qnnsolve.host.leftovers import check_space, scratch_folder
 from qnnsolve.host.outputs import check_writable, put, unfinished
 from qnnsolve.lowering.kept import KeptPrograms, key_of
-from qnnsolve.lowering.marks import CPU_KEY, CPU_VALUE, NAME_KEY
+from qnnsolve.lowering.marked import marked
 from qnnsolve.results import CpuOp, ProgramCall, Stand, Unrunnable
 
 if TYPE_CHECKING:
@@ -131,50 +130,9 @@ def _save(
 ) -> None:
     import torch
 
-    with _tagged(converted, cpu_nodes), torch.no_grad(), warnings.catch_warnings():
+    with torch.no_grad(), warnings.catch_warnings():
         # torch 2.13 copies its own deprecated tree specs while it exports a GraphModule.
         warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)
-        program = torch.export.export(converted, example_inputs, strict=True)
-        try:
-            torch.export.save(program, folder / "program.pt2")
-        except NotImplementedError:  # outputs of a type that torch makes up, like those of max over a dimension
-            program = torch.export.export(_flat(converted), example_inputs, strict=True)
-            torch.export.save(program, folder / "program.pt2")
+        program = torch.export.export(marked(converted, cpu_nodes), example_inputs, strict=False)
+        torch.export.save(program, folder / "program.pt2")
     torch.save(example_inputs, folder / "inputs.pt")
-
-
-def _flat(converted: torch.fx.GraphModule) -> torch.nn.Module:
-    """``converted`` with its outputs as a plain tuple, which is all that the runtime knows of them anyway."""
-    import torch
-    from torch.utils import _pytree as pytree
-
-    class Flat(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.model = converted
-
-        def forward(self, *inputs: Any) -> Any:
-            return tuple(leaf for leaf in pytree.tree_leaves(self.model(*inputs)) if leaf is not None)
-
-    return Flat()
-
-
-@contextlib.contextmanager
-def _tagged(converted: torch.fx.GraphModule, cpu_nodes: frozenset[str]) -> Iterator[None]:
-    """Each node carries its name, and the CPU's nodes their tag, as long as the context lasts.
-
-    With these the program's ops can be traced back to the graph that was solved.
-    """
-    before = [(node, node.meta.get("custom")) for node in converted.graph.nodes]
-    for node, custom in before:
-        if node.op == "call_function":
-            tag = {CPU_KEY: CPU_VALUE} if node.name in cpu_nodes else {}
-            node.meta["custom"] = {**(custom or {}), **tag, NAME_KEY: node.name}
-    try:
-        yield
-    finally:
-        for node, custom in before:
-            if custom is None:
-                node.meta.pop("custom", None)
-            else:
-                node.meta["custom"] = custom
