@@ -20,7 +20,8 @@ from benchmarks.least_factor import CHANNELS, PRODUCTS, Op, quantized
 from qnnsolve.facts.socs import soc as soc_of
 from qnnsolve.host.quiet import quiet
 from qnnsolve.lowering.lower import lower
-from qnnsolve.verification.verify import outputs_of, run_on_emulator
+from qnnsolve.verification.emulator import run_on_emulator
+from qnnsolve.verification.verify import outputs_of
 
 INPUT, WEIGHT = 2.0**-10, 2.0**-10
 """Scales: powers of two, so that every factor is one that the chip can hold."""

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from qnnsolve import export
-from qnnsolve.verification.verify import run_on_emulator
+from qnnsolve.verification.emulator import run_on_emulator
 
 SCALE, ZERO_POINT = 0.0335, 132
 """No scale that puts numbers of half precision right between two steps, as 1/32 does."""

@@ -16,7 +16,7 @@ from torch import nn
 
 from qnnsolve import export
 from qnnsolve.rewriting import replacements
-from qnnsolve.verification.verify import run_on_emulator
+from qnnsolve.verification.emulator import run_on_emulator
 
 DIVISORS = (3, 7, 10)
 

@@ -19,8 +19,9 @@ from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 from qnnsolve.facts.socs import soc as soc_of
 from qnnsolve.host.quiet import quiet
 from qnnsolve.lowering.lower import lower
+from qnnsolve.verification.emulator import run_on_emulator
 from qnnsolve.verification.quantized_nodes import is_quantize
-from qnnsolve.verification.verify import outputs_of, run_on_emulator
+from qnnsolve.verification.verify import outputs_of
 
 WIDTH, ROWS = 768, 8
 DEVIATIONS = (0.2, 0.4, 1.0, 1.4, 2.0, 4.0, 8.0, 16.0, 27.0)

@@ -19,7 +19,7 @@ from torch import nn
 
 from qnnsolve import export
 from qnnsolve.rewriting.infinities import bound_infinities
-from qnnsolve.verification.verify import run_on_emulator
+from qnnsolve.verification.emulator import run_on_emulator
 
 SCALE, ZERO_POINT = 0.0335, 132
 SHAPES = ((1, 7, 4, 21, 35), (1, 4, 8, 8, 32), (1, 16, 2, 2, 64), (1, 1, 8, 8, 32), (2, 3, 4, 5, 6))

@@ -22,7 +22,8 @@ import torchao.quantization.pt2e.quantize_pt2e  # noqa: F401  isort: skip  (regi
 from qnnsolve.facts.socs import soc as soc_of
 from qnnsolve.host.quiet import quiet
 from qnnsolve.lowering.lower import lower
-from qnnsolve.verification.verify import outputs_of, run_on_emulator
+from qnnsolve.verification.emulator import run_on_emulator
+from qnnsolve.verification.verify import outputs_of
 
 CHANNELS = 64
 SCALE, ZERO_POINT = 0.01, 32768

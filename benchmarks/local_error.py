@@ -24,8 +24,8 @@ from qnnsolve.host.stages import Stages
 from qnnsolve.lowering.lower import lower
 from qnnsolve.models.tracing import evaluating, exported
 from qnnsolve.pipeline.steps import Conversion, conversion
+from qnnsolve.verification.emulator import run_on_emulator
 from qnnsolve.verification.local import LocalCheck, local_checks
-from qnnsolve.verification.verify import run_on_emulator
 
 EXAMPLES = {
     name: getattr(module, name) for module in (examples.models, examples.more_models) for name in module.__all__

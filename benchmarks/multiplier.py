@@ -23,7 +23,7 @@ from qnnsolve.facts.socs import soc as soc_of
 from qnnsolve.host.quiet import quiet
 from qnnsolve.lowering.lower import lower
 from qnnsolve.opinfo_facts import OperatorFacts
-from qnnsolve.verification.verify import run_on_emulator
+from qnnsolve.verification.emulator import run_on_emulator
 
 CHANNELS = 32
 

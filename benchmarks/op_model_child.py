@@ -24,7 +24,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from benchmarks.boundaries.kept import unkept
 from qnnsolve.errors import QnnSolveError
-from qnnsolve.host.child import errors_in
+from qnnsolve.host.logs import errors_in
 from qnnsolve.lowering import child as lowering_child
 from qnnsolve.lowering import program
 from qnnsolve.verification import child as emulator_child

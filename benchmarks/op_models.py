@@ -27,7 +27,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from qnnsolve.host.child import errors_in
+from qnnsolve.host.logs import errors_in
 
 CONFIGS = (
     ("SM8750", "8a8w"),

@@ -19,7 +19,8 @@ from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 from qnnsolve.facts.socs import soc as soc_of
 from qnnsolve.host.quiet import quiet
 from qnnsolve.lowering.lower import lower
-from qnnsolve.verification.verify import outputs_of, run_on_emulator
+from qnnsolve.verification.emulator import run_on_emulator
+from qnnsolve.verification.verify import outputs_of
 
 SIZES = (1.0, 0.1, 0.01, 1e-4, 1e-8)
 """Standard deviations of the scores."""

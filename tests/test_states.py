@@ -14,7 +14,7 @@ from qnnsolve.host.stages import Stages
 from qnnsolve.models.tracing import evaluating
 from qnnsolve.models.tracing import exported as exported_graph
 from qnnsolve.quantizer import SolveQuantizer
-from qnnsolve.verification.verify import run_on_emulator
+from qnnsolve.verification.emulator import run_on_emulator
 
 
 class Cache(torch.nn.Module):

@@ -17,7 +17,7 @@ from benchmarks.search.metrics import decibels
 from benchmarks.search.networks import Network
 from qnnsolve import export, search_config
 from qnnsolve.results import SearchPoint
-from qnnsolve.verification.verify import run_on_emulator
+from qnnsolve.verification.emulator import run_on_emulator
 
 POINTS, EMULATED = 20, 2
 """So many points are asked for, and so many samples run on the emulator for each."""

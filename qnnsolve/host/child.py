@@ -11,14 +11,12 @@ import contextlib
 import ctypes
 import json
 import os
-import re
 import select
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
@@ -26,24 +24,20 @@ from qnnsolve.errors import HostBackendError, QnnSolveError, UsageError
 from qnnsolve.foreign import said
 from qnnsolve.host.collecting import collect_seldom
 from qnnsolve.host.leftovers import removed_afterwards
+from qnnsolve.host.logs import last_error
 
-__all__ = ["Progress", "Reply", "Report", "errors_in", "run", "serve"]
+__all__ = ["Progress", "Reply", "Report", "run", "serve", "started"]
 
 Progress: TypeAlias = Callable[[str, int, "int | None"], None]
 """Called with a stage, the steps done, and their number where it is known."""
 Report: TypeAlias = Progress
 Reply: TypeAlias = dict[str, Any]
 
-FULL = 2**20
-"""With fewer bytes than these, a disk counts as full."""
+ANSWER, LOG = "answer.json", "log.txt"
+"""Where a child's folder has what it answers, and what it prints."""
 MOST_MEMORY, MOST_SAID = 2**32, 2**26
 """Bytes of memory, and of a file (its log, its answer), that a bounded child may take."""
-MOST_READ = 2**22
-"""Bytes of a log, from its end, in which the last error is looked for."""
 _PR_SET_PDEATHSIG = 1
-_ERROR_LINE = re.compile(r"^\[ERROR\] \[Qnn ExecuTorch\]:\s*(?:<E>\s*)?(.*\S)")
-_HARMLESS = ("unexpected GraphHtpSettings option",)
-"""Errors that QNN 2.51 logs for every graph, since ExecuTorch 1.5.1 asks for settings of an older header."""
 
 
 def run(
@@ -69,37 +63,63 @@ def run(
         HostBackendError: the child raised, died or took too long.
         UsageError: the child could not read or write a file.
     """
-    answer, log = folder / "answer.json", folder / "log.txt"
-    running: list[subprocess.Popen[bytes]] = []
-    with removed_afterwards(lambda: _kill_all(running)):
-        running.append(_start(module, job, folder, answer, log))
-        with running[0] as child:
-            try:
-                in_time = _follow(child, time.monotonic() + timeout, progress)
-            finally:
-                _kill(child)
-    if not in_time:
-        raise HostBackendError(f"{what} did not finish within {timeout:g} s and was stopped{_last_error(log)}")
-    if child.returncode:
-        raise HostBackendError(f"{what} {_death(child.returncode)}{_last_error(log)}")
+    with started(module, [(job, folder)], what=what, timeout=timeout) as answer_of:
+        return answer_of(0, progress)
+
+
+@contextlib.contextmanager
+def started(
+    module: str, jobs: Iterable[tuple[Mapping[str, Any], Path]], *, what: str, timeout: float
+) -> Iterator[Callable[[int, Progress | None], Reply]]:
+    """Inside, a child works on each of ``jobs``, in its folder; afterwards none does any more.
+
+    What it gives waits for the child of that number, passes on what it reports, and returns or raises as :func:`run`.
+    """
+    running: list[tuple[subprocess.Popen[bytes], Path]] = []
+    deadline = time.monotonic() + timeout
+
+    def answer_of(number: int, progress: Progress | None) -> Reply:
+        child, folder = running[number]
+        log = folder / LOG
+        try:
+            in_time = _follow(child, deadline, progress)
+        finally:
+            _kill(child)
+        if not in_time:
+            raise HostBackendError(f"{what} did not finish within {timeout:g} s and was stopped{last_error(log)}")
+        if child.returncode:
+            raise HostBackendError(f"{what} {_death(child.returncode)}{last_error(log)}")
+        return _answer(folder / ANSWER, what, log)
+
+    with removed_afterwards(lambda: _kill_all(child for child, _ in running)), contextlib.ExitStack() as pipes:
+        pipes.callback(lambda: _kill_all(child for child, _ in running))
+        for job, folder in jobs:
+            child = _start(module, job, folder)
+            running.append((child, folder))
+            assert child.stdout is not None
+            pipes.callback(child.stdout.close)
+        yield answer_of
+
+
+def _answer(answer: Path, what: str, log: Path) -> Reply:
     try:
         found: Reply = json.loads(answer.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise HostBackendError(f"{what} ended without an answer{_last_error(log)}") from error
+        raise HostBackendError(f"{what} ended without an answer{last_error(log)}") from error
     except (OSError, ValueError, RecursionError) as error:
-        raise HostBackendError(f"{what} answered something unreadable{_last_error(log)}") from error
+        raise HostBackendError(f"{what} answered something unreadable{last_error(log)}") from error
     return _unpack(found, what, log)
 
 
-def _start(module: str, job: Mapping[str, Any], folder: Path, answer: Path, log: Path) -> subprocess.Popen[bytes]:
+def _start(module: str, job: Mapping[str, Any], folder: Path) -> subprocess.Popen[bytes]:
     try:
         (folder / "job.json").write_text(json.dumps(dict(job)), encoding="utf-8")
-        noise = log.open("wb")
+        noise = (folder / LOG).open("wb")
     except OSError as error:
         raise HostBackendError(f"TMPDIR {folder.parent} cannot be written: {error.strerror}") from error
     with noise:
         return subprocess.Popen(
-            [sys.executable, "-P", "-m", module, str(folder / "job.json"), str(answer), str(os.getpid())],
+            [sys.executable, "-P", "-m", module, str(folder / "job.json"), str(folder / ANSWER), str(os.getpid())],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=noise,
@@ -168,22 +188,6 @@ def _death(code: int) -> str:
     return f"was killed ({name}); memory may have run out" if name == "SIGKILL" else f"died of {name}"
 
 
-def errors_in(log: str) -> tuple[str, ...]:
-    """QNN's own error messages in a child's log, in order, each once, without those that mean nothing."""
-    found = (match[1] for line in log.splitlines() if (match := _ERROR_LINE.match(line)))
-    return tuple(dict.fromkeys(message for message in found if not message.startswith(_HARMLESS)))
-
-
-def _last_error(log: Path) -> str:
-    """The latest of QNN's errors, worded to end a message; else nothing, or that there is no space left."""
-    if shutil.disk_usage(log.parent).free < FULL:
-        return f"; TMPDIR {log.parent.parent} is full"
-    with log.open("rb") as said:
-        said.seek(-min(log.stat().st_size, MOST_READ), os.SEEK_END)  # it may have no end
-        messages = errors_in(said.read(MOST_READ).decode("utf-8", errors="replace"))
-    return f"; its last error: {messages[-1]}" if messages else ""
-
-
 def _unpack(answer: Reply, what: str, log: Path) -> Reply:
     match answer:
         case {"result": dict(result)}:
@@ -193,7 +197,7 @@ def _unpack(answer: Reply, what: str, log: Path) -> Reply:
         case {"backend": str(message)}:
             raise HostBackendError(message)
         case {"raised": str(message)}:
-            raise HostBackendError(f"{what} failed: {message}{_last_error(log)}")
+            raise HostBackendError(f"{what} failed: {message}{last_error(log)}")
     raise HostBackendError(f"{what} answered something unreadable")
 
 

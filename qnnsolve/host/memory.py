@@ -1,4 +1,4 @@
-"""How much memory was taken at most by the end of a stage: :class:`Peak`."""
+"""How much memory was taken at most by the end of a stage, and how much is left: :class:`Peak`, :func:`available`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,19 @@ import re
 import sys
 from pathlib import Path
 
-__all__ = ["Peak"]
+__all__ = ["Peak", "available"]
 
 _UNIT = 1 if sys.platform == "darwin" else 1024
 """Bytes in which ``ru_maxrss`` counts."""
+
+
+def available() -> int:
+    """Bytes that more processes can have without swapping; where nobody says, as many as would do for any."""
+    with contextlib.suppress(OSError):
+        found = re.search(r"MemAvailable:\s*(\d+) kB", Path("/proc/meminfo").read_text())
+        if found is not None:
+            return int(found[1]) << 10
+    return sys.maxsize
 
 
 class Peak:

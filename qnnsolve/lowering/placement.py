@@ -15,7 +15,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from qnnsolve.host.child import Report, errors_in
+from qnnsolve.host.child import Report
+from qnnsolve.host.logs import errors_in
 from qnnsolve.lowering.marks import CPU_KEY, CPU_VALUE, LEFT_BY_SOLVER
 from qnnsolve.lowering.program import FEEDS, QUANT_OPS, custom_of, origin_of, target_of
 

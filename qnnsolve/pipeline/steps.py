@@ -17,7 +17,8 @@ from qnnsolve.pipeline.arguments import SolveArguments
 from qnnsolve.results import CpuOp, FirstDifference, SolveResult, Unrunnable, Verification
 from qnnsolve.rules.target import Target, Wanted
 from qnnsolve.solver import Limits
-from qnnsolve.verification.verify import restored, run_on_emulator, verify
+from qnnsolve.verification.emulator import run_on_emulator
+from qnnsolve.verification.verify import restored, verify
 
 if TYPE_CHECKING:
     import torch

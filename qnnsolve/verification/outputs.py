@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,18 @@ from qnnsolve.verification.comparison import OutputGrid
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["output_grids", "output_leaves", "quantized_outputs", "random_outputs"]
+__all__ = ["is_stateless", "output_grids", "output_leaves", "quantized_outputs", "random_outputs"]
+
+
+def is_stateless(converted: Callable[..., Any]) -> bool:
+    """Whether a graph keeps nothing from one run to the next: it calls ops alone, and none of them writes anywhere."""
+    import torch
+
+    if not isinstance(converted, torch.fx.GraphModule):
+        return False
+    called = [node.target for node in converted.graph.nodes if node.op not in ("placeholder", "get_attr", "output")]
+    ops = [each for each in called if each is not operator.getitem]
+    return all(isinstance(op, torch._ops.OpOverload) and not op._schema.is_mutable for op in ops)
 
 
 def random_outputs(converted: Callable[..., Any]) -> frozenset[int]:

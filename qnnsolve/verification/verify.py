@@ -1,45 +1,32 @@
-"""Does the ``.pte`` compute what the converted model computes? :func:`verify` asks the emulator.
-
-The emulator runs in a child process, since it can abort or hang.
-"""
+"""Does the ``.pte`` compute what the converted model computes? :func:`verify` asks the emulator."""
 
 from __future__ import annotations
 
 import contextlib
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from qnnsolve.errors import KernelError
 from qnnsolve.foreign import foreign
-from qnnsolve.host import child
 from qnnsolve.host.child import Progress
-from qnnsolve.host.leftovers import check_space, scratch_folder
 from qnnsolve.results import ConvertedCheck, CpuOp, Verification
 from qnnsolve.verification.comparison import compare
+from qnnsolve.verification.emulator import TIMEOUT, emulating
 from qnnsolve.verification.noise import Power, over_samples, power
-from qnnsolve.verification.outputs import output_grids, output_leaves, quantized_outputs, random_outputs
+from qnnsolve.verification.outputs import (
+    is_stateless,
+    output_grids,
+    output_leaves,
+    quantized_outputs,
+    random_outputs,
+)
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["EmulatorRun", "converted_checks", "outputs_of", "restored", "run_on_emulator", "verify"]
-
-CHILD = "qnnsolve.verification.child"
-TIMEOUT = 1800.0
-"""Seconds that all samples together may take."""
-
-
-@attrs.frozen(eq=False)
-class EmulatorRun:
-    """Flat outputs per sample, and wall time in seconds: to load the program, and per sample to run it."""
-
-    outputs: tuple[tuple[torch.Tensor, ...], ...]
-    load_seconds: float
-    seconds: tuple[float, ...]
+__all__ = ["converted_checks", "outputs_of", "restored", "verify"]
 
 
 def verify(
@@ -71,11 +58,12 @@ def verify(
         HostBackendError: no emulator on this machine; or it failed, died or took too long.
         KernelError: an op on the CPU has arguments that its kernel refuses.
     """
-    run = run_on_emulator(pte, samples, progress=progress, timeout=timeout)
-    with restored(_buffers(converted)):
-        wanted = [outputs_of(converted, sample) for sample in samples]
-    with restored(_buffers(float_model)):
-        original = [outputs_of(float_model, sample) for sample in samples]
+    with emulating(pte, samples, stateless=is_stateless(converted), timeout=timeout) as finished:
+        with restored(_buffers(converted)):
+            wanted = [outputs_of(converted, sample) for sample in samples]
+        with restored(_buffers(float_model)):
+            original = [outputs_of(float_model, sample) for sample in samples]
+        run = finished(progress)
     quantized, grids = None if half else quantized_outputs(converted), output_grids(converted)
 
     def undecided(index: int, got: Sequence[torch.Tensor]) -> list[torch.Tensor] | None:
@@ -100,7 +88,7 @@ def verify(
         unquantized=() if quantized is None else set(range(len(wanted[0]))) - quantized,
         undecided=undecided,
     )
-    return attrs.evolve(compared, emulator_seconds=sum(run.seconds))
+    return attrs.evolve(compared, emulator_seconds=run.whole)
 
 
 def converted_checks(
@@ -160,48 +148,6 @@ def _buffers(model: Callable[..., Any]) -> tuple[torch.Tensor, ...]:
     import torch
 
     return tuple(model.buffers()) if isinstance(model, torch.nn.Module) else ()
-
-
-def run_on_emulator(
-    pte: Path, samples: Sequence[tuple[Any, ...]], *, progress: Progress | None = None, timeout: float = TIMEOUT
-) -> EmulatorRun:
-    """Run ``samples`` through ``pte`` on Qualcomm's emulator, through ExecuTorch's own runtime.
-
-    Raises:
-        HostBackendError: no emulator on this machine; or it failed, died or took too long.
-        KernelError: an op on the CPU has arguments that its kernel refuses.
-    """
-    import torch
-    from torch.utils import _pytree as pytree
-
-    with scratch_folder() as folder:
-        flat = [[_dense(leaf) for leaf in pytree.tree_leaves(sample)] for sample in samples]
-        check_space(
-            folder,
-            sum(
-                leaf.numel() * leaf.element_size() for leaf in itertools.chain(*flat) if isinstance(leaf, torch.Tensor)
-            ),
-        )
-        torch.save(flat, folder / "samples.pt")
-        job = {
-            "pte": str(pte.absolute()),
-            "samples": str(folder / "samples.pt"),
-            "outputs": str(folder / "outputs.pt"),
-        }
-        answer = child.run(CHILD, job, folder, what="the HTP emulator", timeout=timeout, progress=progress)
-        if "refused" in answer:
-            raise KernelError(*answer["refused"])
-        outputs = torch.load(folder / "outputs.pt", weights_only=True)
-    # A model may return None beside its tensors, which is nothing to compare.
-    values = tuple(tuple(torch.as_tensor(value) for value in each if value is not None) for each in outputs)
-    return EmulatorRun(values, answer["load"], tuple(answer["seconds"]))
-
-
-def _dense(leaf: Any) -> Any:
-    """Contiguous: the runtime reads a tensor's memory in order and looks at no strides."""
-    import torch
-
-    return leaf.detach().contiguous() if isinstance(leaf, torch.Tensor) else leaf
 
 
 def outputs_of(model: Callable[..., Any], sample: tuple[Any, ...]) -> tuple[torch.Tensor, ...]:

@@ -11,6 +11,7 @@ import pytest
 
 from qnnsolve.errors import HostBackendError, UsageError
 from qnnsolve.host import child
+from qnnsolve.host.logs import errors_in
 
 ROGUE = "tests.rogue_child"
 
@@ -94,4 +95,4 @@ def test_errors_in_a_log_are_those_of_qnn_each_once_without_the_meaningless() ->
 [ERROR] [Qnn ExecuTorch]: Fail to compile QNN graph
 Traceback: [ERROR] [Qnn ExecuTorch]: quoted
 """
-    assert child.errors_in(log) == ("has incorrect Value 68, expected >= 73.", "Fail to compile QNN graph")
+    assert errors_in(log) == ("has incorrect Value 68, expected >= 73.", "Fail to compile QNN graph")

@@ -60,7 +60,7 @@ def test_what_was_patched_is_as_before_also_where_it_was_inherited() -> None:
 
 @pytest.fixture
 def graph() -> Iterator[GraphModule]:
-    module = program_of(Read()).module(check_guards=False)
+    module = program_of(Read()).module()
     assert isinstance(module, GraphModule)
     with code_when_run():
         yield module
@@ -220,7 +220,7 @@ def compiled(out: Path, monkeypatch: pytest.MonkeyPatch, child: str) -> tuple[Lo
 
 
 def program_of_images() -> GraphModule:
-    module = torch.export.export(seeded(ConvNet), images(1)[0], strict=False).module(check_guards=False)
+    module = torch.export.export(seeded(ConvNet), images(1)[0], strict=False).module()
     assert isinstance(module, GraphModule)
     return module
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ import torch.nn.functional as F
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
 from qnnsolve.quantizer import SolveQuantizer
+from qnnsolve.verification.emulator import run_on_emulator
 from qnnsolve.verification.outputs import quantized_outputs, random_outputs
-from qnnsolve.verification.verify import outputs_of, run_on_emulator
+from qnnsolve.verification.verify import outputs_of
 
 
 class Noise(torch.nn.Module):
@@ -57,11 +59,12 @@ def test_an_output_behind_weights_alone_is_quantized_and_one_beside_is_not() -> 
 
 
 def test_none_beside_tensors_is_nothing_to_compare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def child(module: str, job: dict[str, str], folder: Path, **_: object) -> dict[str, object]:
-        torch.save([[torch.ones(2), None, 3]], job["outputs"])
-        return {"load": 0.0, "seconds": [0.0]}
+    @contextlib.contextmanager
+    def started(module: str, jobs: list[tuple[dict[str, str], Path]], **_: object) -> Iterator[Callable[..., object]]:
+        torch.save([[torch.ones(2), None, 3]], jobs[0][0]["outputs"])
+        yield lambda *_: {"load": 0.0, "seconds": [0.0]}
 
-    monkeypatch.setattr("qnnsolve.verification.verify.child.run", child)
+    monkeypatch.setattr("qnnsolve.verification.emulator.child.started", started)
     (outputs,) = run_on_emulator(tmp_path / "model.pte", [(torch.ones(2),)]).outputs
     assert [leaf.tolist() for leaf in outputs] == [[1, 1], 3]
 

@@ -10,7 +10,8 @@ import torch
 
 from qnnsolve.errors import HostBackendError
 from qnnsolve.lowering.lower import lower
-from qnnsolve.verification.verify import run_on_emulator, verify
+from qnnsolve.verification.emulator import run_on_emulator
+from qnnsolve.verification.verify import verify
 from tests.converted import converted_net
 from tests.nets import ConvNet, images, seeded
 
@@ -76,7 +77,7 @@ def test_a_program_that_is_none_is_an_error(tmp_path: Path) -> None:
 
 
 def test_an_emulator_that_dies_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qnnsolve.verification.verify.CHILD", "tests.rogue_child")
+    monkeypatch.setattr("qnnsolve.verification.emulator.CHILD", "tests.rogue_child")
     monkeypatch.setenv("ROGUE", "abort")
     with pytest.raises(HostBackendError, match=r"^the HTP emulator died of SIGABRT"):
         run_on_emulator(tmp_path / "model.pte", images(1))
