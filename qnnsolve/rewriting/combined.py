@@ -1,4 +1,4 @@
-"""Ops of two tensors in forms that the accelerator lacks, powers, areas, depthwise convolutions: :data:`COMBINED`."""
+"""Ops of two tensors in forms that the accelerator lacks, powers, areas, ``mish``, volumes: :data:`COMBINED`."""
 
 from __future__ import annotations
 
@@ -168,6 +168,7 @@ COMBINED: Mapping[Any, Callable[..., Any]] = MappingProxyType(
         _aten.linalg_vecdot.default: _of_floats(lambda x, y, *, dim=-1: (x * y).sum(dim)),
         _aten.log_softmax.int: _log_of_one,
         _aten.matmul.default: _product,
+        _aten.mish.default: _of_floats(lambda x: x * torch.tanh(torch.nn.functional.softplus(x))),
         _aten.pow.Tensor_Tensor: _power,
         _aten.repeat.default: _repeated,
         _aten.rsub.Tensor: _minus,

@@ -18,6 +18,7 @@ aten = torch.ops.aten
 
 _SELU = (1.6732632423543772, 1.0507009873554805)
 """Alpha and scale of SELU, as torch has them."""
+_GARBLED_ROWS = 16
 
 
 def _softplus_of(emit: Emitter, x: Any) -> FxNode:
@@ -31,8 +32,17 @@ def _softplus(emit: Emitter, node: FxNode) -> FxNode | None:
     return _softplus_of(emit, node.args[0]) if usual else None
 
 
-def _mish(emit: Emitter, node: FxNode) -> FxNode:
-    return emit(aten.mul.Tensor, node.args[0], emit(aten.tanh.default, _softplus_of(emit, node.args[0])))
+def _tanh(emit: Emitter, node: FxNode) -> FxNode | None:
+    """Of 16 rows as of one row.
+
+    At 16 bits it is garbage where the tensor is one matrix of 16 rows that a sum, a quotient, a product of matrices or
+    a concatenation yields (HTP emulator, QNN 2.51, V68 and V79; ``python -m benchmarks.sixteen_rows SM8350 SM8750``).
+    """
+    sizes = list(node.meta["val"].shape)
+    if sizes[-2:-1] != [_GARBLED_ROWS] or math.prod(sizes[:-2]) != 1:
+        return None
+    row = emit(aten.reshape.default, node.args[0], [1, math.prod(sizes)])
+    return emit(aten.reshape.default, emit(node.target, row), sizes)
 
 
 def _log_sigmoid(emit: Emitter, node: FxNode) -> FxNode:
@@ -109,7 +119,7 @@ def _lerp(emit: Emitter, node: FxNode) -> FxNode:
 ELEMENTWISE: Mapping[Any, Replacement] = MappingProxyType(
     {
         aten.softplus.default: _softplus,
-        aten.mish.default: _mish,
+        aten.tanh.default: _tanh,
         aten.log_sigmoid.default: _log_sigmoid,
         aten.selu.default: _selu,
         aten.elu.default: _elu,

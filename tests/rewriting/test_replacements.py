@@ -32,7 +32,7 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[torch.Tensor, ...]]] = {
     "mean.default": (lambda x: x.mean(), (X,)),
     "sum.default": (lambda x: x.sum(), (X,)),
     "softplus.default": (nn.functional.softplus, (X,)),
-    "mish.default": (nn.functional.mish, (X,)),
+    "tanh.default": (lambda x: (x + 1).tanh(), (X.reshape(1, 16, 4),)),
     "log_sigmoid.default": (nn.functional.logsigmoid, (X,)),
     "selu.default": (nn.functional.selu, (X,)),
     "elu.default": (lambda x: torch.ops.aten.elu.default(x, 0.5, 2.0), (X,)),
@@ -121,7 +121,7 @@ STAY = (
     *STAYING,
     *("max_pool1d.default", "max_pool2d.default", "max_pool2d_with_indices.default", "max_pool3d.default"),
     *("roll.default", "sum.dim_IntList", "mean.dim", "instance_norm.default"),
-    *("softmax.int", "_softmax.default", "log_softmax.int", "_log_softmax.default"),
+    *("softmax.int", "_softmax.default", "log_softmax.int", "_log_softmax.default", "tanh.default"),
 )
 """Targets that the rewritten model still has, in another form or with other ops behind them."""
 
@@ -185,6 +185,9 @@ def test_what_a_rewrite_leaves_can_be_built(name: str) -> None:
         (lambda x: nn.functional.interpolate(x, (7, 7), mode="bicubic"), (IMAGE,)),
         (lambda x: nn.functional.max_pool2d(x, 2, 1), (X.reshape(1, 4, 4, 4),)),
         (lambda x: x.softmax(1), (X,)),
+        (lambda x: x.tanh(), (X.reshape(2, 16, 2),)),
+        (lambda x: x.tanh(), (X.reshape(4, 16),)),
+        (lambda x: x[0, 0].tanh(), (X,)),
         (lambda x: x.log_softmax(-1), (X,)),
         (lambda x: torch.ops.aten.pow.Scalar(-2.0, x), (torch.arange(4.0),)),
         (lambda x: torch.ops.aten.pow.Scalar(2, x), (torch.arange(4),)),

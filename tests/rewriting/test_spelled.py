@@ -123,6 +123,7 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[torch.Tensor, ...]]] = {
     "rad2deg.default": (torch.rad2deg, (X,)),
     "sgn.default": (torch.sgn, (X,)),
     "signbit.default": (torch.signbit, (X,)),
+    "mish.default": (F.mish, (X,)),
     "softplus.default": (lambda x: (F.softplus(x, 2.0), F.softplus(x, 1.0, 0.5)), (X,)),
     "softshrink.default": (F.softshrink, (X,)),
     "trace.default": (torch.trace, (X,)),

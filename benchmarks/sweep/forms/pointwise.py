@@ -116,6 +116,10 @@ def _activations() -> Iterator[Form]:
                 lambda name=name: nn.Sequential(nn.Linear(8, 8), getattr(nn, name)(inplace=True)),
                 _X,
             )
+    for rows in (15, 16, 32):
+        yield layer(f"nn Tanh rows{rows}", lambda: nn.Sequential(nn.Linear(8, 8), nn.Tanh()), (1, rows, 8))
+    yield layer("nn Mish rows16", nn.Mish, (16, 8))
+    yield layer("nn LSTMCell rows16", lambda: nn.LSTMCell(8, 8), (16, 8))
     yield layer("nn GELU tanh", lambda: nn.GELU("tanh"), _X)
     for alpha in (0.5, 2.0):
         yield layer(f"nn ELU alpha{alpha}", lambda alpha=alpha: nn.ELU(alpha), _X)
