@@ -14,7 +14,7 @@ from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
 
 from qnnsolve.annotating.composing import kept_as_annotated
 from qnnsolve.annotating.endless import refuse_endless
-from qnnsolve.annotating.groups import bounds_of, floors_of, halvings_of, named_of
+from qnnsolve.annotating.groups import Groups, bounds_of, floors_of, halvings_of, named_of
 from qnnsolve.annotating.masks import mask_bounds, softmax_inputs
 from qnnsolve.annotating.named_observers import NamedObservers
 from qnnsolve.annotating.observers import Bounds
@@ -55,31 +55,24 @@ def write_annotations(
     refuse_endless(model, masked.hidden, solution.encodings)
     by_name = {node.name: node for node in model.graph.nodes}
     derived = {c.site: c for c in of_type(problem.constraints, Derived)}
-    leaders: dict[Site, Site] = {}
     inside = {site for name in folding or () for site in _inside(facts, name)}
-    order = {site: index for index, site in enumerate(_iteration_order(facts)) if site not in inside}
-    for group in solution.groups:
-        met = [order.get(site, len(order)) for site in group]
-        leaders.update(dict.fromkeys(group, group[met.index(min(met))]))
-    folded = (c.sites for c in of_type(problem.constraints, Same) if c.reason.rule == FOLDED)
-    softmaxed = dict(softmax_inputs(facts, solution))
-    masks = {leaders[group[0]]: bounds for group, bounds in mask_bounds(masked, solution)}
-    bounds = (
-        masks
-        | {leaders[at[0]]: bounds_of(facts.graph[at[-1].node], masks.get(leaders[at[0]], Bounds())) for at in folded}
-        | {
-            leaders[g[0]]: attrs.evolve(masks.get(leaders[g[0]], Bounds()), softmax_dim=dim)
-            for g, dim in softmaxed.items()
-        }
-    )
-    floors, halvings = floors_of(facts, solution, leaders), halvings_of(facts, solution, leaders)
-    named = named_of(facts, leaders, [site for site in order if site in solution.encodings])
+    order = {site: place for place, site in enumerate(_iteration_order(facts)) if site not in inside}
+    groups = Groups.of(solution.groups, order)
+    masks = dict(mask_bounds(masked, groups))
+    bounds = dict(masks)
+    for sites in [c.sites for c in of_type(problem.constraints, Same, FOLDED)]:
+        leader = groups.leader_of[sites[0]]
+        bounds[leader] = bounds_of(facts.graph[sites[-1].node], masks.get(leader, Bounds()))
+    for leader, dim in softmax_inputs(facts, groups):
+        bounds[leader] = attrs.evolve(masks.get(leader, Bounds()), softmax_dim=dim)
+    floors, halvings = floors_of(facts, solution, groups), halvings_of(facts, solution, groups)
+    named = named_of(facts, groups, order)
     training = None if folding is None else training_spec
     writer = _Writer(
         facts,
         facts.operators.multiplier_bits,
         solution,
-        leaders,
+        groups,
         derived,
         bounds,
         floors,
@@ -93,8 +86,7 @@ def write_annotations(
     with kept_as_annotated(model):
         for node in facts.inputs:
             writer.annotate_input(by_name[node.name])
-        for name in facts.built:
-            writer.annotate(by_name[name])
+        writer.annotate_calls()
 
 
 def mark_cpu_nodes(model: GraphModule, cpu_nodes: Iterable[str]) -> None:
@@ -135,13 +127,13 @@ def _try_observer(spec: QuantizationSpecBase, name: str, site: Site, encoding: E
 
 @attrs.frozen(eq=False, slots=False)
 class _Writer:
-    """``leaders``: for each site, the one of its group that carries the group's spec; ``bounds``, ``floors``,
-    ``halvings`` and ``named`` (the observers that are asked for) are of groups, by it."""
+    """``bounds``, ``floors``, ``halvings`` and ``named`` (the observers that are asked for) are of groups, by the site
+    of each that carries its spec: the leader."""
 
     facts: Facts
     multiplier_bits: int | None
     solution: Solution
-    leaders: Mapping[Site, Site]
+    groups: Groups
     derived: Mapping[Site, Derived]
     bounds: Mapping[Site, Bounds]
     floors: Mapping[Site, float]
@@ -152,37 +144,41 @@ class _Writer:
     inside: Collection[Site]
     """Sites between a convolution and its norm, where nothing is quantized."""
     training: Callable[[QuantizationSpecBase], QuantizationSpecBase] | None
-    plain: dict[Encoding, QuantizationSpecBase] = attrs.field(factory=dict, init=False)
-    """What groups have that need nothing but their encoding, by that."""
+    plain: dict[int, QuantizationSpecBase] = attrs.field(factory=dict, init=False)
+    """What groups have that need nothing but their encoding, by its ``id`` (the solution keeps it)."""
 
     @cached_property
     def specs(self) -> dict[Site, QuantizationSpecBase]:
         """That of every site that is quantized: a group's leader has the group's, the others share it."""
         encodings, found = self.solution.encodings, {}
-        for group in self.solution.groups:
-            leader = self.leaders[group[0]]
-            if not encodings[leader].quantized:
+        quantized = {id(each): each.quantized for each in encodings.values()}
+        special = self.bounds.keys() | self.floors.keys() | self.halvings.keys() | self.named.keys()
+        for leader, group in self.groups.led_by.items():
+            encoding = encodings[leader]
+            if not quantized[id(encoding)]:
                 continue
             if len(group) > 1:
                 found.update(dict.fromkeys(group, SharedQuantizationSpec(self._edge_or_node(leader))))
             if leader not in self.derived:
-                spec = self._concrete(leader, encodings[leader])
+                spec = self._concrete(leader, encoding) if leader in special else self._plain(encoding)
                 found[leader] = spec if self.training is None else self.training(spec)
         for site in self.derived:
             if encodings[site].quantized:
                 found[site] = bias_spec(self.by_name[site.user], encodings[site])
         return {site: spec for site, spec in found.items() if site not in self.inside} if self.inside else found
 
-    def annotate(self, node: FxNode) -> None:
-        """Write the node's annotation; implicit sharing is off, since the solution says what is shared."""
-        specs, kinds = self.specs, self.facts.kinds
-        output = specs.get(kinds.output(node.name))
-        edges = kinds.edges(node.name)
-        inputs = {self.by_name[edge.node]: spec for edge in edges if (spec := specs.get(edge)) is not None}
-        if inputs or output is not None:
-            node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(
-                input_qspec_map=inputs, output_qspec=output, allow_implicit_sharing=False, _annotated=True
-            )
+    def annotate_calls(self) -> None:
+        """Write the annotation of every call; implicit sharing is off, since the solution says what is shared."""
+        specs, kinds, by_name = self.specs, self.facts.kinds, self.by_name
+        for name in self.facts.built:
+            inputs = {}
+            for edge in kinds.edges(name):
+                spec = specs.get(edge)
+                if spec is not None:
+                    inputs[by_name[edge.node]] = spec
+            output = specs.get(kinds.output(name))
+            if inputs or output is not None:
+                by_name[name].meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(inputs, output, False, True)
 
     def annotate_input(self, node: FxNode) -> None:
         """One observer for an input of the graph: ExecuTorch declares one encoding for it, whatever its users read."""
@@ -192,15 +188,19 @@ class _Writer:
                 output_qspec=output, allow_implicit_sharing=False, _annotated=True
             )
 
+    def _plain(self, encoding: Encoding) -> QuantizationSpecBase:
+        spec = self.plain.get(id(encoding))
+        if spec is None:
+            spec = self.plain[id(encoding)] = concrete_spec(encoding, multiplier_bits=self.multiplier_bits)
+        return spec
+
     def _concrete(self, site: Site, encoding: Encoding) -> QuantizationSpecBase:
         halvings = self.halvings.get(site, 0)
         if halvings:
             return halved_spec(encoding, halvings)
         bounds, floor, name = self.bounds.get(site), self.floors.get(site, 0.0), self.named.get(site)
         if bounds is None and name is None and not floor:
-            if encoding not in self.plain:
-                self.plain[encoding] = concrete_spec(encoding, multiplier_bits=self.multiplier_bits)
-            return self.plain[encoding]
+            return self._plain(encoding)
         picked = None if name is None else partial(self.observers.factory, name)
         spec = concrete_spec(encoding, bounds, floor, self.multiplier_bits, picked)
         if name is not None:

@@ -7,7 +7,7 @@ constant is refused (:func:`refuse_endless`).
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import torch
 from torch.fx import GraphModule
@@ -35,8 +35,9 @@ def endless_wishes(model: GraphModule, hidden: Collection[FxNode], half: bool) -
     :attr:`~qnnsolve.rewriting.masking.Masking.hidden`; with ``half``, activations are in half precision.
     """
     most = float(torch.finfo(torch.float16).max) if half else _LARGEST
+    outputs = {node for node in model.graph.nodes if node.op == "output"}
     for node in model.graph.nodes:
-        if node.op != "call_function" or node in hidden or any(user.op != "output" for user in node.users):
+        if node.op != "call_function" or not node.users.keys() <= outputs or node in hidden:
             continue
         read = (each for source in node.all_input_nodes if source.op == "get_attr" for each in _largest(source))
         if any(value > most for value in (*read, *_largest(node))):
@@ -53,28 +54,34 @@ def refuse_endless(model: GraphModule, hidden: Collection[FxNode], encodings: Ma
     Raises:
         UnsupportedGraphError: names the op that reads it, and the way out.
     """
-    least = min(map(_most, set(encodings.values())), default=math.inf)
+    distinct = {id(encoding): encoding for encoding in encodings.values()}  # a thousand sites share each
+    least = min(map(_most, distinct.values()), default=math.inf)
     for node in model.graph.nodes:
         if node in hidden:
             continue
         for value in _largest(node):
-            for reader in node.users if value > least else ():
+            if value <= least:
+                continue
+            for reader in node.users:
                 encoding = encodings.get(Site(node.name, reader.name)) or encodings.get(Site(node.name))
                 if encoding is not None and value > _most(encoding):
                     _refuse(node, reader, value, encoding)
 
 
-def _largest(node: FxNode) -> Iterator[float]:
-    """The largest magnitude of a constant, or among the numbers that an op writes."""
+def _largest(node: FxNode) -> Sequence[float]:
+    """The largest magnitude of a constant, or the magnitudes of the numbers that an op writes."""
     if node.op == "get_attr":
         value = constant_of(node)
         if value is not None and value.numel():
             low, high = value.detach().aminmax()
-            yield max(-float(low), float(high))
+            return [max(-float(low), float(high))]
     elif node.op == "call_function":
-        written = [abs(each) for each in (*node.args, *node.kwargs.values()) if isinstance(each, float)]
+        written = [abs(each) for each in node.args if isinstance(each, float)]
+        if node.kwargs:
+            written += [abs(each) for each in node.kwargs.values() if isinstance(each, float)]
         if written and op_name(node) not in _LIMITS:
-            yield from written
+            return written
+    return ()
 
 
 def _most(encoding: Encoding) -> float:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from functools import partial
 from types import MappingProxyType
 
 import attrs
@@ -18,9 +19,10 @@ from qnnsolve.facts.graph import Node
 from qnnsolve.opinfo_facts import port_code
 from qnnsolve.rules import Facts
 from qnnsolve.rules.builders import Built
+from qnnsolve.rules.kinds import becoming, once
 from qnnsolve.solver import Solution
 
-__all__ = ["bounds_of", "floors_of", "halvings_of", "named_of"]
+__all__ = ["Groups", "bounds_of", "floors_of", "halvings_of", "named_of"]
 
 _LIMITS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -31,6 +33,28 @@ _LIMITS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """By what an activation's target is called, the names of its arguments from the second on."""
+
+
+@attrs.frozen(eq=False)
+class Groups:
+    """The groups of a solution: of each site its leader, and of each leader its group."""
+
+    leader_of: Mapping[Site, Site]
+    led_by: Mapping[Site, tuple[Site, ...]]
+
+    @classmethod
+    def of(cls, groups: Iterable[tuple[Site, ...]], order: Mapping[Site, int]) -> Groups:
+        """The first of a group in ``order`` leads it; of a group that is not in it, the first."""
+        leader_of: dict[Site, Site] = {}
+        led_by: dict[Site, tuple[Site, ...]] = {}
+        for group in groups:
+            leader = group[0]
+            if len(group) > 1:
+                met = [order.get(site, len(order)) for site in group]
+                leader = group[met.index(min(met))]
+            led_by[leader] = group
+            leader_of.update(dict.fromkeys(group, leader))
+        return cls(leader_of, led_by)
 
 
 def bounds_of(activation: Node, bounds: Bounds) -> Bounds:
@@ -46,47 +70,45 @@ def bounds_of(activation: Node, bounds: Bounds) -> Bounds:
     return attrs.evolve(bounds, low=low, high=high)
 
 
-def floors_of(facts: Facts, solution: Solution, leaders: Mapping[Site, Site]) -> dict[Site, float]:
-    """The least scale of each group of sites, by the group's leader, where an operator or the user asks for one."""
+def floors_of(facts: Facts, solution: Solution, groups: Groups) -> dict[Site, float]:
+    """The least scale of each group of sites, where an operator or the user asks for one."""
     found: dict[Site, float] = {}
-    asking = {op for op, _ in facts.operators.curated.at_least}
-    for node, built in facts.calls:
-        if built.op not in asking:
-            continue
+    asking = dict.fromkeys(op for op, _ in facts.operators.curated.at_least)
+    for node, built in becoming(facts, *asking):
         for port, site in _ports(facts, node, built).items():
             scales = facts.operators.curated.at_least.get((str(built.op), _port_name(built, port)))
             encoding = solution.encodings.get(site)
             if scales is not None and encoding is not None and encoding.quantized:
-                leader = leaders.get(site, site)
+                leader = groups.leader_of.get(site, site)
                 found[leader] = max(found.get(leader, 0.0), scales[0].get(port_code(encoding), 0.0))
     for site in solution.encodings if facts.wanted.all else ():
-        leader, least = leaders.get(site, site), facts.wanted.least_scale(facts.owner(site), facts.port(site))
+        leader, least = groups.leader_of.get(site, site), facts.wanted.least_scale(facts.owner(site), facts.port(site))
         found[leader] = max(found.get(leader, 0.0), least)
     return found
 
 
-def halvings_of(facts: Facts, solution: Solution, leaders: Mapping[Site, Site]) -> dict[Site, int]:
-    """How often the fixed scale of a group of sites may be halved, by the group's leader: the least that any op
-    allows."""
+def halvings_of(facts: Facts, solution: Solution, groups: Groups) -> dict[Site, int]:
+    """How often the fixed scale of a group of sites may be halved: the least that any op allows."""
     found: dict[Site, int] = {}
-    fixed = (site for site, encoding in solution.encodings.items() if encoding.scale is not None)
-    around = {name for site in fixed for name in (site.node, site.user)}
-    for node, built in facts.calls:
-        if node.name not in around:
-            continue
+    fixed = {leader for leader in groups.led_by if solution.encodings[leader].scale is not None}
+    sites = (site for leader in fixed for site in groups.led_by[leader])
+    around = {name for site in sites for name in (site.node, site.user)} & facts.built.keys()
+    for name in around:
+        node, built, kind = facts.graph[name], facts.built[name], facts.kinds.of[name]
         for port, site in _ports(facts, node, built).items():
-            encoding = solution.encodings.get(site)
-            if encoding is None or encoding.scale is None:
-                continue
-            free = attrs.evolve(encoding, scale=None, zero_point=None)
-            if encoding in facts.fixed_at(node, built, port, (free,)):
-                leader, halvings = leaders.get(site, site), _halved(facts, built, port, encoding)
-                found[leader] = min(found.get(leader, halvings), halvings)
+            leader = groups.leader_of.get(site)
+            if leader in fixed:
+                at = (kind, port, solution.encodings[site])
+                halvings = once(facts, (_halved, *at), partial(_halved, facts, node, built, *at[1:]))
+                if halvings is not None:
+                    found[leader] = min(found.get(leader, halvings), halvings)
     return found
 
 
-def _halved(facts: Facts, built: Built, port: int, encoding: Encoding) -> int:
-    """How often an operator allows to halve the scale that it fixes at ``port``."""
+def _halved(facts: Facts, node: Node, built: Built, port: int, encoding: Encoding) -> int | None:
+    """How often an operator allows to halve the scale that it fixes at ``port``; None where it fixes none."""
+    if encoding not in facts.fixed_at(node, built, port, (encoding.free,)):
+        return None
     asked = (_port_name(built, port), port_code(encoding), encoding.scale, encoding.zero_point)
     for fact in facts.operators.curated.fixed.get(str(built.op), ()):
         if asked == (fact.port, fact.code, fact.scale, fact.zero_point):
@@ -94,13 +116,13 @@ def _halved(facts: Facts, built: Built, port: int, encoding: Encoding) -> int:
     return 0
 
 
-def named_of(facts: Facts, leaders: Mapping[Site, Site], order: Iterable[Site]) -> dict[Site, str]:
-    """The observer that is asked for at a group of sites, by the group's leader. Of several the first one counts."""
+def named_of(facts: Facts, groups: Groups, order: Iterable[Site]) -> dict[Site, str]:
+    """The observer that is asked for at a group of sites. Of several the first one in ``order`` counts."""
     found: dict[Site, str] = {}
     for site in order if facts.wanted.all else ():
-        name = facts.wanted.observer(facts.owner(site), facts.port(site))
+        name = facts.wanted.observer(facts.owner(site), facts.port(site)) if site in groups.leader_of else None
         if name is not None:
-            found.setdefault(leaders.get(site, site), name)
+            found.setdefault(groups.leader_of[site], name)
     return found
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from torch.fx import GraphModule
 from torch.fx import Node as FxNode
 
+from qnnsolve.annotating.groups import Groups
 from qnnsolve.annotating.mask_observers import MaskObserver, Way
 from qnnsolve.annotating.observers import Bounded, Bounds, TensorObserver, Unobserved
 from qnnsolve.constraints import Site
@@ -20,16 +21,15 @@ from qnnsolve.rewriting.masking import BESIDE, Masking, factor_of
 from qnnsolve.rewriting.nodes import op_name
 from qnnsolve.rules import Facts
 from qnnsolve.rules.builders import Fate
-from qnnsolve.solver import Solution
+from qnnsolve.rules.kinds import becoming
 
 __all__ = ["bind_masks", "mask_bounds", "share_high_constants", "softmax_inputs"]
 
 
-def softmax_inputs(facts: Facts, solution: Solution) -> Iterator[tuple[tuple[Site, ...], int]]:
+def softmax_inputs(facts: Facts, groups: Groups) -> Iterator[tuple[Site, int]]:
     """Groups of sites that nothing but a softmax reads, and the dimension along which it does."""
-    group_of = {site: group for group in solution.groups for site in group}
-    for node, built in facts.calls:
-        ref, dim = built.inputs[0].ref if built.op == "Softmax" else None, node.argument(1, "dim")
+    for node, built in becoming(facts, "Softmax"):
+        ref, dim = built.inputs[0].ref, node.argument(1, "dim")
         chain: set[Site] = set()
         reader = node.name
         while ref is not None and facts.graph.users[ref] == (reader,):
@@ -38,17 +38,18 @@ def softmax_inputs(facts: Facts, solution: Solution) -> Iterator[tuple[tuple[Sit
             through = before is not None and before.fate is Fate.IDENTITY
             reader, ref = ref, before.inputs[0].ref if before is not None and through else None
         edge = next((site for site in chain if site.user == node.name), None)
-        if isinstance(dim, int) and edge is not None and chain.issuperset(group_of.get(edge, (Site(""),))):
-            yield group_of[edge], dim
+        leader = None if edge is None else groups.leader_of.get(edge)
+        if isinstance(dim, int) and leader is not None and chain.issuperset(groups.led_by[leader]):
+            yield leader, dim
 
 
-def mask_bounds(masking: Masking, solution: Solution) -> Iterator[tuple[tuple[Site, ...], Bounds]]:
+def mask_bounds(masking: Masking, groups: Groups) -> Iterator[tuple[Site, Bounds]]:
     """Groups of sites that a mask can reach, and where it lies in them."""
     levels = {node.name: (level, masking.hidden[node]) for node, level in masking.levels.items()}
-    for group in solution.groups if levels else ():
-        found = [levels[site.node] for site in group if site.node in levels]
-        if found:
-            yield group, Bounds(mask=min(level for level, _ in found), sign=found[0][1])
+    reached = [Site(node.name, user) for node in masking.levels for user in ("", *(user.name for user in node.users))]
+    for leader in dict.fromkeys(groups.leader_of[site] for site in reached if site in groups.leader_of):
+        found = [levels[site.node] for site in groups.led_by[leader] if site.node in levels]
+        yield leader, Bounds(mask=min(level for level, _ in found), sign=found[0][1])
 
 
 def bind_masks(model: GraphModule, found: Masking, observers: Mapping[Any, Any]) -> None:

@@ -7,7 +7,7 @@ graph those alone are made that a report, a question or a kept run is about.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TypeAlias, TypeVar, overload
 
@@ -59,11 +59,11 @@ class Repeats:
                 yield at_sites(first, tuple([sites[at] for at in columns])) if kind in met else first
             met.add(kind)
 
-    def of_type(self, wanted: type[C]) -> Iterator[C]:
-        """Those of one class."""
-        said = {kind: [each for each in told if isinstance(each[0], wanted)] for kind, told in self.said.items()}
-        if any(said.values()):
-            yield from (each for each in Repeats(self.places, said) if isinstance(each, wanted))
+    def picked(self, wanted: Callable[[Constraint], bool]) -> Iterator[Constraint]:
+        """Those that are ``wanted``, whatever sites they are said of."""
+        said = {kind: [each for each in told if wanted(each[0])] for kind, told in self.said.items()}
+        found = [(kind, sites) for kind, sites in self.places if said[kind]] if any(said.values()) else ()
+        return iter(Repeats(found, said))
 
 
 class Constraints(Sequence[Constraint]):
@@ -99,10 +99,12 @@ def firsts(constraints: Sequence[Constraint]) -> Iterator[Constraint]:
             yield from part
 
 
-def of_type(constraints: Sequence[Constraint], wanted: type[C]) -> Iterator[C]:
-    """Those of one class; no others are made."""
+def of_type(constraints: Sequence[Constraint], wanted: type[C], rule: str | None = None) -> Iterator[C]:
+    """Those of one class, and of one rule where one is named; no others are made."""
+
+    def is_meant(each: Constraint) -> bool:
+        return isinstance(each, wanted) and rule in (None, each.reason.rule)
+
     for part in constraints.parts if isinstance(constraints, Constraints) else (constraints,):
-        if isinstance(part, Repeats):
-            yield from part.of_type(wanted)
-        else:
-            yield from (each for each in part if isinstance(each, wanted))
+        found = part.picked(is_meant) if isinstance(part, Repeats) else filter(is_meant, part)
+        yield from (each for each in found if isinstance(each, wanted))

@@ -11,7 +11,7 @@ from qnnsolve.reasons import Reason, Says
 from qnnsolve.rules.base import Facts
 from qnnsolve.rules.builders import Built, Fate
 from qnnsolve.rules.builders.indexing import state_of
-from qnnsolve.rules.kinds import Call
+from qnnsolve.rules.kinds import Call, becoming
 from qnnsolve.rules.registry import rule
 from qnnsolve.rules.repeating import call_rule
 from qnnsolve.rules.request import Role
@@ -90,8 +90,8 @@ def activation_folds_into_its_producer(facts: Facts) -> Iterator[Constraint]:
     Instead: nothing is lost: saturating at the bounds of the range is what the activation does.
     """
     reason = Reason.of(FOLDED, Says.ROUNDS_ONCE, (_ROUNDS_ONCE,))
-    for node, built in facts.calls:
-        ref = built.inputs[0].ref if built.op in ("Relu", "ReluMinMax") else None
+    for node, built in becoming(facts, "Relu", "ReluMinMax"):
+        ref = built.inputs[0].ref
         producer = _producer(facts, ref)
         if ref is None or producer is None or producer.op not in _FOLDING or facts.graph.users[ref] != (node.name,):
             continue

@@ -6,7 +6,8 @@ of its kind: candidates are looked up once for each kind, and rules are asked on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from operator import itemgetter
 from typing import TYPE_CHECKING, TypeVar
 
 import attrs
@@ -21,7 +22,7 @@ from qnnsolve.rules.wishes import Wish
 if TYPE_CHECKING:
     from qnnsolve.rules.base import Facts
 
-__all__ = ["Call", "Kinds", "first_calls", "once"]
+__all__ = ["Call", "Kinds", "becoming", "first_calls", "once"]
 
 T = TypeVar("T")
 
@@ -31,6 +32,20 @@ def once(facts: Facts, key: object, make: Callable[[], T]) -> T:
     if key not in facts.made:
         facts.made[key] = make()
     return facts.made[key]  # type: ignore[no-any-return]
+
+
+def becoming(facts: Facts, *ops: str | None) -> list[tuple[Node, Built]]:
+    """The calls that become one of these ops of the accelerator (None: no op), in topological order."""
+    by_op = once(facts, becoming, lambda: _by_op(facts.calls))
+    found = [each for op in ops for each in by_op.get(op, ())]
+    return [(node, built) for _, node, built in sorted(found, key=itemgetter(0))]
+
+
+def _by_op(calls: Iterable[tuple[Node, Built]]) -> dict[str | None, list[tuple[int, Node, Built]]]:
+    found: dict[str | None, list[tuple[int, Node, Built]]] = {}
+    for place, (node, built) in enumerate(calls):
+        found.setdefault(built.op, []).append((place, node, built))
+    return found
 
 
 @attrs.frozen(eq=False)

@@ -11,7 +11,7 @@ from qnnsolve.reasons import Reason, Says
 from qnnsolve.rules.base import Facts
 from qnnsolve.rules.builders import Fate
 from qnnsolve.rules.builders.indexing import state_of
-from qnnsolve.rules.kinds import Call
+from qnnsolve.rules.kinds import Call, becoming
 from qnnsolve.rules.registry import rule
 from qnnsolve.rules.repeating import call_rule
 from qnnsolve.rules.request import Role
@@ -115,7 +115,7 @@ def states_are_read_as_written(facts: Facts) -> Iterator[Constraint]:
 
     Instead: converts behind what reads it, or before what is written.
     """
-    for node, built in facts.calls:
+    for node, built in becoming(facts, None):
         state = state_of(node, facts.graph) if built.fate is Fate.IDENTITY else None
         if state is None or Site(node.name) not in facts.domains:
             continue
