@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import TypeAlias
@@ -158,6 +159,12 @@ class Graph:
             users[node.name] = []
         used = {name: tuple(readers) for name, readers in users.items()}
         return cls(MappingProxyType(by_name), MappingProxyType(used), MappingProxyType(reads))
+
+    @functools.cached_property
+    def largest_rank(self) -> int:
+        """The most dimensions that a tensor of the graph has."""
+        tensors = {id(tensor): tensor for node in self for tensor in node.tensors}  # many share one
+        return max((len(tensor.shape) for tensor in tensors.values()), default=0)
 
     def items_of(self, name: str) -> Mapping[int, tuple[str, ...]]:
         """The nodes that take each output out of the tuple that ``name`` yields, by output, in order."""

@@ -53,7 +53,7 @@ def build(node: Node, graph: Graph) -> Built:
         return on_cpu("what is written to a buffer in place, and not by index, has no encoding")
     builder = BUILDERS.get(node.target)
     built = Built(Fate.UNKNOWN) if builder is None else builder(node, graph)
-    if built.fate is Fate.OP and _largest_rank(node, graph) > LARGEST_RANK:
+    if built.fate is Fate.OP and graph.largest_rank > LARGEST_RANK and _largest_rank(node, graph) > LARGEST_RANK:
         return on_cpu(f"the accelerator takes tensors of at most {LARGEST_RANK} dimensions")
     return built
 
