@@ -45,6 +45,7 @@ masks that mean themselves; ``-`` an optional input that is absent."""
 _PLAIN = {DType.INT32: "i32", DType.BOOL: "b8", DType.FLOAT32: "f32", DType.FLOAT16: "f16"}
 
 
+@functools.cache
 def codes_of(encoding: Encoding) -> str:
     """Return the port code of ``encoding``, or a code that no table asks (``s8b``, ``uint8``): unknown, never legal."""
     if not encoding.quantized:

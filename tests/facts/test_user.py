@@ -237,3 +237,10 @@ def test_every_key_and_element_has_its_line() -> None:
         ("c", "d"): 13,
         ("c", "d", "e"): 14,
     }
+
+
+def test_without_files_the_facts_of_a_chip_are_one_object(tmp_path: Path) -> None:
+    """Else each solve of a process looks up anew what every operator accepts."""
+    assert facts(read_user_facts([])) is facts(read_user_facts([]))
+    own = read(tmp_path, '[[cpu]]\nop = "Conv2d"\nwhy = "drifts"\n')
+    assert facts(own) is not facts(read_user_facts([]))

@@ -7,14 +7,14 @@ from collections.abc import Iterable
 import pytest
 
 from benchmarks.bench_graph import transformer
-from qnnsolve.constraints import Constraint, Forbid, Site
+from qnnsolve.constraints import Constraint, Forbid, Same, Site, Table, of_type
 from qnnsolve.encodings import FLOAT
 from qnnsolve.facts.graph import Graph, Node, Ref
 from qnnsolve.opinfo_facts import operator_facts
 from qnnsolve.reasons import Reason
 from qnnsolve.reference.example_graphs import EXAMPLES
-from qnnsolve.rules import Facts, backend_rules
-from qnnsolve.rules.kinds import Call
+from qnnsolve.rules import Facts, backend_rules, problem_of
+from qnnsolve.rules.kinds import Call, becoming
 from qnnsolve.rules.repeating import at_each_call
 from qnnsolve.rules.request import Request, precision
 from qnnsolve.rules.wish_text import parse_wish
@@ -130,3 +130,22 @@ def test_a_rule_about_a_call_names_its_sites_only() -> None:
     elsewhere = Forbid(Site("elsewhere"), frozenset({FLOAT}), Reason.in_words("QC999", "it tries to"))
     with pytest.raises(ValueError, match="QC999 names elsewhere"):
         list(at_each_call(given, lambda _: iter([elsewhere])))
+
+
+def test_some_constraints_of_a_problem_are_those_that_a_look_at_all_finds() -> None:
+    problem = problem_of(
+        Facts.of(Graph.of(tuple(transformer(60))), operator_facts("htp", "V68"), Request.of(precision("8a8w")))
+    )
+    for kind, code in (*((Same, each) for each in ("QC002", "QH002", "QX001")), (Table, None), (Forbid, None)):
+        meant = [c for c in problem.constraints if isinstance(c, kind) and code in (None, c.reason.rule)]
+        assert _said(of_type(problem.constraints, kind, code)) == _said(meant)
+    assert list(of_type(problem.constraints, Same, "QC002"))
+
+
+def test_calls_are_found_by_what_they_become_in_their_order() -> None:
+    given = facts(*GRAPHS["a transformer"])
+    ops = dict.fromkeys(built.op for _, built in given.calls)
+    assert becoming(given, *ops) == list(given.calls)
+    for op in ops:
+        assert becoming(given, op) == [(node, built) for node, built in given.calls if built.op == op]
+    assert becoming(given, "Nothing") == []
