@@ -25,7 +25,7 @@ SIZES = (1_000, 5_000, 10_000, 50_000)
 GENERATED = ("satisfiable", "unsatisfiable", "pinned")
 ADVERSARIAL = (50, 1_000, 10_000)
 EXPORTED = ("resnet18", "vit")
-PARTS = ("annotate", "solve", "again", "start", "meta", "export", "memory")
+PARTS = ("annotate", "solve", "again", "start", "meta", "export", "lower", "memory")
 
 
 def _child(module: str, *arguments: str) -> dict[str, Any]:
@@ -53,6 +53,7 @@ def _measurements(quick: bool) -> Iterator[tuple[str, Callable[[], list[dict[str
     if not quick:
         yield each("meta", "weightless")
         yield from (each("export", "exporting", model) for model in EXPORTED)
+        yield from (each("lower", "lowering", model) for model in EXPORTED)
         yield each("memory", "memory")
 
 

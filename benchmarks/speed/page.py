@@ -55,6 +55,13 @@ EXPORT = """
 An export on this machine, and the same again: the second finds the program that the first one kept (`--cache`). Seconds
 of the wall, 8a8w for the SM8750, verified on the emulator.
 """
+LOWER = """
+## Lowering
+
+CPU seconds from the quantized model to its program, 8a8w for the SM8750, by cause: as ExecuTorch does it, with all its
+exports, decompositions and passes, and with shortcuts (`qnnsolve/lowering/shortcuts.py`), one after the other. Both
+make the same program, but for the bytes in which QNN writes down when it compiled.
+"""
 MEMORY = """
 ## Memory of an export
 
@@ -174,6 +181,17 @@ def _export(measured: list[dict[str, Any]]) -> Iterator[str]:
     yield from _table(heads, rows)
 
 
+def _lower(measured: list[dict[str, Any]]) -> Iterator[str]:
+    causes = sorted(set().union(*(each["sides"]["plain"] for each in measured)))
+    rows = []
+    for each in measured:
+        for side, told in (("plain", "as ExecuTorch does it"), ("short", "with shortcuts")):
+            spent = each["sides"][side]
+            cells = [f"{spent.get(cause, 0):.1f}" for cause in causes]
+            rows.append((each["model"], told, *cells, f"**{sum(spent.values()):.1f}**", f"{each['differing']}"))
+    yield from _table(("model", "lowered", *(f"{cause} s" for cause in causes), "whole s", "bytes that differ"), rows)
+
+
 def _memory(measured: list[dict[str, Any]]) -> Iterator[str]:
     for each in measured:
         weights = each["parameters"] * 4 >> 20
@@ -192,6 +210,7 @@ SECTIONS: dict[str, tuple[str, Callable[[list[dict[str, Any]]], Iterator[str]]]]
     "again": (AGAIN, _again),
     "start": (START, _start),
     "export": (EXPORT, _export),
+    "lower": (LOWER, _lower),
     "memory": (MEMORY, _memory),
 }
 """The parts of the page: their text, and what tells their rows."""

@@ -11,6 +11,7 @@ from qnnsolve.constraints import Constraint, Forbid, Problem, Site
 from qnnsolve.encodings import FLOAT, Encoding
 from qnnsolve.errors import UsageError
 from qnnsolve.explain import describe
+from qnnsolve.questions.kept_solves import KeptSolves
 from qnnsolve.reasons import Reason
 from qnnsolve.results import NodeRecord, SolveResult
 from qnnsolve.rules.asked import Port
@@ -76,8 +77,18 @@ class Opened:
         return f"{self.facts.owner(site)} {self.facts.port(site).name}"
 
     def solved_with(self, more: Iterable[Constraint]) -> Solution | Unsatisfiable | Unknown:
-        """The answer where ``more`` has to hold, too."""
-        return solve(Problem(self.problem.domains, (*self.problem.constraints, *more)), self.limits)
+        """The answer where ``more`` has to hold, too.
+
+        The first question is solved from scratch. Later ones solve again only what they change, in a session that is
+        kept for them. What it finds impossible is solved from scratch, for its conflicts.
+        """
+        added = tuple(more)
+        problem = Problem(self.problem.domains, (*self.problem.constraints, *added))
+        return self._kept.solved(added, problem) or solve(problem, self.limits)
+
+    @cached_property
+    def _kept(self) -> KeptSolves:
+        return KeptSolves(self.problem, self.staying, self.limits)
 
     @cached_property
     def constraints_at(self) -> Mapping[Site, tuple[Constraint, ...]]:

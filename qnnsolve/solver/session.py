@@ -68,15 +68,15 @@ class Session:
     def __init__(self, problem: Problem, limits: Limits) -> None:
         clock = Clock(limits.seconds)
         self._model = model = Model(problem)
-        self._network = Network(model, range(len(model.where)), range(len(model.sites)))
-        propagation = propagate(self._network, clock)
+        self.network = Network(model, range(len(model.where)), range(len(model.sites)))
+        propagation = propagate(self.network, clock)
         if propagation.wipeouts:
             raise _Impossible
         self._masks = propagation.masks
         self._factors = Factors(Arithmetic.fast(), limits.megabytes)
-        if max((joint.dearest for joint in self._network.joints), default=0) >= self._factors.arithmetic.forbidden:
+        if max((joint.dearest for joint in self.network.joints), default=0) >= self._factors.arithmetic.forbidden:
             raise Overflow
-        parts = Parts(self._network, self._masks, self._factors, free=False)
+        parts = Parts(self.network, self._masks, self._factors, free=False)
         self._sizes, self._base = parts.sizes, parts.base
         self._plant([instance for part in parts for instance in part.instances], limits, clock)
 
@@ -138,7 +138,7 @@ class Session:
     @property
     def encodings(self) -> dict[Site, Encoding]:
         """The best config without restrictions."""
-        free = dict.fromkeys(self._network.variable.values(), 0)
+        free = dict.fromkeys(self.network.variable.values(), 0)
         return self._by_site(free | self._values)
 
     def restricted(self, allowed: Mapping[Site, Collection[Encoding]]) -> Resolved | None:
@@ -163,7 +163,7 @@ class Session:
         """By turn a factor that is forbidden at what is not allowed; of variables without a turn the first place."""
         left: dict[int, int] = {}
         for site, encodings in allowed.items():
-            v = self._network.variable[self._model.site_index[site]]
+            v = self.network.variable[self._model.site_index[site]]
             left[v] = left.get(v, self._masks[v]) & self._model.mask(frozenset(encodings))
         found: dict[int, Instance] = {}
         free: dict[int, int] = {}
@@ -228,7 +228,7 @@ class Session:
         return self._by_site(values)
 
     def _by_site(self, values: Mapping[int, int]) -> dict[Site, Encoding]:
-        members, model = self._network.members, self._model
+        members, model = self.network.members, self._model
         return {
             model.sites[site]: model.encodings[bits_of(self._masks[v])[value]]
             for v, value in values.items()
