@@ -88,7 +88,7 @@ def figures(got: list[torch.Tensor], original: list[torch.Tensor], random: Colle
         elif not wanted.is_floating_point():
             found.append(-100 * float((mine != wanted).double().mean()) or 999.0)
         else:
-            found.append(round(min(sqnr_db(mine, wanted), 999.0), 1))
+            found.append(round(min(max(sqnr_db(mine, wanted), 0.0), 999.0), 1))  # below zero are integers
     return found
 
 

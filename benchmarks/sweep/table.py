@@ -37,7 +37,7 @@ WHY = {
     "adaptive_avg_pool2d to5": "means of rows are rounded to 8 bits, again where joined, then those of columns",
     "matrix_norm": "square roots have 11 significant bits; the two values returned are near each other",
     "name linalg norm fro": "square roots have 11 significant bits; the two values returned are near each other",
-    "name matrix_power 5": "three products in a row, each of 11 significant bits on V68",
+    "name matrix_power 5": "squares of 8-bit tensors on V68: a step of the first one is 6 of the second",
     "log_softmax scattered": "its log_softmax is over one value; it is zero since, and right",
     "interpolate 3d trilinear": "a product of two dimensions, viewed in five; it has three since, and is right",
     "min dim indices": "two values are one step apart, and the accelerator quantizes its input a step otherwise",

@@ -11,7 +11,9 @@ import attrs
 from benchmarks.sweep.form import Form
 from benchmarks.sweep.forms import (
     attention,
+    blocks,
     convolutions,
+    heads,
     integers,
     moves,
     names,
@@ -43,6 +45,8 @@ _FAMILIES = (
     writes,
     spelled,
     names,
+    blocks,
+    heads,
 )
 
 
