@@ -104,7 +104,7 @@ class Exports:
 
     def _run(self, signals: Signals | None) -> tuple[int, str]:
         mine = {"PYTHONPATH": str(ROOT), "QNN_SDK_ROOT": "", "PYTHONDONTWRITEBYTECODE": "1"}
-        mine |= {"TMPDIR": str(self.folder / "tmp"), "HOME": str(self.folder / "home")}
+        mine |= {"TMPDIR": str(self.folder / "tmp"), "HOME": str(self.folder / "home"), "QNNSOLVE_CACHE": ""}
         command = [sys.executable, *COMMAND]
         # A child of what ignores a signal (in the background, under nohup) ignores it, too.
         before = {each: signal.signal(each, signal.default_int_handler) for each in (signal.SIGINT, signal.SIGHUP)}
