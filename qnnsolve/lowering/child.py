@@ -19,7 +19,7 @@ from qnnsolve.lowering.delegate_outputs import OutputOrder
 from qnnsolve.lowering.light_imports import lightly
 from qnnsolve.lowering.placement import CpuPlacement, passes_with
 from qnnsolve.lowering.program import calls_of, cpu_ops_of, delegates_in, missing_kernels
-from qnnsolve.lowering.shortcuts import exported_already, shortcuts
+from qnnsolve.lowering.shortcuts import exported_already, fit, shortcuts
 
 __all__ = ["work"]
 
@@ -33,7 +33,7 @@ def work(job: Mapping[str, Any], report: Report) -> Reply:
     from qnnsolve.host.libraries import ensure_loaded
 
     ensure_loaded()
-    with lightly():
+    with lightly() if fit() else contextlib.nullcontext():
         import executorch.exir
         import executorch.kernels.quantized  # noqa: F401  (registers the CPU's quantize and dequantize)
         import torchao.quantization.pt2e.quantize_pt2e  # noqa: F401  (registers the ops of a converted model)
