@@ -245,8 +245,9 @@ def keep_outputs(model: OpModel, converted: Any, folder: Path) -> None:
     import torch
     from torch.utils import _pytree as pytree
 
+    from qnnsolve.verification.emulator import _dense
     from qnnsolve.verification.outputs import output_grids
-    from qnnsolve.verification.verify import _dense, outputs_of
+    from qnnsolve.verification.verify import outputs_of
 
     with stage("reference"):
         kept = {

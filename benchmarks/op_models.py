@@ -97,7 +97,7 @@ class Worker:
     def _died_soon(self) -> bool:
         assert self.process is not None
         try:
-            self.process.wait(1)
+            self.process.wait(10)  # torch takes its time to end
         except subprocess.TimeoutExpired:
             return False
         return True
