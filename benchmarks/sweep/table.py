@@ -38,6 +38,8 @@ WHY = {
     "matrix_norm": "square roots have 11 significant bits; the two values returned are near each other",
     "name linalg norm fro": "square roots have 11 significant bits; the two values returned are near each other",
     "name matrix_power 5": "squares of 8-bit tensors on V68: a step of the first one is 6 of the second",
+    "max_pool2d kernel3 stride2 ceil_modeTrue padding1": "right by itself; wrong in some programs of several poolings",
+    "block linear attention": "a divisor below half a step becomes 0, in the converted model too (docs/accuracy.md)",
     "log_softmax scattered": "its log_softmax is over one value; it is zero since, and right",
     "interpolate 3d trilinear": "a product of two dimensions, viewed in five; it has three since, and is right",
     "min dim indices": "two values are one step apart, and the accelerator quantizes its input a step otherwise",
