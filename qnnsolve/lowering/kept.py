@@ -131,12 +131,12 @@ Piece = str | memoryview
 
 
 def _around(soc: str, fp16: bool, cpu_nodes: Iterable[str]) -> Iterator[Piece]:
+    backend = ensure_loaded()  # before the environment is read, for it sets variables there
     yield from (soc, str(fp16), *sorted(cpu_nodes), "", sys.version, platform.platform())
     for name in ("torch", "torchao", "executorch", "qnnsolve", "onnxruntime-qnn"):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             yield f"{name} {importlib.metadata.version(name)}"
     yield from (f"{name}={value}" for name, value in sorted(os.environ.items()) if name.startswith("QNN_"))
-    backend = ensure_loaded()
     library = (backend.path / "libQnnHtp.so").stat()
     yield f"{backend.build_id} {library.st_size} {library.st_mtime_ns}"
     for package in _FOLLOWED:
