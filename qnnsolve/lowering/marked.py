@@ -41,10 +41,11 @@ def _can_be_saved(codegen: CodeGen) -> bool:
     """Whether torch can write down what the outputs are a tree of; not of a type that it makes up, like that of max
     over a dimension."""
     spec = codegen.pytree_info.out_spec if isinstance(codegen, _PyTreeCodeGen) else None
-    try:
-        pytree.treespec_dumps(spec) if spec is not None else None
-    except NotImplementedError:
-        return False
+    if spec is not None:
+        try:
+            pytree.treespec_dumps(spec)
+        except NotImplementedError:
+            return False
     return True
 
 
